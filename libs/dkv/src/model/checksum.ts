@@ -1,0 +1,7 @@
+/** CRC-32 (IEEE 802.3), the checksum of a record. */
+import { crc32 as zlibCrc32 } from 'node:zlib';
+
+/** Unsigned 32-bit CRC of `bytes`, continuing from `seed`. */
+export function crc32(bytes: Uint8Array | string, seed = 0): number {
+  return zlibCrc32(bytes, seed);
+}

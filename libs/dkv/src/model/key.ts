@@ -1,0 +1,36 @@
+/** Limits of keys, and where a record lives. */
+import { DkvError } from '../dkv.errors.js';
+import { KEY_BYTES_MAX } from './record.js';
+
+/** Where a record is kept: its partition on the ring, its namespace, its key. */
+export interface RecordId {
+  readonly partition: number;
+  readonly namespace: string;
+  readonly key: string;
+}
+
+/** One text for a namespace and a key; namespaces have no NUL. */
+export function idOf(id: { readonly namespace: string; readonly key: string }): string {
+  return `${id.namespace}\0${id.key}`;
+}
+
+/** @throws DkvError `DKV_INVALID_KEY` unless `key` is 1 to 1024 bytes of UTF-8. */
+export function assertKey(key: string): void {
+  if (typeof key !== 'string') {
+    throw new DkvError('DKV_INVALID_KEY', `A key is a string, got ${key === null ? 'null' : typeof key}.`);
+  }
+  if (key.length === 0) {
+    throw new DkvError('DKV_INVALID_KEY', 'A key must not be empty.');
+  }
+  // A UTF-16 unit is at most 3 bytes of UTF-8: short keys need no counting.
+  if (key.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(key) > KEY_BYTES_MAX) {
+    throw new DkvError(
+      'DKV_INVALID_KEY',
+      `The key ${JSON.stringify(key.slice(0, 40))}… has ${Buffer.byteLength(key)} bytes; ` +
+        `the limit is ${KEY_BYTES_MAX}. Use a shorter key, or a hash of it.`,
+    );
+  }
+  if (!key.isWellFormed()) {
+    throw new DkvError('DKV_INVALID_KEY', `The key ${JSON.stringify(key)} has a lone surrogate: not UTF-8.`);
+  }
+}

@@ -1,0 +1,85 @@
+/** What peers say to each other, as plain data; transports only carry it. */
+import { type RecordId } from './key.js';
+import { type KvRecord, type RecordHeader } from './record.js';
+import { type WriteLevel } from './consistency.js';
+import { type Version } from './version.js';
+
+/** A write as the caller asked for it, forwarded to the node that coordinates it. */
+export interface WriteOperation {
+  readonly kind: 'addOrUpdate' | 'remove';
+  readonly id: RecordId;
+  /** Encoded value; empty for `remove`. */
+  readonly value: Uint8Array;
+  /** Lifetime in milliseconds from the moment the version is stamped; 0 is for ever. */
+  readonly ttlMs: number;
+  readonly level: WriteLevel;
+}
+
+export interface WriteResult {
+  /** The record as it was committed. */
+  readonly record: KvRecord;
+  /** Whether a reader saw a value just before. */
+  readonly existed: boolean;
+}
+
+/** Each kind of request: what is asked and what is answered. */
+export interface PeerProtocol {
+  /** This node's copy. */
+  get: { ask: { id: RecordId }; answer: { record: KvRecord | undefined } };
+  /** This node's copy without the value. */
+  getNoValue: { ask: { id: RecordId }; answer: { header: RecordHeader | undefined } };
+  /**
+   * Replica side of a write, of a hint, of a repair: compare and keep. The answer is what the node then holds:
+   * the record itself, or a newer or merged one.
+   */
+  addOrUpdate: {
+    ask: { partition: number; record: KvRecord };
+    answer: { version: Version; newer: KvRecord | undefined };
+  };
+  /** Coordinate this write. `visited` are the nodes it has been to, in order; `timeoutMs` is what is left. */
+  forward: {
+    ask: { operation: WriteOperation; visited: readonly string[]; timeoutMs: number };
+    answer: WriteResult;
+  };
+  /** The bucket digests of a partition's hash tree. */
+  getTree: { ask: { partition: number }; answer: { digests: readonly string[] } };
+  /** All headers of one bucket, in pages: `after` is the last key of the page before. */
+  getHeaders: {
+    ask: { partition: number; bucket: number; after?: { namespace: string; key: string } };
+    answer: { headers: readonly RecordHeader[]; done: boolean };
+  };
+  /** Heartbeat. */
+  ping: { ask: Record<never, never>; answer: { ready: boolean; caughtUp: boolean } };
+}
+
+export type PeerRequestKind = keyof PeerProtocol;
+
+/** Carried by every message between peers. */
+export interface PeerEnvelope {
+  /** The sender. */
+  readonly from: string;
+  /** Fingerprint of the sender's members, partitions and replicas. */
+  readonly configuration: string;
+  /** The sender's wall clock, milliseconds. */
+  readonly sentAtMs: number;
+}
+
+export interface PeerRequest<K extends PeerRequestKind = PeerRequestKind> extends PeerEnvelope {
+  readonly kind: K;
+  readonly ask: PeerProtocol[K]['ask'];
+}
+
+export interface PeerReply<K extends PeerRequestKind = PeerRequestKind> extends PeerEnvelope {
+  readonly kind: K;
+  readonly answer: PeerProtocol[K]['answer'];
+}
+
+export const PEER_REQUEST_KINDS = [
+  'get',
+  'getNoValue',
+  'addOrUpdate',
+  'forward',
+  'getTree',
+  'getHeaders',
+  'ping',
+] as const satisfies readonly PeerRequestKind[];

@@ -1,0 +1,62 @@
+/** Versions: hybrid logical time as text whose plain string order is the version order. */
+import { DkvError } from '../dkv.errors.js';
+
+/**
+ * `pppppppppppp-cccc-nodeId!bbbbbbbb`: physical milliseconds (12 hex digits), counter (4), node id, boot
+ * number of that node (8). Equal widths and a separator below every character of a node id make the plain
+ * string order (`<`) the order of (physical ms, counter, node id, boot). Source: Kulkarni et al., Logical
+ * Physical Clocks (2014).
+ */
+export type Version = string;
+
+export interface VersionParts {
+  /** Milliseconds since 1970, at most 2^48 - 1. */
+  readonly physicalMs: number;
+  /** 0 to 65535. */
+  readonly counter: number;
+  readonly nodeId: string;
+  /** How often that node had started when it stamped this; 0 to 2^32 - 1. */
+  readonly boot: number;
+}
+
+export const COUNTER_MAX = 0xffff;
+export const NODE_ID_PATTERN = /^[A-Za-z0-9._-]{1,100}$/;
+/** Below every version. */
+export const NO_VERSION: Version = '';
+
+const VERSION_PATTERN = /^[0-9a-f]{12}-[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8}$/;
+
+export function formatVersion({ physicalMs, counter, nodeId, boot }: VersionParts): Version {
+  return `${hex(physicalMs, 12)}-${hex(counter, 4)}-${nodeId}!${hex(boot, 8)}`;
+}
+
+/** @throws DkvError `DKV_PROTOCOL` when `version` is not well formed. */
+export function parseVersion(version: Version): VersionParts {
+  if (!isVersion(version)) {
+    throw new DkvError('DKV_PROTOCOL', `Not a version: ${JSON.stringify(version).slice(0, 80)}`);
+  }
+  const separator = version.lastIndexOf('!');
+  return {
+    physicalMs: physicalMsOf(version),
+    counter: counterOf(version),
+    nodeId: version.slice(18, separator),
+    boot: Number.parseInt(version.slice(separator + 1), 16),
+  };
+}
+
+export function isVersion(value: unknown): value is Version {
+  return typeof value === 'string' && VERSION_PATTERN.test(value);
+}
+
+/** Milliseconds since 1970 at which `version` was stamped. */
+export function physicalMsOf(version: Version): number {
+  return Number.parseInt(version.slice(0, 12), 16);
+}
+
+export function counterOf(version: Version): number {
+  return Number.parseInt(version.slice(13, 17), 16);
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
+}

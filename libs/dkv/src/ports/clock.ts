@@ -1,0 +1,16 @@
+/** Time, as the core sees it: the real one lives in `system/`, a virtual one in the simulator. */
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall clock, milliseconds since 1970. May jump. */
+  now(): number;
+  /** Milliseconds since some moment; never goes back. For time-outs and durations. */
+  monotonic(): number;
+  /** Runs `task` once, `delayMs` from now. A pending timer does not keep the process alive. */
+  schedule(delayMs: number, task: () => void): Timer;
+}
+
+export const Clock = Symbol('DkvClock');

@@ -1,0 +1,2 @@
+/** What users and adapters test with: conformance suites and a simulated cluster. */
+export {};
