@@ -1,2 +1,62 @@
 /** The public API, every export by name. */
+export { BytesCodec } from './codec/bytes-codec.js';
+export { JsonCodec } from './codec/json-codec.js';
+export { MsgpackCodec } from './codec/msgpack-codec.js';
+export { StaticDiscovery, type StaticNode } from './discovery/static-discovery.js';
 export { DkvError, DKV_ERROR_STATUS, type DkvErrorCode, isDkvError } from './dkv.errors.js';
+export {
+  Dkv,
+  DkvManyError,
+  type DkvCallOptions,
+  type DkvMetrics,
+  type DkvNodeStatus,
+  type DkvReadOptions,
+  type DkvRemoveOptions,
+  type DkvWriteOptions,
+  type KvPair,
+} from './dkv.js';
+export { DkvModule } from './dkv.module.js';
+export { type DkvModuleExtras } from './dkv.module-definition.js';
+export { DkvModuleOptions, type DkvOptions, type Durability, type Storage } from './dkv.options.js';
+export { DKV_OPTIONS, DkvRegistry } from './dkv.tokens.js';
+export { Hashring } from './hashring/hashring.js';
+export { md5HashFunc } from './hashring/md5-hash-func.js';
+export { createXxhashHashFunc } from './hashring/xxhash-hash-func.js';
+export { DkvHealthIndicator } from './health/dkv-health-indicator.js';
+export { DkvHealthModule } from './health/dkv-health.module.js';
+export { InjectDkv } from './inject-dkv.js';
+export { createLocalKvRepo } from './local-kv/create-local-kv-repo.js';
+export { LastWriteWinsMerger } from './merger/last-write-wins-merger.js';
+export { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from './model/consistency.js';
+export { type RecordId } from './model/key.js';
+export { type ClusterNode, type NodeState, type RingNode } from './model/node.js';
+export {
+  type PeerEnvelope,
+  type PeerProtocol,
+  type PeerReply,
+  type PeerRequest,
+  type PeerRequestKind,
+  type WriteOperation,
+  type WriteResult,
+} from './model/peer-protocol.js';
+export { type KvRecord, type RecordHeader } from './model/record.js';
+export { Clock, type Timer } from './ports/clock.js';
+export { Codec } from './ports/codec.js';
+export { Controller, type PeerService } from './ports/controller.js';
+export { Discovery } from './ports/discovery.js';
+export { HashFunc } from './ports/hash-func.js';
+export {
+  type BucketDigest,
+  type HeaderRange,
+  type Hint,
+  type LocalKvMetrics,
+  LocalKvRepo,
+  type RecordChange,
+  type StoreIdentity,
+} from './ports/local-kv-repo.js';
+export { Logger } from './ports/logger.js';
+export { Merger, type MergeSide } from './ports/merger.js';
+export { Random } from './ports/random.js';
+export { type RemoteKvMetrics, RemoteKvRepo, type SendOptions } from './ports/remote-kv-repo.js';
+export { type Operation, Telemetry } from './ports/telemetry.js';
+export { Processor } from './processor/processor.js';

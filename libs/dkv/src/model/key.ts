@@ -14,10 +14,10 @@ export function idOf(id: { readonly namespace: string; readonly key: string }): 
   return `${id.namespace}\0${id.key}`;
 }
 
-/** @throws DkvError `DKV_INVALID_KEY` unless `key` is 1 to 1024 bytes of UTF-8. */
+/** @throws TypeError unless `key` is a string, DkvError `DKV_INVALID_KEY` unless it is 1 to 1024 bytes of UTF-8. */
 export function assertKey(key: string): void {
   if (typeof key !== 'string') {
-    throw new DkvError('DKV_INVALID_KEY', `A key is a string, got ${key === null ? 'null' : typeof key}.`);
+    throw new TypeError(`A key is a string, got ${key === null ? 'null' : typeof key}.`);
   }
   if (key.length === 0) {
     throw new DkvError('DKV_INVALID_KEY', 'A key must not be empty.');

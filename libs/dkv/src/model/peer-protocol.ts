@@ -36,11 +36,16 @@ export interface PeerProtocol {
     ask: { partition: number; record: KvRecord };
     answer: { version: Version; newer: KvRecord | undefined };
   };
-  /** Coordinate this write. `visited` are the nodes it has been to, in order; `timeoutMs` is what is left. */
+  /**
+   * Coordinate this write. `visited` are the nodes it has been to, in order; `timeoutMs` is what was left when it
+   * was sent; a request that arrives twice under one `requestId` is carried out once.
+   */
   forward: {
-    ask: { operation: WriteOperation; visited: readonly string[]; timeoutMs: number };
+    ask: { operation: WriteOperation; visited: readonly string[]; timeoutMs: number; requestId: string };
     answer: WriteResult;
   };
+  /** The roots of the hash trees of some partitions, at most ROOTS_MAX: equal roots, equal content. */
+  getRoots: { ask: { partitions: readonly number[] }; answer: { roots: readonly string[] } };
   /** The bucket digests of a partition's hash tree. */
   getTree: { ask: { partition: number }; answer: { digests: readonly string[] } };
   /** All headers of one bucket, in pages: `after` is the last key of the page before. */
@@ -74,11 +79,14 @@ export interface PeerReply<K extends PeerRequestKind = PeerRequestKind> extends 
   readonly answer: PeerProtocol[K]['answer'];
 }
 
+export const ROOTS_MAX = 64;
+
 export const PEER_REQUEST_KINDS = [
   'get',
   'getNoValue',
   'addOrUpdate',
   'forward',
+  'getRoots',
   'getTree',
   'getHeaders',
   'ping',

@@ -24,23 +24,34 @@ export const NODE_ID_PATTERN = /^[A-Za-z0-9._-]{1,100}$/;
 /** Below every version. */
 export const NO_VERSION: Version = '';
 
-const VERSION_PATTERN = /^[0-9a-f]{12}-[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8}$/;
+const VERSION_PATTERN =
+  /^[0-9a-f]{12}-[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8}(\+[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8})?$/;
 
 export function formatVersion({ physicalMs, counter, nodeId, boot }: VersionParts): Version {
   return `${hex(physicalMs, 12)}-${hex(counter, 4)}-${nodeId}!${hex(boot, 8)}`;
 }
 
-/** @throws DkvError `DKV_PROTOCOL` when `version` is not well formed. */
+/** The version of a join made at node `nodeId` in its start `boot`: right above `newer`. */
+export function joinVersion(newer: Version, nodeId: string, boot: number): Version {
+  const [written = newer, join] = newer.split('+');
+  const count = join === undefined ? 0 : Number.parseInt(join.slice(0, 4), 16) + 1;
+  if (count > COUNTER_MAX) {
+    throw new DkvError('DKV_PROTOCOL', `Version ${written} was joined ${count} times: is the merger idempotent?`);
+  }
+  return `${written}+${hex(count, 4)}-${nodeId}!${hex(boot, 8)}`;
+}
+
+/** What was stamped when the value was written. @throws DkvError `DKV_PROTOCOL` when `version` is not well formed. */
 export function parseVersion(version: Version): VersionParts {
   if (!isVersion(version)) {
     throw new DkvError('DKV_PROTOCOL', `Not a version: ${JSON.stringify(version).slice(0, 80)}`);
   }
-  const separator = version.lastIndexOf('!');
+  const separator = version.indexOf('!');
   return {
     physicalMs: physicalMsOf(version),
     counter: counterOf(version),
     nodeId: version.slice(18, separator),
-    boot: Number.parseInt(version.slice(separator + 1), 16),
+    boot: Number.parseInt(version.slice(separator + 1, separator + 9), 16),
   };
 }
 

@@ -22,6 +22,8 @@ export interface HeaderRange {
   readonly partition?: number;
   /** 0 to TREE_BUCKETS - 1; only with `partition`. */
   readonly bucket?: number;
+  /** Only what comes after this key, in storage order; only with `bucket`. */
+  readonly after?: { readonly namespace: string; readonly key: string };
 }
 
 export interface LocalKvMetrics {

@@ -5,6 +5,8 @@ import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model
 export interface SendOptions {
   /** After this long the request is given up with `DKV_PEER_DISCONNECTED`. Milliseconds. */
   readonly timeoutMs: number;
+  /** After this long an unsent request is given up with `DKV_PEER_UNREACHABLE`. Default: `timeoutMs`. */
+  readonly unsentTimeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 

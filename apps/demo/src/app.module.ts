@@ -1,0 +1,74 @@
+/** The demo: an ordinary Nest application whose processes hold its data themselves. */
+import { type DynamicModule, Module, ValidationPipe } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { TerminusModule } from '@nestjs/terminus';
+import {
+  DkvError,
+  DkvHealthModule,
+  DkvModule,
+  type DkvModuleOptions,
+  JsonCodec,
+  StaticDiscovery,
+} from 'nestjs-dkv';
+import { ClusterController } from './cluster/cluster.controller.js';
+import { Environment } from './environment.js';
+import { HealthController } from './health/health.controller.js';
+import { ErrorFilter } from './http/error.filter.js';
+import { HttpDrain } from './http/http-drain.js';
+import { ItemsController } from './items/items.controller.js';
+import { MetricsController } from './metrics/metrics.controller.js';
+import { MonkeyService } from './monkey/monkey.service.js';
+
+@Module({})
+export class AppModule {
+  static of(environment: Environment): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        DkvModule.forRoot(storeOptions(environment)),
+        DkvHealthModule,
+        // A probe that fails is answered; a line for each would fill the log of a node that catches up.
+        TerminusModule.forRoot({ logger: false, gracefulShutdownTimeoutMs: environment.SHUTDOWN_DELAY_MS }),
+      ],
+      controllers: [ItemsController, ClusterController, HealthController, MetricsController],
+      providers: [
+        { provide: Environment, useValue: environment },
+        { provide: APP_FILTER, useClass: ErrorFilter },
+        { provide: APP_PIPE, useFactory: createValidationPipe },
+        HttpDrain,
+        MonkeyService,
+      ],
+    };
+  }
+}
+
+function storeOptions(environment: Environment): DkvModuleOptions {
+  const { HOST, DKV_NODE_ID, DKV_PEER_PORT, DKV_NODES, DKV_API_KEY } = environment;
+  return {
+    nodeId: DKV_NODE_ID,
+    dataDir: environment.dataDir,
+    storage: environment.DKV_STORAGE,
+    durability: environment.DKV_DURABILITY,
+    replicas: environment.DKV_REPLICAS,
+    // Bodies are JSON and so are the values: what comes back is what was sent.
+    codec: new JsonCodec(),
+    peerBind: HOST,
+    peerPort: DKV_PEER_PORT,
+    apiKey: DKV_API_KEY,
+    discovery: DKV_NODES === undefined ? undefined : StaticDiscovery.parse(DKV_NODES),
+  };
+}
+
+/** Unknown query parameters are refused: a mistyped `consistency` must not be ignored. */
+function createValidationPipe(): ValidationPipe {
+  return new ValidationPipe({
+    transform: true,
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    stopAtFirstError: true,
+    exceptionFactory: ([error]) => {
+      const [reason] = Object.values(error?.constraints ?? {});
+      return new DkvError('DKV_INVALID_ARGUMENT', `${reason ?? 'The request is not valid'}.`);
+    },
+  });
+}

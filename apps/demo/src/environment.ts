@@ -1,0 +1,159 @@
+/** What one process of the demo is told by its environment: each variable, its default, what is allowed. */
+import { plainToInstance, Transform } from 'class-transformer';
+import {
+  IsIn,
+  IsInt,
+  IsOptional,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  type ValidationArguments,
+  type ValidationOptions,
+  validateSync,
+} from 'class-validator';
+import { type Durability, isDkvError, StaticDiscovery, type Storage } from 'nestjs-dkv';
+import { hostname } from 'node:os';
+
+const STORAGES: readonly Storage[] = ['auto', 'rocksdb', 'classic-level', 'memory'];
+const DURABILITIES: readonly Durability[] = ['wal', 'fsync'];
+
+/** Says variable, value and remedy. */
+function says(remedy: string): ValidationOptions {
+  return {
+    message: ({ property, value }: ValidationArguments) =>
+      `${property} is ${JSON.stringify(value)}: ${remedy}`,
+  };
+}
+
+function Whole(min: number, max: number, unit: string): PropertyDecorator {
+  const rule = says(`give a whole number of ${unit} from ${min} to ${max}`);
+  return (target, property) => {
+    // Only plain digits become a number, so that a message shows what was given and not NaN.
+    Transform(({ value }) => (/^\d{1,15}$/.test(String(value)) ? Number(value) : (value as unknown)))(
+      target,
+      property,
+    );
+    for (const decorate of [IsInt(rule), Min(min, rule), Max(max, rule), IsOptional()]) {
+      decorate(target, property);
+    }
+  };
+}
+
+/** Properties are the variables, by their own names. */
+export class Environment {
+  /** Address that the application and the peer port are bound to. */
+  @Matches(/^[\w.:-]{1,255}$/, says('give an address of this machine, or 0.0.0.0 for all'))
+  HOST = '0.0.0.0';
+
+  @Whole(0, 65_535, 'a TCP port')
+  PORT = 3001;
+
+  /** Unique in the cluster, and the name of the data folder. */
+  @Matches(/^[A-Za-z0-9._-]{1,100}$/, says('give 1 to 100 characters of A-Z a-z 0-9 . _ -'))
+  DKV_NODE_ID = hostname();
+
+  /** Default: the port that `DKV_NODES` tells of this node. */
+  @Whole(1, 65_535, 'a TCP port')
+  DKV_PEER_PORT: number | undefined = undefined;
+
+  /** Default: `dkv-data/<node id>`, under the folder that the process is started in. */
+  @IsOptional()
+  @MaxLength(4096, says('give a path'))
+  DKV_DATA_DIR: string | undefined = undefined;
+
+  /** `node1=127.0.0.1:7001,node2=127.0.0.1:7002`; absent: one embedded node that listens to no peers. */
+  @IsOptional()
+  @MaxLength(65_536, says('give node1=host:port,node2=host:port'))
+  DKV_NODES: string | undefined = undefined;
+
+  /** Never shown, so its rule does not tell the value. */
+  @IsOptional()
+  @Matches(/^[\x21-\x7e]{8,256}$/, {
+    message:
+      'DKV_API_KEY: give 8 to 256 printable ASCII characters without spaces (the value is not shown here)',
+  })
+  DKV_API_KEY: string | undefined = undefined;
+
+  /** Copies besides the holder's. */
+  @Whole(0, 15, 'copies')
+  DKV_REPLICAS = 2;
+
+  @IsIn(DURABILITIES, says(`give one of ${DURABILITIES.join(', ')}`))
+  DKV_DURABILITY: Durability = 'wal';
+
+  @IsIn(STORAGES, says(`give one of ${STORAGES.join(', ')}`))
+  DKV_STORAGE: Storage = 'auto';
+
+  /** Random operations a second that the process does by itself; 0: none. */
+  @Whole(0, 100_000, 'operations a second')
+  MONKEY_RATE = 0;
+
+  /**
+   * How long a stopping process still answers, unready, so that a load balancer can turn away from it. Applies to
+   * SIGTERM only.
+   */
+  @Whole(0, 600_000, 'milliseconds')
+  SHUTDOWN_DELAY_MS = 0;
+
+  get dataDir(): string {
+    return this.DKV_DATA_DIR ?? `dkv-data/${this.DKV_NODE_ID}`;
+  }
+}
+
+export class EnvironmentError extends Error {
+  readonly code = 'INVALID_ENVIRONMENT';
+}
+
+/**
+ * Takes the known variables; one that is set to nothing counts as absent.
+ * @throws EnvironmentError naming each wrong variable, its value and the remedy.
+ */
+export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
+  const known = Object.keys(new Environment());
+  const given = Object.fromEntries(
+    known.filter((name) => variables[name]).map((name) => [name, variables[name]] as const),
+  );
+  const environment = plainToInstance(Environment, given, { exposeDefaultValues: true });
+  const faults = validateSync(environment, { stopAtFirstError: true }).flatMap(({ constraints }) =>
+    Object.values(constraints ?? {}),
+  );
+  if (faults.length === 0) {
+    faults.push(...wrongTogether(environment));
+  }
+  if (faults.length > 0) {
+    throw new EnvironmentError(faults.join('\n'));
+  }
+  return environment;
+}
+
+function wrongTogether({ DKV_NODES, DKV_API_KEY, DKV_NODE_ID, DKV_PEER_PORT }: Environment): string[] {
+  if (DKV_NODES === undefined) {
+    return [];
+  }
+  const faults: string[] = [];
+  if (DKV_API_KEY === undefined) {
+    faults.push('DKV_API_KEY is not set: nodes share a secret of 8 to 256 characters, give all the same one');
+  }
+  try {
+    StaticDiscovery.parse(DKV_NODES);
+  } catch (error) {
+    if (!isDkvError(error)) {
+      throw error;
+    }
+    return [...faults, `DKV_NODES is ${JSON.stringify(DKV_NODES)}: ${error.message}`];
+  }
+  const own = DKV_NODES.split(',').find((entry) => entry.trim().startsWith(`${DKV_NODE_ID}=`));
+  if (!own) {
+    faults.push(
+      `DKV_NODE_ID is ${JSON.stringify(DKV_NODE_ID)}, which DKV_NODES does not name (${DKV_NODES}): ` +
+        `give one of its nodes, or add this one`,
+    );
+  } else if (DKV_PEER_PORT !== undefined && !new RegExp(`:${DKV_PEER_PORT}(;|$)`).test(own.trim())) {
+    faults.push(
+      `DKV_PEER_PORT is ${DKV_PEER_PORT} but DKV_NODES says ${own.trim()}: peers would knock at the wrong port; ` +
+        `give both the same, or leave DKV_PEER_PORT out`,
+    );
+  }
+  return faults;
+}

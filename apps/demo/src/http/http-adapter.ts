@@ -1,0 +1,73 @@
+/** The Fastify server of the application: long keys in paths, any JSON as a body, limits on what strangers may hold. */
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
+import { DkvError } from 'nestjs-dkv';
+import { type Socket } from 'node:net';
+
+const MIB = 1024 * 1024;
+/** A value of 1 MiB whose every byte is escaped as `\u0000`, and its surroundings. */
+const BODY_BYTES_MAX = 6 * MIB + 1024;
+/** A key of 1024 bytes takes 3072 characters in a path; Node's own limit is 16 KiB for line and headers. */
+const HEADER_BYTES_MAX = 16 * 1024;
+
+export function createHttpAdapter(): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    logger: false,
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    // Until the listener is closed the store still works: a request that came in is answered, not turned away.
+    return503OnClosing: false,
+    // Fastify's default of 100 would turn long keys into unknown routes.
+    routerOptions: { maxParamLength: HEADER_BYTES_MAX },
+    http: { headersTimeout: 10_000, maxHeaderSize: HEADER_BYTES_MAX },
+    clientErrorHandler: (_error, socket) => refuseMalformed(socket),
+    // A path that is not percent-encoded UTF-8 comes here before any route.
+    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
+      const refused = new DkvError(
+        'DKV_INVALID_ARGUMENT',
+        `${error.message}. Percent-encode the key as UTF-8.`,
+      );
+      void reply.code(refused.status).send(refused.toJSON());
+    },
+  });
+  takeAnyBodyAsJson(adapter);
+  return adapter;
+}
+
+/**
+ * A body is JSON whatever its Content-Type says: `curl -d` calls everything a form, and a value stored as a form's
+ * fields would be a surprise.
+ */
+function takeAnyBodyAsJson(adapter: FastifyAdapter): void {
+  const server = adapter.getInstance();
+  const parse = server.getDefaultJsonParser('error', 'error');
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser<string>('*', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') {
+      done(null, undefined);
+      return;
+    }
+    void parse(request, body, (error: Error | null, value?: unknown) => {
+      done(error && new DkvError('DKV_INVALID_ARGUMENT', 'The body is not JSON that can be stored.'), value);
+    });
+  });
+}
+
+/** What is not HTTP, too large or too slow: there is no request to answer. */
+function refuseMalformed(socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(
+    new DkvError(
+      'DKV_INVALID_ARGUMENT',
+      'The request is malformed, its path or headers are too long, or it is too slow.',
+    ),
+  );
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  );
+}

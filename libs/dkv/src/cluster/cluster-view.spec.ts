@@ -1,0 +1,150 @@
+/** The view of the cluster: members are fixed, addresses and states come and go. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { caught } from '../../testing/caught.js';
+import { testNode, testNodes } from '../../testing/test-nodes.js';
+import { partitionWhere, testRing } from '../../testing/test-ring.js';
+import { type NodeState } from '../model/node.js';
+import { ClusterView } from './cluster-view.js';
+
+const NODES = testNodes('a', 'b', 'c', 'd');
+const ring = testRing(NODES);
+/** A partition that a, b and c hold, in this order. */
+const ABC = partitionWhere(ring, (list) => list.join() === 'a,b,c');
+
+let view: ClusterView;
+
+beforeEach(() => {
+  view = new ClusterView('a', ring, NODES);
+});
+
+function set(states: Record<string, NodeState>): void {
+  Object.entries(states).forEach(([nodeId, state]) => view.setState(nodeId, state));
+}
+
+describe('at first', () => {
+  it('this node is up and the others are worth asking', () => {
+    expect(view.members.map(({ node, state }) => `${node.nodeId} ${state}`)).toEqual([
+      'a up',
+      'b suspect',
+      'c suspect',
+      'd suspect',
+    ]);
+    expect(view.reachable(ABC)).toHaveLength(3);
+  });
+
+  it('the peers are the other members', () => {
+    expect(view.peers).toEqual(NODES.slice(1));
+  });
+
+  it('the configuration is that of the ring', () => {
+    expect(view.configuration).toBe(ring.fingerprint);
+    const other = new ClusterView('a', testRing(testNodes('a', 'b', 'c')), testNodes('a', 'b', 'c'));
+    expect(view.configuration).not.toBe(other.configuration);
+  });
+});
+
+describe('the nodes worth asking', () => {
+  it.each<[Record<string, NodeState>, string]>([
+    [{ b: 'up', c: 'up' }, 'a,b,c'],
+    [{ b: 'suspect', c: 'up' }, 'a,c,b'],
+    [{ b: 'up', c: 'suspect' }, 'a,b,c'],
+    [{ b: 'suspect', c: 'suspect' }, 'a,b,c'],
+    [{ b: 'down', c: 'up' }, 'a,c'],
+    [{ b: 'down', c: 'suspect' }, 'a,c'],
+    [{ b: 'down', c: 'down' }, 'a'],
+    [{ b: 'up', c: 'up', d: 'down' }, 'a,b,c'],
+  ])('are those up in the order of the list, then the suspects: %j', (states, expected) => {
+    set(states);
+    expect(view.reachable(ABC).join()).toBe(expected);
+  });
+});
+
+describe('a new address', () => {
+  it('of a member is taken, its weight and zone are not', () => {
+    view.relocate([testNode('b', { host: 'elsewhere', port: 7001, weight: 9, zone: 'z' })]);
+    expect(view.address('b')).toEqual(testNode('b', { host: 'elsewhere', port: 7001 }));
+    expect(view.address('c')).toEqual(NODES[2]);
+  });
+
+  it('of a stranger makes no member of it', () => {
+    view.relocate([...NODES, testNode('e')]);
+    expect(view.isMember('e')).toBe(false);
+    expect(view.members).toHaveLength(4);
+    expect(caught(() => view.address('e'))).toMatchObject({ code: 'DKV_PEER_UNREACHABLE' });
+  });
+
+  it('for some of the members does not make the others leave', () => {
+    view.relocate([testNode('b')]);
+    view.relocate([]);
+    expect(view.members.map(({ node }) => node.nodeId)).toEqual(['a', 'b', 'c', 'd']);
+    expect(view.ring).toBe(ring);
+  });
+
+  it('does not change what is believed of the node', () => {
+    set({ b: 'down' });
+    view.relocate([testNode('b', { port: 7001 })]);
+    expect(view.stateOf('b')).toBe('down');
+  });
+});
+
+describe('a state', () => {
+  it('is told to listeners when it changes, and only then', () => {
+    const told: string[] = [];
+    view.onState((nodeId, state) => told.push(`${nodeId} ${state}`));
+    set({ b: 'suspect' });
+    set({ b: 'up', c: 'down' });
+    set({ b: 'up' });
+    set({ b: 'down' });
+    expect(told).toEqual(['b up', 'c down', 'b down']);
+  });
+
+  it('is set by the time that listeners hear of it', () => {
+    let seen: NodeState | undefined;
+    view.onState((nodeId) => (seen = view.stateOf(nodeId)));
+    set({ b: 'up' });
+    expect(seen).toBe('up');
+  });
+
+  it('of a stranger is down and stays it', () => {
+    set({ e: 'up' });
+    expect(view.stateOf('e')).toBe('down');
+    expect(view.isMember('e')).toBe(false);
+  });
+});
+
+describe('partitions', () => {
+  it('are held by the nodes of their list', () => {
+    expect(['a', 'b', 'c', 'd', 'e'].map((nodeId) => view.holds(ABC, nodeId))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(view.holds(ABC)).toBe(true);
+  });
+
+  it('of this node are those that it holds', () => {
+    const own = view.ownPartitions();
+    expect(own).toContain(ABC);
+    expect(own).toEqual(
+      [...Array(ring.partitions).keys()].filter((p) => ring.preferenceList(p).includes('a')),
+    );
+    expect(own.length).toBeLessThan(ring.partitions);
+  });
+
+  it('are under-replicated when another holder of an own one is down', () => {
+    const ownWith = (...nodeIds: string[]) =>
+      view.ownPartitions().filter((p) => ring.preferenceList(p).some((nodeId) => nodeIds.includes(nodeId)))
+        .length;
+    expect(view.underReplicated()).toBe(0);
+    set({ b: 'suspect' });
+    expect(view.underReplicated()).toBe(0);
+    set({ b: 'down' });
+    expect(view.underReplicated()).toBe(ownWith('b'));
+    set({ c: 'down' });
+    expect(view.underReplicated()).toBe(ownWith('b', 'c'));
+    set({ b: 'up', c: 'up' });
+    expect(view.underReplicated()).toBe(0);
+  });
+});

@@ -1,0 +1,103 @@
+/** The door between peers: who is let in, who is refused, and how often the log hears of it. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { caught } from '../../testing/caught.js';
+import { CapturedLog } from '../../testing/captured-log.js';
+import { type CapturedTelemetry, captureTelemetry } from '../../testing/captured-telemetry.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { testNodes } from '../../testing/test-nodes.js';
+import { testRing } from '../../testing/test-ring.js';
+import { type PeerEnvelope } from '../model/peer-protocol.js';
+import { ClusterView } from './cluster-view.js';
+import { EnvelopeGuard } from './envelope-guard.js';
+
+const NODES = testNodes('a', 'b', 'c');
+const view = new ClusterView('a', testRing(NODES), NODES);
+
+let clock: ManualClock;
+let log: CapturedLog;
+let telemetry: CapturedTelemetry;
+let guard: EnvelopeGuard;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  log = new CapturedLog();
+  telemetry = captureTelemetry();
+  guard = new EnvelopeGuard(view, 500, clock, log, telemetry);
+});
+
+/** An envelope of node b, its clock `aheadMs` ahead. */
+function envelope(aheadMs = 0, differing: Partial<PeerEnvelope> = {}): PeerEnvelope {
+  return { from: 'b', configuration: view.configuration, sentAtMs: clock.now() + aheadMs, ...differing };
+}
+
+it('puts on what the door of a peer looks at', () => {
+  clock.advance(5);
+  expect(guard.envelope()).toEqual({ from: 'a', configuration: view.configuration, sentAtMs: clock.now() });
+});
+
+describe('a message', () => {
+  it.each([
+    ['at the same time', 0],
+    ['a little ahead', 1],
+    ['as far ahead as is tolerated', 500],
+    ['a little behind', -1],
+    ['an hour behind', -3_600_000],
+  ])('is let in from a clock %s', (_, aheadMs) => {
+    guard.check(envelope(aheadMs));
+    expect(telemetry.events).toEqual([`clockSkew b ${aheadMs / 1000}`]);
+    expect(log.warnings).toEqual([]);
+  });
+
+  it.each([501, 3_600_000])('is refused from a clock %i ms ahead, counted and logged', (aheadMs) => {
+    const error = caught(() => guard.check(envelope(aheadMs)));
+    expect(error.code).toBe('DKV_CLOCK_SKEW');
+    expect(error.message).toMatch(new RegExp(`node b is ${aheadMs} ms ahead of node a.*500 ms.*Synchronise`));
+    expect(telemetry.events).toEqual([`clockSkew b ${aheadMs / 1000}`, 'clockSkewRefused b']);
+    expect(log.warnings).toEqual([error.message]);
+  });
+
+  it.each<[string, Partial<PeerEnvelope>]>([
+    ['of another configuration', { configuration: 'another' }],
+    ['from a node that is no member', { from: 'stranger' }],
+    ['of another configuration, its clock ahead as well', { configuration: 'another', sentAtMs: Infinity }],
+  ])('is refused %s, before its clock is looked at', (_, differing) => {
+    const error = caught(() => guard.check(envelope(0, differing)));
+    expect(error.code).toBe('DKV_CONFIGURATION_MISMATCH');
+    expect(error.message).toMatch(/different members.*same configuration/);
+    expect(telemetry.events).toEqual([]);
+    expect(log.warnings).toEqual([error.message]);
+  });
+});
+
+describe('the log', () => {
+  const refuseAt = (times: readonly number[], from = 'b') => {
+    for (const atMs of times) {
+      clock.advance(atMs - clock.monotonic());
+      caught(() => guard.check(envelope(9_999, { from })));
+    }
+  };
+
+  it('hears of a peer once in ten seconds, however many messages are refused', () => {
+    refuseAt([0, 1, 100, 9_999, 10_000]);
+    expect(log.warnings).toHaveLength(1);
+    refuseAt([10_001, 10_002, 20_000]);
+    expect(log.warnings).toHaveLength(2);
+    expect(telemetry.events.filter((event) => event === 'clockSkewRefused b')).toHaveLength(8);
+  });
+
+  it('hears of each peer', () => {
+    refuseAt([0], 'b');
+    refuseAt([0], 'c');
+    expect(log.warnings).toHaveLength(2);
+  });
+
+  it('does not grow with the names that strangers give themselves', () => {
+    for (let number = 0; number < 5_000; number++) {
+      caught(() => guard.check(envelope(0, { from: `stranger-${number}` })));
+    }
+    const remembered = Object.values(guard as unknown as Record<string, unknown>).filter(
+      (part) => part instanceof Map,
+    );
+    expect(remembered.map(({ size }) => size <= 1_001)).toEqual([true]);
+  });
+});

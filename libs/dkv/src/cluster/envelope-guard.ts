@@ -1,0 +1,69 @@
+/** The door: what every message between peers must satisfy before its content is looked at. */
+import { DkvError } from '../dkv.errors.js';
+import { type PeerEnvelope } from '../model/peer-protocol.js';
+import { type Clock } from '../ports/clock.js';
+import { type Logger } from '../ports/logger.js';
+import { type Telemetry } from '../ports/telemetry.js';
+import { type ClusterView } from './cluster-view.js';
+
+const WARN_EVERY_MS = 10_000;
+
+export class EnvelopeGuard {
+  private readonly warnedAtMs = new Map<string, number>();
+
+  constructor(
+    private readonly view: ClusterView,
+    private readonly maxClockOffsetMs: number,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly telemetry: Telemetry,
+  ) {}
+
+  envelope(): PeerEnvelope {
+    return { from: this.view.selfId, configuration: this.view.configuration, sentAtMs: this.clock.now() };
+  }
+
+  /**
+   * @throws DkvError `DKV_CONFIGURATION_MISMATCH` from a node that is no member or sees another ring,
+   *   `DKV_CLOCK_SKEW` from one whose clock is too far ahead: neither may touch a record.
+   */
+  check({ from, configuration, sentAtMs }: PeerEnvelope): void {
+    if (configuration !== this.view.configuration || !this.view.isMember(from)) {
+      throw this.refuse(
+        from,
+        'DKV_CONFIGURATION_MISMATCH',
+        `Node ${from} and node ${this.view.selfId} were started with different members, weights, zones, ` +
+          `partitions, replicas or hash function. Give every node the same configuration.`,
+      );
+    }
+    const aheadMs = sentAtMs - this.clock.now();
+    this.telemetry.clockSkew(from, aheadMs / 1000);
+    if (aheadMs > this.maxClockOffsetMs) {
+      this.telemetry.clockSkewRefused(from);
+      throw this.refuse(
+        from,
+        'DKV_CLOCK_SKEW',
+        `The clock of node ${from} is ${aheadMs} ms ahead of node ${this.view.selfId}; at most ` +
+          `${this.maxClockOffsetMs} ms (maxClockOffsetMs) are accepted. Synchronise the clocks.`,
+      );
+    }
+  }
+
+  private refuse(
+    from: string,
+    code: 'DKV_CONFIGURATION_MISMATCH' | 'DKV_CLOCK_SKEW',
+    message: string,
+  ): DkvError {
+    const now = this.clock.monotonic();
+    const last = this.warnedAtMs.get(from);
+    // Senders are named by the message itself: forget them all rather than grow.
+    if (this.warnedAtMs.size > 1000) {
+      this.warnedAtMs.clear();
+    }
+    if (last === undefined || now - last > WARN_EVERY_MS) {
+      this.warnedAtMs.set(from, now);
+      this.logger.warn(message);
+    }
+    return new DkvError(code, message);
+  }
+}

@@ -1,0 +1,36 @@
+/** Guards a folder's data against a start with another set of members, which would look in the wrong places. */
+import { DkvError } from '../dkv.errors.js';
+import { type Hashring } from '../hashring/hashring.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
+
+const MEMBERSHIP_META = 'membership';
+
+/**
+ * Notes the members at the first start; compares at every later one.
+ * @throws DkvError `DKV_STORE_MISMATCH` naming what the folder was written with and what was given now.
+ */
+export async function assertSameMembership(
+  local: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>,
+  ring: Hashring,
+): Promise<void> {
+  const given = describeMembership(ring);
+  const stored = await local.getMeta(MEMBERSHIP_META);
+  if (stored === undefined) {
+    await local.putMeta(MEMBERSHIP_META, given);
+  } else if (stored !== given) {
+    throw new DkvError(
+      'DKV_STORE_MISMATCH',
+      `This data folder was written by a cluster of ${stored}; now it is started with ${given}. Changing the ` +
+        `members, their weights or zones, or the replicas of a cluster that has data is not supported: start with ` +
+        `the old configuration, or with empty folders on every node.`,
+    );
+  }
+}
+
+function describeMembership({ nodes, replicas }: Hashring): string {
+  const members = nodes.map(({ nodeId, weight, zone }) => {
+    const extras = [weight === 1 ? '' : `weight ${weight}`, zone && `zone ${zone}`].filter(Boolean).join(', ');
+    return extras ? `${nodeId} (${extras})` : nodeId;
+  });
+  return `${members.join(', ')} with ${replicas} replicas`;
+}

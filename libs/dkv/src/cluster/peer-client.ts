@@ -1,0 +1,61 @@
+/** Asks one peer: puts the envelope on, checks the one that comes back, tells liveness what was seen. */
+import { DkvError } from '../dkv.errors.js';
+import { type PeerEnvelope, type PeerProtocol, type PeerRequestKind } from '../model/peer-protocol.js';
+import { type Clock } from '../ports/clock.js';
+import { type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js';
+import { type Telemetry } from '../ports/telemetry.js';
+import { type ClusterView } from './cluster-view.js';
+import { type EnvelopeGuard } from './envelope-guard.js';
+
+/** Told of every answer: a sign of life. A failure is none of death: a caller in a hurry or a full queue makes one. */
+export interface PeerObserver {
+  answered(nodeId: string): void;
+}
+
+export class PeerClient {
+  private observer: PeerObserver | undefined;
+
+  constructor(
+    private readonly view: ClusterView,
+    private readonly remote: RemoteKvRepo,
+    private readonly guard: EnvelopeGuard,
+    private readonly clock: Clock,
+    private readonly telemetry: Telemetry,
+  ) {}
+
+  observe(observer: PeerObserver): void {
+    this.observer = observer;
+  }
+
+  /** @throws DkvError as RemoteKvRepo.send, or the peer's own. */
+  async call<K extends PeerRequestKind>(
+    nodeId: string,
+    kind: K,
+    ask: PeerProtocol[K]['ask'],
+    options: SendOptions,
+  ): Promise<PeerProtocol[K]['answer']> {
+    const started = this.clock.monotonic();
+    try {
+      const request = { kind, ask, ...this.guard.envelope() };
+      const reply = await this.remote.send<K>(this.view.address(nodeId), request, options);
+      this.assertAcceptable(nodeId, reply);
+      this.observer?.answered(nodeId);
+      return reply.answer;
+    } finally {
+      this.telemetry.peerCall(nodeId, kind, (this.clock.monotonic() - started) / 1000);
+    }
+  }
+
+  /** A refused answer does not undo the request: to the caller it is as if none had come. */
+  private assertAcceptable(nodeId: string, reply: PeerEnvelope): void {
+    if (reply.from !== nodeId) {
+      // An address that another node has taken over: one node must not count as two copies.
+      throw new DkvError('DKV_PEER_DISCONNECTED', `Node ${reply.from} answered at the address of node ${nodeId}.`);
+    }
+    try {
+      this.guard.check(reply);
+    } catch (cause) {
+      throw new DkvError('DKV_PEER_DISCONNECTED', `The answer of node ${nodeId} was refused.`, { cause });
+    }
+  }
+}

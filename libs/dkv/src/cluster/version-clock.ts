@@ -1,0 +1,120 @@
+/** Stamps versions: a hybrid logical clock that never goes back, not even over a restart. */
+import { DkvError } from '../dkv.errors.js';
+import { COUNTER_MAX, counterOf, formatVersion, joinVersion, physicalMsOf, type Version } from '../model/version.js';
+import { type Clock } from '../ports/clock.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
+
+const BOUND_META = 'clock-bound';
+const BOOT_META = 'boot';
+
+/** The bound is raised when less than this is left of it. */
+const RESERVE_MS = 150;
+
+/**
+ * Hybrid logical clock (Kulkarni et al., Logical Physical Clocks, 2014) with a durable upper bound: versions
+ * are stamped only below a bound that is already on disk, and after a restart stamping starts at that bound.
+ */
+export class VersionClock {
+  /**
+   * How far ahead of the wall clock the durable bound is set. Shorter than the usual tolerated clock offset, so
+   * that a crash does not make this node stamp further ahead than its peers accept.
+   */
+  static readonly leadMs = 400;
+
+  private physicalMs: number;
+  private counter = 0;
+  private raising: Promise<void> | undefined;
+
+  private constructor(
+    private readonly nodeId: string,
+    private readonly boot: number,
+    private boundMs: number,
+    private readonly clock: Clock,
+    private readonly store: Pick<LocalKvRepo, 'putMeta'>,
+    private readonly maxClockOffsetMs: number,
+  ) {
+    this.physicalMs = boundMs;
+  }
+
+  /** Counts this start and reads the bound; both durable before it resolves. */
+  static async open(
+    nodeId: string,
+    clock: Clock,
+    store: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>,
+    maxClockOffsetMs = 500,
+  ): Promise<VersionClock> {
+    const boot = Number((await store.getMeta(BOOT_META)) ?? 0) + 1;
+    const boundMs = Number((await store.getMeta(BOUND_META)) ?? 0);
+    await store.putMeta(BOOT_META, String(boot));
+    return new VersionClock(nodeId, boot, boundMs, clock, store, maxClockOffsetMs);
+  }
+
+  /** Makes room under the bound for versions above `atLeast`; cheap when there is room. */
+  async reserve(atLeast?: Version): Promise<void> {
+    const seenMs = atLeast && !this.isFarAhead(atLeast) ? physicalMsOf(atLeast) : 0;
+    const needed = Math.max(this.clock.now(), this.physicalMs, seenMs) + RESERVE_MS;
+    while (needed > this.boundMs) {
+      this.raising ??= this.raise(needed).finally(() => (this.raising = undefined));
+      await this.raising;
+    }
+  }
+
+  /**
+   * A version above every one stamped here and above `seen`. Call `reserve` before. A `seen` from far ahead is
+   * passed for its key alone: the clock does not follow it.
+   * @throws DkvError `DKV_NOT_READY` when the bound leaves no room: nothing was stamped; reserve and try again.
+   */
+  next(seen: Version | undefined): Version {
+    if (seen && this.isFarAhead(seen)) {
+      return this.format(stepAfter(physicalMsOf(seen), counterOf(seen)));
+    }
+    if (seen) {
+      this.observe(seen);
+    }
+    // A wall clock past the bound waits for the bound: a version slightly behind the clock is safe.
+    const now = Math.min(this.clock.now(), this.boundMs - 1);
+    const stamp =
+      now > this.physicalMs ? { physicalMs: now, counter: 0 } : stepAfter(this.physicalMs, this.counter);
+    if (stamp.physicalMs >= this.boundMs) {
+      throw new DkvError('DKV_NOT_READY', 'The bound of the version clock is being raised.');
+    }
+    this.physicalMs = stamp.physicalMs;
+    this.counter = stamp.counter;
+    return this.format(stamp);
+  }
+
+  /** What this node has seen, it stamps above (the receive rule of the clock); far-ahead versions do not count. */
+  observe(seen: Version): void {
+    const seenMs = physicalMsOf(seen);
+    const seenCounter = counterOf(seen);
+    const higher = seenMs > this.physicalMs || (seenMs === this.physicalMs && seenCounter > this.counter);
+    if (higher && !this.isFarAhead(seen)) {
+      this.physicalMs = seenMs;
+      this.counter = seenCounter;
+    }
+  }
+
+  /** The version of a join, right above the newer of its inputs. */
+  joinOf(newer: Version): Version {
+    return joinVersion(newer, this.nodeId, this.boot);
+  }
+
+  /** Whether a version is further ahead of this node's clock than clocks in tolerance can make it. */
+  isFarAhead(version: Version): boolean {
+    return physicalMsOf(version) - this.clock.now() > 2 * this.maxClockOffsetMs + VersionClock.leadMs;
+  }
+
+  private format(stamp: { physicalMs: number; counter: number }): Version {
+    return formatVersion({ ...stamp, nodeId: this.nodeId, boot: this.boot });
+  }
+
+  private async raise(needed: number): Promise<void> {
+    const boundMs = needed - RESERVE_MS + VersionClock.leadMs;
+    await this.store.putMeta(BOUND_META, String(boundMs));
+    this.boundMs = boundMs;
+  }
+}
+
+function stepAfter(physicalMs: number, counter: number): { physicalMs: number; counter: number } {
+  return counter < COUNTER_MAX ? { physicalMs, counter: counter + 1 } : { physicalMs: physicalMs + 1, counter: 0 };
+}

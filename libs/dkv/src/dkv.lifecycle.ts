@@ -1,0 +1,97 @@
+/** Starts and stops the node with its host: listens, joins in the background, leaves in the right order. */
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { ClusterView } from './cluster/cluster-view.js';
+import { Controller } from './ports/controller.js';
+import { Discovery } from './ports/discovery.js';
+import { LocalKvRepo } from './ports/local-kv-repo.js';
+import { Logger } from './ports/logger.js';
+import { RemoteKvRepo } from './ports/remote-kv-repo.js';
+import { Processor } from './processor/processor.js';
+
+@Injectable()
+export class DkvLifecycle implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown {
+  private isLeaving = false;
+
+  constructor(
+    @Inject(Processor) private readonly processor: Processor,
+    @Inject(Controller) private readonly controller: Controller,
+    @Inject(RemoteKvRepo) private readonly remote: RemoteKvRepo,
+    @Inject(LocalKvRepo) private readonly local: LocalKvRepo,
+    @Inject(Discovery) private readonly discovery: Discovery,
+    @Inject(ClusterView) private readonly view: ClusterView,
+    @Inject(Logger) private readonly logger: Logger,
+  ) {}
+
+  /** Whether the host has begun to shut down. */
+  get leaving(): boolean {
+    return this.isLeaving;
+  }
+
+  get unreadyReason(): string {
+    const { failure } = this.local;
+    if (failure) {
+      return `read-only after a storage error: ${failure.message}`;
+    }
+    return this.view.clockSuspect ? 'most peers refuse the clock of this node' : 'catching up';
+  }
+
+  /** Modules are initialised dependencies first, so services may use the store in their own onModuleInit. */
+  async onModuleInit(): Promise<void> {
+    const { view, processor } = this;
+    const started = processor.start();
+    try {
+      await this.controller.start();
+      await this.discovery.register(view.address(view.selfId), (nodes) => view.relocate(nodes));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    if (view.peers.length === 0) {
+      await started;
+      return;
+    }
+    // Peers may come up later than this node: joining goes on while the host starts.
+    started.then(
+      (ready) => ready && this.logger.log(`Node ${view.selfId} has caught up and is ready.`),
+      (error: Error) => this.logger.error(`Node ${view.selfId} could not join: ${error.message}`),
+    );
+  }
+
+  /** The host still answers for a while: say that it is leaving, so that traffic goes elsewhere. */
+  onModuleDestroy(): void {
+    this.isLeaving = true;
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    try {
+      await this.discovery.deregister();
+    } catch (error) {
+      this.logger.warn(`This node could not be taken out of discovery: ${(error as Error).message}`);
+    }
+  }
+
+  /** The host's own listeners are closed by now: nothing new comes, what is under way ends, then the store closes. */
+  async onApplicationShutdown(): Promise<void> {
+    this.isLeaving = true;
+    await this.close();
+    this.logger.log(`Node ${this.view.selfId} has stopped; its data is in place for the next start.`);
+  }
+
+  /** Whatever fails on the way, the store is closed at the end. */
+  private async close(): Promise<void> {
+    try {
+      await this.processor.stop();
+      await this.controller.stop();
+      await this.remote.close();
+    } finally {
+      await this.local.close();
+    }
+  }
+}

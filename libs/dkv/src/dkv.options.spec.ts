@@ -1,0 +1,268 @@
+/** The options: each wrong one fails the boot and says its name, its value and the remedy; the rest is filled in. */
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { JsonCodec } from './codec/json-codec.js';
+import { StaticDiscovery } from './discovery/static-discovery.js';
+import { resolveOptions } from './dkv.options.js';
+import { LastWriteWinsMerger } from './merger/last-write-wins-merger.js';
+import { md5HashFunc } from './hashring/md5-hash-func.js';
+import { type Controller } from './ports/controller.js';
+import { type LocalKvRepo } from './ports/local-kv-repo.js';
+import { type RemoteKvRepo } from './ports/remote-kv-repo.js';
+import { caught } from '../testing/caught.js';
+import { CapturedLog } from '../testing/captured-log.js';
+import { ManualClock } from '../testing/manual-clock.js';
+
+type Given = Record<string, unknown>;
+
+const resolved = (given: Given) => resolveOptions(given);
+const complaint = (given: Given): string => {
+  const error = caught(() => resolved(given));
+  expect(error.code).toBe('DKV_INVALID_OPTIONS');
+  return error.message;
+};
+
+const DAY_MS = 86_400_000;
+const MIB = 1024 * 1024;
+
+/** Not an object: whoever forgets `new` must not get the default hash instead. */
+const hashClass = class Mine {
+  static hash() {}
+};
+
+describe('a wrong value', () => {
+  const text: [string, unknown[], string][] = [
+    ['nodeId', ['', 'a b', 'ä', 'a'.repeat(101), 5, {}], 'A-Z a-z 0-9 . _ -'],
+    ['hostname', ['', 5], 'host name or an address'],
+    ['dataDir', ['', 5], 'give a path'],
+    ['peerBind', [5], 'address of this machine'],
+    ['zone', [5, 'z'.repeat(101)], 'give'],
+  ];
+  const choices: [string, unknown[], string][] = [
+    ['storage', ['', 'redis', 'RocksDB', 5], 'auto, rocksdb, classic-level, memory'],
+    ['durability', ['none', true], 'wal, fsync'],
+    [
+      'hashFunc',
+      ['sha1', 5, {}, { name: 'mine', hash: 5 }, { hash() {} }, { name: '', hash() {} }, hashClass],
+      'md5, xxhash or a HashFunc',
+    ],
+    ['readConsistency', ['all', 'two', 5], 'one, quorum'],
+    ['writeConsistency', ['none', 5], 'one, quorum, all'],
+    ['weight', [0, -1, Number.NaN, Infinity, '1'], 'above 0'],
+  ];
+  const whole: [string, number, number][] = [
+    ['peerPort', 0, 65_535],
+    ['replicas', 0, 15],
+    ['partitions', 1, 65_535],
+    ['readTimeoutMs', 1, DAY_MS],
+    ['revertTimeoutMs', 1, DAY_MS],
+    ['peerTimeoutMs', 10, 60_000],
+    ['heartbeatIntervalMs', 50, 60_000],
+    ['antiEntropyIntervalMs', 100, DAY_MS],
+    ['tombstoneTtlMs', 1_000, 365 * DAY_MS],
+    ['maxClockOffsetMs', 1, 60_000],
+    ['valueBytesMax', 1, 64 * MIB],
+    ['replicationBytesMax', MIB, 16_384 * MIB],
+    ['hintBytesMax', 0, 16_384 * MIB],
+    ['repairBytesPerSecond', 1024, 16_384 * MIB],
+  ];
+  const numbers = whole.map(([option, min, max]): [string, unknown[], string] => [
+    option,
+    [min - 1, max + 1, min + 0.5, Number.NaN, '7', true],
+    `from ${min} to ${max}`,
+  ]);
+  const ports: [string, unknown[], string][] = [
+    ['discovery', [{}, 'static', { register() {}, getNodes() {} }], 'register, deregister, getNodes'],
+    ['merger', [{}, () => 1, { merge: 5 }], 'merge'],
+    ['codec', [{ encode() {} }, 'json'], 'encode, decode'],
+    ['logger', [{ log() {}, warn() {} }, true], 'log, warn, error'],
+    ['localKvRepo', [{ open() {} }], 'open, get, update, getAllNoValue'],
+    ['remoteKvRepo', [{ send() {} }], 'send, close'],
+    ['controller', [{ start() {} }], 'start, stop'],
+    ['clock', [{ now() {} }, Date], 'now, monotonic, schedule'],
+  ];
+
+  const cases = [...text, ...choices, ...numbers, ...ports].flatMap(([option, values, remedy]) =>
+    values.map((value) => ({ option, value, remedy, shown: shownAs(value) })),
+  );
+
+  it.each(cases)('of $option: $shown', ({ option, value, remedy, shown }) => {
+    const message = complaint({ [option]: value });
+    const line = message.split('\n').find((each) => each.startsWith(`- ${option} is `));
+    expect(line, message).toBeDefined();
+    expect(line).toContain(remedy);
+    expect(line).toContain(` is ${shown}: `);
+  });
+
+  it.each(whole)('of %s begins below %i and above %i', (option, min, max) => {
+    expect(resolved({ [option]: min })).toMatchObject({ [option]: min });
+    expect(resolved({ [option]: max })).toMatchObject({ [option]: max });
+  });
+
+  it('is told once, and all of them together', () => {
+    const lines = complaint({ replicas: -1.5, partitions: 0, storage: 'x', nonsense: 1 }).split('\n');
+    expect(lines).toHaveLength(5);
+    for (const option of ['replicas', 'partitions', 'storage', 'nonsense']) {
+      expect(lines.filter((line) => line.startsWith(`- ${option} is `))).toHaveLength(1);
+    }
+  });
+});
+
+describe('the api key', () => {
+  const discovery = StaticDiscovery.parse('a=h:1');
+
+  it.each<[string, unknown]>([
+    ['short', 'hunter2'],
+    ['with a space', 'hunter2 hunter2'],
+    ['with a line break', 'hunter2hunter2\n'],
+    ['with an umlaut', 'hünter2hunter2'],
+    ['too long', 'hunter2'.repeat(50)],
+    ['a number', 4_815_162_342],
+    ['a list', ['hunter2hunter2']],
+  ])('is refused when it is wrong, without being shown: %s', (_, apiKey) => {
+    const message = complaint({ apiKey });
+    expect(message).toContain('apiKey');
+    expect(message).toContain('8 to 256');
+    expect(message).not.toMatch(/h[uü]nter2|4815162342/);
+  });
+
+  it('is not shown when it is another option that is wrong', () => {
+    expect(complaint({ apiKey: 'hunter2hunter2', replicas: -1 })).not.toContain('hunter2');
+  });
+
+  it.each([undefined, null])('is needed as soon as there are peers: %s', (apiKey) => {
+    expect(complaint({ nodeId: 'a', discovery, apiKey })).toMatch(/apiKey is missing.*8 to 256/);
+    expect(() => resolved({ nodeId: 'a', discovery, apiKey: '12345678' })).not.toThrow();
+    expect(() => resolved({ nodeId: 'a', apiKey })).not.toThrow();
+  });
+});
+
+describe('options that are none', () => {
+  it.each(['replica', 'apikey', 'Replicas', 'toString', 'isGlobal'])('are refused by name: %s', (name) => {
+    expect(complaint({ [name]: 1 })).toMatch(new RegExp(`- ${name} is not an option: check its spelling`));
+  });
+});
+
+describe('the two sides of a transport', () => {
+  const remoteKvRepo = { send() {}, close() {}, metrics() {} } as unknown as RemoteKvRepo;
+  const controller = { start() {}, stop() {} } as unknown as Controller;
+
+  it('go together', () => {
+    expect(complaint({ remoteKvRepo })).toContain('remoteKvRepo and controller go together');
+    expect(complaint({ controller })).toContain('remoteKvRepo and controller go together');
+    expect(resolveOptions({ remoteKvRepo, controller })).toMatchObject({ remoteKvRepo, controller });
+  });
+
+  it("of one's own need no api key", () => {
+    const discovery = StaticDiscovery.parse('a=h:1');
+    expect(() => resolveOptions({ nodeId: 'a', discovery, remoteKvRepo, controller })).not.toThrow();
+  });
+});
+
+describe('what is not given', () => {
+  it('has the documented default', () => {
+    expect(resolveOptions()).toEqual({
+      nodeId: hostname(),
+      hostname: hostname(),
+      dataDir: resolve('dkv-data'),
+      storage: 'auto',
+      durability: 'wal',
+      peerPort: 7000,
+      peerBind: '0.0.0.0',
+      apiKey: '',
+      weight: 1,
+      zone: '',
+      replicas: 2,
+      partitions: 1024,
+      hashFunc: 'md5',
+      readConsistency: 'one',
+      writeConsistency: 'quorum',
+      readTimeoutMs: 5_000,
+      revertTimeoutMs: 10_000,
+      peerTimeoutMs: 2_000,
+      heartbeatIntervalMs: 500,
+      antiEntropyIntervalMs: 10_000,
+      tombstoneTtlMs: DAY_MS,
+      maxClockOffsetMs: 500,
+      valueBytesMax: MIB,
+      replicationBytesMax: 64 * MIB,
+      hintBytesMax: 64 * MIB,
+      repairBytesPerSecond: 16 * MIB,
+    });
+  });
+
+  it('may be said as undefined or null', () => {
+    const names = Object.keys(resolveOptions());
+    for (const nothing of [undefined, null]) {
+      expect(resolved(Object.fromEntries(names.map((name) => [name, nothing])))).toEqual(resolveOptions());
+    }
+  });
+});
+
+describe('what is given', () => {
+  it('stays, beside the defaults of the rest', () => {
+    const options = resolveOptions({
+      nodeId: 'a',
+      replicas: 0,
+      hintBytesMax: 0,
+      zone: 'z',
+      peerPort: 0,
+      weight: 0.5,
+    });
+    expect(options).toMatchObject({
+      nodeId: 'a',
+      replicas: 0,
+      hintBytesMax: 0,
+      zone: 'z',
+      peerPort: 0,
+      weight: 0.5,
+    });
+    expect(options).toMatchObject({ partitions: 1024, storage: 'auto' });
+  });
+
+  it('as a relative folder is made absolute, so that a later change of folder does not move the data', () => {
+    expect(resolveOptions({ dataDir: 'some/where' }).dataDir).toBe(resolve('some/where'));
+  });
+
+  it('as an object of a port is handed on as the very same', () => {
+    const given = {
+      nodeId: 'a',
+      apiKey: '12345678',
+      discovery: StaticDiscovery.parse('a=h:1'),
+      merger: new LastWriteWinsMerger(),
+      codec: new JsonCodec(),
+      hashFunc: md5HashFunc,
+      logger: new CapturedLog(),
+      clock: new ManualClock(),
+      localKvRepo: { open() {}, get() {}, update() {}, getAllNoValue() {} } as unknown as LocalKvRepo,
+      remoteKvRepo: { send() {}, close() {} } as unknown as RemoteKvRepo,
+      controller: { start() {}, stop() {} } as unknown as Controller,
+    };
+    const options = resolveOptions(given);
+    for (const name of Object.keys(given) as (keyof typeof given)[]) {
+      expect(options[name]).toBe(given[name]);
+    }
+  });
+
+  it('is not changed, and the result can not be', () => {
+    const given = Object.freeze({ replicas: 1 });
+    const options = resolveOptions(given);
+    expect(Object.isFrozen(options)).toBe(true);
+    expect(given).toEqual({ replicas: 1 });
+    expect(resolveOptions()).not.toBe(resolveOptions());
+  });
+});
+
+function shownAs(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value);
+    case 'object':
+      return 'an object';
+    case 'function':
+      return 'a function';
+    default:
+      return String(value);
+  }
+}

@@ -1,0 +1,347 @@
+/** The module's options: what each is, its default, what is allowed; resolved once at boot, frozen after. */
+import { plainToInstance } from 'class-transformer';
+import {
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsNumber,
+  IsOptional,
+  IsPositive,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateBy,
+  type ValidationArguments,
+  type ValidationOptions,
+  validateSync,
+} from 'class-validator';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { DkvError } from './dkv.errors.js';
+import { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from './model/consistency.js';
+import { NODE_ID_PATTERN } from './model/version.js';
+import { type Clock } from './ports/clock.js';
+import { type Codec } from './ports/codec.js';
+import { type Controller } from './ports/controller.js';
+import { type Discovery } from './ports/discovery.js';
+import { type HashFunc } from './ports/hash-func.js';
+import { type LocalKvRepo } from './ports/local-kv-repo.js';
+import { type Logger } from './ports/logger.js';
+import { type Merger } from './ports/merger.js';
+import { type RemoteKvRepo } from './ports/remote-kv-repo.js';
+
+export const STORAGES = ['auto', 'rocksdb', 'classic-level', 'memory'] as const;
+export type Storage = (typeof STORAGES)[number];
+export const DURABILITIES = ['wal', 'fsync'] as const;
+export type Durability = (typeof DURABILITIES)[number];
+
+const DAY_MS = 86_400_000;
+const MIB = 1024 * 1024;
+
+/** Says option, value and remedy. */
+function says(remedy: string): ValidationOptions {
+  return {
+    message: ({ property, value }: ValidationArguments) => `${property} is ${shown(value)}: ${remedy}`,
+  };
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') {
+    return JSON.stringify(value);
+  }
+  if (typeof value === 'function') {
+    return 'a function';
+  }
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+function Whole(min: number, max: number, unit: string): PropertyDecorator {
+  const rule = says(`give a whole number of ${unit} from ${min} to ${max}`);
+  return (target, property) => {
+    for (const decorate of [IsInt(rule), Min(min, rule), Max(max, rule), IsOptional()]) {
+      decorate(target, property);
+    }
+  };
+}
+
+function Offers(port: string, ...methods: string[]): PropertyDecorator {
+  const offersAll = (value: unknown) =>
+    methods.every((method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function');
+  const rule = ValidateBy(
+    { name: 'offers', validator: { validate: offersAll } },
+    says(`give a ${port}: an object with ${methods.join(', ')}`),
+  );
+  return (target, property) => {
+    IsOptional()(target, property);
+    rule(target, property);
+  };
+}
+
+function isHashFunc(value: unknown): value is HashFunc {
+  const { name, hash } = (typeof value === 'object' && value ? value : {}) as Partial<HashFunc>;
+  return typeof hash === 'function' && typeof name === 'string' && name.length >= 1 && name.length <= 32;
+}
+
+/** Everything is optional; with none at all the store is one embedded node. */
+export class DkvModuleOptions {
+  /** Stable name of this node, unique in the cluster. Default: the hostname. */
+  @IsOptional()
+  @Matches(NODE_ID_PATTERN, says('give 1 to 100 characters of A-Z a-z 0-9 . _ -'))
+  nodeId?: string;
+
+  /** Address at which peers reach this node. Default: as discovery says, else the hostname. */
+  @IsOptional()
+  @IsString(says('give a host name or an address'))
+  @IsNotEmpty(says('give a host name or an address'))
+  hostname?: string;
+
+  /** Folder of this node's data; one process at a time. Default: `./dkv-data`. */
+  @IsOptional()
+  @IsString(says('give a path'))
+  @IsNotEmpty(says('give a path'))
+  dataDir?: string;
+
+  /** Storage engine. `auto`: RocksDB where it runs, else LevelDB. `memory` forgets all at the end. Default: `auto`. */
+  @IsOptional()
+  @IsIn(STORAGES, says(`give one of ${STORAGES.join(', ')}`))
+  storage?: Storage;
+
+  /**
+   * When a write counts as durable: `wal`, in the operating system's hands, survives kill -9; `fsync`, on the disk,
+   * survives power loss, and costs a disk flush per batch of writes. Default: `wal`.
+   */
+  @IsOptional()
+  @IsIn(DURABILITIES, says(`give one of ${DURABILITIES.join(', ')}`))
+  durability?: Durability;
+
+  /** Finds the other nodes. Without it the store is one embedded node that listens nowhere. */
+  @Offers('Discovery', 'register', 'deregister', 'getNodes')
+  discovery?: Discovery;
+
+  /** Port for peers, on all interfaces unless `peerBind` says otherwise; 0 is any free one. Default: 7000. */
+  @Whole(0, 65_535, 'a TCP port')
+  peerPort?: number;
+
+  /** Address that the peer port is bound to. Default: `0.0.0.0`. */
+  @IsOptional()
+  @IsString(says('give an address of this machine'))
+  peerBind?: string;
+
+  /** Secret that peers and REST callers present; needed as soon as there is a discovery. At least 8 characters. */
+  @IsOptional()
+  @Matches(/^[\x21-\x7e]{8,256}$/, {
+    message: 'apiKey: give 8 to 256 printable ASCII characters without spaces (the value is not shown here)',
+  })
+  apiKey?: string;
+
+  /** This node's share of the data, relative to the others. Default: 1. */
+  @IsOptional()
+  @IsNumber({ allowNaN: false, allowInfinity: false }, says('give a number above 0'))
+  @IsPositive(says('give a number above 0'))
+  weight?: number;
+
+  /** Failure domain; copies go to distinct zones first. Default: none. */
+  @IsOptional()
+  @IsString(says('give a text'))
+  @MaxLength(100, says('give at most 100 characters'))
+  zone?: string;
+
+  /** Copies besides the holder's. More survive more failures and make writes slower. Default: 2. */
+  @Whole(0, 15, 'copies')
+  replicas?: number;
+
+  /** Slices of the key space; fixed for the life of a cluster. Default: 1024. */
+  @Whole(1, 65_535, 'partitions')
+  partitions?: number;
+
+  /** `md5`, `xxhash`, or one of your own; fixed for the life of a cluster. Default: `md5`. */
+  @IsOptional()
+  @ValidateBy(
+    {
+      name: 'hashFunc',
+      validator: {
+        validate: (value: unknown) => value === 'md5' || value === 'xxhash' || isHashFunc(value),
+      },
+    },
+    says('give md5, xxhash or a HashFunc: an object with name and hash'),
+  )
+  hashFunc?: 'md5' | 'xxhash' | HashFunc;
+
+  /** Resolves conflicts. Default: the newest version wins. */
+  @Offers('Merger', 'merge')
+  merger?: Merger;
+
+  /** How values become bytes. Default: MessagePack. */
+  @Offers('Codec', 'encode', 'decode')
+  codec?: Codec;
+
+  /** Level of reads that name none. Default: `one`. */
+  @IsOptional()
+  @IsIn(READ_LEVELS, says(`give one of ${READ_LEVELS.join(', ')}`))
+  readConsistency?: ReadLevel;
+
+  /** Level of writes that name none. Default: `quorum`. */
+  @IsOptional()
+  @IsIn(WRITE_LEVELS, says(`give one of ${WRITE_LEVELS.join(', ')}`))
+  writeConsistency?: WriteLevel;
+
+  /** Time for a read that names none. Default: 5 s. */
+  @Whole(1, DAY_MS, 'milliseconds')
+  readTimeoutMs?: number;
+
+  /**
+   * How long a write may take to learn its outcome, unless the call says less; after it the outcome is
+   * *indeterminate*. Default: 10 s.
+   */
+  @Whole(1, DAY_MS, 'milliseconds')
+  revertTimeoutMs?: number;
+
+  /** The longest that one peer is waited for before another one is asked. Default: 2 s. */
+  @Whole(10, 60_000, 'milliseconds')
+  peerTimeoutMs?: number;
+
+  /** Between two heartbeats to a peer. Lower finds failures sooner and costs messages. Default: 500 ms. */
+  @Whole(50, 60_000, 'milliseconds')
+  heartbeatIntervalMs?: number;
+
+  /** Between two rounds of anti-entropy, each with one peer. Default: 10 s. */
+  @Whole(100, DAY_MS, 'milliseconds')
+  antiEntropyIntervalMs?: number;
+
+  /** How long deletes are remembered at least. Default: 24 h. */
+  @Whole(1_000, 365 * DAY_MS, 'milliseconds')
+  tombstoneTtlMs?: number;
+
+  /** A peer whose clock is further ahead is refused. Default: 500 ms. */
+  @Whole(1, 60_000, 'milliseconds')
+  maxClockOffsetMs?: number;
+
+  /** The largest encoded value. Default: 1 MiB. */
+  @Whole(1, 64 * MIB, 'bytes')
+  valueBytesMax?: number;
+
+  /** Writes on their way to replicas; past it callers get `DKV_OVERLOADED`. Default: 64 MiB. */
+  @Whole(MIB, 16_384 * MIB, 'bytes')
+  replicationBytesMax?: number;
+
+  /** Marks of what unreachable nodes missed; past it anti-entropy finds the rest. Default: 64 MiB. */
+  @Whole(0, 16_384 * MIB, 'bytes')
+  hintBytesMax?: number;
+
+  /** What repair may move each second. Higher catches up sooner and crowds out callers. Default: 16 MiB. */
+  @Whole(1024, 16_384 * MIB, 'bytes')
+  repairBytesPerSecond?: number;
+
+  /** Where to log. Default: Nest's logger. */
+  @Offers('logger', 'log', 'warn', 'error')
+  logger?: Logger;
+
+  /** Storage of your own. */
+  @Offers('LocalKvRepo', 'open', 'get', 'update', 'getAllNoValue')
+  localKvRepo?: LocalKvRepo;
+
+  /** Client of peers of your own; goes with a `controller` that answers it. */
+  @Offers('RemoteKvRepo', 'send', 'close')
+  remoteKvRepo?: RemoteKvRepo;
+
+  /** Listener of your own; goes with a `remoteKvRepo` that asks it. */
+  @Offers('Controller', 'start', 'stop')
+  controller?: Controller;
+
+  /** Time of your own, in tests. */
+  @Offers('Clock', 'now', 'monotonic', 'schedule')
+  clock?: Clock;
+}
+
+const DEFAULTS = {
+  storage: 'auto',
+  durability: 'wal',
+  peerPort: 7000,
+  peerBind: '0.0.0.0',
+  apiKey: '',
+  weight: 1,
+  zone: '',
+  replicas: 2,
+  partitions: 1024,
+  hashFunc: 'md5',
+  readConsistency: 'one',
+  writeConsistency: 'quorum',
+  readTimeoutMs: 5_000,
+  revertTimeoutMs: 10_000,
+  peerTimeoutMs: 2_000,
+  heartbeatIntervalMs: 500,
+  antiEntropyIntervalMs: 10_000,
+  tombstoneTtlMs: DAY_MS,
+  maxClockOffsetMs: 500,
+  valueBytesMax: MIB,
+  replicationBytesMax: 64 * MIB,
+  hintBytesMax: 64 * MIB,
+  repairBytesPerSecond: 16 * MIB,
+} as const satisfies DkvModuleOptions;
+
+type Defaulted = keyof typeof DEFAULTS | 'nodeId' | 'hostname' | 'dataDir';
+
+/** The options with every default filled in. */
+export type DkvOptions = Readonly<
+  Omit<DkvModuleOptions, Defaulted> & { [K in Defaulted]-?: NonNullable<DkvModuleOptions[K]> }
+>;
+
+/** @throws DkvError `DKV_INVALID_OPTIONS` naming each wrong option, its value and the remedy. */
+export function resolveOptions(given: DkvModuleOptions = {}): DkvOptions {
+  const faults = [...unknownOptions(given), ...wrongOptions(given), ...wrongTogether(given)];
+  if (faults.length > 0) {
+    throw new DkvError('DKV_INVALID_OPTIONS', `Options of DkvModule:\n${faults.map((f) => `- ${f}`).join('\n')}`);
+  }
+  const nodeId = given.nodeId ?? hostname();
+  if (!NODE_ID_PATTERN.test(nodeId)) {
+    throw new DkvError(
+      'DKV_INVALID_OPTIONS',
+      `The hostname ${JSON.stringify(nodeId)} does not do as nodeId; give nodeId: 1 to 100 of A-Z a-z 0-9 . _ -`,
+    );
+  }
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value != null));
+  const dataDir = resolve(given.dataDir ?? 'dkv-data');
+  return Object.freeze({ ...DEFAULTS, hostname: hostname(), ...set, nodeId, dataDir });
+}
+
+function wrongOptions(given: DkvModuleOptions): string[] {
+  // Validated on a shallow instance: ports are live objects and must not be copied.
+  const instance = Object.assign(plainToInstance(DkvModuleOptions, {}), given);
+  return validateSync(instance, { forbidUnknownValues: true }).flatMap(({ constraints }) => [
+    ...new Set(Object.values(constraints ?? {})),
+  ]);
+}
+
+function unknownOptions(given: DkvModuleOptions): string[] {
+  const known = new Set([...Object.keys(DEFAULTS), ...OTHER_OPTIONS]);
+  return Object.keys(given)
+    .filter((name) => !known.has(name))
+    .map((name) => `${name} is not an option: check its spelling`);
+}
+
+const OTHER_OPTIONS: readonly (keyof DkvModuleOptions)[] = [
+  'nodeId',
+  'hostname',
+  'dataDir',
+  'discovery',
+  'merger',
+  'codec',
+  'logger',
+  'localKvRepo',
+  'remoteKvRepo',
+  'controller',
+  'clock',
+];
+
+function wrongTogether({ discovery, apiKey, remoteKvRepo, controller }: DkvModuleOptions): string[] {
+  const faults: string[] = [];
+  if (discovery && apiKey == null && !controller) {
+    faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
+  }
+  if ((remoteKvRepo == null) !== (controller == null)) {
+    faults.push('remoteKvRepo and controller go together: a client of peers needs its listener, and the reverse');
+  }
+  return faults;
+}

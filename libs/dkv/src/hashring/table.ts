@@ -1,0 +1,119 @@
+/** Makes the ring's table: from a set of nodes alone, or from the table before and the new set. */
+import { type RingNode } from '../model/node.js';
+import { levelCopies } from './copy-levelling.js';
+import { Placement } from './placement.js';
+import { seedOf } from './pseudo-random.js';
+import { roundZonesNear, zonedShares } from './quotas.js';
+import { levelRanks } from './rank-levelling.js';
+import { drawLists } from './rendezvous.js';
+
+/** Preference lists: the index in `nodes` of the node at `partition * copies + rank`. */
+export interface RingTable {
+  /** Sorted by id. */
+  readonly nodes: readonly RingNode[];
+  readonly partitions: number;
+  /** Length of every list. */
+  readonly copies: number;
+  readonly slots: Int32Array;
+}
+
+/** What follows from the nodes alone. */
+interface Plan {
+  readonly nodes: readonly RingNode[];
+  readonly partitions: number;
+  readonly copies: number;
+  readonly weights: readonly number[];
+  readonly seeds: readonly number[];
+  /** Nodes of one zone together; a node of unknown zone is a zone of its own. */
+  readonly zones: readonly (readonly number[])[];
+  /** Copies that each node should hold, not yet whole. */
+  readonly shares: readonly number[];
+}
+
+/** @param nodes sorted by id */
+export function tableOf(nodes: readonly RingNode[], partitions: number, replicas: number): RingTable {
+  const plan = planFor(nodes, partitions, replicas);
+  return levelled(plan, firstGuess(plan), nodes.length, true);
+}
+
+/** @param nodes sorted by id */
+export function tableAfter(previous: RingTable, nodes: readonly RingNode[], replicas: number): RingTable {
+  const plan = planFor(nodes, previous.partitions, replicas);
+  const { partitions, copies } = plan;
+  const indexOf = new Map(nodes.map(({ nodeId }, index) => [nodeId, index]));
+  // From nodes.length on: nodes that left, then vacancies in lists that become longer. They only give.
+  let next = nodes.length;
+  const renumbered = previous.nodes.map(({ nodeId }) => indexOf.get(nodeId) ?? next++);
+  const slots = new Int32Array(partitions * copies);
+  for (let partition = 0; partition < partitions; partition++) {
+    const first = partition * previous.copies;
+    const list = Array.from(previous.slots.subarray(first, first + previous.copies), (i) => renumbered[i]!);
+    while (list.length > copies) {
+      // Lists become shorter only when there are fewer nodes than copies: some in the list have left.
+      list.splice(
+        list.findLastIndex((node) => node >= nodes.length),
+        1,
+      );
+    }
+    for (let rank = 0; rank < copies; rank++) {
+      slots[partition * copies + rank] = list[rank] ?? next + rank;
+    }
+  }
+  return levelled(plan, slots, next + copies, false);
+}
+
+function planFor(nodes: readonly RingNode[], partitions: number, replicas: number): Plan {
+  const copies = Math.min(replicas + 1, nodes.length);
+  const weights = nodes.map(({ weight }) => weight);
+  const seeds = nodes.map(({ nodeId }) => seedOf(nodeId));
+  const byZone = new Map<string, number[]>();
+  for (const [index, { nodeId, zone }] of nodes.entries()) {
+    const name = zone === '' ? `node ${nodeId}` : `zone ${zone}`;
+    byZone.set(name, [...(byZone.get(name) ?? []), index]);
+  }
+  const zones = [...byZone.values()];
+  return {
+    nodes,
+    partitions,
+    copies,
+    weights,
+    seeds,
+    zones,
+    shares: zonedShares(weights, zones, partitions, copies),
+  };
+}
+
+function firstGuess({ nodes, partitions, copies, weights, seeds, zones, shares }: Plan): Int32Array {
+  const drawnZones = zones.map((zone) => {
+    const total = zone.reduce((sum, node) => sum + shares[node]!, 0);
+    const always = Math.floor(total / partitions);
+    const { nodeId, zone: name } = nodes[zone[0]!]!;
+    const candidatesFor = (wanted: number) =>
+      zone.map((node) => ({
+        node,
+        seed: seeds[node]!,
+        chance: Math.min(1, (wanted * shares[node]!) / total),
+        copiesPerWeight: shares[node]! / weights[node]!,
+      }));
+    return {
+      seed: seedOf(name === '' ? nodeId : `zone ${name}`),
+      always,
+      chance: total / partitions - always,
+      nodes: [candidatesFor(always), candidatesFor(always + 1)] as const,
+    };
+  });
+  return drawLists(drawnZones, partitions, copies);
+}
+
+/** @param nodeCount of all numbers that may be in `slots` */
+function levelled(plan: Plan, slots: Int32Array, nodeCount: number, fresh: boolean): RingTable {
+  const { nodes, partitions, copies, zones, shares } = plan;
+  const zoneOf = Array.from({ length: nodeCount }, (_, node) => zones.length + node);
+  zones.forEach((zone, index) => zone.forEach((node) => (zoneOf[node] = index)));
+  const placement = new Placement({ partitions, copies, zoneOf }, slots);
+  const loads = placement.held.map(({ size }) => size);
+  const quotas = roundZonesNear(shares, zones, partitions * copies, loads);
+  levelCopies(placement, { ...plan, quotas, fresh });
+  levelRanks(placement, plan);
+  return { nodes, partitions, copies, slots };
+}

@@ -1,0 +1,35 @@
+/** Health for Terminus: is this node alive, is it ready, are its copies complete. */
+import { Inject, Injectable } from '@nestjs/common';
+import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+import { Dkv } from '../dkv.js';
+import { DkvLifecycle } from '../dkv.lifecycle.js';
+
+@Injectable()
+export class DkvHealthIndicator {
+  constructor(
+    @Inject(HealthIndicatorService) private readonly indicators: HealthIndicatorService,
+    @Inject(Dkv) private readonly dkv: Dkv,
+    @Inject(DkvLifecycle) private readonly lifecycle: DkvLifecycle,
+  ) {}
+
+  /** Up while the event loop turns: restart the process only when even this does not answer. */
+  isLive(key = 'dkv'): HealthIndicatorResult {
+    return this.indicators.check(key).up();
+  }
+
+  /**
+   * Ready: the store is open and writable, own copies are caught up, the process is not leaving. Other nodes being
+   * down makes it degraded (still HTTP 200), never unready: an outage of one pod must not take the others out.
+   */
+  isReady(key = 'dkv'): HealthIndicatorResult {
+    const check = this.indicators.check(key);
+    const { ready, partitionsUnderReplicated } = this.dkv.metrics();
+    if (this.lifecycle.leaving) {
+      return check.down({ reason: 'leaving' });
+    }
+    if (!ready) {
+      return check.down({ reason: this.lifecycle.unreadyReason });
+    }
+    return partitionsUnderReplicated > 0 ? check.degraded({ partitionsUnderReplicated }) : check.up();
+  }
+}

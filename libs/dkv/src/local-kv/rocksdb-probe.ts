@@ -1,0 +1,86 @@
+/** Finds out in a child process whether RocksDB runs: where its binding does not fit Node, it aborts the process. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { resolveRocksdb } from './rocksdb-store-engine.js';
+
+/** What a killed probe leaves behind begins like this. */
+export const PROBE_PREFIX = '.rocksdb-probe-';
+
+const PROBE_TIMEOUT_MS = 20_000;
+
+/** Opens, writes, reads, iterates and closes; the prebuilt binding aborts in one of these or never. */
+const SCRIPT = `
+const [location, folder] = process.argv.slice(1);
+const store = require(location)(folder);
+const key = Buffer.from('key');
+const step = (next) => (error, result) => {
+  if (error) throw error;
+  next(result);
+};
+store.open({}, step(() =>
+  store.batch([{ type: 'put', key, value: Buffer.alloc(100) }], { sync: true }, step(() =>
+    store.getMany([key], {}, step(([value]) => {
+      if (value.length !== 100) throw new Error('read ' + value.length + ' bytes');
+      const iterator = store.iterator({});
+      iterator.next(step(() => iterator.end(step(() => store.close(step(() => console.log('runs')))))));
+    }))))));
+`;
+
+let outcome: Promise<string | undefined> | undefined;
+
+/**
+ * Why RocksDB does not run in processes like this one, or undefined when it does. Tried once per process, below
+ * `folder`: on a pod with a read-only root the data folder may be the only place to write to. Takes some 0.2 s.
+ */
+export function probeRocksdb(folder: string): Promise<string | undefined> {
+  outcome ??= probe(folder);
+  return outcome;
+}
+
+async function probe(folder: string): Promise<string | undefined> {
+  let location: string;
+  try {
+    location = resolveRocksdb();
+  } catch {
+    return 'the rocksdb package is not installed';
+  }
+  const place = await mkdtemp(join(folder, PROBE_PREFIX));
+  try {
+    return await runProbe(location, place);
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+function runProbe(location: string, place: string): Promise<string | undefined> {
+  const options = {
+    // A core dump of the abort would land here, and go with the folder.
+    cwd: place,
+    timeout: PROBE_TIMEOUT_MS,
+    killSignal: 'SIGKILL',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  } as const;
+  const args = ['-e', SCRIPT, location, join(place, 'store')];
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, options, (error, stdout, stderr) => {
+      const runs = !error && stdout.includes('runs');
+      resolve(runs ? undefined : reasonOf(error, stderr));
+    });
+  });
+}
+
+function reasonOf(error: (Error & { killed?: boolean; signal?: unknown }) | null, stderr: string): string {
+  const said =
+    stderr
+      .split('\n')
+      .find((line) => /error|what\(\)|terminate/i.test(line))
+      ?.trim() ?? '';
+  const detail = said ? `: ${said.slice(0, 200)}` : '';
+  if (error?.killed) {
+    return `its probe had not ended after ${PROBE_TIMEOUT_MS} ms`;
+  }
+  return typeof error?.signal === 'string'
+    ? `its binding ends the process with ${error.signal} on Node ${process.version}${detail}`
+    : `its binding fails on Node ${process.version}${detail}`;
+}

@@ -1,0 +1,135 @@
+/** The keys of the store: how partitions, buckets, hints and the node's own values lie in one ordered map of bytes. */
+import { crc32 } from '../model/checksum.js';
+import { type RecordId } from '../model/key.js';
+import { type HeaderRange, type Hint, TREE_BUCKETS } from '../ports/local-kv-repo.js';
+import { type EngineRange } from './store-engine.js';
+
+/*
+ * A partition is one contiguous range, and so is a bucket of it; the node's own things come last:
+ *
+ *   partition u16 | RECORD | bucket u8 | namespace 0 key         → record
+ *   0xffff        | META   | name                                → a small value of the node
+ *   0xffff        | HINT   | node id 0 partition u16 namespace 0 key → nothing
+ *   0xffff        | TREE   | partition u16 | bucket u8           → digest of the bucket
+ *   0xffff        | TOTALS                                       → counters
+ *
+ * Numbers are big endian, so that the order of bytes is theirs; namespaces and node ids have no NUL. The digests lie
+ * together, apart from their partitions, so that a start reads them in one scan that meets no record.
+ */
+
+/** Kinds 2 and up of a partition are free: an index by expiry, the state of consensus rounds. */
+const RECORD = 1;
+
+/** The space of the node itself: no partition has this number. */
+const NODE_SPACE = 0xffff;
+const META = 1;
+const HINT = 2;
+const TREE = 3;
+const TOTALS = 4;
+
+/** Partitions are numbered from 0 to one below this, at most. */
+export const PARTITIONS_MAX = NODE_SPACE;
+
+const RECORD_PREFIX_BYTES = 4;
+const NUL = Uint8Array.of(0);
+
+/** The bucket of a key; the same on every node, for ever. */
+export function bucketOf({ namespace, key }: { namespace: string; key: string }): number {
+  return crc32(`${namespace}\0${key}`) % TREE_BUCKETS;
+}
+
+export function recordKey(id: RecordId): Buffer {
+  const name = `${id.namespace}\0${id.key}`;
+  const bytes = Buffer.allocUnsafe(RECORD_PREFIX_BYTES + Buffer.byteLength(name));
+  writePrefix(bytes, id.partition, RECORD);
+  bytes[3] = bucketOf(id);
+  bytes.write(name, RECORD_PREFIX_BYTES);
+  return bytes;
+}
+
+export function isRecordKey(key: Buffer): boolean {
+  return key[2] === RECORD && key.length > RECORD_PREFIX_BYTES;
+}
+
+/** What a record key says of its record, to check that they belong together. */
+export function idInRecordKey(key: Buffer): RecordId {
+  return { partition: key.readUInt16BE(0), ...nameIn(key, RECORD_PREFIX_BYTES) };
+}
+
+/** Where the records of `range` lie. In the range of all partitions there may be keys of other kinds too. */
+export function recordRange({ partition, bucket, after }: HeaderRange): EngineRange {
+  if (partition === undefined) {
+    return { gte: prefix(0, 0), lt: prefix(NODE_SPACE, 0) };
+  }
+  if (bucket === undefined) {
+    return { gte: prefix(partition, RECORD), lt: prefix(partition, RECORD + 1) };
+  }
+  const start = prefix(partition, RECORD, bucket);
+  return {
+    // A key and a NUL is the first possible key behind it.
+    gte: after ? Buffer.concat([start, Buffer.from(`${after.namespace}\0${after.key}`), NUL]) : start,
+    lt: prefix(partition, RECORD, bucket + 1),
+  };
+}
+
+export const TREE_RANGE: EngineRange = { gte: prefix(NODE_SPACE, TREE), lt: prefix(NODE_SPACE, TREE + 1) };
+
+export function treeKey(partition: number, bucket: number): Buffer {
+  const key = Buffer.allocUnsafe(6);
+  writePrefix(key, NODE_SPACE, TREE);
+  key.writeUInt16BE(partition, 3);
+  key[5] = bucket;
+  return key;
+}
+
+export function placeInTreeKey(key: Buffer): { partition: number; bucket: number } {
+  return { partition: key.readUInt16BE(3), bucket: key[5]! };
+}
+
+export function metaKey(name: string): Buffer {
+  return Buffer.concat([prefix(NODE_SPACE, META), Buffer.from(name)]);
+}
+
+export function hintKey({ nodeId, partition, namespace, key }: Hint): Buffer {
+  const number = Buffer.allocUnsafe(2);
+  number.writeUInt16BE(partition);
+  return Buffer.concat([hintPrefix(nodeId), number, Buffer.from(`${namespace}\0${key}`)]);
+}
+
+/** All hints for a node, by partition. */
+export function hintRange(nodeId: string): EngineRange {
+  const gte = hintPrefix(nodeId);
+  const lt = Buffer.from(gte);
+  lt[lt.length - 1] = 1;
+  return { gte, lt };
+}
+
+export function hintInKey(nodeId: string, key: Buffer): Hint {
+  const at = hintPrefix(nodeId).length;
+  return { nodeId, partition: key.readUInt16BE(at), ...nameIn(key, at + 2) };
+}
+
+export const TOTALS_KEY: Buffer = prefix(NODE_SPACE, TOTALS);
+
+function hintPrefix(nodeId: string): Buffer {
+  return Buffer.concat([prefix(NODE_SPACE, HINT), Buffer.from(nodeId), NUL]);
+}
+
+function prefix(space: number, kind: number, bucket?: number): Buffer {
+  const bytes = Buffer.alloc(bucket === undefined ? 3 : RECORD_PREFIX_BYTES);
+  writePrefix(bytes, space, kind);
+  if (bucket !== undefined) {
+    bytes[3] = bucket;
+  }
+  return bytes;
+}
+
+function writePrefix(bytes: Buffer, space: number, kind: number): void {
+  bytes.writeUInt16BE(space, 0);
+  bytes[2] = kind;
+}
+
+function nameIn(bytes: Buffer, at: number): { namespace: string; key: string } {
+  const separator = bytes.indexOf(0, at);
+  return { namespace: bytes.toString('utf8', at, separator), key: bytes.toString('utf8', separator + 1) };
+}

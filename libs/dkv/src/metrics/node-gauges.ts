@@ -1,0 +1,70 @@
+/** What is measured when it is asked for: the state of this node as Prometheus gauges. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { type Dkv } from '../dkv.js';
+import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
+
+/** Registers the gauges of one node; they are read when the registry is scraped. */
+export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteKvRepo, nodeId: string): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name: `dkv_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  gauge('up', 'Whether the store is open', () => 1);
+  gauge('ready', 'Whether this node is ready to serve', () => Number(dkv.metrics().ready));
+  gauge('keys', 'Live keys held by this node', () => dkv.metrics().keys);
+  gauge('tombstones', 'Remembered deletes held by this node', () => dkv.metrics().tombstones);
+  gauge('storage_bytes', 'Size of the store of this node', () => dkv.metrics().storageBytes);
+  gauge('hints_pending_bytes', 'Marks of what other nodes missed', () => dkv.metrics().hintBytes);
+  gauge('partitions_under_replicated', 'Own partitions with a copy on a node that is down', () =>
+    dkv.metrics().partitionsUnderReplicated,
+  );
+  new Gauge({
+    name: 'dkv_members',
+    help: 'Members by state as this node sees them',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const state of ['up', 'suspect', 'down']) {
+        this.set({ state }, dkv.cluster().filter((node) => node.state === state).length);
+      }
+    },
+  });
+  new Gauge({
+    name: 'dkv_partitions_owned',
+    help: 'Partitions that this node holds, by role',
+    labelNames: ['role'],
+    registers,
+    collect() {
+      const own = dkv.cluster().find((node) => node.nodeId === nodeId);
+      this.set({ role: 'holder' }, own?.partitions.holder ?? 0);
+      this.set({ role: 'replica' }, own?.partitions.replica ?? 0);
+    },
+  });
+  new Counter({
+    name: 'dkv_peer_bytes_total',
+    help: 'Bytes of requests to peers and of their answers',
+    labelNames: ['direction'],
+    registers,
+    collect() {
+      const { sentBytes, receivedBytes } = remote.metrics();
+      this.reset();
+      this.inc({ direction: 'out' }, sentBytes);
+      this.inc({ direction: 'in' }, receivedBytes);
+    },
+  });
+  new Gauge({
+    name: 'dkv_build_info',
+    help: 'The storage engine of this node and its name; always 1',
+    labelNames: ['engine', 'node'],
+    registers,
+    collect() {
+      this.set({ engine: dkv.metrics().engine, node: nodeId }, 1);
+    },
+  });
+}

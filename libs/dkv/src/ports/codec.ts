@@ -1,0 +1,11 @@
+/** How values become bytes: once, on the caller's node. They travel and rest as bytes. */
+
+export interface Codec<V = unknown> {
+  /** 1 to 32 characters. */
+  readonly name: string;
+  /** @throws any error when `value` cannot be encoded; the caller sees `DKV_CODEC_FAILED`. */
+  encode(value: V): Uint8Array;
+  decode(bytes: Uint8Array): V;
+}
+
+export const Codec = Symbol('DkvCodec');

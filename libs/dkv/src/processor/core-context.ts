@@ -1,0 +1,41 @@
+/** What every part of the core works with, handed around as one value. */
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { type PeerClient } from '../cluster/peer-client.js';
+import { type VersionClock } from '../cluster/version-clock.js';
+import { type RecordMerger } from '../merger/record-merger.js';
+import { type Clock } from '../ports/clock.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
+import { type Logger } from '../ports/logger.js';
+import { type Random } from '../ports/random.js';
+import { type Telemetry } from '../ports/telemetry.js';
+
+/** Limits of the core, resolved from the options. */
+export interface CoreLimits {
+  /** A peer's clock further ahead is refused. */
+  readonly maxClockOffsetMs: number;
+  /** The longest a request to a peer may take before another node is asked. */
+  readonly peerTimeoutMs: number;
+  /** Values under way to replicas, in bytes. */
+  readonly replicationBytesMax: number;
+  /** Durable hints, in bytes. */
+  readonly hintBytesMax: number;
+  /** Hint replay and anti-entropy together. */
+  readonly repairBytesPerSecond: number;
+  /** Between two rounds of anti-entropy. */
+  readonly antiEntropyIntervalMs: number;
+  /** Own writes remembered for reading them back. */
+  readonly ownWritesMax: number;
+}
+
+export interface CoreContext {
+  readonly view: ClusterView;
+  readonly peers: PeerClient;
+  readonly local: LocalKvRepo;
+  readonly versions: VersionClock;
+  readonly merger: RecordMerger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  readonly limits: CoreLimits;
+}

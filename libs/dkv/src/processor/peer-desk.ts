@@ -1,0 +1,72 @@
+/** The peer side of the core: one entry for everything that another node asks of this one. */
+import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
+import { DkvError } from '../dkv.errors.js';
+import {
+  type PeerEnvelope,
+  type PeerProtocol,
+  type PeerReply,
+  type PeerRequest,
+  type PeerRequestKind,
+  ROOTS_MAX,
+} from '../model/peer-protocol.js';
+import { type RecordHeader } from '../model/record.js';
+import { rootOf } from '../repair/anti-entropy.js';
+import { type CoreContext } from './core-context.js';
+import { type Replica } from './replica.js';
+import { type WriteRouter } from './write-router.js';
+
+/** Headers in one answer. */
+const PAGE = 500;
+
+type Handlers = { [K in PeerRequestKind]: (ask: PeerProtocol[K]['ask'], envelope: PeerEnvelope) => Promise<PeerProtocol[K]['answer']> };
+
+export class PeerDesk {
+  private readonly handlers: Handlers;
+
+  constructor(
+    private readonly context: CoreContext,
+    private readonly guard: EnvelopeGuard,
+    replica: Replica,
+    router: WriteRouter,
+    node: { readonly ready: boolean; readonly caughtUp: boolean },
+  ) {
+    const { local } = context;
+    this.handlers = {
+      get: async ({ id }) => ({ record: await local.get(id) }),
+      getNoValue: async ({ id }) => ({ header: await local.getNoValue(id) }),
+      addOrUpdate: ({ partition, record }) => replica.addOrUpdate(partition, record),
+      forward: (ask, { sentAtMs }) => router.writeForwarded(ask, sentAtMs),
+      getRoots: ({ partitions }) => this.getRoots(partitions),
+      getTree: async ({ partition }) => ({ digests: local.getTree(partition) }),
+      getHeaders: (ask) => this.getHeaders(ask),
+      ping: async () => ({ ready: node.ready, caughtUp: node.caughtUp }),
+    };
+  }
+
+  /** @throws DkvError as EnvelopeGuard.check, or of what was asked. */
+  async serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
+    this.guard.check(request);
+    const answer = await this.handlers[request.kind](request.ask, request);
+    return { kind: request.kind, answer, ...this.guard.envelope() };
+  }
+
+  private async getRoots(partitions: readonly number[]): Promise<{ roots: readonly string[] }> {
+    if (partitions.length > ROOTS_MAX) {
+      throw new DkvError('DKV_PROTOCOL', `At most ${ROOTS_MAX} roots at a time, asked for ${partitions.length}.`);
+    }
+    return { roots: partitions.map((partition) => rootOf(this.context.local.getTree(partition))) };
+  }
+
+  private async getHeaders(
+    ask: PeerProtocol['getHeaders']['ask'],
+  ): Promise<PeerProtocol['getHeaders']['answer']> {
+    const headers: RecordHeader[] = [];
+    for await (const header of this.context.local.getAllNoValue(ask)) {
+      headers.push(header);
+      if (headers.length === PAGE) {
+        return { headers, done: false };
+      }
+    }
+    return { headers, done: true };
+  }
+}

@@ -1,0 +1,175 @@
+/** Reads: the local copy where one is held, the nearest else, or a quorum of them. */
+import { DkvError, isDkvError } from '../dkv.errors.js';
+import { majorityOf, type ReadLevel } from '../model/consistency.js';
+import { type RecordId } from '../model/key.js';
+import { type KvRecord } from '../model/record.js';
+import { type Copy, type ReadRepair } from '../repair/read-repair.js';
+import { type CoreContext } from './core-context.js';
+import { type Deadline } from './deadline.js';
+import { type OwnWrite, type OwnWrites } from './own-writes.js';
+
+export class Reader {
+  /** Until the node has caught up after a start, its own copies are not shown while another node can answer. */
+  private caughtUp = false;
+
+  constructor(
+    private readonly context: CoreContext,
+    private readonly repair: ReadRepair,
+    private readonly ownWrites: OwnWrites,
+  ) {}
+
+  setCaughtUp(): void {
+    this.caughtUp = true;
+  }
+
+  get isCaughtUp(): boolean {
+    return this.caughtUp;
+  }
+
+  /**
+   * The record, tombstones and expired ones included.
+   * @throws DkvError `DKV_QUORUM_NOT_REACHED` (too few nodes can be asked), `DKV_TIMEOUT`, `DKV_ABORTED`,
+   *   `DKV_CORRUPT_RECORD`, `DKV_STORAGE_FAILED`.
+   */
+  read(id: RecordId, level: ReadLevel, deadline: Deadline): Promise<KvRecord | undefined> {
+    const own = this.ownWrites.expected(id);
+    if (level === 'one' && !own && this.caughtUp && this.context.view.holds(id.partition)) {
+      return this.context.local.get(id);
+    }
+    const answer = level === 'one' ? this.readOne(id, own, deadline) : this.readQuorum(id, own, deadline);
+    return deadline.race(answer, () => {
+      deadline.assertWanted();
+      throw new DkvError('DKV_TIMEOUT', `Reading key ${JSON.stringify(id.key)} took over ${deadline.timeoutMs} ms.`);
+    });
+  }
+
+  private async readOne(
+    id: RecordId,
+    own: OwnWrite | undefined,
+    deadline: Deadline,
+  ): Promise<KvRecord | undefined> {
+    const { view } = this.context;
+    if (own && own.version === undefined && own.coordinator === undefined) {
+      return this.readQuorum(id, own, deadline);
+    }
+    let cause: unknown;
+    for (const nodeId of this.candidates(id, own)) {
+      try {
+        const record = await this.copyOf(nodeId, id, deadline);
+        if (this.shows(record, own, nodeId)) {
+          if (own && record && nodeId === view.selfId) {
+            this.ownWrites.settled(id, record.version);
+          }
+          return record;
+        }
+      } catch (error) {
+        cause = error;
+      }
+      if (deadline.over) {
+        break;
+      }
+    }
+    if (own && own.version === undefined) {
+      return this.readQuorum(id, own, deadline);
+    }
+    throw this.tooFew(id, cause);
+  }
+
+  /** Whether a node's answer holds what this node wrote itself. */
+  private shows(record: KvRecord | undefined, own: OwnWrite | undefined, nodeId: string): boolean {
+    if (!own) {
+      return true;
+    }
+    return own.version === undefined ? nodeId === own.coordinator : (record?.version ?? '') >= own.version;
+  }
+
+  /** Whom to ask, best first: this node, the coordinator of an own write, the preference list. */
+  private candidates(id: RecordId, own: OwnWrite | undefined): readonly string[] {
+    const { view } = this.context;
+    const reachable = view.reachable(id.partition);
+    const rank = (nodeId: string) => {
+      if (nodeId === view.selfId) {
+        return this.caughtUp ? 0 : 3;
+      }
+      return nodeId === own?.coordinator ? 1 : 2;
+    };
+    return [...reachable].sort((a, b) => rank(a) - rank(b));
+  }
+
+  private async readQuorum(
+    id: RecordId,
+    own: OwnWrite | undefined,
+    deadline: Deadline,
+  ): Promise<KvRecord | undefined> {
+    const { view } = this.context;
+    const needed = majorityOf(view.ring.copies);
+    const reachable = view.reachable(id.partition);
+    if (reachable.length < needed) {
+      throw this.tooFew(id, undefined);
+    }
+    const answers = this.askAll(reachable, id, needed, own, deadline);
+    const copies = await answers.enough;
+    const winner = await this.repair.settle(id, copies);
+    void answers.all.then((all) => this.repair.spread(id, winner, all));
+    return winner;
+  }
+
+  /** Asks all at once; `enough` resolves with the first `needed` copies that hold the own write. */
+  private askAll(
+    nodeIds: readonly string[],
+    id: RecordId,
+    needed: number,
+    own: OwnWrite | undefined,
+    deadline: Deadline,
+  ): { enough: Promise<readonly Copy[]>; all: Promise<readonly Copy[]> } {
+    const copies: Copy[] = [];
+    let open = nodeIds.length;
+    let cause: unknown;
+    let all!: Promise<readonly Copy[]>;
+    const enough = new Promise<readonly Copy[]>((resolve, reject) => {
+      const judge = () => {
+        const seen = !own?.version || copies.some(({ record }) => (record?.version ?? '') >= own.version!);
+        if (copies.length >= needed && seen) {
+          resolve([...copies]);
+        } else if (open === 0) {
+          reject(this.tooFew(id, cause));
+        }
+      };
+      const ask = async (nodeId: string) => {
+        try {
+          copies.push({ nodeId, record: await this.copyOf(nodeId, id, deadline) });
+        } catch (error) {
+          cause = error;
+        }
+        open--;
+        judge();
+      };
+      all = Promise.all(nodeIds.map(ask)).then(() => copies);
+    });
+    return { enough, all };
+  }
+
+  private async copyOf(nodeId: string, id: RecordId, deadline: Deadline): Promise<KvRecord | undefined> {
+    const { view, local, peers, limits } = this.context;
+    if (nodeId === view.selfId) {
+      return local.get(id);
+    }
+    const timeoutMs = Math.max(1, Math.min(limits.peerTimeoutMs, deadline.leftMs));
+    return (await peers.call(nodeId, 'get', { id }, { timeoutMs, signal: deadline.signal })).record;
+  }
+
+  private tooFew(id: RecordId, cause: unknown): DkvError {
+    if (isDkvError(cause, 'DKV_CORRUPT_RECORD', 'DKV_ABORTED')) {
+      return cause;
+    }
+    const { view, telemetry } = this.context;
+    telemetry.quorumFailure('get');
+    const why = cause instanceof Error ? ` (${cause.message})` : '';
+    return new DkvError(
+      'DKV_QUORUM_NOT_REACHED',
+      `Too few of the nodes ${view.ring.preferenceList(id.partition).join(', ')} answered ${view.selfId} for ` +
+        `key ${JSON.stringify(id.key)}${why}.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,128 @@
+/** Ships one record to the other nodes of its partition and counts who holds it durably. */
+import { type DkvError, isDkvError } from '../dkv.errors.js';
+import { type RecordId } from '../model/key.js';
+import { type KvRecord } from '../model/record.js';
+import { type HintedHandoff } from '../repair/hinted-handoff.js';
+import { type CoreContext } from './core-context.js';
+import { type Deadline } from './deadline.js';
+import { type Replica } from './replica.js';
+
+export type ShipmentOutcome =
+  /** As many nodes as needed hold the record. */
+  | { readonly kind: 'acknowledged' }
+  /** A replica holds something newer, or joined ours with its own: the write must go on top of that. */
+  | { readonly kind: 'superseded'; readonly newer: KvRecord }
+  /** Too few nodes answered in time, or can. */
+  | { readonly kind: 'incomplete'; readonly held: number; readonly cause: unknown };
+
+const RETRY_PAUSE_MS = 50;
+const RETRY_PAUSE_MS_MAX = 1_000;
+
+/** Failures that may pass within the time of one write. */
+const TRANSIENT = [
+  'DKV_PEER_UNREACHABLE',
+  'DKV_PEER_DISCONNECTED',
+  'DKV_OVERLOADED',
+  'DKV_NOT_READY',
+  'DKV_CLOCK_SKEW',
+] as const;
+
+/**
+ * One shipment: started when the local copy is durable, resolved as soon as the outcome is known. Nodes that did
+ * not take the record by then are asked once to the end and get a hint; a hint never counts as a copy.
+ */
+export class Shipment {
+  private held: number;
+  private open = 0;
+  private settled = false;
+  private resolve!: (outcome: ShipmentOutcome) => void;
+  private cause: DkvError | undefined;
+
+  constructor(
+    private readonly context: CoreContext,
+    private readonly replica: Replica,
+    private readonly hints: HintedHandoff,
+    private readonly id: RecordId,
+    private readonly record: KvRecord,
+    private readonly needed: number,
+    private readonly deadline: Deadline,
+  ) {
+    this.held = 1;
+  }
+
+  /** Never rejects. `done` is called when nothing of the shipment is under way any more. */
+  start(done: () => void): Promise<ShipmentOutcome> {
+    const { view } = this.context;
+    const others = view.ring.preferenceList(this.id.partition).filter((nodeId) => nodeId !== view.selfId);
+    const outcome = new Promise<ShipmentOutcome>((resolve) => (this.resolve = resolve));
+    this.open = others.length;
+    this.judge();
+    void Promise.all(others.map((nodeId) => this.ship(nodeId))).finally(done);
+    return outcome;
+  }
+
+  private async ship(nodeId: string): Promise<void> {
+    let taken = false;
+    try {
+      taken = await this.deliver(nodeId);
+    } finally {
+      this.open--;
+      this.judge();
+    }
+    if (!taken) {
+      await this.hints.add({ ...this.id, nodeId });
+    }
+  }
+
+  /** Whether the node took the record. Transient failures are tried again while the write is undecided. */
+  private async deliver(nodeId: string): Promise<boolean> {
+    const { view, random } = this.context;
+    if (view.stateOf(nodeId) === 'down') {
+      return false;
+    }
+    for (let pauseMs = RETRY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_PAUSE_MS_MAX)) {
+      try {
+        await this.askOnce(nodeId);
+        return true;
+      } catch (error) {
+        this.cause = error as DkvError;
+        if (this.settled || this.deadline.over || !isDkvError(error, ...TRANSIENT)) {
+          return false;
+        }
+      }
+      await this.deadline.pause(pauseMs * (0.5 + random.next()));
+      if (this.settled || this.deadline.over) {
+        return false;
+      }
+    }
+  }
+
+  private async askOnce(nodeId: string): Promise<void> {
+    const { peers, limits } = this.context;
+    const ask = { partition: this.id.partition, record: this.record };
+    const { newer } = await peers.call(nodeId, 'addOrUpdate', ask, { timeoutMs: limits.peerTimeoutMs });
+    if (newer && this.settled) {
+      await this.replica.join(this.id.partition, newer);
+    } else if (newer) {
+      this.settle({ kind: 'superseded', newer });
+    } else {
+      this.held++;
+      this.judge();
+    }
+  }
+
+  private judge(): void {
+    if (this.held >= this.needed) {
+      this.settle({ kind: 'acknowledged' });
+    } else if (this.held + this.open < this.needed) {
+      this.settle({ kind: 'incomplete', held: this.held, cause: this.cause });
+    }
+  }
+
+  private settle(outcome: ShipmentOutcome): void {
+    if (!this.settled) {
+      this.settled = true;
+      this.resolve(outcome);
+    }
+  }
+}

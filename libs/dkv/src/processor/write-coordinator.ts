@@ -1,0 +1,179 @@
+/** Coordinates a write of an eventual namespace: stamps it once, merges once, ships the result, counts copies. */
+import { DkvError, isDkvError } from '../dkv.errors.js';
+import { copiesNeeded } from '../model/consistency.js';
+import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
+import { isVisible, type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
+import { type HintedHandoff } from '../repair/hinted-handoff.js';
+import { ByteBudget } from './byte-budget.js';
+import { type CoreContext } from './core-context.js';
+import { type Deadline } from './deadline.js';
+import { type Replica } from './replica.js';
+import { Shipment, type ShipmentOutcome } from './replication.js';
+
+/** How often a write may find something newer at a replica and go on top of it. */
+const ROUNDS_MAX = 4;
+/** What a record costs beside its value while it is under way. */
+const RECORD_OVERHEAD_BYTES = 512;
+
+export class WriteCoordinator {
+  private readonly underWay: ByteBudget;
+  /** Shipments to nodes that had not answered when the write was acknowledged. */
+  private readonly trailing = new Set<Promise<unknown>>();
+
+  constructor(
+    private readonly context: CoreContext,
+    private readonly replica: Replica,
+    private readonly hints: HintedHandoff,
+  ) {
+    this.underWay = new ByteBudget(context.limits.replicationBytesMax, 'Writes on their way to replicas');
+  }
+
+  get bytesUnderWay(): number {
+    return this.underWay.usedBytes;
+  }
+
+  /** Resolves when every shipment under way has ended: delivered, or its hint is kept. */
+  async idle(): Promise<void> {
+    await Promise.all(this.trailing);
+  }
+
+  /**
+   * Resolves when as many nodes as `operation.level` asks for hold the write durably.
+   * @throws DkvError `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY`, `DKV_OVERLOADED`: refused, nothing was written;
+   *   `DKV_INDETERMINATE`: some nodes may hold the write, and then all will.
+   */
+  async write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
+    const { view, local } = this.context;
+    const { partition } = operation.id;
+    this.replica.assertHolds(partition);
+    const needed = copiesNeeded(operation.level, view.ring.copies);
+    this.assertReachable(partition, needed);
+    if (view.clockSuspect) {
+      throw new DkvError(
+        'DKV_CLOCK_SKEW',
+        `Node ${view.selfId} stamps no writes: most of its peers refuse its clock. Synchronise the clocks.`,
+      );
+    }
+    if (local.failure) {
+      throw new DkvError('DKV_READ_ONLY', `Node ${view.selfId} takes no writes: ${local.failure.message}`, {
+        cause: local.failure,
+      });
+    }
+    const bytes = operation.value.byteLength + RECORD_OVERHEAD_BYTES;
+    this.underWay.take(bytes);
+    const shipments = new Set<Promise<void>>();
+    try {
+      return await this.writeRounds(operation, needed, deadline, (shipment) => {
+        shipments.add(shipment);
+      });
+    } finally {
+      const trailing = Promise.all(shipments).finally(() => {
+        this.underWay.release(bytes);
+        this.trailing.delete(trailing);
+      });
+      this.trailing.add(trailing);
+    }
+  }
+
+  private async writeRounds(
+    operation: WriteOperation,
+    needed: number,
+    deadline: Deadline,
+    track: (shipment: Promise<void>) => void,
+  ): Promise<WriteResult> {
+    let existed: boolean | undefined;
+    let newer: KvRecord | undefined;
+    for (let round = 1; round <= ROUNDS_MAX; round++) {
+      const kept = await this.keep(operation, newer, round > 1);
+      existed ??= kept.existed;
+      const outcome = await this.ship(operation, kept.record, needed, deadline, track);
+      if (outcome.kind === 'acknowledged') {
+        return { record: kept.record, existed };
+      }
+      if (outcome.kind === 'incomplete') {
+        throw this.indeterminate(operation, outcome.held, needed, outcome.cause);
+      }
+      newer = outcome.newer;
+    }
+    throw this.indeterminate(operation, 1, needed, new Error(`overtaken by other writes ${ROUNDS_MAX} times`));
+  }
+
+  /** Stamps the operation above what is held here (and above `newer`), and makes the local copy durable. */
+  private async keep(
+    operation: WriteOperation,
+    newer: KvRecord | undefined,
+    sent: boolean,
+  ): Promise<{ record: KvRecord; existed: boolean }> {
+    const { local, clock } = this.context;
+    let existed = false;
+    try {
+      const stored = await this.replica.stamping(newer?.version ?? '', (stamp) =>
+        local.update(operation.id, (held) => {
+          const current = newer ? this.replica.joined(held, newer) : held;
+          existed = isVisible(current, clock.now());
+          return this.apply(operation, current, stamp);
+        }),
+      );
+      return { record: stored!, existed };
+    } catch (error) {
+      if (sent || isDkvError(error, 'DKV_STORAGE_FAILED')) {
+        throw this.indeterminate(operation, 0, 1, error);
+      }
+      throw error;
+    }
+  }
+
+  private apply(
+    { kind, id, value, ttlMs }: WriteOperation,
+    current: KvRecord | undefined,
+    stamp: (seen?: string) => string,
+  ): KvRecord {
+    const { merger, clock } = this.context;
+    const version = stamp(current?.version);
+    // Before anything is stored: the replicas would refuse it, and it would stay here, above every later write.
+    this.replica.assertNotFromTheFuture({ key: id.key, version }, current);
+    if (kind === 'remove') {
+      return stampTombstone(id, version);
+    }
+    const expiresAtMs = ttlMs === 0 ? 0 : clock.now() + ttlMs;
+    const incoming = { namespace: id.namespace, key: id.key, version, tombstone: false, expiresAtMs, value };
+    return stampRecord({ ...incoming, value: merger.writeValue(current, incoming) });
+  }
+
+  private async ship(
+    { id }: WriteOperation,
+    record: KvRecord,
+    needed: number,
+    deadline: Deadline,
+    track: (shipment: Promise<void>) => void,
+  ): Promise<ShipmentOutcome> {
+    const shipment = new Shipment(this.context, this.replica, this.hints, id, record, needed, deadline);
+    let done = () => {};
+    track(new Promise((resolve) => (done = resolve)));
+    const outcome = shipment.start(() => done());
+    return deadline.race(outcome, () => ({ kind: 'incomplete', held: 1, cause: new Error('the time is over') }));
+  }
+
+  private assertReachable(partition: number, needed: number): void {
+    const { view, telemetry } = this.context;
+    const reachable = view.reachable(partition);
+    if (reachable.length < needed) {
+      telemetry.quorumFailure('addOrUpdate');
+      throw new DkvError(
+        'DKV_QUORUM_NOT_REACHED',
+        `The write needs ${needed} of the nodes ${view.ring.preferenceList(partition).join(', ')}; only ` +
+          `${reachable.length} can be reached from ${view.selfId}. Nothing was written.`,
+      );
+    }
+  }
+
+  private indeterminate({ id }: WriteOperation, held: number, needed: number, cause: unknown): DkvError {
+    const why = cause instanceof Error ? cause.message : 'no answer';
+    return new DkvError(
+      'DKV_INDETERMINATE',
+      `The write of key ${JSON.stringify(id.key)} is durable on ${held} of ${needed} nodes needed (${why}). It may ` +
+        `still take effect; a later read with consistency 'quorum' tells.`,
+      { cause },
+    );
+  }
+}

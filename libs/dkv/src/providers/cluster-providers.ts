@@ -1,0 +1,122 @@
+/** How the module makes the cluster as this node sees it: nodes, ring, view, transport. */
+import { HttpService } from '@nestjs/axios';
+import { type Provider } from '@nestjs/common';
+import axios from 'axios';
+import { ClusterView } from '../cluster/cluster-view.js';
+import { EnvelopeGuard } from '../cluster/envelope-guard.js';
+import { PeerClient } from '../cluster/peer-client.js';
+import { StaticDiscovery } from '../discovery/static-discovery.js';
+import { type DkvOptions } from '../dkv.options.js';
+import { DKV_NODES, DKV_OPTIONS } from '../dkv.tokens.js';
+import { DkvError } from '../dkv.errors.js';
+import { Hashring } from '../hashring/hashring.js';
+import { md5HashFunc } from '../hashring/md5-hash-func.js';
+import { createXxhashHashFunc } from '../hashring/xxhash-hash-func.js';
+import { type ClusterNode } from '../model/node.js';
+import { Clock } from '../ports/clock.js';
+import { Controller } from '../ports/controller.js';
+import { Discovery } from '../ports/discovery.js';
+import { HashFunc } from '../ports/hash-func.js';
+import { Logger } from '../ports/logger.js';
+import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
+import { Telemetry } from '../ports/telemetry.js';
+import { HttpController } from '../peer/http-controller.js';
+import { KvService } from '../peer/kv-service.js';
+import { Processor } from '../processor/processor.js';
+import { HttpRemoteKvRepo } from '../remote-kv/http-remote-kv-repo.js';
+import { NO_CONTROLLER, NO_REMOTE } from '../remote-kv/no-peers.js';
+
+export const clusterProviders: Provider[] = [
+  { provide: Discovery, inject: [DKV_OPTIONS], useFactory: createDiscovery },
+  { provide: HashFunc, inject: [DKV_OPTIONS], useFactory: createHashFunc },
+  { provide: DKV_NODES, inject: [DKV_OPTIONS, Discovery], useFactory: findNodes },
+  { provide: Hashring, inject: [DKV_OPTIONS, DKV_NODES, HashFunc], useFactory: createRing },
+  {
+    provide: ClusterView,
+    inject: [DKV_OPTIONS, Hashring, DKV_NODES],
+    useFactory: (options: DkvOptions, ring: Hashring, nodes: readonly ClusterNode[]) =>
+      new ClusterView(options.nodeId, ring, nodes),
+  },
+  {
+    provide: EnvelopeGuard,
+    inject: [ClusterView, DKV_OPTIONS, Clock, Logger, Telemetry],
+    useFactory: (view: ClusterView, options: DkvOptions, clock: Clock, logger: Logger, telemetry: Telemetry) =>
+      new EnvelopeGuard(view, options.maxClockOffsetMs, clock, logger, telemetry),
+  },
+  { provide: RemoteKvRepo, inject: [DKV_OPTIONS, Clock], useFactory: createRemote },
+  {
+    provide: PeerClient,
+    inject: [ClusterView, RemoteKvRepo, EnvelopeGuard, Clock, Telemetry],
+    useFactory: (view: ClusterView, remote: RemoteKvRepo, guard: EnvelopeGuard, clock: Clock, telemetry: Telemetry) =>
+      new PeerClient(view, remote, guard, clock, telemetry),
+  },
+  {
+    provide: Controller,
+    inject: [DKV_OPTIONS, ClusterView, Processor, KvService, Clock, Logger],
+    useFactory: createController,
+  },
+];
+
+function createDiscovery(options: DkvOptions): Discovery {
+  const { nodeId, hostname, peerPort, weight, zone } = options;
+  // Alone, the port is never listened on; 7000 stands in for 0 in the node's address.
+  return options.discovery ?? new StaticDiscovery([{ nodeId, host: hostname, port: peerPort || 7000, weight, zone }]);
+}
+
+async function createHashFunc({ hashFunc }: DkvOptions): Promise<HashFunc> {
+  if (typeof hashFunc === 'object') {
+    return hashFunc;
+  }
+  return hashFunc === 'xxhash' ? createXxhashHashFunc() : md5HashFunc;
+}
+
+async function findNodes({ nodeId }: DkvOptions, discovery: Discovery): Promise<readonly ClusterNode[]> {
+  const nodes = await discovery.getNodes();
+  if (!nodes.some((node) => node.nodeId === nodeId)) {
+    throw new DkvError(
+      'DKV_INVALID_OPTIONS',
+      `nodeId is ${JSON.stringify(nodeId)}, which discovery does not know: it told ` +
+        `${nodes.map((node) => node.nodeId).join(', ') || 'no node'}. Set nodeId to one of them, or add this node.`,
+    );
+  }
+  return nodes;
+}
+
+function createRing(
+  { partitions, replicas }: DkvOptions,
+  nodes: readonly ClusterNode[],
+  hashFunc: HashFunc,
+): Hashring {
+  return Hashring.of(nodes, { partitions, replicas, hashFunc });
+}
+
+function createRemote(options: DkvOptions, clock: Clock): RemoteKvRepo {
+  const { remoteKvRepo, discovery, apiKey, valueBytesMax } = options;
+  if (remoteKvRepo) {
+    return remoteKvRepo;
+  }
+  const inFlightBytesMax = Math.max(64 * 1024 * 1024, 4 * valueBytesMax);
+  return discovery
+    ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, { apiKey, valueBytesMax, inFlightBytesMax })
+    : NO_REMOTE;
+}
+
+function createController(
+  options: DkvOptions,
+  view: ClusterView,
+  processor: Processor,
+  kv: KvService,
+  clock: Clock,
+  logger: Logger,
+): Controller {
+  const { controller, discovery, apiKey, valueBytesMax, peerBind, peerPort, nodeId } = options;
+  if (controller) {
+    return controller;
+  }
+  if (!discovery) {
+    return NO_CONTROLLER;
+  }
+  // What the others were told is what must be listened on.
+  const port = peerPort === 0 ? 0 : view.address(nodeId).port;
+  return new HttpController(processor, kv, clock, logger, { host: peerBind, port, apiKey, valueBytesMax });
+}

@@ -1,0 +1,154 @@
+/** How the module makes this node's storage, its core and its client. */
+import { Logger as NestLogger, type Provider } from '@nestjs/common';
+import { Registry } from 'prom-client';
+import { ClusterView } from '../cluster/cluster-view.js';
+import { EnvelopeGuard } from '../cluster/envelope-guard.js';
+import { Liveness } from '../cluster/liveness.js';
+import { assertSameMembership } from '../cluster/membership.js';
+import { PeerClient } from '../cluster/peer-client.js';
+import { VersionClock } from '../cluster/version-clock.js';
+import { MsgpackCodec } from '../codec/msgpack-codec.js';
+import { DKV_MODULE_OPTIONS } from '../dkv.module-definition.js';
+import { type DkvModuleOptions, type DkvOptions, resolveOptions } from '../dkv.options.js';
+import { DKV_OPTIONS, DkvRegistry } from '../dkv.tokens.js';
+import { Dkv } from '../dkv.js';
+import { createLocalKvRepo } from '../local-kv/create-local-kv-repo.js';
+import { LastWriteWinsMerger } from '../merger/last-write-wins-merger.js';
+import { RecordMerger } from '../merger/record-merger.js';
+import { registerNodeGauges } from '../metrics/node-gauges.js';
+import { PrometheusTelemetry } from '../metrics/prometheus-telemetry.js';
+import { Clock } from '../ports/clock.js';
+import { Codec } from '../ports/codec.js';
+import { LocalKvRepo } from '../ports/local-kv-repo.js';
+import { Logger } from '../ports/logger.js';
+import { Merger } from '../ports/merger.js';
+import { Random } from '../ports/random.js';
+import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
+import { Telemetry } from '../ports/telemetry.js';
+import { type CoreContext } from '../processor/core-context.js';
+import { Processor } from '../processor/processor.js';
+import { KvService } from '../peer/kv-service.js';
+import { ProcessorKvService } from '../peer/processor-kv-service.js';
+import { SystemClock, SystemRandom } from '../system/system-clock.js';
+
+const OWN_WRITES_MAX = 65_536;
+const CORE_CONTEXT = Symbol('DkvCoreContext');
+const DEFAULT_NAMESPACE = 'default';
+
+export const storeProviders: Provider[] = [
+  {
+    provide: DKV_OPTIONS,
+    inject: [DKV_MODULE_OPTIONS],
+    useFactory: (given: DkvModuleOptions | undefined) => resolveOptions(given),
+  },
+  { provide: Clock, inject: [DKV_OPTIONS], useFactory: ({ clock }: DkvOptions) => clock ?? new SystemClock() },
+  { provide: Random, useClass: SystemRandom },
+  {
+    provide: Logger,
+    inject: [DKV_OPTIONS],
+    useFactory: ({ logger }: DkvOptions): Logger => logger ?? new NestLogger('Dkv'),
+  },
+  {
+    provide: Merger,
+    inject: [DKV_OPTIONS],
+    useFactory: ({ merger }: DkvOptions): Merger => merger ?? new LastWriteWinsMerger(),
+  },
+  {
+    provide: Codec,
+    inject: [DKV_OPTIONS],
+    useFactory: ({ codec }: DkvOptions): Codec => codec ?? new MsgpackCodec(),
+  },
+  { provide: DkvRegistry, useFactory: () => new Registry() },
+  {
+    provide: Telemetry,
+    inject: [DkvRegistry],
+    useFactory: (registry: Registry): Telemetry => new PrometheusTelemetry(registry),
+  },
+  { provide: LocalKvRepo, inject: [DKV_OPTIONS, ClusterView, Logger], useFactory: openStore },
+  {
+    provide: VersionClock,
+    inject: [DKV_OPTIONS, Clock, LocalKvRepo],
+    useFactory: ({ nodeId, maxClockOffsetMs }: DkvOptions, clock: Clock, local: LocalKvRepo) =>
+      VersionClock.open(nodeId, clock, local, maxClockOffsetMs),
+  },
+  {
+    provide: Liveness,
+    inject: [ClusterView, PeerClient, Clock, Random, DKV_OPTIONS],
+    useFactory: (view: ClusterView, peers: PeerClient, clock: Clock, random: Random, options: DkvOptions) =>
+      new Liveness(view, peers, clock, random, {
+        heartbeatIntervalMs: options.heartbeatIntervalMs,
+        heartbeatTimeoutMs: options.peerTimeoutMs,
+      }),
+  },
+  {
+    provide: CORE_CONTEXT,
+    inject: [DKV_OPTIONS, ClusterView, PeerClient, LocalKvRepo, VersionClock, Merger, Codec, Clock, Random, Logger, Telemetry],
+    useFactory: createContext,
+  },
+  {
+    provide: Processor,
+    inject: [CORE_CONTEXT, Liveness, EnvelopeGuard],
+    useFactory: (context: CoreContext, liveness: Liveness, guard: EnvelopeGuard) =>
+      new Processor(context, liveness, guard),
+  },
+  {
+    provide: KvService,
+    inject: [Processor, DKV_OPTIONS],
+    useFactory: (processor: Processor, options: DkvOptions) => new ProcessorKvService(processor, options),
+  },
+  {
+    provide: Dkv,
+    inject: [Processor, ClusterView, LocalKvRepo, Codec, DKV_OPTIONS, DkvRegistry, RemoteKvRepo],
+    useFactory: createClient,
+  },
+];
+
+async function openStore(
+  options: DkvOptions,
+  view: ClusterView,
+  logger: Logger,
+): Promise<LocalKvRepo> {
+  const { nodeId, storage, dataDir, durability, localKvRepo } = options;
+  const { ring } = view;
+  const local = localKvRepo ?? (await createLocalKvRepo({ storage, dataDir, durability, logger }));
+  await local.open({ nodeId, partitions: ring.partitions, hashFunc: ring.hashFunc.name });
+  try {
+    await assertSameMembership(local, ring);
+  } catch (error) {
+    await local.close();
+    throw error;
+  }
+  return local;
+}
+
+function createContext(
+  options: DkvOptions,
+  view: ClusterView,
+  peers: PeerClient,
+  local: LocalKvRepo,
+  versions: VersionClock,
+  merger: Merger,
+  codec: Codec,
+  clock: Clock,
+  random: Random,
+  logger: Logger,
+  telemetry: Telemetry,
+): CoreContext {
+  const limits = { ...options, ownWritesMax: OWN_WRITES_MAX };
+  const records = new RecordMerger(merger, codec, options.valueBytesMax);
+  return { view, peers, local, versions, merger: records, clock, random, logger, telemetry, limits };
+}
+
+function createClient(
+  processor: Processor,
+  view: ClusterView,
+  local: LocalKvRepo,
+  codec: Codec,
+  options: DkvOptions,
+  registry: Registry,
+  remote: RemoteKvRepo,
+): Dkv {
+  const dkv = new Dkv(processor, view, local, codec, { ...options, namespace: DEFAULT_NAMESPACE });
+  registerNodeGauges(registry, dkv, remote, options.nodeId);
+  return dkv;
+}

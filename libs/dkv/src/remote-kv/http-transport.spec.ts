@@ -1,0 +1,26 @@
+/** The HTTP transport passes what every transport must. */
+import 'reflect-metadata';
+import { HttpService } from '@nestjs/axios';
+import axios from 'axios';
+import { describe, it } from 'vitest';
+import { type Transport, testRemoteKvTransport } from '../../testing/remote-kv-conformance.js';
+import { HttpController } from '../peer/http-controller.js';
+import { type KvService } from '../peer/kv-service.js';
+import { type Logger } from '../ports/logger.js';
+import { HttpRemoteKvRepo } from './http-remote-kv-repo.js';
+
+const NO_REST: KvService = {
+  get: () => Promise.reject(new Error('not asked here')),
+  addOrUpdate: () => Promise.reject(new Error('not asked here')),
+  remove: () => Promise.reject(new Error('not asked here')),
+};
+
+const SILENT: Logger = { log() {}, warn() {}, error() {} };
+
+const http: Transport = {
+  controller: (service, { clock, ...settings }) =>
+    new HttpController(service, NO_REST, clock, SILENT, { host: '127.0.0.1', ...settings }),
+  remote: ({ clock, ...settings }) => new HttpRemoteKvRepo(new HttpService(axios.create()), clock, settings),
+};
+
+describe('HTTP transport', () => testRemoteKvTransport(it, http));

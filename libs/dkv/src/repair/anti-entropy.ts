@@ -1,0 +1,172 @@
+/** Anti-entropy: compares hash trees with the other nodes of a partition and fetches what is newer there. */
+import { createHash } from 'node:crypto';
+import { isTroubleWithPeer } from './peer-trouble.js';
+import { ROOTS_MAX } from '../model/peer-protocol.js';
+import { type RecordHeader } from '../model/record.js';
+import { type Timer } from '../ports/clock.js';
+import { type CoreContext } from '../processor/core-context.js';
+import { type Replica } from '../processor/replica.js';
+import { type RateLimit } from './rate-limit.js';
+
+const HEADER_BYTES = 150;
+const FETCHES_AT_ONCE = 8;
+const RETRY_PAUSE_MS = 500;
+
+/**
+ * Every node only pulls: what a peer lacks, that peer finds by itself, so memory stays bounded by one page and a
+ * node that cannot write disturbs nobody. Equal trees cost one message for 64 partitions. Hash trees after
+ * DeCandia et al., Dynamo (SOSP 2007), section 4.7.
+ */
+export class AntiEntropy {
+  private timer: Timer | undefined;
+  private stopped = true;
+  private ended = false;
+  private readonly running = new Map<string, Promise<boolean>>();
+
+  constructor(
+    private readonly context: CoreContext,
+    private readonly replica: Replica,
+    private readonly rate: RateLimit,
+  ) {}
+
+  start(): void {
+    if (this.ended) {
+      return;
+    }
+    this.stopped = false;
+    this.context.view.onState((nodeId, state) => {
+      if (state === 'up') {
+        void this.syncWith(nodeId);
+      }
+    });
+    this.tick();
+  }
+
+  stop(): void {
+    this.ended = true;
+    this.stopped = true;
+    this.timer?.cancel();
+  }
+
+  /** Fetches all that the peers hold newer. Gives a peer up only when it is down. */
+  async catchUp(): Promise<void> {
+    const { view, clock } = this.context;
+    const catchUpWith = async (nodeId: string) => {
+      while (!this.stopped && view.stateOf(nodeId) !== 'down' && !(await this.syncWith(nodeId))) {
+        await new Promise<void>((resolve) => clock.schedule(RETRY_PAUSE_MS, resolve));
+      }
+    };
+    await Promise.all(view.peers.map(({ nodeId }) => catchUpWith(nodeId)));
+  }
+
+  /** One pass over all partitions shared with a node; whether it went through. Never rejects. */
+  syncWith(nodeId: string): Promise<boolean> {
+    let pass = this.running.get(nodeId);
+    if (!pass) {
+      pass = this.pass(nodeId).finally(() => this.running.delete(nodeId));
+      this.running.set(nodeId, pass);
+    }
+    return pass;
+  }
+
+  private async pass(nodeId: string): Promise<boolean> {
+    const { view, logger } = this.context;
+    const shared = view.ownPartitions().filter((partition) => view.holds(partition, nodeId));
+    try {
+      for (let from = 0; from < shared.length && !this.stopped; from += ROOTS_MAX) {
+        for (const partition of await this.unequal(nodeId, shared.slice(from, from + ROOTS_MAX))) {
+          await this.syncPartition(nodeId, partition);
+        }
+      }
+      return !this.stopped;
+    } catch (error) {
+      logger.debug?.(`Anti-entropy with node ${nodeId} waits: ${(error as Error).message}`);
+      return false;
+    }
+  }
+
+  private async unequal(nodeId: string, partitions: readonly number[]): Promise<readonly number[]> {
+    const { peers, limits, local } = this.context;
+    const { roots } = await peers.call(nodeId, 'getRoots', { partitions }, { timeoutMs: limits.peerTimeoutMs });
+    return partitions.filter((partition, index) => rootOf(local.getTree(partition)) !== roots[index]);
+  }
+
+  private async syncPartition(nodeId: string, partition: number): Promise<void> {
+    const { peers, limits, local } = this.context;
+    const { digests } = await peers.call(nodeId, 'getTree', { partition }, { timeoutMs: limits.peerTimeoutMs });
+    const own = local.getTree(partition);
+    for (let bucket = 0; bucket < own.length; bucket++) {
+      if (own[bucket] !== digests[bucket]) {
+        await this.pullBucket(nodeId, partition, bucket);
+      }
+    }
+  }
+
+  private async pullBucket(nodeId: string, partition: number, bucket: number): Promise<void> {
+    const { peers, limits, telemetry } = this.context;
+    let after: { namespace: string; key: string } | undefined;
+    for (let done = false; !done && !this.stopped; ) {
+      const ask = { partition, bucket, after };
+      const page = await peers.call(nodeId, 'getHeaders', ask, { timeoutMs: limits.peerTimeoutMs });
+      const bytes = page.headers.length * HEADER_BYTES;
+      telemetry.antiEntropyBytes('in', bytes);
+      await this.rate.take(bytes);
+      for (let from = 0; from < page.headers.length; from += FETCHES_AT_ONCE) {
+        const some = page.headers.slice(from, from + FETCHES_AT_ONCE);
+        await Promise.all(some.map((header) => this.pullOrSkip(nodeId, partition, header)));
+      }
+      const last = page.headers.at(-1);
+      after = last && { namespace: last.namespace, key: last.key };
+      done = page.done || !last;
+    }
+  }
+
+  /** A record that cannot be taken (damaged there, from the future) must not keep the others away. */
+  private async pullOrSkip(nodeId: string, partition: number, theirs: RecordHeader): Promise<void> {
+    try {
+      await this.pull(nodeId, partition, theirs);
+    } catch (error) {
+      if (isTroubleWithPeer(error)) {
+        throw error;
+      }
+      this.context.logger.warn(`Anti-entropy with node ${nodeId} skipped a key: ${(error as Error).message}`);
+    }
+  }
+
+  private async pull(nodeId: string, partition: number, theirs: RecordHeader): Promise<void> {
+    const { local, peers, limits, merger, telemetry } = this.context;
+    const id = { partition, namespace: theirs.namespace, key: theirs.key };
+    const own = await local.getNoValue(id);
+    const same = own?.version === theirs.version && own.checksum === theirs.checksum;
+    if (same || (own && merger.newestWins && own.version > theirs.version)) {
+      return;
+    }
+    // Paid for before it is fetched: what is stored must not be older than it has to be.
+    await this.rate.take(HEADER_BYTES);
+    const { record } = await peers.call(nodeId, 'get', { id }, { timeoutMs: limits.peerTimeoutMs });
+    if (record) {
+      telemetry.antiEntropyBytes('in', record.value.byteLength);
+      await this.replica.join(partition, record);
+      await this.rate.take(record.value.byteLength);
+    }
+  }
+
+  private tick(): void {
+    const { clock, random, limits, view } = this.context;
+    this.timer = clock.schedule(limits.antiEntropyIntervalMs * (0.8 + 0.4 * random.next()), () => {
+      const up = view.peers.filter(({ nodeId }) => view.stateOf(nodeId) === 'up');
+      const partner = up[Math.floor(random.next() * up.length)];
+      if (partner) {
+        void this.syncWith(partner.nodeId);
+      }
+      if (!this.stopped) {
+        this.tick();
+      }
+    });
+  }
+}
+
+/** One digest for all buckets of a partition. */
+export function rootOf(digests: readonly string[]): string {
+  return createHash('md5').update(digests.join('')).digest('hex');
+}

@@ -1,0 +1,29 @@
+/** The real clock and real randomness: the only place that touches them. */
+import { randomInt } from 'node:crypto';
+import { type Clock, type Timer } from '../ports/clock.js';
+import { type Random } from '../ports/random.js';
+
+/** The longest delay that a Node timer takes; a longer one would fire at once. */
+const DELAY_MS_MAX = 2 ** 31 - 1;
+
+export class SystemClock implements Clock {
+  now(): number {
+    return Date.now();
+  }
+
+  monotonic(): number {
+    return performance.now();
+  }
+
+  schedule(delayMs: number, task: () => void): Timer {
+    const timer = setTimeout(task, Math.min(delayMs, DELAY_MS_MAX));
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  }
+}
+
+export class SystemRandom implements Random {
+  next(): number {
+    return randomInt(2 ** 47) / 2 ** 47;
+  }
+}

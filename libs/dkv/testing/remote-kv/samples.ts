@@ -1,0 +1,159 @@
+/** Messages of every kind with the values that transports get wrong: empty, binary, absent, odd keys. */
+import {
+  type PeerEnvelope,
+  type PeerProtocol,
+  type PeerReply,
+  type PeerRequest,
+  type PeerRequestKind,
+} from '../../src/model/peer-protocol.js';
+import { headerOf, type KvRecord, stampRecord, stampTombstone } from '../../src/model/record.js';
+import { formatVersion } from '../../src/model/version.js';
+
+export interface Exchange<K extends PeerRequestKind = PeerRequestKind> {
+  readonly name: string;
+  readonly request: PeerRequest<K>;
+  readonly reply: PeerReply<K>;
+}
+
+export const VERSION = formatVersion({
+  physicalMs: 1_700_000_000_123,
+  counter: 7,
+  nodeId: 'node-a.0',
+  boot: 3,
+});
+export const NEWER_VERSION = formatVersion({
+  physicalMs: 1_700_000_000_124,
+  counter: 0xffff,
+  nodeId: 'B_1',
+  boot: 4,
+});
+
+export const ASKING: PeerEnvelope = {
+  from: 'node-a.0',
+  configuration: 'c0ffee',
+  sentAtMs: 1_700_000_000_000.25,
+};
+export const ANSWERING: PeerEnvelope = { from: 'B_1', configuration: 'c0ffee', sentAtMs: 1_700_000_000_002 };
+
+export const ALL_BYTES = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+
+export const ODD_KEYS: readonly string[] = [
+  '👩‍🚀🪐',
+  'a/b//c',
+  '100%',
+  '%2F%25',
+  '..',
+  '__proto__',
+  'constructor',
+  ' "\\\u0000\n\u2028 ',
+  '\ufeffkey',
+  'é'.repeat(512),
+  '\u0001'.repeat(1024),
+];
+
+export function sampleRecord(fields: Partial<Omit<KvRecord, 'checksum'>> = {}): KvRecord {
+  return stampRecord({
+    namespace: 'default',
+    key: 'k',
+    version: VERSION,
+    tombstone: false,
+    expiresAtMs: 0,
+    value: ALL_BYTES,
+    ...fields,
+  });
+}
+
+export function exchange<K extends PeerRequestKind>(
+  kind: K,
+  name: string,
+  ask: PeerProtocol[K]['ask'],
+  answer: PeerProtocol[K]['answer'],
+): Exchange<K> {
+  return {
+    name: `${kind}: ${name}`,
+    request: { kind, ...ASKING, ask },
+    reply: { kind, ...ANSWERING, answer },
+  };
+}
+
+/** A request of no matter what. */
+export function question(): PeerRequest<'get'> {
+  return { kind: 'get', ...ASKING, ask: { id: { partition: 0, namespace: 'default', key: 'k' } } };
+}
+
+/** The answer to `question`. */
+export function answer(): PeerReply<'get'> {
+  return { kind: 'get', ...ANSWERING, answer: { record: undefined } };
+}
+
+/** The peer that takes a request and does not answer. */
+export function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+/** A request to keep `record`, which any transport must carry. */
+export function addOrUpdate(record: KvRecord): PeerRequest<'addOrUpdate'> {
+  return { kind: 'addOrUpdate', ...ASKING, ask: { partition: 9, record } };
+}
+
+/** At least one exchange of every kind; `largeBytes` is the size of the largest value. */
+export function sampleExchanges(largeBytes: number): Exchange[] {
+  const id = { partition: 1023, namespace: 'sessions', key: 'k' };
+  const record = sampleRecord();
+  const tombstone = stampTombstone(id, NEWER_VERSION);
+  const expiring = sampleRecord({ expiresAtMs: 1_800_000_000_000, value: new Uint8Array(0) });
+  const large = sampleRecord({ value: Uint8Array.from({ length: largeBytes }, (_, i) => (i * 31) % 251) });
+  const write = { kind: 'addOrUpdate', id, value: ALL_BYTES, ttlMs: 60_000, level: 'quorum' } as const;
+  const digests = Array.from({ length: 64 }, (_, i) => i.toString(16).padStart(16, '0'));
+  const headers = Array.from({ length: 1000 }, (_, i) => headerOf(sampleRecord({ key: `key ${i}` })));
+  return [
+    exchange('get', 'a record', { id }, { record }),
+    exchange('get', 'nothing', { id }, { record: undefined }),
+    exchange('get', 'a tombstone', { id }, { record: tombstone }),
+    exchange('get', 'an empty value that expires', { id }, { record: expiring }),
+    exchange('get', 'a large value', { id }, { record: large }),
+    exchange('getNoValue', 'a header', { id }, { header: headerOf(record) }),
+    exchange('getNoValue', 'nothing', { id }, { header: undefined }),
+    exchange('addOrUpdate', 'kept', { partition: 0, record }, { version: VERSION, newer: undefined }),
+    exchange(
+      'addOrUpdate',
+      'a newer one',
+      { partition: 0, record: expiring },
+      { version: NEWER_VERSION, newer: tombstone },
+    ),
+    exchange(
+      'addOrUpdate',
+      'a large value',
+      { partition: 0, record: large },
+      { version: VERSION, newer: large },
+    ),
+    exchange(
+      'forward',
+      'a write',
+      { operation: write, visited: ['node-a.0', 'B_1'], timeoutMs: 1234.5, requestId: 'a.1' },
+      { record, existed: true },
+    ),
+    exchange(
+      'forward',
+      'a removal',
+      {
+        operation: { ...write, kind: 'remove', value: new Uint8Array(0), ttlMs: 0, level: 'all' },
+        visited: [],
+        timeoutMs: 0,
+        requestId: 'B_1.x2.zz',
+      },
+      { record: tombstone, existed: false },
+    ),
+    exchange('getRoots', 'two', { partitions: [0, 1023] }, { roots: ['0'.repeat(32), 'f'.repeat(32)] }),
+    exchange('getRoots', 'none', { partitions: [] }, { roots: [] }),
+    exchange('getTree', 'a tree', { partition: 5 }, { digests }),
+    exchange('getHeaders', 'the first page', { partition: 5, bucket: 63 }, { headers, done: false }),
+    exchange(
+      'getHeaders',
+      'the last page',
+      { partition: 5, bucket: 0, after: { namespace: 'sessions', key: '__proto__' } },
+      { headers: [headerOf(tombstone)], done: true },
+    ),
+    exchange('ping', 'an answer', {}, { ready: true, caughtUp: false }),
+  ];
+}

@@ -1,0 +1,60 @@
+/** What a checker found wrong, in a form that a failed test can print. */
+import { describeOperation, type HistoryOperation } from '../history.js';
+
+export type FindingRule =
+  /** No order of the operations explains what they returned. */
+  | 'linearizability'
+  /** The budget was spent first: neither right nor wrong is known. */
+  | 'undecided'
+  /** A value was seen that nobody wrote, or whose write was not applied, or was yet to begin. */
+  | 'phantom'
+  /** One write was seen under two versions, or one version with two contents. */
+  | 'restamp'
+  /** An acknowledged write is gone. */
+  | 'lost-write'
+  /** A value is back that an acknowledged delete had taken away. */
+  | 'resurrection'
+  /** A node did not read what it had written itself. */
+  | 'own-writes'
+  /** A read missed a write that its level promises to see. */
+  | 'quorum-read'
+  /** A replica went back to a lower version. */
+  | 'monotone-version'
+  /** Two replicas of a partition differ after they had the time to agree. */
+  | 'divergence'
+  /** A hash tree is not the one that its records give. */
+  | 'tree';
+
+/** Checkers return a list of these; an empty one means that all is well. */
+export interface Finding {
+  readonly rule: FindingRule;
+  readonly key: string;
+  readonly message: string;
+  /** What the message speaks of, as far as it is client operations. */
+  readonly operations: readonly HistoryOperation[];
+}
+
+export function describeFindings(findings: readonly Finding[]): string {
+  return findings
+    .map(({ rule, key, message, operations }) =>
+      [
+        `${rule}, key ${JSON.stringify(key)}: ${message}`,
+        ...operations.map((operation) => `    ${describeOperation(operation)}`),
+      ].join('\n'),
+    )
+    .join('\n');
+}
+
+/** Operations of each key, in the order given: keys are independent, so each is checked on its own. */
+export function byKey(operations: readonly HistoryOperation[]): Map<string, HistoryOperation[]> {
+  const keys = new Map<string, HistoryOperation[]>();
+  for (const operation of operations) {
+    const list = keys.get(operation.key);
+    if (list === undefined) {
+      keys.set(operation.key, [operation]);
+    } else {
+      list.push(operation);
+    }
+  }
+  return keys;
+}

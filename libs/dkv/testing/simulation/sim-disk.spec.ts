@@ -1,0 +1,441 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { EngineLocalKvRepo } from '../../src/local-kv/engine-local-kv-repo.js';
+import { bucketOf } from '../../src/local-kv/storage-keys.js';
+import { digestOf } from '../../src/local-kv/record-digest.js';
+import { type EngineOperation, type StoreEngine } from '../../src/local-kv/store-engine.js';
+import { stampRecord, type KvRecord, type RecordHeader } from '../../src/model/record.js';
+import { formatVersion } from '../../src/model/version.js';
+import { TREE_BUCKETS } from '../../src/ports/local-kv-repo.js';
+import { checkTree, readReplica } from './checkers/replicas.js';
+import { Incarnation } from './incarnation.js';
+import { SimDisk, type DiskFaults } from './sim-disk.js';
+import { SimRandom } from './sim-random.js';
+import { SimScheduler } from './sim-scheduler.js';
+import { SimTrace } from './trace.js';
+
+const put = (key: string, value = key): EngineOperation => ({
+  type: 'put',
+  key: Buffer.from(key),
+  value: Buffer.from(value),
+});
+const del = (key: string): EngineOperation => ({ type: 'del', key: Buffer.from(key) });
+const ALL = { gte: Buffer.from([0]), lt: Buffer.from([255]) };
+const IDENTITY = { nodeId: 'n1', partitions: 4, hashFunc: 'md5' };
+const FIXED: Partial<DiskFaults> = {
+  readDelay: { minMs: 1, meanMs: 1, maxMs: 1 },
+  writeDelay: { minMs: 2, meanMs: 2, maxMs: 2 },
+  syncDelay: { minMs: 10, meanMs: 10, maxMs: 10 },
+};
+
+/** One machine: a scheduler, a disk, the process that has it open. */
+class Machine {
+  readonly scheduler = new SimScheduler();
+  readonly trace = new SimTrace();
+  readonly disk: SimDisk;
+  process = new Incarnation('n1', 0);
+  engine!: StoreEngine;
+
+  constructor(seed: number | string = 1, faults: Partial<DiskFaults> = FIXED) {
+    const { scheduler, trace } = this;
+    this.disk = new SimDisk({ scheduler, trace, random: new SimRandom(seed), name: 'n1', faults });
+  }
+
+  async start(): Promise<this> {
+    this.process = this.process.next();
+    this.engine = this.disk.engine(this.process);
+    await this.do(this.engine.open());
+    return this;
+  }
+
+  kill(): void {
+    this.process.kill();
+  }
+
+  do<T>(work: Promise<T>): Promise<T> {
+    return this.scheduler.settle(work);
+  }
+
+  write(operations: EngineOperation[], sync: boolean): Promise<void> {
+    return this.do(this.engine.batch(operations, { sync }));
+  }
+
+  /** Everything in it, as text. */
+  async content(range = ALL): Promise<string> {
+    const read = async (): Promise<string> => {
+      const entries: string[] = [];
+      for await (const [key, value] of this.engine.iterate(range)) {
+        entries.push(`${Buffer.from(key).toString()}=${Buffer.from(value).toString()}`);
+      }
+      return entries.join(' ');
+    };
+    return this.do(read());
+  }
+
+  /** The code of the error that `work` ends with. */
+  async code(work: Promise<unknown>): Promise<unknown> {
+    return work.then(
+      () => 'ok',
+      (error: { code?: unknown }) => error.code,
+    );
+  }
+}
+
+describe('SimDisk as a store engine', () => {
+  let machine: Machine;
+  beforeEach(async () => {
+    machine = await new Machine().start();
+  });
+
+  it('puts, deletes, gets and iterates in the order of bytes', async () => {
+    const high = Buffer.from([200, 1]);
+    await machine.write([put('b'), put('a'), put('c'), { type: 'put', key: high, value: high }], false);
+    await machine.write([del('b'), put('a', 'A')], true);
+    expect(await machine.content({ gte: Buffer.from('a'), lt: Buffer.from('d') })).toBe('a=A c=c');
+    expect(await machine.content({ gte: Buffer.from('b'), lt: Buffer.from([200, 1]) })).toBe('c=c');
+    expect(await machine.do(machine.engine.get(Buffer.from('b')))).toBeUndefined();
+    expect(await machine.do(machine.engine.get(high))).toEqual(new Uint8Array(high));
+    expect(await machine.do(machine.engine.approximateBytes())).toBe(8);
+  });
+
+  it('takes its time, more for a sync', async () => {
+    const before = machine.scheduler.nowMs;
+    await machine.write([put('a')], false);
+    expect(machine.scheduler.nowMs - before).toBe(2);
+    await machine.write([put('a')], true);
+    expect(machine.scheduler.nowMs - before).toBe(14);
+    machine.disk.setFaults({ readDelay: { minMs: 500, meanMs: 500, maxMs: 500 } });
+    await machine.do(machine.engine.get(Buffer.from('a')));
+    expect(machine.scheduler.nowMs - before).toBe(514);
+  });
+
+  it('keeps its own copies of what is written and what is read', async () => {
+    const operation = put('a', 'value');
+    const writing = machine.engine.batch([operation], { sync: false });
+    operation.key.fill(0);
+    (operation as { value: Uint8Array }).value.fill(0);
+    await machine.do(writing);
+    const first = await machine.do(machine.engine.get(Buffer.from('a')));
+    first!.fill(0);
+    expect(await machine.content()).toBe('a=value');
+  });
+
+  it('iterates over what there was at the call', async () => {
+    await machine.write([put('a'), put('b')], false);
+    const view = machine.engine.iterate(ALL);
+    await machine.write([del('a'), put('b', 'B'), put('c')], false);
+    const seen: string[] = [];
+    const read = async (): Promise<void> => {
+      for await (const [, value] of view) {
+        seen.push(Buffer.from(value).toString());
+      }
+    };
+    await machine.do(read());
+    expect(seen).toEqual(['a', 'b']);
+  });
+
+  it('does not work before it is opened nor after it is closed, and waits for what is under way', async () => {
+    const writing = machine.engine.batch([put('a')], { sync: true });
+    await machine.do(machine.engine.close());
+    await writing;
+    expect(await machine.code(machine.do(machine.engine.get(Buffer.from('a'))))).toBe(
+      'LEVEL_DATABASE_NOT_OPEN',
+    );
+    expect(() => machine.engine.iterate(ALL)).toThrow(/not open/);
+    await machine.start();
+    expect(await machine.content()).toBe('a=a');
+  });
+
+  it('is locked while a living process has it open', async () => {
+    const second = machine.disk.engine(machine.process.next());
+    await expect(machine.do(second.open())).rejects.toMatchObject({ code: 'DKV_STORE_LOCKED' });
+    expect(() => machine.disk.losePower()).toThrow(/kill n1#1 first/);
+    expect(() => machine.disk.wipe()).toThrow(/kill n1#1 first/);
+    machine.kill();
+    await machine.start();
+  });
+
+  it('fails reads, steps of an iteration and opening with EIO', async () => {
+    await machine.write([put('a')], false);
+    machine.disk.setFaults({ readErrorRate: 1 });
+    expect(await machine.code(machine.do(machine.engine.get(Buffer.from('a'))))).toBe('EIO');
+    expect(await machine.code(machine.content())).toBe('EIO');
+    machine.kill();
+    expect(await machine.code(machine.start())).toBe('DKV_STORAGE_FAILED');
+  });
+
+  it('is full at its capacity, and takes writes again when there is room', async () => {
+    machine.disk.setFaults({ capacityBytes: 4 });
+    expect(await machine.code(machine.write([put('a'), put('b'), put('c')], true))).toBe('ENOSPC');
+    expect(await machine.content()).toBe('');
+    machine.disk.heal();
+    await machine.write([put('a')], true);
+    expect(await machine.content()).toBe('a=a');
+  });
+
+  it('a wiped disk is empty and nobody’s', async () => {
+    await machine.write([put('a')], true);
+    machine.kill();
+    const other = { ...IDENTITY, nodeId: 'n2' };
+    await machine.disk.folder().claim(IDENTITY);
+    await machine.disk.folder().claim(IDENTITY);
+    await expect(machine.disk.folder().claim(other)).rejects.toMatchObject({ code: 'DKV_STORE_MISMATCH' });
+    machine.disk.wipe();
+    await machine.disk.folder().claim(other);
+    await machine.start();
+    expect(await machine.content()).toBe('');
+  });
+
+  it('flips one bit of what is stored', async () => {
+    await machine.write([put('a', 'xyz')], true);
+    machine.kill();
+    expect(machine.disk.corrupt()).toBe(true);
+    await machine.start();
+    const value = Buffer.from((await machine.do(machine.engine.get(Buffer.from('a'))))!);
+    const flipped = [...value].map((byte, at) => (byte ^ 'xyz'.charCodeAt(at)).toString(2)).join('');
+    expect(flipped.replaceAll('0', '')).toBe('1');
+  });
+});
+
+/** What is there after a crash in each of many seeds: `script` writes and crashes. */
+async function afterCrash(script: (machine: Machine) => Promise<void>, seeds = 60): Promise<Set<string>> {
+  const outcomes = new Set<string>();
+  for (let seed = 0; seed < seeds; seed++) {
+    const machine = await new Machine(`crash ${seed}`).start();
+    await script(machine);
+    machine.disk.heal();
+    await machine.start();
+    outcomes.add(await machine.content());
+  }
+  return outcomes;
+}
+
+describe('SimDisk after a crash', () => {
+  it.each<[string, string[], (machine: Machine) => Promise<void>]>([
+    [
+      'a kill keeps every completed batch',
+      ['a=a b=b'],
+      async (machine) => {
+        await machine.write([put('a')], false);
+        await machine.write([put('b')], false);
+        machine.kill();
+      },
+    ],
+    [
+      'a kill may keep a batch under way, whole',
+      ['a=a', 'a=a b=b c=c'],
+      async (machine) => {
+        await machine.write([put('a')], false);
+        void machine.engine.batch([put('b'), put('c')], { sync: false });
+        await machine.scheduler.runFor(1);
+        machine.kill();
+      },
+    ],
+    [
+      'a kill during the sync keeps the batch: it is written',
+      ['a=a'],
+      async (machine) => {
+        void machine.engine.batch([put('a')], { sync: true });
+        await machine.scheduler.runFor(5);
+        machine.kill();
+      },
+    ],
+    [
+      'a loss of power keeps a prefix of what was not synced, batches whole',
+      ['', 'a=a b=b', 'a=a b=b c=c', 'a=a b=b c=c d=d'],
+      async (machine) => {
+        await machine.write([put('a'), put('b')], false);
+        await machine.write([put('c')], false);
+        await machine.write([put('d')], false);
+        machine.kill();
+        machine.disk.losePower();
+      },
+    ],
+    [
+      'a loss of power keeps what was synced, and all before it',
+      ['a=a b=b', 'a=a b=b c=c'],
+      async (machine) => {
+        await machine.write([put('a')], false);
+        await machine.write([put('b')], true);
+        await machine.write([put('c')], false);
+        machine.kill();
+        machine.disk.losePower();
+      },
+    ],
+    [
+      'a loss of power after a restart keeps what the restart had replayed',
+      ['a=a'],
+      async (machine) => {
+        await machine.write([put('a')], false);
+        machine.kill();
+        await machine.start();
+        machine.kill();
+        machine.disk.losePower();
+      },
+    ],
+    [
+      'a batch that failed before its sync may be there after a restart',
+      ['a=a', 'a=a b=b'],
+      async (machine) => {
+        await machine.write([put('a')], true);
+        machine.disk.setFaults({ writeErrorRate: 1 });
+        expect(await machine.code(machine.write([put('b')], true))).toBe('EIO');
+        expect(await machine.content()).toBe('a=a');
+        machine.kill();
+      },
+    ],
+    [
+      'a batch whose sync failed is not seen, and there after a restart with the power on',
+      ['a=a b=b'],
+      async (machine) => {
+        await machine.write([put('a')], true);
+        machine.disk.setFaults({ syncErrorRate: 1 });
+        expect(await machine.code(machine.write([put('b')], true))).toBe('EIO');
+        expect(await machine.content()).toBe('a=a');
+        machine.kill();
+      },
+    ],
+    [
+      'writing on after a failed sync loses later writes too, though their syncs succeed',
+      ['a=a', 'a=a b=b', 'a=a b=b c=c'],
+      async (machine) => {
+        await machine.write([put('a')], true);
+        machine.disk.setFaults({ syncErrorRate: 1 });
+        expect(await machine.code(machine.write([put('b')], true))).toBe('EIO');
+        machine.disk.setFaults({ syncErrorRate: 0 });
+        await machine.write([put('c')], true);
+        machine.kill();
+        machine.disk.losePower();
+      },
+    ],
+  ])('%s', async (_, expected, script) => {
+    const outcomes = await afterCrash(script);
+    // Every outcome that may be comes up, and no other.
+    expect([...outcomes].sort()).toEqual(expected);
+  });
+
+  it('the dead learn nothing: what they wait for never settles', async () => {
+    const machine = await new Machine().start();
+    await machine.write([put('a')], false);
+    let settled = 0;
+    const mark = (): void => void settled++;
+    const { engine } = machine;
+    engine.batch([put('b')], { sync: true }).then(mark, mark);
+    engine.get(Buffer.from('a')).then(mark, mark);
+    engine.close().then(mark, mark);
+    machine.kill();
+    engine.batch([put('c')], { sync: true }).then(mark, mark);
+    engine.get(Buffer.from('a')).then(mark, mark);
+    await machine.scheduler.runFor(1000);
+    expect(settled).toBe(0);
+    await machine.start();
+    expect(await machine.content()).not.toContain('c=c');
+  });
+});
+
+const SILENT = { log: () => undefined, warn: () => undefined, error: () => undefined };
+const OPTIONS = { pendingBytesMax: 1_000_000, cacheBytesMax: 10_000, logger: SILENT };
+
+describe('the real repository over a SimDisk', () => {
+  const version = (at: number) => formatVersion({ physicalMs: at, counter: 0, nodeId: 'n1', boot: 1 });
+  const record = (key: string, at: number): KvRecord =>
+    stampRecord({
+      namespace: 'n',
+      key,
+      version: version(at),
+      tombstone: at % 5 === 0,
+      expiresAtMs: 0,
+      value: Buffer.from(at % 5 === 0 ? '' : `${at}`),
+    });
+  /** The tree that the records give, made without the repository's. */
+  const recompute = (headers: readonly RecordHeader[]): string[] => {
+    const words = Array.from({ length: TREE_BUCKETS }, () => [0, 0] as [number, number]);
+    for (const header of headers) {
+      const word = words[bucketOf(header)]!;
+      const { high, low } = digestOf(header);
+      word[0] = (word[0] ^ high) >>> 0;
+      word[1] = (word[1] ^ low) >>> 0;
+    }
+    return words.map((pair) => pair.map((word) => word.toString(16).padStart(8, '0')).join(''));
+  };
+
+  /** Writes, crashes either way, opens again: what was acknowledged is there, and the tree fits the records. */
+  async function crashes(seed: number, durability: 'wal' | 'fsync', power: boolean): Promise<string> {
+    const faults: Partial<DiskFaults> = { writeErrorRate: 0.01, syncErrorRate: 0.01, readErrorRate: 0 };
+    const machine = new Machine(seed, faults);
+    const random = new SimRandom(`workload ${seed}`);
+    const acknowledged = new Map<string, string>();
+    let at = 0;
+    for (let life = 0; life < 6; life++) {
+      machine.process = machine.process.next();
+      const { process } = machine;
+      const repo = new EngineLocalKvRepo(machine.disk.engine(process), machine.disk.folder(), {
+        durability,
+        ...OPTIONS,
+      });
+      await machine.do(repo.open(IDENTITY));
+      const replica = await machine.do(readReplica('n1', repo, 1));
+      expect(checkTree(replica, repo.getTree(1), recompute)).toEqual([]);
+      const held = new Map(replica.records.map((one) => [one.key, one.version]));
+      for (const [key, least] of acknowledged) {
+        expect(held.get(key) ?? 'none', `${key} in life ${life}`).toSatisfy(
+          (has: string) => has >= least && has !== 'none',
+        );
+      }
+      const client = async (): Promise<void> => {
+        for (;;) {
+          const next = record(`k${random.int(12)}`, ++at);
+          try {
+            await repo.update({ partition: 1, namespace: 'n', key: next.key }, (current) =>
+              current !== undefined && current.version > next.version ? undefined : next,
+            );
+            acknowledged.set(
+              next.key,
+              next.version > (acknowledged.get(next.key) ?? '') ? next.version : acknowledged.get(next.key)!,
+            );
+          } catch {
+            return;
+          }
+        }
+      };
+      for (let clients = 0; clients < 4; clients++) {
+        void client();
+      }
+      await machine.scheduler.runFor(random.between(0, 40));
+      process.kill();
+      if (power) {
+        machine.disk.losePower();
+      }
+    }
+    expect(acknowledged.size).toBeGreaterThan(0);
+    return machine.trace.digest;
+  }
+
+  it.each<['wal' | 'fsync', boolean]>([
+    ['wal', false],
+    ['fsync', false],
+    ['fsync', true],
+  ])('with durability %s keeps what it acknowledged (loss of power: %s)', async (durability, power) => {
+    for (let seed = 0; seed < 12; seed++) {
+      await crashes(seed, durability, power);
+    }
+  });
+
+  it('with durability wal a loss of power takes acknowledged writes: the disk can tell the difference', async () => {
+    const runs = Array.from({ length: 10 }, (_, seed) => seed);
+    const results = [];
+    for (const seed of runs) {
+      results.push(
+        await crashes(seed, 'wal', true).then(
+          () => 'kept',
+          () => 'lost',
+        ),
+      );
+    }
+    expect(results).toContain('lost');
+  });
+
+  it('is the same in two runs of a seed', async () => {
+    expect(await crashes(3, 'fsync', true)).toBe(await crashes(3, 'fsync', true));
+    expect(await crashes(3, 'fsync', true)).not.toBe(await crashes(4, 'fsync', true));
+  });
+});

@@ -1,0 +1,108 @@
+/** A cluster of real processes on ports and folders of its own; a test starts it, hurts it and stops it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import { DemoNode } from './demo-node.js';
+import { pickFreePorts } from './free-ports.js';
+import { until } from './until.js';
+
+export const API_KEY = 'the-key-of-the-tests';
+
+/** Another process may take a port between the pick and the start. */
+const PICKS_MAX = 5;
+
+export interface ClusterSettings {
+  readonly env?: Readonly<Record<string, string>>;
+  /** The Node binary that runs the nodes. */
+  readonly node?: string;
+}
+
+export class DemoCluster {
+  private constructor(
+    readonly nodes: readonly DemoNode[],
+    private readonly folder: string,
+  ) {}
+
+  /** Resolves when every node is ready and sees every other. */
+  static async start(count: number, settings: ClusterSettings = {}): Promise<DemoCluster> {
+    for (let pick = 1; ; pick++) {
+      const cluster = await DemoCluster.prepare(count, settings);
+      try {
+        await cluster.startAll();
+        return cluster;
+      } catch (error) {
+        await cluster.dispose();
+        if (pick === PICKS_MAX || !/PORT_IN_USE/.test(String(error))) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  /** A cluster of which nothing runs yet. */
+  static async prepare(count: number, { env = {}, node }: ClusterSettings = {}): Promise<DemoCluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'dkv-e2e-'));
+    const ports = await pickFreePorts(2 * count);
+    const peerPorts = ports.splice(count);
+    const ids = ports.map((_, index) => `node${index + 1}`);
+    const list = ids.map((id, index) => `${id}=127.0.0.1:${peerPorts[index]}`).join(',');
+    const nodes = ids.map(
+      (id, index) =>
+        new DemoNode({
+          id,
+          port: ports[index]!,
+          peerPort: peerPorts[index]!,
+          dataDir: join(folder, id),
+          env: { DKV_NODES: list, DKV_API_KEY: API_KEY, ...env },
+          node,
+        }),
+    );
+    return new DemoCluster(nodes, folder);
+  }
+
+  /** Starts the nodes that do not run. */
+  async startAll(): Promise<void> {
+    await Promise.all(this.nodes.filter(({ running }) => !running).map((node) => node.start()));
+    await this.settled();
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all(this.nodes.filter(({ running }) => running).map((node) => node.stop()));
+  }
+
+  /** Every node that runs is ready and sees every other that runs. */
+  async settled(): Promise<void> {
+    const running = this.nodes.filter((node) => node.running);
+    await until('all running nodes to see each other', async () => {
+      const views = await Promise.all(running.map((node) => node.view()));
+      return views.every((view) => running.every(({ id }) => view[id] === 'up'));
+    });
+  }
+
+  /** Ends every process without asking, and removes every file. */
+  async dispose(): Promise<void> {
+    await Promise.all(this.nodes.filter(({ running }) => running).map((node) => node.kill9()));
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** All that the nodes wrote, for whoever looks for the cause of a failure. */
+  get log(): string {
+    return this.nodes.map(({ log }) => log).join('');
+  }
+}
+
+/** A cluster for the tests of the calling block, gone after them; its log is printed when one of them fails. */
+export function useCluster(count: number, settings?: ClusterSettings): () => DemoCluster {
+  let cluster: DemoCluster | undefined;
+  beforeAll(async () => {
+    cluster = await DemoCluster.start(count, settings);
+  }, 90_000);
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') {
+      process.stderr.write(cluster?.log ?? '');
+    }
+  });
+  afterAll(() => cluster?.dispose());
+  return () => cluster!;
+}

@@ -1,0 +1,125 @@
+/** `npm start` as a user meets it: three nodes, one Ctrl-C, clear words when something is in the way. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DemoClient } from './demo-client.js';
+import { type Ending } from './demo-node.js';
+import { pickFreePorts } from './free-ports.js';
+import { until } from './until.js';
+
+const SCRIPT = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
+const NODES = 3;
+const READY = 'The cluster is ready';
+
+describe('npm start', { timeout: 90_000 }, () => {
+  let folder: string;
+  let httpPort: number;
+  let peerPort: number;
+  let script: ChildProcess | undefined;
+  let output = '';
+  let closed: Promise<Ending>;
+  /** Also waits for the nodes: they write to the same pipe, which closes with the last of them. */
+  const ended = () => closed;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'dkv-e2e-'));
+    const ports = await pickFreePorts(2 * NODES);
+    httpPort = ports[0]!;
+    peerPort = ports[NODES]!;
+  });
+
+  afterEach(async () => {
+    if (script && script.exitCode === null && script.signalCode === null) {
+      script.kill('SIGTERM');
+      await ended();
+    }
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function start(): void {
+    output = '';
+    script = spawn(process.execPath, [SCRIPT], {
+      env: {
+        PATH: process.env.PATH,
+        HOST: '127.0.0.1',
+        DEMO_PORT: String(httpPort),
+        DEMO_PEER_PORT: String(peerPort),
+        DEMO_DATA_DIR: folder,
+        DEMO_PREPARED: '1',
+        MONKEY_RATE: '50',
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const keep = (chunk: Buffer) => {
+      output += chunk.toString();
+    };
+    script.stdout!.on('data', keep);
+    script.stderr!.on('data', keep);
+    closed = new Promise((resolve) => script!.once('close', (code, signal) => resolve({ code, signal })));
+  }
+
+  async function startAndWait(): Promise<void> {
+    start();
+    await until('the cluster to be ready', async () => {
+      if (script!.exitCode !== null) {
+        throw new Error(output);
+      }
+      return output.includes(READY);
+    });
+  }
+
+  const node = (index: number) => new DemoClient(httpPort + index);
+
+  it('runs three nodes that play, stops all at Ctrl-C, and finds the data again', async () => {
+    await startAndWait();
+    expect(output).toContain(`http://127.0.0.1:${httpPort + 2}`);
+    const { body } = await node(0).put('kept', 'over a restart');
+    expect((await node(2).get('kept', 'quorum')).body.version).toBe(body.version);
+    await until('the monkeys to play', async () => {
+      const { text } = await node(1).send('GET', '/metrics');
+      return Number(/op="addOrUpdate",result="ok"} (\d+)/.exec(text)?.[1]) > 5;
+    });
+    script!.kill('SIGINT');
+    expect(await ended()).toEqual({ code: 0, signal: null });
+    expect(output.match(/node\d: Node node\d has stopped/g)).toHaveLength(3);
+    expect(output).not.toMatch(/ERROR|WARN/);
+
+    await startAndWait();
+    expect((await node(1).get('kept', 'quorum')).body).toMatchObject({ value: 'over a restart' });
+    script!.kill('SIGTERM');
+    expect(await ended()).toEqual({ code: 0, signal: null });
+  });
+
+  it('names a port that is taken before it starts anything', async () => {
+    const blocker = createServer();
+    await new Promise<void>((resolve) => blocker.listen(peerPort + 1, '127.0.0.1', resolve));
+    start();
+    expect(await ended()).toEqual({ code: 1, signal: null });
+    blocker.close();
+    expect(output).toMatch(
+      new RegExp(`^The port ${peerPort + 1} is taken by another process; nothing was started`),
+    );
+    expect(output).toContain('DEMO_PEER_PORT');
+    expect(output).not.toContain('application');
+  });
+
+  it('stops the others when one node dies by itself', async () => {
+    await startAndWait();
+    const [, pid] = /node2: application .*, process (\d+)/.exec(output) ?? [];
+    process.kill(Number(pid), 'SIGKILL');
+    expect(await ended()).toEqual({ code: 1, signal: null });
+    expect(output).toContain('node2 was ended by SIGKILL by itself; the other nodes are stopped.');
+    expect(output.match(/node\d: Node node\d has stopped/g)).toHaveLength(2);
+  });
+
+  it('leaves no node behind when it is killed itself', async () => {
+    await startAndWait();
+    script!.kill('SIGKILL');
+    await ended();
+    expect(output.match(/node\d: Node node\d has stopped/g)).toHaveLength(3);
+  });
+});

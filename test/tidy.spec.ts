@@ -1,0 +1,190 @@
+/** The rules of the tree as a test: who may import whom, what only `system/` may touch, how files are made. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const LIBRARY = 'libs/dkv/src';
+
+const CORE = ['model', 'ports', 'hashring', 'merger', 'processor', 'cluster', 'repair'];
+/** Adapters, with the other adapters each may use: the two ends of a transport share the shapes they speak. */
+const ADAPTERS: Record<string, readonly string[]> = {
+  'codec': [],
+  'local-kv': [],
+  'remote-kv': ['wire'],
+  'wire': [],
+  'peer': ['wire'],
+  'discovery': [],
+  'health': [],
+  'metrics': [],
+  'system': [],
+};
+/** Node's built-ins that compute and nothing else. */
+const PURE_BUILTINS = ['node:crypto', 'node:zlib', 'node:buffer'];
+/** Packages that the core may use: data structures without I/O or clock. */
+const PURE_PACKAGES = ['lru-cache', 'xxhash-wasm'];
+const FORBIDDEN_OUTSIDE_SYSTEM = [
+  /\bDate\.now\b/,
+  /\bMath\.random\b/,
+  /\bsetTimeout\s*\(/,
+  /\bsetInterval\s*\(/,
+  /\bAbortSignal\.timeout\b/,
+  /\bperformance\.now\b/,
+  /\bnew Date\(\)/,
+];
+
+interface SourceFile {
+  /** From the root, with slashes. */
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+describe('the tree', () => {
+  const files = sourcesBelow('libs').concat(sourcesBelow('apps'), sourcesBelow('test'));
+  const library = files.filter(({ path }) => path.startsWith(`${LIBRARY}/`) && !path.endsWith('.spec.ts'));
+
+  it('has files to look at', () => {
+    expect(library.length).toBeGreaterThan(40);
+  });
+
+  it('has a core that imports only the core', () => {
+    expect(library.flatMap(coreBreaches)).toEqual([]);
+  });
+
+  it('has adapters that know the core and never each other', () => {
+    expect(library.flatMap(adapterBreaches)).toEqual([]);
+  });
+
+  it('touches the clock, timers and randomness only in system/', () => {
+    const breaches = files
+      .filter(({ path }) => path.startsWith('libs/') && !path.startsWith(`${LIBRARY}/system/`))
+      .flatMap(({ path, text }) =>
+        FORBIDDEN_OUTSIDE_SYSTEM.filter((rule) => rule.test(withoutComments(text))).map((rule) => `${path}: ${rule}`),
+      );
+    expect(breaches).toEqual([]);
+  });
+
+  it('names folders and files in kebab-case, without utils, helpers or barrels', () => {
+    const breaches = files.filter(
+      ({ path }) =>
+        !/^[a-z0-9./-]+$/.test(path) ||
+        /\b(utils?|helpers?|common|misc)\b/.test(path) ||
+        (/\/index\.ts$/.test(path) && !['libs/dkv/src/index.ts', 'libs/dkv/testing/index.ts'].includes(path)),
+    );
+    expect(breaches.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('opens every file with a sentence that says why it exists', () => {
+    const silent = files.filter(({ path, text }) => !path.endsWith('.spec.ts') && !/^(#!.*\n)?\/\*\* [A-Z`@'][\s\S]{15,}?\*\//.test(text));
+    expect(silent.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('leaves nothing for later and skips no test', () => {
+    const marks = [/\bTODO\b/, /\bFIXME\b/, /@ts-ignore/, /@ts-nocheck/, /\b(it|test|describe)\.(skip|only|todo)\b/];
+    const breaches = files
+      .filter(({ path }) => path !== 'test/tidy.spec.ts')
+      .flatMap(({ path, text }) => marks.filter((mark) => mark.test(text)).map((mark) => `${path}: ${mark}`));
+    expect(breaches).toEqual([]);
+  });
+
+  it('keeps files to one idea: none past 400 lines', () => {
+    const long = files.map(({ path, text }) => [path, text.split('\n').length] as const).filter(([, n]) => n > 400);
+    expect(long).toEqual([]);
+  });
+
+  it('lists in the public API only names that exist by name, never everything', () => {
+    const index = readFileSync(join(ROOT, LIBRARY, 'index.ts'), 'utf8');
+    expect(index).not.toMatch(/export \*/);
+  });
+
+  it('lets the demo use the public package only', () => {
+    const breaches = files
+      .filter(({ path }) => path.startsWith('apps/'))
+      .flatMap(({ path, imports }) =>
+        imports.filter((name) => /libs\/dkv|nestjs-dkv\/(?!testing$)/.test(name)).map((name) => `${path}: ${name}`),
+      );
+    expect(breaches).toEqual([]);
+  });
+});
+
+describe('the rules themselves', () => {
+  const file = (path: string, source: string): SourceFile => ({ path, text: source, imports: importsOf(source) });
+
+  it.each([
+    ['core imports Nest', 'processor/a.ts', "import { Inject } from '@nestjs/common';"],
+    ['core imports an adapter', 'cluster/a.ts', "import { x } from '../local-kv/x.js';"],
+    ['core imports I/O', 'repair/a.ts', "import { readFile } from 'node:fs/promises';"],
+    ['core re-exports an adapter', 'model/a.ts', "export { x } from '../wire/x.js';"],
+    ['core imports dynamically', 'merger/a.ts', "const x = await import('rocksdb');"],
+  ])('see that %s', (_, path, source) => {
+    expect(coreBreaches(file(`${LIBRARY}/${path}`, source))).toHaveLength(1);
+  });
+
+  it('see that an adapter imports another', () => {
+    const source = "import { x } from '../remote-kv/x.js';";
+    expect(adapterBreaches(file(`${LIBRARY}/local-kv/a.ts`, source))).toHaveLength(1);
+  });
+});
+
+function coreBreaches({ path, imports }: SourceFile): string[] {
+  const folder = folderOf(path);
+  if (!folder || !CORE.includes(folder)) {
+    return [];
+  }
+  const allowed = (name: string) => {
+    if (name.startsWith('.')) {
+      const target = targetOf(path, name);
+      return target === `${LIBRARY}/dkv.errors.js` || CORE.includes(folderOf(target) ?? '');
+    }
+    return PURE_BUILTINS.includes(name) || PURE_PACKAGES.includes(name);
+  };
+  return imports.filter((name) => !allowed(name)).map((name) => `${path} imports ${name}`);
+}
+
+function adapterBreaches({ path, imports }: SourceFile): string[] {
+  const folder = folderOf(path);
+  const friends = folder === undefined ? undefined : ADAPTERS[folder];
+  if (!folder || !friends) {
+    return [];
+  }
+  return imports
+    .filter((name) => name.startsWith('.'))
+    .filter((name) => {
+      const target = folderOf(targetOf(path, name));
+      return target !== undefined && target !== folder && !CORE.includes(target) && !friends.includes(target);
+    })
+    .map((name) => `${path} imports ${name}`);
+}
+
+/** The folder right below the library's source, if the file is in one. */
+function folderOf(path: string): string | undefined {
+  const [folder, rest] = path.slice(LIBRARY.length + 1).split('/', 2);
+  return rest === undefined ? undefined : folder;
+}
+
+function targetOf(path: string, name: string): string {
+  return posix.normalize(posix.join(posix.dirname(path), name));
+}
+
+function importsOf(text: string): string[] {
+  const pattern = /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)import\s*['"]([^'"]+)['"]/g;
+  return [...withoutComments(text).matchAll(pattern)].map((match) => (match[1] ?? match[2] ?? match[3])!);
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
+}
+
+function sourcesBelow(folder: string): SourceFile[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !/[/\\](node_modules|dist)[/\\]/.test(path))
+    .map((path) => {
+      const text = readFileSync(path, 'utf8');
+      return { path: relative(ROOT, path).replaceAll('\\', '/'), text, imports: importsOf(text) };
+    });
+}
+
