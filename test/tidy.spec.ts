@@ -89,9 +89,11 @@ describe('the tree', () => {
     expect(breaches).toEqual([]);
   });
 
-  it('keeps files to one idea: none past 400 lines', () => {
-    const long = files.map(({ path, text }) => [path, text.split('\n').length] as const).filter(([, n]) => n > 400);
-    expect(long).toEqual([]);
+  it('keeps files to one idea: none past 400 lines, no table of cases past 550', () => {
+    const long = files.filter(
+      ({ path, text }) => text.split('\n').length > (path.endsWith('.spec.ts') ? 550 : 400),
+    );
+    expect(long.map(({ path }) => path)).toEqual([]);
   });
 
   it('lists in the public API only names that exist by name, never everything', () => {

@@ -2,13 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { useCluster } from './demo-cluster.js';
 import { type DemoNode } from './demo-node.js';
+import { fewAtOnce } from './few-at-once.js';
 import { until } from './until.js';
 import { WriteStream } from './write-stream.js';
 
 const LEVELS = ['one', 'quorum'] as const;
 
 /** Each test leaves all three nodes running. */
-describe('a cluster whose nodes break', { timeout: 60_000 }, () => {
+describe('a cluster whose nodes break', { timeout: 180_000 }, () => {
   const cluster = useCluster(3);
   const three = () => cluster().nodes as readonly [DemoNode, DemoNode, DemoNode];
 
@@ -51,15 +52,15 @@ describe('a cluster whose nodes break', { timeout: 60_000 }, () => {
   it.each(['stopped', 'killed'])('brings no key back that was deleted while a node was %s', async (how) => {
     const [first, second, away] = three();
     const keys = Array.from({ length: 40 }, (_, n) => `deleted while ${how} ${n}`);
-    await Promise.all(keys.map((key) => first.http.put(key, 'old', '?consistency=all')));
+    await fewAtOnce(keys, (key) => first.http.put(key, 'old', '?consistency=all'));
     await (how === 'stopped' ? away.stop() : away.kill9());
-    const deletes = await Promise.all(keys.map((key) => second.http.remove(key)));
+    const deletes = await fewAtOnce(keys, (key) => second.http.remove(key));
     expect(deletes.map(({ body }) => body)).toEqual(keys.map(() => ({ removed: true })));
 
     await away.start();
     const assertGone = async (node: DemoNode) => {
       for (const level of LEVELS) {
-        const reads = await Promise.all(keys.map((key) => node.http.get(key, level)));
+        const reads = await fewAtOnce(keys, (key) => node.http.get(key, level));
         expect(reads.map(({ status }) => status)).toEqual(keys.map(() => 404));
       }
     };
@@ -122,12 +123,12 @@ describe('a cluster whose nodes break', { timeout: 60_000 }, () => {
     asleep.pause();
     await Promise.all([first.sees(asleep, 'down'), second.sees(asleep, 'down')]);
     const keys = Array.from({ length: 20 }, (_, n) => `written while one slept ${n}`);
-    const writes = await Promise.all(keys.map((key, n) => [first, second][n % 2]!.http.put(key, n)));
+    const writes = await fewAtOnce(keys, (key, n) => [first, second][n % 2]!.http.put(key, n));
     expect(writes.map(({ status }) => status)).toEqual(keys.map(() => 200));
     asleep.resume();
     await cluster().settled();
     await until('the node that slept to have caught up', async () => {
-      const reads = await Promise.all(keys.map((key) => asleep.http.get(key, 'one')));
+      const reads = await fewAtOnce(keys, (key) => asleep.http.get(key, 'one'));
       return reads.every(({ body }, n) => body.value === n);
     });
   });
@@ -135,12 +136,12 @@ describe('a cluster whose nodes break', { timeout: 60_000 }, () => {
   it('keeps everything over a stop of all nodes at once', async () => {
     const [first, second, third] = three();
     const keys = Array.from({ length: 50 }, (_, n) => `before the night ${n}`);
-    const written = await Promise.all(keys.map((key, n) => three()[n % 3]!.http.put(key, n)));
+    const written = await fewAtOnce(keys, (key, n) => three()[n % 3]!.http.put(key, n));
     const endings = await Promise.all([first.stop(), second.stop('SIGINT'), third.stop()]);
     expect(endings).toEqual(endings.map(() => ({ code: 0, signal: null })));
     await cluster().startAll();
     for (const node of three()) {
-      const reads = await Promise.all(keys.map((key) => node.http.get(key, 'quorum')));
+      const reads = await fewAtOnce(keys, (key) => node.http.get(key, 'quorum'));
       expect(reads.map(({ body }) => body.version)).toEqual(written.map(({ body }) => body.version));
     }
   });

@@ -1,5 +1,6 @@
 /** One real process of the built demo, in the hands of a test. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { finished } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { DemoClient } from './demo-client.js';
 import { until } from './until.js';
@@ -97,11 +98,7 @@ export class DemoNode {
     child.stdout!.on('data', keep);
     child.stderr!.on('data', keep);
     this.child = child;
-    // 'close', not 'exit': by then everything that was written has come.
-    this.ending = new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code, signal) => resolve({ code, signal }));
-    });
+    this.ending = endingOf(child);
   }
 
   /** How the process ends, once it does. */
@@ -147,4 +144,15 @@ export class DemoNode {
       async () => (await this.view())[other.id] === state,
     );
   }
+}
+
+/** Rejects when the process cannot be started. By the end, everything that it wrote has come. */
+async function endingOf(child: ChildProcess): Promise<Ending> {
+  const exit = new Promise<Ending>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  // Not the event 'close': it does not come once this side has closed the channel.
+  const [ending] = await Promise.all([exit, finished(child.stdout!), finished(child.stderr!)]);
+  return ending;
 }

@@ -15,7 +15,7 @@ describe('Node 24', () => {
     const cluster = await DemoCluster.start(3, { node });
     try {
       const [first, second, third] = cluster.nodes;
-      expect(first!.log).toMatch(/WARN RocksDB does not run here .*using LevelDB \(classic-level\)/);
+      expect(first!.log).toMatch(/WARN RocksDB does not run here .*classic-level/);
       expect((await first!.http.send('GET', '/metrics')).text).toMatch(
         /dkv_build_info{engine="classic-level"/,
       );

@@ -9,7 +9,7 @@ import { DemoNode } from './demo-node.js';
 import { pickFreePorts } from './free-ports.js';
 import { until } from './until.js';
 
-describe('one process', { timeout: 60_000 }, () => {
+describe('one process', { timeout: 180_000 }, () => {
   let folder: string;
   let nodes: DemoNode[];
   let blocker: Server | undefined;
@@ -148,7 +148,7 @@ describe('one process', { timeout: 60_000 }, () => {
     });
     const complaint = await complaintOf(node);
     expect(complaint).toMatch(/^INVALID_ENVIRONMENT: /);
-    expect(complaint).toContain('PORT is "http": give a whole number of a TCP port from 0 to 65535');
+    expect(complaint).toContain('PORT is "http": give a whole number from 0 to 65535 (a TCP port)');
     expect(complaint).toContain('DKV_STORAGE is "disk": give one of auto, rocksdb, classic-level, memory');
     expect(complaint).toContain('MONKEY_RATE is "-1"');
     expect(complaint).toContain('DKV_API_KEY');

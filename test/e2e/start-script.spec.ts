@@ -15,7 +15,7 @@ const SCRIPT = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url)
 const NODES = 3;
 const READY = 'The cluster is ready';
 
-describe('npm start', { timeout: 90_000 }, () => {
+describe('npm start', { timeout: 180_000 }, () => {
   let folder: string;
   let httpPort: number;
   let peerPort: number;

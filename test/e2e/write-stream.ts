@@ -1,5 +1,6 @@
 /** Concurrent writes of ever new keys through several nodes, with a record of what was answered to each. */
 import { type DemoNode } from './demo-node.js';
+import { fewAtOnce } from './few-at-once.js';
 
 export interface RecordedWrite {
   readonly key: string;
@@ -43,18 +44,13 @@ export class WriteStream {
     level: 'one' | 'quorum',
     where: (write: RecordedWrite) => boolean = () => true,
   ): Promise<string[]> {
-    const missing: string[] = [];
-    const rest = this.acknowledged.filter(where).values();
-    const reader = async () => {
-      for (const { key, value } of rest) {
-        const { status, body } = await node.http.get(key, level);
-        if (status !== 200 || body.value !== value) {
-          missing.push(`${key}: ${status} ${body.code ?? String(body.value)}`);
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: 16 }, reader));
-    return missing;
+    const found = await fewAtOnce(this.acknowledged.filter(where), async ({ key, value }) => {
+      const { status, body } = await node.http.get(key, level);
+      return status === 200 && body.value === value
+        ? []
+        : [`${key}: ${status} ${body.code ?? String(body.value)}`];
+    });
+    return found.flat();
   }
 
   private async writeOn(node: DemoNode, writer: number): Promise<void> {

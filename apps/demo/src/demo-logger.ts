@@ -9,6 +9,8 @@ const TALKATIVE = new Set([
   'RouterExplorer',
   'NestApplication',
 ]);
+/** Those that tell of a failed start with its stack; main tells it too, once and for people. */
+const START_FAILURES = new Set(['ExceptionHandler', 'NestApplication']);
 
 export class DemoLogger extends ConsoleLogger {
   constructor(private readonly nodeId: string) {
@@ -22,8 +24,7 @@ export class DemoLogger extends ConsoleLogger {
   }
 
   override error(message: unknown, ...rest: unknown[]): void {
-    // What Nest says of a failed start, with its stack: main tells it once and without.
-    if (rest.at(-1) !== 'ExceptionHandler') {
+    if (!START_FAILURES.has(String(rest.at(-1)))) {
       super.error(message, ...rest);
     }
   }

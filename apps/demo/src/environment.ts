@@ -27,7 +27,7 @@ function says(remedy: string): ValidationOptions {
 }
 
 function Whole(min: number, max: number, unit: string): PropertyDecorator {
-  const rule = says(`give a whole number of ${unit} from ${min} to ${max}`);
+  const rule = says(`give a whole number from ${min} to ${max} (${unit})`);
   return (target, property) => {
     // Only plain digits become a number, so that a message shows what was given and not NaN.
     Transform(({ value }) => (/^\d{1,15}$/.test(String(value)) ? Number(value) : (value as unknown)))(

@@ -75,7 +75,12 @@ export class DkvManyError<T = unknown> extends DkvError {
     /** One per key, in the order of the call. */
     readonly outcomes: readonly PromiseSettledResult<T>[],
   ) {
-    super(code, message, { cause: outcomes.find(({ status }) => status === 'rejected') });
+    super(code, message, {
+      cause: outcomes
+        .filter((outcome) => outcome.status === 'rejected')
+        .map(({ reason }) => reason as unknown)
+        .find((reason) => isDkvError(reason, code)),
+    });
   }
 }
 
@@ -226,6 +231,7 @@ function levelOf<L extends string>(levels: readonly L[], asked: L | undefined, o
   if (asked === undefined) {
     return otherwise;
   }
+  assertType('consistency', asked, 'string');
   if (!levels.includes(asked)) {
     throw new DkvError(
       'DKV_INVALID_ARGUMENT',
@@ -239,6 +245,7 @@ function timeoutOf(asked: number | undefined, otherwise: number): number {
   if (asked === undefined) {
     return otherwise;
   }
+  assertType('timeoutMs', asked, 'number');
   if (!(asked > 0 && asked <= 86_400_000)) {
     throw new DkvError('DKV_INVALID_ARGUMENT', `timeoutMs is ${asked}: give milliseconds above 0, up to a day.`);
   }
@@ -246,10 +253,20 @@ function timeoutOf(asked: number | undefined, otherwise: number): number {
 }
 
 function ttlOf(asked: number | undefined): number {
-  if (asked !== undefined && !(Number.isInteger(asked) && asked > 0 && asked <= TTL_MS_MAX)) {
+  if (asked === undefined) {
+    return 0;
+  }
+  assertType('ttlMs', asked, 'number');
+  if (!(Number.isInteger(asked) && asked > 0 && asked <= TTL_MS_MAX)) {
     throw new DkvError('DKV_INVALID_ARGUMENT', `ttlMs is ${asked}: give whole milliseconds above 0, up to 10 years.`);
   }
-  return asked ?? 0;
+  return asked;
+}
+
+function assertType(name: string, value: unknown, type: 'string' | 'number'): void {
+  if (typeof value !== type) {
+    throw new TypeError(`${name} is a ${type}, got ${value === null ? 'null' : typeof value}.`);
+  }
 }
 
 async function many<I, T>(items: readonly I[], one: (item: I) => Promise<T>): Promise<T[]> {

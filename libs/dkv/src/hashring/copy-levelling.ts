@@ -182,6 +182,16 @@ function crowdingBy(effect: number): number {
   return ((effect & ENTERS_CROWD) === 0 ? 0 : 1) - ((effect & LEAVES_CROWD) === 0 ? 0 : 1);
 }
 
+function isTooCrowded(placement: Placement, { crowdedMin }: CopyLevelling, partition: number): boolean {
+  for (let rank = 1; rank < placement.copies; rank++) {
+    const zone = placement.zoneOf[placement.at(partition, rank)]!;
+    if (placement.crowded[zone]! > crowdedMin[zone]! && placement.isZoneBefore(partition, rank)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 function isAnyTooCrowded({ crowded }: Placement, { crowdedMin }: CopyLevelling): boolean {
   return crowdedMin.some((min, zone) => crowded[zone]! > min);
 }

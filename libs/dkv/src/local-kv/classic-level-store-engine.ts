@@ -2,7 +2,13 @@
 import type * as ClassicLevelPackage from 'classic-level';
 import { DkvError } from '../dkv.errors.js';
 import { openErrorOf } from './engine-open-error.js';
-import { type EngineOperation, type EngineRange, type StoreEngine } from './store-engine.js';
+import {
+  type BatchOptions,
+  type StoreEngine,
+  type StoreEntry,
+  type StoreOperation,
+  type StoreRange,
+} from './store-engine.js';
 
 /** What an iterator reads ahead, whichever comes first. */
 const READ_AHEAD_BYTES = 64 * 1024;
@@ -10,48 +16,47 @@ const READ_AHEAD_ENTRIES = 512;
 const BLOCK_CACHE_BYTES = 32 * 1024 * 1024;
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 
-type Level = ClassicLevelPackage.ClassicLevel<Buffer, Buffer>;
+type Level = ClassicLevelPackage.ClassicLevel<Uint8Array, Uint8Array>;
 
-export class ClassicLevelStoreEngine implements StoreEngine {
+/**
+ * Opens or makes a store.
+ * @throws DkvError `DKV_STORE_LOCKED`, `DKV_STORAGE_FAILED`, `DKV_ENGINE_UNAVAILABLE`
+ */
+export async function openClassicLevelStoreEngine(folder: string): Promise<StoreEngine> {
+  const { ClassicLevel } = await load();
+  const level: Level = new ClassicLevel(folder, { keyEncoding: 'view', valueEncoding: 'view' });
+  try {
+    await level.open({ cacheSize: BLOCK_CACHE_BYTES, writeBufferSize: WRITE_BUFFER_BYTES });
+  } catch (error) {
+    throw openErrorOf('LevelDB', folder, error);
+  }
+  return new ClassicLevelStoreEngine(level);
+}
+
+class ClassicLevelStoreEngine implements StoreEngine {
   readonly name = 'classic-level';
-  private level: Level | undefined;
 
-  constructor(private readonly folder: string) {}
+  constructor(private readonly level: Level) {}
 
-  async open(): Promise<void> {
-    const { ClassicLevel } = await load();
-    const level: Level = new ClassicLevel(this.folder, { keyEncoding: 'buffer', valueEncoding: 'buffer' });
-    try {
-      await level.open({ cacheSize: BLOCK_CACHE_BYTES, writeBufferSize: WRITE_BUFFER_BYTES });
-    } catch (error) {
-      throw openErrorOf('LevelDB', this.folder, error);
-    }
-    this.level = level;
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.level.get(key);
   }
 
-  async close(): Promise<void> {
-    const { level } = this;
-    this.level = undefined;
-    await level?.close();
+  batch(operations: readonly StoreOperation[], { sync }: BatchOptions): Promise<void> {
+    return this.level.batch([...operations], { sync });
   }
 
-  async get(key: Buffer): Promise<Uint8Array | undefined> {
-    return this.opened().get(key);
-  }
-
-  async batch(operations: readonly EngineOperation[], { sync }: { readonly sync: boolean }): Promise<void> {
-    await this.opened().batch<Buffer, Uint8Array>([...operations], { sync, valueEncoding: 'view' });
-  }
-
-  async *iterate({ gte, lt }: EngineRange): AsyncGenerator<readonly [Buffer, Uint8Array]> {
-    const iterator = this.opened().iterator({ gte, lt, highWaterMarkBytes: READ_AHEAD_BYTES });
+  async *iterate({ from, to }: StoreRange): AsyncGenerator<StoreEntry> {
+    const iterator = this.level.iterator({ gte: from, lt: to, highWaterMarkBytes: READ_AHEAD_BYTES });
     try {
       for (;;) {
         const entries = await iterator.nextv(READ_AHEAD_ENTRIES);
         if (entries.length === 0) {
           return;
         }
-        yield* entries;
+        for (const [key, value] of entries) {
+          yield { key, value };
+        }
       }
     } finally {
       await iterator.close();
@@ -59,21 +64,20 @@ export class ClassicLevelStoreEngine implements StoreEngine {
   }
 
   /** The table files and what is in memory; LevelDB does not tell the size of its log. */
-  async approximateBytes(): Promise<number> {
-    const level = this.opened();
-    let bytes = Number(level.getProperty('leveldb.approximate-memory-usage')) || 0;
+  sizeBytes(): number {
+    if (this.level.status !== 'open') {
+      return 0;
+    }
+    let bytes = Number(this.level.getProperty('leveldb.approximate-memory-usage')) || 0;
     // A line for each table: ` 12:2113847['first' @ 1 : 1 .. 'last' @ 9 : 1]`, the keys in it escaped.
-    for (const [, size] of level.getProperty('leveldb.sstables').matchAll(/^ \d+:(\d+)\[/gm)) {
+    for (const [, size] of this.level.getProperty('leveldb.sstables').matchAll(/^ \d+:(\d+)\[/gm)) {
       bytes += Number(size);
     }
     return bytes;
   }
 
-  private opened(): Level {
-    if (!this.level) {
-      throw new DkvError('DKV_NOT_READY', `The store in ${this.folder} is not open.`);
-    }
-    return this.level;
+  close(): Promise<void> {
+    return this.level.close();
   }
 }
 

@@ -4,9 +4,10 @@ import { dirname, join, resolve } from 'node:path';
 import { DkvError } from '../dkv.errors.js';
 import { type Clock } from '../ports/clock.js';
 import { type StoreIdentity } from '../ports/local-kv-repo.js';
-import { type StoreFolder } from './engine-local-kv-repo.js';
+import { type StoreHome } from './engine-local-kv-repo.js';
 import { lockedError } from './engine-open-error.js';
 import { PROBE_PREFIX } from './rocksdb-probe.js';
+import { type OpenStoreEngine, type StoreEngine } from './store-engine.js';
 import {
   assertSameIdentity,
   createIdentity,
@@ -40,56 +41,39 @@ export async function prepareFolder(path: string): Promise<DiskEngine | undefine
   });
 }
 
+export interface DataFolderOptions {
+  readonly path: string;
+  /** Its name, and how it is opened in its folder below `path`. */
+  readonly engine: DiskEngine;
+  readonly openEngine: OpenStoreEngine;
+  /** Dates the folder, for people. */
+  readonly clock?: Clock;
+}
+
 /**
  * The order of making a folder: identity (`making`), the engine's files, identity (`made`). A crash in between
  * leaves `making`, and the next opening goes on from there. A folder that is `made` and has no engine files has
  * lost its data and is refused: an empty store would answer "no such key" for what it had promised to keep.
  */
-export class DataFolder implements StoreFolder {
-  readonly path: string;
+export class DataFolder implements StoreHome {
+  readonly where: string;
   private claimed: string | undefined;
-  private identity: StoredIdentity | undefined;
 
-  /** `clock` only dates the folder. */
-  constructor(
-    path: string,
-    private readonly engine: DiskEngine,
-    private readonly clock?: Clock,
-  ) {
-    this.path = resolve(path);
+  constructor(private readonly options: DataFolderOptions) {
+    this.where = resolve(options.path);
   }
 
-  /** Where the engine keeps its files. */
-  get enginePath(): string {
-    return join(this.path, this.engine);
-  }
-
-  async claim(identity: StoreIdentity): Promise<void> {
-    await telling(this.path, async () => {
-      await makeFolder(this.path);
-      const path = await realpath(this.path);
-      if (openFolders.has(path)) {
-        throw lockedError(this.path);
-      }
-      openFolders.add(path);
-      this.claimed = path;
-      this.identity = await this.settle(identity);
-      if (this.identity.state === 'made' && !(await exists(join(this.enginePath, MANIFEST_POINTER)))) {
-        throw new DkvError(
-          'DKV_STORE_MISMATCH',
-          `The data folder ${this.path} belongs to a store of ${this.engine}, and its files in ${this.enginePath} ` +
-            'are gone. Restore the folder as a whole, or empty it so that the node refills from its replicas.',
-        );
-      }
-    });
-  }
-
-  async opened(): Promise<void> {
-    await telling(this.path, async () => {
-      if (this.identity?.state === 'making') {
-        await replaceIdentity(this.path, { ...this.identity, state: 'made' });
-      }
-    });
+  async open(identity: StoreIdentity): Promise<StoreEngine> {
+    try {
+      return await telling(this.where, async () => {
+        await makeFolder(this.where);
+        await this.claim();
+        return this.openEngine(await this.settle(identity));
+      });
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   release(): void {
@@ -99,15 +83,25 @@ export class DataFolder implements StoreFolder {
     }
   }
 
+  private async claim(): Promise<void> {
+    const path = await realpath(this.where);
+    if (openFolders.has(path)) {
+      throw lockedError(this.where);
+    }
+    openFolders.add(path);
+    this.claimed = path;
+  }
+
   /** The folder's identity, made if it is an empty folder. */
   private async settle(identity: StoreIdentity): Promise<StoredIdentity> {
-    const { path, engine, clock } = this;
-    const stored = await readIdentity(path);
+    const { where } = this;
+    const { engine, clock } = this.options;
+    const stored = await readIdentity(where);
     if (stored) {
-      assertSameIdentity(stored, { ...identity, engine }, path);
+      assertSameIdentity(stored, { ...identity, engine }, where);
       return stored;
     }
-    await assertNothingForeign(path);
+    await assertNothingForeign(where);
     const { nodeId, partitions, hashFunc } = identity;
     const created = clock && new Date(clock.now()).toISOString();
     const own = {
@@ -120,7 +114,29 @@ export class DataFolder implements StoreFolder {
       created,
     } as const;
     // Another process may have been faster, with an identity of its own.
-    return (await createIdentity(path, own)) ? own : this.settle(identity);
+    return (await createIdentity(where, own)) ? own : this.settle(identity);
+  }
+
+  private async openEngine(identity: StoredIdentity): Promise<StoreEngine> {
+    const folder = join(this.where, identity.engine);
+    const isMade = identity.state === 'made';
+    if (isMade && !(await exists(join(folder, MANIFEST_POINTER)))) {
+      throw new DkvError(
+        'DKV_STORE_MISMATCH',
+        `The data folder ${this.where} belongs to a store of ${identity.engine}, and its files in ${folder} are gone. ` +
+          'Restore the folder as a whole, or empty it so that the node refills from its replicas.',
+      );
+    }
+    const engine = await this.options.openEngine(folder);
+    try {
+      if (!isMade) {
+        await replaceIdentity(this.where, { ...identity, state: 'made' });
+      }
+      return engine;
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
   }
 }
 

@@ -15,6 +15,7 @@ import {
 } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import {
+  bucketOf,
   hintInKey,
   hintKey,
   hintRange,
@@ -24,7 +25,7 @@ import {
   PARTITIONS_MAX,
   recordKey,
   recordRange,
-} from './storage-keys.js';
+} from './disk-keys.js';
 import { lockedError } from './engine-open-error.js';
 import { KeyLocks } from './key-locks.js';
 import { type BatchDraft, OpenStore } from './open-store.js';
@@ -37,36 +38,30 @@ import {
   assertRange,
   isSuccessor,
 } from './repo-arguments.js';
+import { digestOf } from './record-digest.js';
 import { type StoreEngine } from './store-engine.js';
 
-/** What is around an engine: whose it is, and that nobody else has it open. A data folder, a simulated disk. */
-export interface StoreFolder {
-  /** For messages. */
-  readonly path: string;
-  /**
-   * Takes the folder for this node, making it if there is none.
-   * @throws DkvError `DKV_STORE_LOCKED`, `DKV_STORE_MISMATCH`, `DKV_STORAGE_FAILED`
-   */
-  claim(identity: StoreIdentity): Promise<void>;
-  /** The engine is open: its files are there from now on. */
-  opened?(): Promise<void>;
-  /** The engine is closed, or could not be opened. */
-  release?(): void;
+/** Where the store of a node is, whose it is, and how it is opened: a data folder, memory, a simulated disk. */
+export interface StoreHome {
+  /** For messages: the folder. */
+  readonly where: string;
+  /** @throws DkvError as `LocalKvRepo.open` does; then nothing is held. */
+  open(identity: StoreIdentity): Promise<StoreEngine>;
+  /** The engine is closed. */
+  release(): void;
 }
 
 export interface EngineLocalKvRepoOptions {
   /** `wal`: a write counts when the operating system has it, and survives kill -9; `fsync`: when the disk has it. */
   readonly durability: 'wal' | 'fsync';
-  /** Bytes that may wait to be written before writes are refused; more ride out longer stalls. Default 64 MiB. */
-  readonly pendingBytesMax?: number;
-  /** Bytes of hot records kept in memory; 0 for none. Default 64 MiB. */
-  readonly cacheBytesMax?: number;
+  /** Bytes that may wait to be written before writes are refused; more ride out longer stalls of the disk. */
+  readonly pendingBytesMax: number;
+  /** Bytes of hot records kept in memory; 0 for none. */
+  readonly cacheBytesMax: number;
   /** Is told the first storage failure. */
-  readonly logger?: Logger;
+  readonly logger: Logger;
 }
 
-const PENDING_BYTES_MAX = 64 * 1024 * 1024;
-const CACHE_BYTES_MAX = 64 * 1024 * 1024;
 /** What a put of a write adds in a batch beside its record: key, digest, counters. */
 const WRITE_OVERHEAD_BYTES = 200;
 const NO_BYTES = new Uint8Array(0);
@@ -74,18 +69,17 @@ const NO_BYTES = new Uint8Array(0);
 export class EngineLocalKvRepo implements LocalKvRepo {
   private store: OpenStore | undefined;
   private partitions = 0;
-  private opening = false;
-  private closed: Promise<void> = Promise.resolve();
+  private opening: Promise<OpenStore> | undefined;
+  private closing: Promise<void> | undefined;
   private lastFailure: Error | undefined;
   private readonly locks = new KeyLocks();
   private readonly cache: RecordCache;
 
   constructor(
-    private readonly engine: StoreEngine,
-    private readonly folder: StoreFolder,
+    private readonly home: StoreHome,
     private readonly options: EngineLocalKvRepoOptions,
   ) {
-    this.cache = new RecordCache(options.cacheBytesMax ?? CACHE_BYTES_MAX);
+    this.cache = new RecordCache(options.cacheBytesMax);
   }
 
   async open(identity: StoreIdentity): Promise<void> {
@@ -94,27 +88,27 @@ export class EngineLocalKvRepo implements LocalKvRepo {
       throw new TypeError(`A store has 1 to ${PARTITIONS_MAX} partitions, not ${partitions}.`);
     }
     if (this.opening || this.store) {
-      throw lockedError(this.folder.path);
+      throw lockedError(this.home.where);
     }
-    this.opening = true;
+    this.opening = this.load(identity);
     try {
-      await this.closed;
-      this.store = await this.load(identity);
+      this.store = await this.opening;
       this.partitions = partitions;
       this.lastFailure = undefined;
     } finally {
-      this.opening = false;
+      this.opening = undefined;
     }
   }
 
   /** Writes that wait are written first; new ones are refused. Closing twice is closing once. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    await this.opening?.catch(() => undefined);
     const { store } = this;
     if (store) {
       this.store = undefined;
-      this.closed = this.finish(store);
+      this.closing = this.finish(store);
     }
-    return this.closed;
+    await this.closing;
   }
 
   get failure(): Error | undefined {
@@ -151,10 +145,10 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   async *getAllNoValue(range: HeaderRange = {}): AsyncGenerator<RecordHeader> {
     const store = this.openStore();
     assertRange(range, this.partitions);
-    for await (const [key, value] of store.entries(recordRange(range))) {
+    for await (const { key, value } of store.entries(recordRange(range))) {
       if (isRecordKey(key)) {
         const id = idInRecordKey(key);
-        yield this.decoded(id, () => decodeHeader(value, this.folder.path));
+        yield this.decoded(id, () => decodeHeader(value, this.home.where));
       }
     }
   }
@@ -165,22 +159,12 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     return store.digests(partition);
   }
 
-  async addHint(hint: Hint): Promise<void> {
-    await this.changeHint(hint, (draft, key, exists) => {
-      if (!exists) {
-        draft.put(key, NO_BYTES);
-        draft.hintBytes += key.byteLength;
-      }
-    });
+  addHint(hint: Hint): Promise<void> {
+    return this.setHint(hint, true);
   }
 
-  async removeHint(hint: Hint): Promise<void> {
-    await this.changeHint(hint, (draft, key, exists) => {
-      if (exists) {
-        draft.delete(key);
-        draft.hintBytes -= key.byteLength;
-      }
-    });
+  removeHint(hint: Hint): Promise<void> {
+    return this.setHint(hint, false);
   }
 
   async getHints(nodeId: string, limit: number): Promise<readonly Hint[]> {
@@ -189,7 +173,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     if (limit <= 0) {
       return hints;
     }
-    for await (const [key] of this.openStore().entries(hintRange(nodeId))) {
+    for await (const { key } of this.openStore().entries(hintRange(nodeId))) {
       hints.push(hintInKey(nodeId, key));
       if (hints.length >= limit) {
         break;
@@ -205,7 +189,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   async getMeta(name: string): Promise<string | undefined> {
     assertMetaName(name);
     const bytes = await this.openStore().get(metaKey(name));
-    return bytes && Buffer.from(bytes).toString('utf8');
+    return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
 
   async putMeta(name: string, value: string): Promise<void> {
@@ -220,33 +204,25 @@ export class EngineLocalKvRepo implements LocalKvRepo {
 
   metrics(): LocalKvMetrics {
     if (!this.store) {
-      return { keys: 0, tombstones: 0, storageBytes: 0, engine: this.engine.name };
+      return { keys: 0, tombstones: 0, storageBytes: 0, engine: 'closed' };
     }
-    const { totals, storageBytes } = this.store;
+    const { totals, storageBytes, engineName } = this.store;
     const { keys, tombstones } = totals;
-    return { keys, tombstones, storageBytes, engine: this.engine.name };
+    return { keys, tombstones, storageBytes, engine: engineName };
   }
 
   private async load(identity: StoreIdentity): Promise<OpenStore> {
-    const { durability, pendingBytesMax = PENDING_BYTES_MAX, logger } = this.options;
-    const { folder, engine } = this;
-    const sync = durability === 'fsync';
-    let isOpen = false;
+    const { durability, pendingBytesMax, logger } = this.options;
+    const { where } = this.home;
+    await this.closing?.catch(() => undefined);
+    const engine = await this.home.open(identity);
     try {
-      await folder.claim(identity);
-      await engine.open();
-      isOpen = true;
-      const options = { where: folder.path, sync, pendingBytesMax, logger };
-      const store = await OpenStore.load(engine, identity.partitions, options);
-      await folder.opened?.();
-      return store;
+      return await OpenStore.load(engine, { where, sync: durability === 'fsync', pendingBytesMax, logger });
     } catch (error) {
-      if (isOpen) {
-        // What went wrong first is what counts.
-        await engine.close().catch(() => undefined);
-      }
-      folder.release?.();
-      throw error instanceof DkvError ? error : storageFailed('Opening', folder.path, error);
+      // What went wrong first is what counts.
+      await engine.close().catch(() => undefined);
+      this.home.release();
+      throw error;
     }
   }
 
@@ -254,11 +230,14 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     try {
       await store.close();
     } catch (error) {
-      throw storageFailed('Closing', this.folder.path, error);
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new DkvError('DKV_STORAGE_FAILED', `Closing the store in ${this.home.where} failed: ${reason}.`, {
+        cause: error,
+      });
     } finally {
       this.lastFailure = store.failure;
       this.cache.clear();
-      this.folder.release?.();
+      this.home.release();
     }
   }
 
@@ -268,7 +247,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     assertId(id, this.partitions);
     return this.cache.get(lockOf(id), async () => {
       const bytes = await store.get(recordKey(id));
-      return bytes && this.decoded(id, () => decodeRecord(bytes, this.folder.path));
+      return bytes && this.decoded(id, () => decodeRecord(bytes, this.home.where));
     });
   }
 
@@ -281,28 +260,36 @@ export class EngineLocalKvRepo implements LocalKvRepo {
       bytes: WRITE_OVERHEAD_BYTES + key.byteLength + bytes.byteLength,
       addTo: (draft) => {
         draft.put(key, bytes);
-        draft.digests.replace(id.partition, current, next);
-        draft[next.tombstone ? 'tombstones' : 'keys'] += 1;
+        place(draft, id, next, 1);
         if (current) {
-          draft[current.tombstone ? 'tombstones' : 'keys'] -= 1;
+          place(draft, id, current, -1);
         }
       },
       committed: () => this.cache.set(lockOf(id), committed),
     });
   }
 
-  private async changeHint(
-    hint: Hint,
-    change: (draft: BatchDraft, key: Buffer, exists: boolean) => void,
-  ): Promise<void> {
+  private async setHint(hint: Hint, present: boolean): Promise<void> {
     this.openStore().assertAccepting();
     assertNodeId(hint.nodeId);
     assertId(hint, this.partitions);
     const key = hintKey(hint);
     await this.locks.run(`hint\0${key.toString('latin1')}`, async () => {
-      const exists = (await this.openStore().get(key)) !== undefined;
-      const bytes = WRITE_OVERHEAD_BYTES + key.byteLength;
-      await this.openStore().write({ bytes, addTo: (draft) => change(draft, key, exists) });
+      const wasPresent = (await this.openStore().get(key)) !== undefined;
+      if (wasPresent === present) {
+        return;
+      }
+      await this.openStore().write({
+        bytes: WRITE_OVERHEAD_BYTES + key.byteLength,
+        addTo: (draft) => {
+          if (present) {
+            draft.put(key, NO_BYTES);
+          } else {
+            draft.delete(key);
+          }
+          draft.hintBytes += present ? key.byteLength : -key.byteLength;
+        },
+      });
     });
   }
 
@@ -319,7 +306,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     if (record.namespace !== id.namespace || record.key !== id.key) {
       throw new DkvError(
         'DKV_CORRUPT_RECORD',
-        `At ${place} ${this.folder.path} has the record of key ${JSON.stringify(record.key)} (namespace ` +
+        `At ${place} ${this.home.where} has the record of key ${JSON.stringify(record.key)} (namespace ` +
           `${record.namespace}). Remove this node's data folder so that it refills from its replicas.`,
       );
     }
@@ -328,7 +315,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
 
   private openStore(): OpenStore {
     if (!this.store) {
-      throw new DkvError('DKV_NOT_READY', `The store in ${this.folder.path} is not open.`);
+      throw new DkvError('DKV_NOT_READY', `The store in ${this.home.where} is not open.`);
     }
     return this.store;
   }
@@ -342,7 +329,8 @@ function copyOf(record: KvRecord | undefined): KvRecord | undefined {
   return record && { ...record, value: new Uint8Array(record.value) };
 }
 
-function storageFailed(what: string, where: string, cause: unknown): DkvError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new DkvError('DKV_STORAGE_FAILED', `${what} the store in ${where} failed: ${reason}.`, { cause });
+/** Puts a record into the digest of its bucket and the counters, or takes it out. */
+function place(draft: BatchDraft, id: RecordId, record: RecordHeader, by: 1 | -1): void {
+  draft.tree.toggle(id.partition, bucketOf(id), digestOf(record));
+  draft[record.tombstone ? 'tombstones' : 'keys'] += by;
 }

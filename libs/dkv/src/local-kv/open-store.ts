@@ -2,9 +2,9 @@
 import { DkvError } from '../dkv.errors.js';
 import { type Logger } from '../ports/logger.js';
 import { GroupCommit, type GroupWrite } from './group-commit.js';
-import { HashTrees, type StagedDigests } from './hash-trees.js';
-import { TOTALS_KEY, TREE_RANGE } from './storage-keys.js';
-import { type EngineOperation, type EngineRange, type StoreEngine } from './store-engine.js';
+import { TOTALS_KEY } from './disk-keys.js';
+import { HashTree, TreeChanges } from './hash-tree.js';
+import { type StoreEngine, type StoreEntry, type StoreOperation, type StoreRange } from './store-engine.js';
 
 /** Counted as records come and go and stored with them, so that no start has to scan. */
 export interface StoreTotals {
@@ -15,18 +15,17 @@ export interface StoreTotals {
 
 /** What a batch will hold. Each write of the group adds its part, in order. */
 export class BatchDraft {
-  readonly operations: EngineOperation[] = [];
+  readonly operations: StoreOperation[] = [];
+  readonly tree = new TreeChanges();
   keys = 0;
   tombstones = 0;
   hintBytes = 0;
 
-  constructor(readonly digests: StagedDigests) {}
-
-  put(key: Buffer, value: Uint8Array): void {
+  put(key: Uint8Array, value: Uint8Array): void {
     this.operations.push({ type: 'put', key, value });
   }
 
-  delete(key: Buffer): void {
+  delete(key: Uint8Array): void {
     this.operations.push({ type: 'del', key });
   }
 }
@@ -43,7 +42,7 @@ export interface OpenStoreOptions {
   /** Whether a batch counts when it is on the disk, not only in the operating system's hands. */
   readonly sync: boolean;
   readonly pendingBytesMax: number;
-  readonly logger: Logger | undefined;
+  readonly logger: Logger;
 }
 
 const TOTALS_BYTES = 24;
@@ -55,13 +54,12 @@ export class OpenStore {
   private constructor(
     private readonly engine: StoreEngine,
     private readonly options: OpenStoreOptions,
-    private readonly trees: HashTrees,
+    private readonly tree: HashTree,
     private currentTotals: StoreTotals,
-    private bytes: number,
   ) {
     this.writes = new GroupCommit((group) => this.commit(group), {
       ...options,
-      onFailure: ({ message }) => options.logger?.error(message),
+      onFailure: ({ message }) => options.logger.error(message),
     });
   }
 
@@ -69,21 +67,14 @@ export class OpenStore {
    * Reads trees and counters from an open engine; does not close it when that fails.
    * @throws DkvError `DKV_STORAGE_FAILED`, `DKV_CORRUPT_RECORD`
    */
-  static async load(engine: StoreEngine, partitions: number, options: OpenStoreOptions): Promise<OpenStore> {
+  static async load(engine: StoreEngine, options: OpenStoreOptions): Promise<OpenStore> {
     try {
-      const trees = new HashTrees(partitions);
-      for await (const [key, value] of engine.iterate(TREE_RANGE)) {
-        trees.load(key, value, options.where);
-      }
+      const tree = await HashTree.load(engine, options.where);
       const totals = totalsIn(await engine.get(TOTALS_KEY), options.where);
-      return new OpenStore(engine, options, trees, totals, await engine.approximateBytes());
+      return new OpenStore(engine, options, tree, totals);
     } catch (error) {
       throw readFailure(options.where, error);
     }
-  }
-
-  get engineName(): string {
-    return this.engine.name;
   }
 
   get totals(): StoreTotals {
@@ -94,18 +85,17 @@ export class OpenStore {
     return this.writes.failure;
   }
 
-  /** Bytes taken, as it was known last; being asked makes it look again. */
+  get engineName(): string {
+    return this.engine.name;
+  }
+
+  /** Bytes taken, about. */
   get storageBytes(): number {
-    this.engine.approximateBytes().then(
-      (bytes) => (this.bytes = bytes),
-      // It stays as it was: a gauge is no reason to fail.
-      () => undefined,
-    );
-    return this.bytes;
+    return this.engine.sizeBytes();
   }
 
   digests(partition: number): string[] {
-    return this.trees.digests(partition);
+    return this.tree.digests(partition);
   }
 
   /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED` when a write would be refused now. */
@@ -119,7 +109,7 @@ export class OpenStore {
   }
 
   /** @throws DkvError `DKV_STORAGE_FAILED` */
-  async get(key: Buffer): Promise<Uint8Array | undefined> {
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     try {
       return await this.engine.get(key);
     } catch (error) {
@@ -128,7 +118,7 @@ export class OpenStore {
   }
 
   /** @throws DkvError `DKV_STORAGE_FAILED` */
-  async *entries(range: EngineRange): AsyncGenerator<readonly [Buffer, Uint8Array]> {
+  async *entries(range: StoreRange): AsyncGenerator<StoreEntry> {
     const entries = this.engine.iterate(range)[Symbol.asyncIterator]();
     try {
       for (;;) {
@@ -162,7 +152,7 @@ export class OpenStore {
 
   /** Records, digests and counters are one batch: after a crash at any moment they fit together. */
   private async commit(group: readonly StoreWrite[]): Promise<void> {
-    const draft = new BatchDraft(this.trees.stage());
+    const draft = new BatchDraft();
     for (const write of group) {
       write.addTo(draft);
     }
@@ -172,14 +162,14 @@ export class OpenStore {
       tombstones: tombstones + draft.tombstones,
       hintBytes: hintBytes + draft.hintBytes,
     };
-    draft.operations.push(...draft.digests.operations());
+    draft.operations.push(...this.tree.putsFor(draft.tree));
     if (draft.keys !== 0 || draft.tombstones !== 0 || draft.hintBytes !== 0) {
       draft.put(TOTALS_KEY, totalsBytes(totals));
     }
     if (draft.operations.length > 0) {
       await this.engine.batch(draft.operations, { sync: this.options.sync });
     }
-    draft.digests.commit();
+    this.tree.apply(draft.tree);
     this.currentTotals = totals;
     for (const write of group) {
       write.committed?.();

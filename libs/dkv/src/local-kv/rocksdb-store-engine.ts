@@ -3,7 +3,13 @@ import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { DkvError } from '../dkv.errors.js';
 import { openErrorOf } from './engine-open-error.js';
-import { type EngineOperation, type EngineRange, type StoreEngine } from './store-engine.js';
+import {
+  type BatchOptions,
+  type StoreEngine,
+  type StoreEntry,
+  type StoreOperation,
+  type StoreRange,
+} from './store-engine.js';
 
 /** What an iterator reads ahead; more makes scans faster and costs memory for each one open. */
 const READ_AHEAD_BYTES = 64 * 1024;
@@ -33,60 +39,59 @@ export function resolveRocksdb(): string {
 }
 
 /**
- * Where the binding does not fit Node, `open` aborts the process, which nothing can catch: ask `probeRocksdb` first.
- *
+ * Opens or makes a store. Where the binding does not fit Node this aborts the process, which nothing can catch: ask
+ * `probeRocksdb` first.
+ * @throws DkvError `DKV_STORE_LOCKED`, `DKV_STORAGE_FAILED`, `DKV_ENGINE_UNAVAILABLE`
+ */
+export async function openRocksdbStoreEngine(folder: string): Promise<StoreEngine> {
+  const store = load()(folder);
+  const options = {
+    createIfMissing: true,
+    cacheSize: BLOCK_CACHE_BYTES,
+    writeBufferSize: WRITE_BUFFER_BYTES,
+  };
+  try {
+    await promisify(store.open.bind(store))(options);
+  } catch (error) {
+    throw openErrorOf('RocksDB', folder, error);
+  }
+  return new RocksdbStoreEngine(store);
+}
+
+/**
  * The binding dereferences a null pointer when it is called after `close`: so every call is counted, refused once
  * closing began, and iterators are ended before the store is closed.
  */
-export class RocksdbStoreEngine implements StoreEngine {
+class RocksdbStoreEngine implements StoreEngine {
   readonly name = 'rocksdb';
-  private store: Leveldown | undefined;
   private readonly running = new Set<Promise<unknown>>();
   private readonly iterators = new Set<LeveldownIterator>();
+  private store: Leveldown | undefined;
 
-  constructor(private readonly folder: string) {}
-
-  async open(): Promise<void> {
-    const store = load()(this.folder);
-    const options = {
-      createIfMissing: true,
-      cacheSize: BLOCK_CACHE_BYTES,
-      writeBufferSize: WRITE_BUFFER_BYTES,
-    };
-    try {
-      await promisify(store.open.bind(store))(options);
-    } catch (error) {
-      throw openErrorOf('RocksDB', this.folder, error);
-    }
+  constructor(store: Leveldown) {
     this.store = store;
   }
 
-  async close(): Promise<void> {
-    const { store } = this;
-    if (!store) {
-      return;
-    }
-    this.store = undefined;
-    await Promise.allSettled(this.running);
-    await Promise.all([...this.iterators].map((iterator) => this.end(iterator)));
-    await promisify(store.close.bind(store))();
-  }
-
   // `getMany` of one: `get` makes an Error, with its stack, of every key that is not there.
-  async get(key: Buffer): Promise<Uint8Array | undefined> {
-    const [value] = await this.run<(Buffer | undefined)[]>((store, done) => store.getMany([key], {}, done));
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    const keys = [bufferOf(key)];
+    const [value] = await this.run<(Buffer | undefined)[]>((store, done) => store.getMany(keys, {}, done));
     return value;
   }
 
-  async batch(operations: readonly EngineOperation[], { sync }: { readonly sync: boolean }): Promise<void> {
+  async batch(operations: readonly StoreOperation[], { sync }: BatchOptions): Promise<void> {
     const buffers = operations.map((operation) =>
-      operation.type === 'put' ? { ...operation, value: bufferOf(operation.value) } : operation,
+      operation.type === 'put'
+        ? { type: 'put', key: bufferOf(operation.key), value: bufferOf(operation.value) }
+        : { type: 'del', key: bufferOf(operation.key) },
     );
     await this.run((store, done) => store.batch(buffers, { sync }, done));
   }
 
-  async *iterate({ gte, lt }: EngineRange): AsyncGenerator<readonly [Buffer, Uint8Array]> {
-    const iterator = this.opened().iterator({ gte, lt, highWaterMark: READ_AHEAD_BYTES, fillCache: false });
+  async *iterate({ from, to }: StoreRange): AsyncGenerator<StoreEntry> {
+    const range = { gte: bufferOf(from), lt: bufferOf(to) };
+    const options = { ...range, highWaterMark: READ_AHEAD_BYTES, fillCache: false };
+    const iterator = this.opened().iterator(options);
     this.iterators.add(iterator);
     try {
       for (let entry = await this.next(iterator); entry; entry = await this.next(iterator)) {
@@ -97,17 +102,24 @@ export class RocksdbStoreEngine implements StoreEngine {
     }
   }
 
-  async approximateBytes(): Promise<number> {
-    const store = this.opened();
-    return ['rocksdb.total-sst-files-size', 'rocksdb.cur-size-all-mem-tables'].reduce(
-      (bytes, property) => bytes + (Number(store.getProperty(property)) || 0),
-      0,
-    );
+  sizeBytes(): number {
+    const bytes = (property: string) => Number(this.store?.getProperty(property)) || 0;
+    return bytes('rocksdb.total-sst-files-size') + bytes('rocksdb.cur-size-all-mem-tables');
   }
 
-  private next(iterator: LeveldownIterator): Promise<readonly [Buffer, Buffer] | undefined> {
+  async close(): Promise<void> {
+    const { store } = this;
+    this.store = undefined;
+    await Promise.allSettled(this.running);
+    await Promise.all([...this.iterators].map((iterator) => this.end(iterator)));
+    if (store) {
+      await promisify(store.close.bind(store))();
+    }
+  }
+
+  private next(iterator: LeveldownIterator): Promise<StoreEntry | undefined> {
     return this.run((_, done) =>
-      iterator.next((error, key, value) => done(error, key && value && [key, value])),
+      iterator.next((error, key, value) => done(error, key && value && { key, value })),
     );
   }
 
@@ -132,7 +144,7 @@ export class RocksdbStoreEngine implements StoreEngine {
 
   private opened(): Leveldown {
     if (!this.store) {
-      throw new DkvError('DKV_NOT_READY', `The store in ${this.folder} is not open.`);
+      throw new DkvError('DKV_NOT_READY', 'The store is closed.');
     }
     return this.store;
   }
@@ -150,5 +162,5 @@ function load(): (folder: string) => Leveldown {
 
 /** The same bytes: the binding takes Buffers only. */
 function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

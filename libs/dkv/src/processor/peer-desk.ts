@@ -1,6 +1,6 @@
 /** The peer side of the core: one entry for everything that another node asks of this one. */
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
-import { DkvError } from '../dkv.errors.js';
+import { DkvError, isDkvError } from '../dkv.errors.js';
 import {
   type PeerEnvelope,
   type PeerProtocol,
@@ -46,8 +46,12 @@ export class PeerDesk {
   /** @throws DkvError as EnvelopeGuard.check, or of what was asked. */
   async serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
     this.guard.check(request);
-    const answer = await this.handlers[request.kind](request.ask, request);
-    return { kind: request.kind, answer, ...this.guard.envelope() };
+    try {
+      const answer = await this.handlers[request.kind](request.ask, request);
+      return { kind: request.kind, answer, ...this.guard.envelope() };
+    } catch (error) {
+      throw isDkvError(error, 'DKV_PEER_UNREACHABLE', 'DKV_PEER_DISCONNECTED') ? asOwnTrouble(error) : error;
+    }
   }
 
   private async getRoots(partitions: readonly number[]): Promise<{ roots: readonly string[] }> {
@@ -69,4 +73,9 @@ export class PeerDesk {
     }
     return { headers, done: true };
   }
+}
+
+/** To the asker these two codes speak of the way to this node; trouble beyond it must not be taken for that. */
+function asOwnTrouble(cause: DkvError): DkvError {
+  return new DkvError('DKV_TIMEOUT', `Another node did not answer: ${cause.message}`, { cause });
 }

@@ -1,12 +1,9 @@
 /** A disk that outlives the processes that use it, and keeps after a crash only what it promised to. */
 import { DkvError } from '../../src/dkv.errors.js';
-import { type StoreFolder } from '../../src/local-kv/engine-local-kv-repo.js';
-import { type EngineOperation, type StoreEngine } from '../../src/local-kv/store-engine.js';
 import { type StoreIdentity } from '../../src/ports/local-kv-repo.js';
 import { type Incarnation } from './incarnation.js';
 import { type DelayShape, type SimRandom } from './sim-random.js';
 import { type SimScheduler } from './sim-scheduler.js';
-import { SimStoreEngine } from './sim-store-engine.js';
 import { type SimTrace } from './trace.js';
 
 /** How the disk misbehaves. Rates are probabilities from 0 to 1, per operation. */
@@ -47,6 +44,10 @@ export interface SimDiskOptions {
   readonly faults?: Partial<DiskFaults>;
 }
 
+export type DiskOperation =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array };
+
 /** Keys as byte strings (latin1): the order of text is the order of bytes. */
 export type DiskContent = Map<string, Uint8Array>;
 
@@ -69,7 +70,7 @@ export class SimDisk {
   faults: DiskFaults;
   private base: DiskContent = new Map();
   /** What is not synced, in order; `synced` counts the batches before it. */
-  private log: (readonly EngineOperation[])[] = [];
+  private log: (readonly DiskOperation[])[] = [];
   private synced = 0;
   /** No batch after this one can become durable; counted as `synced` is. */
   private hole = Infinity;
@@ -82,16 +83,6 @@ export class SimDisk {
     this.trace = trace;
     this.name = name;
     this.faults = { ...CALM_DISK, ...faults };
-  }
-
-  /** The disk as one incarnation of the node sees it; to be opened once. */
-  engine(incarnation: Incarnation): StoreEngine {
-    return new SimStoreEngine(this, incarnation);
-  }
-
-  /** What is around the engine: says whose the disk is. Written once, synced, lost with the disk only. */
-  folder(): StoreFolder {
-    return { path: `the simulated disk of ${this.name}`, claim: async (identity) => this.claim(identity) };
   }
 
   setFaults(faults: Partial<DiskFaults>): void {
@@ -144,6 +135,21 @@ export class SimDisk {
     return this.log.length;
   }
 
+  /**
+   * Says whose the disk is: written beside the store once, synced, lost with the disk only.
+   * @throws DkvError `DKV_STORE_MISMATCH`
+   */
+  claim({ nodeId, partitions, hashFunc }: StoreIdentity): void {
+    const text = JSON.stringify([nodeId, partitions, hashFunc]);
+    this.identity ??= text;
+    if (this.identity !== text) {
+      throw new DkvError(
+        'DKV_STORE_MISMATCH',
+        `The disk of ${this.name} is of ${this.identity}, not of ${text}.`,
+      );
+    }
+  }
+
   /** Takes the lock and replays the log. What is returned is the process's own, to read and to change. */
   mount(user: Incarnation): DiskContent {
     if (this.user?.alive === true) {
@@ -160,7 +166,7 @@ export class SimDisk {
   }
 
   /** Puts a batch at the end of the log; how many there have been, for {@link SimDisk.sync}. */
-  append(operations: readonly EngineOperation[]): number {
+  append(operations: readonly DiskOperation[]): number {
     return this.synced + this.log.push(operations);
   }
 
@@ -185,17 +191,6 @@ export class SimDisk {
     this.trace.record(this.scheduler.nowMs, kind, `${this.name} ${detail}`);
   }
 
-  private claim({ nodeId, partitions, hashFunc }: StoreIdentity): void {
-    const text = JSON.stringify([nodeId, partitions, hashFunc]);
-    this.identity ??= text;
-    if (this.identity !== text) {
-      throw new DkvError(
-        'DKV_STORE_MISMATCH',
-        `The disk of ${this.name} is of ${this.identity}, not of ${text}.`,
-      );
-    }
-  }
-
   private recover(): DiskContent {
     this.hole = Infinity;
     this.sync(Infinity);
@@ -214,7 +209,7 @@ export class SimDisk {
   }
 }
 
-export function applyOperations(content: DiskContent, operations: readonly EngineOperation[]): void {
+export function applyOperations(content: DiskContent, operations: readonly DiskOperation[]): void {
   for (const operation of operations) {
     const key = byteString(operation.key);
     if (operation.type === 'put') {

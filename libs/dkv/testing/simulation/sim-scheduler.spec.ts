@@ -166,6 +166,26 @@ describe('SimScheduler', () => {
     expect(process.listeners('unhandledRejection')).toEqual(before);
   });
 
+  it('gives the process its listeners back, also when runs overlap', async () => {
+    const before = process.listeners('unhandledRejection');
+    const short = new SimScheduler();
+    const long = new SimScheduler();
+    short.after(1, () => undefined);
+    for (let at = 1; at < 500; at++) {
+      long.after(at, () => undefined);
+    }
+    const second = long.run();
+    await short.run();
+    await second;
+    expect(process.listeners('unhandledRejection')).toEqual(before);
+
+    short.after(1, () => void Promise.reject(new Error('boom')));
+    long.after(1, () => undefined);
+    const results = await Promise.allSettled([short.run(), long.run()]);
+    expect(results[0]).toMatchObject({ status: 'rejected' });
+    expect(process.listeners('unhandledRejection')).toEqual(before);
+  });
+
   it('refuses two runs at once and delays that are none', async () => {
     const scheduler = new SimScheduler();
     scheduler.after(1, () => undefined);

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers';
 import { type Timer } from '../../src/ports/clock.js';
 import { EventHeap, type HeapEntry } from './event-heap.js';
 import { type Incarnation } from './incarnation.js';
+import { guardRejections } from './rejection-guard.js';
 
 /** Why a run ended: nothing left to happen, the time was reached, the condition held. */
 export type RunEnd = 'quiet' | 'time' | 'condition';
@@ -104,11 +105,11 @@ export class SimScheduler {
       throw new TypeError('A run of this scheduler is under way; wait for it to end.');
     }
     this.running = true;
-    const giveBack = this.takeRejections();
+    const release = guardRejections((reason) => this.fail(reason, 'a rejection was not handled'));
     try {
       return await this.steps(options);
     } finally {
-      giveBack();
+      release();
       this.running = false;
     }
   }
@@ -219,22 +220,5 @@ export class SimScheduler {
     } catch (error) {
       this.fail(error, 'an event threw');
     }
-  }
-
-  /**
-   * While a run lasts, an unhandled rejection fails the run and nobody else hears of it: a test runner would
-   * blame the whole file, or the process would end.
-   */
-  private takeRejections(): () => void {
-    const others = process.listeners('unhandledRejection');
-    const mine = (reason: unknown): void => this.fail(reason, 'a rejection was not handled');
-    process.removeAllListeners('unhandledRejection');
-    process.on('unhandledRejection', mine);
-    return () => {
-      process.removeListener('unhandledRejection', mine);
-      for (const other of others) {
-        process.on('unhandledRejection', other);
-      }
-    };
   }
 }

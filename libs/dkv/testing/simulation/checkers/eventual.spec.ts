@@ -157,6 +157,27 @@ const READS: readonly [string, string, HistoryOperation[], EventualOptions?][] =
     [put('a', 'v1', 0, 1, Q), remove(undefined, 2, 3, Q), get('a', 4, 5, Q)],
     REAL_TIME,
   ],
+  [
+    'nothing, a delete of unknown version having ended before the write began',
+    '',
+    [remove(undefined, 0, 1, Q), put('a', 'v2', 2, 3, Q), get(undefined, 4, 5, Q)],
+  ],
+  [
+    'the same, when versions must follow real time',
+    'quorum-read',
+    [remove(undefined, 0, 1, Q), put('a', 'v2', 2, 3, Q), get(undefined, 4, 5, Q)],
+    REAL_TIME,
+  ],
+  [
+    'quorum read missing a write whose version only a reader was told',
+    'quorum-read',
+    [
+      put('b', 'v1', 0, 1),
+      put('a', '', 2, 3, { ...Q, outcome: { kind: 'ok' } }),
+      get('a', 4, 5, { version: 'v2' }),
+      get('b', 6, 7, Q),
+    ],
+  ],
   ['an expired value', '', [put('a', 'v1', 0, 1, { ...Q, ttlMs: 10 }), get(undefined, 12, 13, Q)]],
   [
     'a value that is yet to expire',
@@ -276,6 +297,31 @@ const FINALS: readonly [string, string, HistoryOperation[], ConvergedRecord | un
       '',
       [put('a', 'v1', 0, 1), remove('v2', 2, 3), put('b', 'v3', 4, 5)],
       { value: 'b', version: 'v3' },
+    ],
+    [
+      'a tombstone of another version than the delete',
+      'phantom',
+      [remove('v2', 0, 1)],
+      { value: undefined, version: 'v3' },
+    ],
+    [
+      'a tombstone of the version of an expiring write',
+      'phantom',
+      [put('a', 'v1', 0, 1, { ttlMs: 5 })],
+      { value: undefined, version: 'v1' },
+    ],
+    [
+      'the earlier of two deletes',
+      'lost-write',
+      [remove('v1', 0, 1), remove('v2', 2, 3)],
+      { value: undefined, version: 'v1' },
+    ],
+    [
+      'a tombstone over a later write of unknown version, when versions must follow real time',
+      'lost-write',
+      [remove(undefined, 0, 1), put('a', '', 2, 3, { outcome: { kind: 'ok' } })],
+      { value: undefined, version: 'v1' },
+      REAL_TIME,
     ],
   ];
 

@@ -2,7 +2,7 @@
 import { crc32 } from '../model/checksum.js';
 import { type RecordId } from '../model/key.js';
 import { type HeaderRange, type Hint, TREE_BUCKETS } from '../ports/local-kv-repo.js';
-import { type EngineRange } from './store-engine.js';
+import { type StoreRange } from './store-engine.js';
 
 /*
  * A partition is one contiguous range, and so is a bucket of it; the node's own things come last:
@@ -47,32 +47,33 @@ export function recordKey(id: RecordId): Buffer {
   return bytes;
 }
 
-export function isRecordKey(key: Buffer): boolean {
-  return key[2] === RECORD && key.length > RECORD_PREFIX_BYTES;
+export function isRecordKey(key: Uint8Array): boolean {
+  return key[2] === RECORD && key.byteLength > RECORD_PREFIX_BYTES;
 }
 
 /** What a record key says of its record, to check that they belong together. */
-export function idInRecordKey(key: Buffer): RecordId {
-  return { partition: key.readUInt16BE(0), ...nameIn(key, RECORD_PREFIX_BYTES) };
+export function idInRecordKey(key: Uint8Array): RecordId {
+  const bytes = bufferOf(key);
+  return { partition: bytes.readUInt16BE(0), ...nameIn(bytes, RECORD_PREFIX_BYTES) };
 }
 
 /** Where the records of `range` lie. In the range of all partitions there may be keys of other kinds too. */
-export function recordRange({ partition, bucket, after }: HeaderRange): EngineRange {
+export function recordRange({ partition, bucket, after }: HeaderRange): StoreRange {
   if (partition === undefined) {
-    return { gte: prefix(0, 0), lt: prefix(NODE_SPACE, 0) };
+    return { from: prefix(0, 0), to: prefix(NODE_SPACE, 0) };
   }
   if (bucket === undefined) {
-    return { gte: prefix(partition, RECORD), lt: prefix(partition, RECORD + 1) };
+    return { from: prefix(partition, RECORD), to: prefix(partition, RECORD + 1) };
   }
   const start = prefix(partition, RECORD, bucket);
   return {
     // A key and a NUL is the first possible key behind it.
-    gte: after ? Buffer.concat([start, Buffer.from(`${after.namespace}\0${after.key}`), NUL]) : start,
-    lt: prefix(partition, RECORD, bucket + 1),
+    from: after ? Buffer.concat([start, Buffer.from(`${after.namespace}\0${after.key}`), NUL]) : start,
+    to: prefix(partition, RECORD, bucket + 1),
   };
 }
 
-export const TREE_RANGE: EngineRange = { gte: prefix(NODE_SPACE, TREE), lt: prefix(NODE_SPACE, TREE + 1) };
+export const TREE_RANGE: StoreRange = { from: prefix(NODE_SPACE, TREE), to: prefix(NODE_SPACE, TREE + 1) };
 
 export function treeKey(partition: number, bucket: number): Buffer {
   const key = Buffer.allocUnsafe(6);
@@ -82,8 +83,8 @@ export function treeKey(partition: number, bucket: number): Buffer {
   return key;
 }
 
-export function placeInTreeKey(key: Buffer): { partition: number; bucket: number } {
-  return { partition: key.readUInt16BE(3), bucket: key[5]! };
+export function placeInTreeKey(key: Uint8Array): { partition: number; bucket: number } {
+  return { partition: bufferOf(key).readUInt16BE(3), bucket: key[5]! };
 }
 
 export function metaKey(name: string): Buffer {
@@ -97,16 +98,17 @@ export function hintKey({ nodeId, partition, namespace, key }: Hint): Buffer {
 }
 
 /** All hints for a node, by partition. */
-export function hintRange(nodeId: string): EngineRange {
-  const gte = hintPrefix(nodeId);
-  const lt = Buffer.from(gte);
-  lt[lt.length - 1] = 1;
-  return { gte, lt };
+export function hintRange(nodeId: string): StoreRange {
+  const from = hintPrefix(nodeId);
+  const to = Buffer.from(from);
+  to[to.length - 1] = 1;
+  return { from, to };
 }
 
-export function hintInKey(nodeId: string, key: Buffer): Hint {
+export function hintInKey(nodeId: string, key: Uint8Array): Hint {
+  const bytes = bufferOf(key);
   const at = hintPrefix(nodeId).length;
-  return { nodeId, partition: key.readUInt16BE(at), ...nameIn(key, at + 2) };
+  return { nodeId, partition: bytes.readUInt16BE(at), ...nameIn(bytes, at + 2) };
 }
 
 export const TOTALS_KEY: Buffer = prefix(NODE_SPACE, TOTALS);
@@ -132,4 +134,8 @@ function writePrefix(bytes: Buffer, space: number, kind: number): void {
 function nameIn(bytes: Buffer, at: number): { namespace: string; key: string } {
   const separator = bytes.indexOf(0, at);
   return { namespace: bytes.toString('utf8', at, separator), key: bytes.toString('utf8', separator + 1) };
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,0 +1,63 @@
+/** The variables of a process: defaults, what is refused and in which words. */
+import 'reflect-metadata';
+import { hostname } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { EnvironmentError, readEnvironment } from './environment.js';
+
+const NODES = 'node1=127.0.0.1:7001,node2=127.0.0.1:7002;weight=2';
+const MEMBER = { DKV_NODES: NODES, DKV_NODE_ID: 'node2', DKV_API_KEY: 'secret-of-nodes' };
+
+describe('readEnvironment', () => {
+  it('has a default for everything', () => {
+    const environment = readEnvironment({});
+    expect({ ...environment }).toEqual({
+      HOST: '0.0.0.0',
+      PORT: 3001,
+      DKV_NODE_ID: hostname(),
+      DKV_PEER_PORT: undefined,
+      DKV_DATA_DIR: undefined,
+      DKV_NODES: undefined,
+      DKV_API_KEY: undefined,
+      DKV_REPLICAS: 2,
+      DKV_DURABILITY: 'wal',
+      DKV_STORAGE: 'auto',
+      MONKEY_RATE: 0,
+      SHUTDOWN_DELAY_MS: 0,
+    });
+    expect(environment.dataDir).toBe(`dkv-data/${hostname()}`);
+  });
+
+  it('takes what is given, an empty variable for none, and nothing else', () => {
+    const environment = readEnvironment({
+      ...MEMBER,
+      PORT: '0',
+      MONKEY_RATE: '',
+      HOME: '/root',
+      DKV_PORT: 'tcp://1',
+    });
+    expect(environment).toMatchObject({ ...MEMBER, PORT: 0, MONKEY_RATE: 0 });
+    expect(environment).not.toHaveProperty('HOME');
+    expect(environment).not.toHaveProperty('DKV_PORT');
+  });
+
+  it.each([
+    [{ PORT: '65536' }, 'PORT is 65536: give a whole number from 0 to 65535 (a TCP port)'],
+    [{ PORT: '3e3' }, 'PORT is "3e3": give a whole number'],
+    [{ DKV_REPLICAS: '2.5' }, 'DKV_REPLICAS is "2.5": give a whole number from 0 to 15 (copies)'],
+    [{ DKV_NODE_ID: 'a b' }, 'DKV_NODE_ID is "a b": give 1 to 100 characters'],
+    [{ DKV_DURABILITY: 'none' }, 'DKV_DURABILITY is "none": give one of wal, fsync'],
+    [{ ...MEMBER, DKV_NODES: 'node1' }, 'DKV_NODES is "node1": Not a node'],
+    [{ ...MEMBER, DKV_NODE_ID: 'node3' }, 'DKV_NODE_ID is "node3", which DKV_NODES does not name'],
+    [{ ...MEMBER, DKV_PEER_PORT: '7001' }, 'DKV_PEER_PORT is 7001 but DKV_NODES says node2=127.0.0.1:7002'],
+    [{ ...MEMBER, DKV_API_KEY: '' }, 'DKV_API_KEY is not set'],
+  ])('refuses %j, saying why', (variables, message) => {
+    expect(() => readEnvironment(variables)).toThrow(EnvironmentError);
+    expect(() => readEnvironment(variables)).toThrow(message);
+  });
+
+  it('lists every fault at once and never shows the key', () => {
+    const read = () => readEnvironment({ PORT: 'x', DKV_STORAGE: 'disk', DKV_API_KEY: 'short' });
+    expect(read).toThrow(/PORT[^]*DKV_STORAGE|DKV_STORAGE[^]*PORT/);
+    expect(read).not.toThrow('short');
+  });
+});

@@ -1,0 +1,407 @@
+/** The client: what of a call reaches the core, what becomes of its answer, and which errors come from where. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { BytesCodec } from './codec/bytes-codec.js';
+import { JsonCodec } from './codec/json-codec.js';
+import { ClusterView } from './cluster/cluster-view.js';
+import { Dkv, type DkvManyError } from './dkv.js';
+import { DkvError, type DkvErrorCode } from './dkv.errors.js';
+import { assertKey } from './model/key.js';
+import { type KvRecord, stampRecord } from './model/record.js';
+import { formatVersion } from './model/version.js';
+import { type Codec } from './ports/codec.js';
+import { type LocalKvRepo } from './ports/local-kv-repo.js';
+import { type Processor, type ReadOptions, type WriteOptions } from './processor/processor.js';
+import { rejected } from '../testing/caught.js';
+import { microtasks } from '../testing/microtasks.js';
+import { testNodes } from '../testing/test-nodes.js';
+import { testRing } from '../testing/test-ring.js';
+
+const MODIFIED_MS = 1_700_000_000_123;
+const VERSION = formatVersion({ physicalMs: MODIFIED_MS, counter: 1, nodeId: 'a', boot: 1 });
+const DEFAULTS = {
+  namespace: 'default',
+  readConsistency: 'one',
+  writeConsistency: 'quorum',
+  readTimeoutMs: 5_000,
+  revertTimeoutMs: 10_000,
+  valueBytesMax: 1_000,
+} as const;
+
+const recordOf = (key: string, value: Uint8Array): KvRecord =>
+  stampRecord({ namespace: 'default', key, version: VERSION, tombstone: false, expiresAtMs: 0, value });
+
+/** The core as the client sees it: remembers the calls, holds values by key, fails for the keys it is told. */
+class FakeProcessor {
+  readonly calls: [string, ...unknown[]][] = [];
+  readonly held = new Map<string, Uint8Array>();
+  readonly failures = new Map<string, Error>();
+  /** What becomes of a value that is written. */
+  merge = (value: Uint8Array) => value;
+  ready = true;
+  underWay = 0;
+  underWayMax = 0;
+
+  async get(namespace: string, key: string, options: ReadOptions): Promise<KvRecord | undefined> {
+    const value = await this.work('get', key, () => this.held.get(key), namespace, options);
+    return value && recordOf(key, value);
+  }
+
+  async addOrUpdate(
+    namespace: string,
+    key: string,
+    value: Uint8Array,
+    options: WriteOptions,
+  ): Promise<KvRecord> {
+    const stored = await this.work('addOrUpdate', key, () => this.merge(value), namespace, options);
+    this.held.set(key, stored);
+    return recordOf(key, stored);
+  }
+
+  async remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<boolean> {
+    return this.work('remove', key, () => this.held.delete(key), namespace, options);
+  }
+
+  private async work<T>(name: string, key: string, result: () => T, ...details: unknown[]): Promise<T> {
+    assertKey(key);
+    this.calls.push([name, key, ...details]);
+    this.underWay++;
+    this.underWayMax = Math.max(this.underWayMax, this.underWay);
+    await microtasks();
+    this.underWay--;
+    const failure = this.failures.get(key);
+    if (failure) {
+      throw failure;
+    }
+    return result();
+  }
+}
+
+/** JSON that counts how often it worked. */
+class CountingCodec<V = unknown> extends JsonCodec<V> {
+  encoded = 0;
+  decoded = 0;
+
+  override encode(value: V): Uint8Array {
+    this.encoded++;
+    return super.encode(value);
+  }
+
+  override decode(bytes: Uint8Array): V {
+    this.decoded++;
+    return super.decode(bytes);
+  }
+}
+
+const NODES = testNodes('a', 'b', 'c', 'd');
+const local = {
+  hintBytes: 7,
+  metrics: () => ({ keys: 1, tombstones: 2, storageBytes: 3, engine: 'memory' }),
+} as unknown as LocalKvRepo;
+
+let processor: FakeProcessor;
+let view: ClusterView;
+let codec: CountingCodec;
+let dkv: Dkv;
+
+function clientWith<V>(values: Codec<V>): Dkv<V> {
+  return new Dkv(processor as unknown as Processor, view, local, values, DEFAULTS);
+}
+
+beforeEach(() => {
+  processor = new FakeProcessor();
+  view = new ClusterView('a', testRing(NODES), NODES);
+  codec = new CountingCodec();
+  dkv = clientWith(codec);
+});
+
+/** Puts a value where the core holds it. */
+function hold(key: string, value: unknown): void {
+  processor.held.set(key, Buffer.from(JSON.stringify(value)));
+}
+
+describe('a read', () => {
+  it('gives the pair as stored', async () => {
+    hold('k', { a: 1 });
+    const pair = { key: 'k', value: { a: 1 }, modified: MODIFIED_MS, version: VERSION };
+    expect(await dkv.get('k')).toEqual(pair);
+    expect(await dkv.getOrThrow('k')).toEqual(pair);
+  });
+
+  it('gives values that are nothing to JavaScript', async () => {
+    for (const value of [null, 0, '', false]) {
+      hold('k', value);
+      expect((await dkv.getOrThrow('k')).value).toBe(value);
+    }
+  });
+
+  it('of nothing is undefined, or an error with the key where that was asked for', async () => {
+    expect(await dkv.get('k "1"')).toBeUndefined();
+    const error = await rejected(dkv.getOrThrow('k "1"'));
+    expect(error.code).toBe('DKV_KEY_NOT_FOUND');
+    expect(error.message).toContain('"k \\"1\\""');
+  });
+
+  it('asks with the defaults, unless told otherwise', async () => {
+    const { signal } = new AbortController();
+    await dkv.get('k');
+    await dkv.get('k', { consistency: 'quorum', timeoutMs: 0.5, signal });
+    await rejected(dkv.getOrThrow('k', { consistency: 'quorum' }));
+    expect(processor.calls).toEqual([
+      ['get', 'k', 'default', { level: 'one', timeoutMs: 5_000, signal: undefined }],
+      ['get', 'k', 'default', { level: 'quorum', timeoutMs: 0.5, signal }],
+      ['get', 'k', 'default', { level: 'quorum', timeoutMs: 5_000, signal: undefined }],
+    ]);
+  });
+
+  it('of bytes that are no value says so, with key and codec', async () => {
+    processor.held.set('k', Buffer.from('{'));
+    const error = await rejected(dkv.get('k'));
+    expect(error.code).toBe('DKV_CODEC_FAILED');
+    expect(error.message).toMatch(/"k" cannot be decoded as json/);
+    expect(error.cause).toBeInstanceOf(SyntaxError);
+  });
+});
+
+describe('a write', () => {
+  it('encodes once, stores, and gives the pair as stored', async () => {
+    const pair = await dkv.addOrUpdate('k', { a: 1 });
+    expect(pair).toEqual({ key: 'k', value: { a: 1 }, modified: MODIFIED_MS, version: VERSION });
+    expect(Buffer.from(processor.held.get('k')!).toString()).toBe('{"a":1}');
+    expect(codec.encoded).toBe(1);
+  });
+
+  it('gives what a merger made of the value', async () => {
+    processor.merge = () => Buffer.from('{"merged":true}');
+    expect((await dkv.addOrUpdate('k', { a: 1 })).value).toEqual({ merged: true });
+  });
+
+  it('asks with the defaults, unless told otherwise', async () => {
+    const { signal } = new AbortController();
+    await dkv.addOrUpdate('k', 1);
+    await dkv.addOrUpdate('k', 1, { consistency: 'all', timeoutMs: 70, ttlMs: 5, signal });
+    await dkv.remove('k');
+    await dkv.remove('k', { consistency: 'one', timeoutMs: 70, signal });
+    expect(processor.calls).toEqual([
+      ['addOrUpdate', 'k', 'default', { level: 'quorum', timeoutMs: 10_000, signal: undefined, ttlMs: 0 }],
+      ['addOrUpdate', 'k', 'default', { level: 'all', timeoutMs: 70, signal, ttlMs: 5 }],
+      ['remove', 'k', 'default', { level: 'quorum', timeoutMs: 10_000, signal: undefined }],
+      ['remove', 'k', 'default', { level: 'one', timeoutMs: 70, signal }],
+    ]);
+  });
+
+  it('of a delete tells whether there was a value', async () => {
+    hold('k', 1);
+    expect(await dkv.remove('k')).toBe(true);
+    expect(await dkv.remove('k')).toBe(false);
+  });
+
+  it('takes a value as large as allowed and refuses a byte more, before anything is sent', async () => {
+    const bytes = clientWith(new BytesCodec());
+    await bytes.addOrUpdate('k', new Uint8Array(1_000));
+    processor.calls.length = 0;
+    const error = await rejected(bytes.addOrUpdate('large', new Uint8Array(1_001)));
+    expect(error.code).toBe('DKV_VALUE_TOO_LARGE');
+    expect(error.message).toMatch(/"large" has 1001 bytes.*1000/);
+    expect(processor.calls).toEqual([]);
+  });
+
+  it('of what cannot be encoded says so, before anything is sent', async () => {
+    const error = await rejected(dkv.addOrUpdate('k', 5n));
+    expect(error.code).toBe('DKV_CODEC_FAILED');
+    expect(error.message).toMatch(/"k" cannot be encoded as json/);
+    expect(error.cause).toBeInstanceOf(TypeError);
+    expect(processor.calls).toEqual([]);
+  });
+
+  it.each<DkvErrorCode>(['DKV_INDETERMINATE', 'DKV_QUORUM_NOT_REACHED'])(
+    'hands on %s as it is',
+    async (code) => {
+      const failure = new DkvError(code, 'no');
+      processor.failures.set('k', failure);
+      expect(await rejected(dkv.addOrUpdate('k', 1))).toBe(failure);
+      expect(await rejected(dkv.remove('k'))).toBe(failure);
+    },
+  );
+});
+
+describe('an argument outside its limits', () => {
+  type Call = (options: object) => Promise<unknown>;
+  const read: Call = (options) => dkv.get('k', options);
+  const write: Call = (options) => dkv.addOrUpdate('k', 1, options);
+  const remove: Call = (options) => dkv.remove('k', options);
+
+  it.each<[string, object, Call[]]>([
+    ['consistency', { consistency: 'all' }, [read]],
+    ['consistency', { consistency: 'linearizable' }, [read, write, remove]],
+    ['consistency', { consistency: '' }, [read, write, remove]],
+    ['timeoutMs', { timeoutMs: 0 }, [read, write, remove]],
+    ['timeoutMs', { timeoutMs: -1 }, [read, write, remove]],
+    ['timeoutMs', { timeoutMs: Number.NaN }, [read, write, remove]],
+    ['timeoutMs', { timeoutMs: 86_400_001 }, [read, write, remove]],
+    ['ttlMs', { ttlMs: 0 }, [write]],
+    ['ttlMs', { ttlMs: -1 }, [write]],
+    ['ttlMs', { ttlMs: 1.5 }, [write]],
+    ['ttlMs', { ttlMs: Number.NaN }, [write]],
+    ['ttlMs', { ttlMs: Infinity }, [write]],
+    ['ttlMs', { ttlMs: 11 * 365 * 86_400_000 }, [write]],
+  ])('is an error that names it, with the remedy: %s of %j', async (name, options, calls) => {
+    for (const call of calls) {
+      const error = await rejected(call(options));
+      expect(error.code).toBe('DKV_INVALID_ARGUMENT');
+      expect(error.message).toMatch(new RegExp(`^${name} is .*: give `));
+    }
+    expect(processor.calls).toEqual([]);
+  });
+
+  it.each(['', 'k'.repeat(1025), '\ud800'])('of a key is DKV_INVALID_KEY', async (key) => {
+    for (const work of [dkv.get(key), dkv.getOrThrow(key), dkv.addOrUpdate(key, 1), dkv.remove(key)]) {
+      expect((await rejected(work)).code).toBe('DKV_INVALID_KEY');
+    }
+  });
+});
+
+describe('an argument of a wrong type is misuse and no DkvError:', () => {
+  const wrong = <T>(value: unknown) => value as T;
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['a number for a key', () => dkv.get(wrong(5))],
+    ['nothing for a key', () => dkv.addOrUpdate(wrong(undefined), 1)],
+    ['a text for timeoutMs', () => dkv.get('k', { timeoutMs: wrong('5') })],
+    ['a text for timeoutMs of a write', () => dkv.remove('k', { timeoutMs: wrong('5') })],
+    ['a text for ttlMs', () => dkv.addOrUpdate('k', 1, { ttlMs: wrong('5') })],
+    ['a number for consistency', () => dkv.get('k', { consistency: wrong(5) })],
+    ['a text for keys', () => dkv.getMany(wrong('abc'))],
+    ['a Set for keys', () => dkv.getMany(wrong(new Set(['a'])))],
+    ['nothing for keys', () => dkv.removeMany(wrong(undefined))],
+    ['an object for pairs', () => dkv.addOrUpdateMany(wrong({ a: 1 }))],
+  ])('%s', async (_, call) => {
+    await expect(call()).rejects.toThrow(TypeError);
+    expect(processor.calls).toEqual([]);
+  });
+});
+
+describe('a call on many', () => {
+  it('answers in order, with a gap where there is no value', async () => {
+    hold('a', 1);
+    hold('c', 3);
+    expect((await dkv.getMany(['c', 'b', 'a', 'c'])).map((pair) => pair?.value)).toEqual([
+      3,
+      undefined,
+      1,
+      3,
+    ]);
+  });
+
+  it('writes and deletes each', async () => {
+    const pairs = await dkv.addOrUpdateMany([
+      ['a', 1],
+      ['b', 2],
+    ]);
+    expect(pairs.map(({ key, value }) => [key, value])).toEqual([
+      ['a', 1],
+      ['b', 2],
+    ]);
+    expect(await dkv.removeMany(['b', 'x', 'a'])).toEqual([true, false, true]);
+  });
+
+  it('of none does nothing', async () => {
+    expect(await dkv.getMany([])).toEqual([]);
+    expect(await dkv.addOrUpdateMany([])).toEqual([]);
+    expect(await dkv.removeMany([])).toEqual([]);
+    expect(processor.calls).toEqual([]);
+  });
+
+  it('hands its options to each', async () => {
+    await dkv.getMany(['a', 'b'], { consistency: 'quorum' });
+    expect(processor.calls.map(([, key, , options]) => [key, (options as ReadOptions).level])).toEqual([
+      ['a', 'quorum'],
+      ['b', 'quorum'],
+    ]);
+  });
+
+  it('has 64 under way at once and no more, and gets through all', async () => {
+    const keys = Array.from({ length: 1_000 }, (_, number) => `k${number}`);
+    keys.forEach((key, number) => hold(key, number));
+    expect((await dkv.getMany(keys)).map((pair) => pair?.value)).toEqual(keys.map((_, number) => number));
+    expect(processor.underWayMax).toBe(64);
+  });
+
+  describe('of which some fail', () => {
+    const indeterminate = new DkvError('DKV_INDETERMINATE', 'who knows');
+    const refused = new DkvError('DKV_QUORUM_NOT_REACHED', 'too few');
+
+    const failing = async (failures: Record<string, Error>): Promise<DkvManyError> => {
+      Object.entries(failures).forEach(([key, failure]) => processor.failures.set(key, failure));
+      return (await rejected(
+        dkv.addOrUpdateMany(['a', 'b', 'c', 'd'].map((key) => [key, key])),
+      )) as DkvManyError;
+    };
+
+    it('tells the outcome of each, in order, and has tried all', async () => {
+      const { outcomes } = await failing({ b: refused, d: indeterminate });
+      expect(
+        outcomes.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as Error) : 'written')),
+      ).toEqual(['written', refused, 'written', indeterminate]);
+      expect([...processor.held.keys()]).toEqual(['a', 'c']);
+    });
+
+    it('has the code of the gravest, which is its cause', async () => {
+      const error = await failing({ b: refused, d: indeterminate });
+      expect(error.code).toBe('DKV_INDETERMINATE');
+      expect(error.cause).toBe(indeterminate);
+      expect(error.message).toMatch(/2 of 4 keys.*who knows/);
+    });
+
+    it('has the code of the only kind there is', async () => {
+      const error = await failing({ c: refused });
+      expect(error.code).toBe('DKV_QUORUM_NOT_REACHED');
+      expect(error.cause).toBe(refused);
+    });
+
+    it('is a DkvError like any other', async () => {
+      expect(await failing({ c: refused })).toMatchObject({ name: 'DkvError', status: 503 });
+    });
+
+    it('fails as itself for what is no error of the store', async () => {
+      const bug = new RangeError('a bug');
+      await expect(failing({ b: refused, c: bug })).rejects.toBe(bug);
+    });
+  });
+});
+
+describe('what the client tells of the cluster', () => {
+  it('is which nodes hold a key', () => {
+    const { ring } = view;
+    expect(dkv.nodesOf('k')).toEqual(ring.preferenceList(ring.partitionOf('k')));
+  });
+
+  it('is every node with its state and its partitions', () => {
+    view.setState('b', 'down');
+    const nodes = dkv.cluster();
+    expect(nodes.map(({ nodeId, state }) => `${nodeId} ${state}`)).toEqual([
+      'a up',
+      'b down',
+      'c suspect',
+      'd suspect',
+    ]);
+    const sum = (role: 'holder' | 'replica') =>
+      nodes.reduce((all, { partitions }) => all + partitions[role], 0);
+    expect([sum('holder'), sum('replica')]).toEqual([view.ring.partitions, 2 * view.ring.partitions]);
+    expect(nodes[0]).toMatchObject(NODES[0]!);
+  });
+
+  it('is the state of this node', () => {
+    view.setState('b', 'down');
+    expect(dkv.metrics()).toEqual({
+      ready: true,
+      hintBytes: 7,
+      partitionsUnderReplicated: view.underReplicated(),
+      keys: 1,
+      tombstones: 2,
+      storageBytes: 3,
+      engine: 'memory',
+    });
+    processor.ready = false;
+    expect(dkv.metrics().ready).toBe(false);
+  });
+});

@@ -1,0 +1,148 @@
+/** The figures of a node as Prometheus reads them: names, labels, and that they count what they say. */
+import { Registry } from 'prom-client';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type Dkv } from '../dkv.js';
+import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
+import { registerNodeGauges } from './node-gauges.js';
+import { PrometheusTelemetry } from './prometheus-telemetry.js';
+
+let registry: Registry;
+let telemetry: PrometheusTelemetry;
+
+beforeEach(() => {
+  registry = new Registry();
+  telemetry = new PrometheusTelemetry(registry);
+});
+
+/** The lines of a scrape that begin so. */
+async function scraped(start: string): Promise<string[]> {
+  return (await registry.metrics()).split('\n').filter((line) => line.startsWith(start));
+}
+
+describe('what is counted while it happens', () => {
+  it.each<[string, (t: PrometheusTelemetry) => void]>([
+    [
+      'dkv_operations_total{store="default",op="get",result="ok"} 1',
+      (t) => t.operation('default', 'get', 'ok', 0.001),
+    ],
+    [
+      'dkv_operations_total{store="default",op="remove",result="DKV_TIMEOUT"} 1',
+      (t) => t.operation('default', 'remove', 'DKV_TIMEOUT', 5),
+    ],
+    [
+      'dkv_operation_duration_seconds_count{store="default",op="addOrUpdate"} 1',
+      (t) => t.operation('default', 'addOrUpdate', 'ok', 0.02),
+    ],
+    [
+      'dkv_operation_duration_seconds_sum{store="default",op="get"} 0.02',
+      (t) => t.operation('default', 'get', 'ok', 0.02),
+    ],
+    ['dkv_peer_rpc_duration_seconds_count{peer="b",method="ping"} 1', (t) => t.peerCall('b', 'ping', 0.5)],
+    ['dkv_peer_rpc_duration_seconds_sum{peer="b",method="ping"} 0.5', (t) => t.peerCall('b', 'ping', 0.5)],
+    ['dkv_quorum_failures_total{op="get"} 1', (t) => t.quorumFailure('get')],
+    ['dkv_read_repairs_total 1', (t) => t.readRepair()],
+    ['dkv_conflicts_total 1', (t) => t.conflict()],
+    ['dkv_anti_entropy_bytes_total{direction="in"} 150', (t) => t.antiEntropyBytes('in', 150)],
+    ['dkv_clock_skew_seconds{peer="b"} -0.25', (t) => t.clockSkew('b', -0.25)],
+    ['dkv_clock_skew_refused_total{peer="b"} 1', (t) => t.clockSkewRefused('b')],
+    ['dkv_hint_overflows_total 1', (t) => t.hintOverflow()],
+  ])('%s', async (line, report) => {
+    expect(await scraped(line)).toEqual([]);
+    report(telemetry);
+    expect(await scraped(line)).toEqual([line]);
+  });
+
+  it('adds up, but for the skew of a clock, which is the last one seen', async () => {
+    telemetry.readRepair();
+    telemetry.readRepair();
+    telemetry.clockSkew('b', 1);
+    telemetry.clockSkew('b', 2);
+    expect(await scraped('dkv_read_repairs_total')).toEqual(['dkv_read_repairs_total 2']);
+    expect(await scraped('dkv_clock_skew_seconds')).toEqual(['dkv_clock_skew_seconds{peer="b"} 2']);
+  });
+});
+
+describe('what is read when it is asked for', () => {
+  const figures = {
+    ready: true,
+    keys: 11,
+    tombstones: 12,
+    storageBytes: 13,
+    hintBytes: 14,
+    partitionsUnderReplicated: 15,
+    engine: 'rocksdb',
+  };
+  const nodes = [
+    { nodeId: 'a', state: 'up', partitions: { holder: 5, replica: 6 } },
+    { nodeId: 'b', state: 'up', partitions: { holder: 7, replica: 8 } },
+    { nodeId: 'c', state: 'down', partitions: { holder: 9, replica: 10 } },
+  ];
+  const traffic = { sentBytes: 100, receivedBytes: 200 };
+
+  beforeEach(() => {
+    const dkv = { metrics: () => figures, cluster: () => nodes } as unknown as Dkv;
+    const remote = { metrics: () => traffic } as unknown as RemoteKvRepo;
+    registerNodeGauges(registry, dkv, remote, 'a');
+  });
+
+  it.each([
+    'dkv_up 1',
+    'dkv_ready 1',
+    'dkv_keys 11',
+    'dkv_tombstones 12',
+    'dkv_storage_bytes 13',
+    'dkv_hints_pending_bytes 14',
+    'dkv_partitions_under_replicated 15',
+    'dkv_members{state="up"} 2',
+    'dkv_members{state="suspect"} 0',
+    'dkv_members{state="down"} 1',
+    'dkv_partitions_owned{role="holder"} 5',
+    'dkv_partitions_owned{role="replica"} 6',
+    'dkv_peer_bytes_total{direction="out"} 100',
+    'dkv_peer_bytes_total{direction="in"} 200',
+    'dkv_build_info{engine="rocksdb",node="a"} 1',
+  ])('%s', async (line) => {
+    expect(await scraped(line)).toEqual([line]);
+  });
+
+  it('is as it is then, however often it is asked for', async () => {
+    await registry.metrics();
+    figures.ready = false;
+    traffic.sentBytes = 150;
+    expect(await scraped('dkv_ready')).toEqual(['dkv_ready 0']);
+    expect(await scraped('dkv_peer_bytes_total{direction="out"}')).toEqual([
+      'dkv_peer_bytes_total{direction="out"} 150',
+    ]);
+  });
+});
+
+describe('the names', () => {
+  const all = async () => {
+    registerNodeGauges(registry, {} as Dkv, {} as RemoteKvRepo, 'a');
+    // Asked one by one: what is read on demand has nothing to read here.
+    return registry.getMetricsAsArray() as unknown as {
+      name: string;
+      help: string;
+      type: string;
+      labelNames: string[];
+    }[];
+  };
+
+  it('begin with the library, end with the unit, and counters with total', async () => {
+    for (const { name, type } of await all()) {
+      expect(name).toMatch(/^dkv_[a-z]+(_[a-z]+)*$/);
+      expect(name.endsWith('_total'), name).toBe(type === 'counter');
+      expect(/_(ms|milliseconds|kb|megabytes|count)(_|$)/.test(name), name).toBe(false);
+    }
+  });
+
+  it('come with a sentence of help and never with a key for a label', async () => {
+    for (const { name, help, labelNames } of await all()) {
+      expect(help, name).toMatch(/^[A-Z].{10,}[^.]$/);
+      expect(
+        labelNames.filter((label) => /key|value|error|message/.test(label)),
+        name,
+      ).toEqual([]);
+    }
+  });
+});

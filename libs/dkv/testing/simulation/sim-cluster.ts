@@ -1,0 +1,356 @@
+/** A small cluster of real Processors in one process, on virtual time and a virtual network, to be broken at will. */
+import { ClusterView } from '../../src/cluster/cluster-view.js';
+import { EnvelopeGuard } from '../../src/cluster/envelope-guard.js';
+import { Liveness } from '../../src/cluster/liveness.js';
+import { PeerClient } from '../../src/cluster/peer-client.js';
+import { VersionClock } from '../../src/cluster/version-clock.js';
+import { BytesCodec } from '../../src/codec/bytes-codec.js';
+import { Hashring } from '../../src/hashring/hashring.js';
+import { md5HashFunc } from '../../src/hashring/md5-hash-func.js';
+import { EngineLocalKvRepo, type StoreHome } from '../../src/local-kv/engine-local-kv-repo.js';
+import { MemoryStoreEngine } from '../../src/local-kv/memory-store-engine.js';
+import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js';
+import { RecordMerger } from '../../src/merger/record-merger.js';
+import { type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
+import { type ClusterNode } from '../../src/model/node.js';
+import { type PeerRequestKind } from '../../src/model/peer-protocol.js';
+import { type KvRecord } from '../../src/model/record.js';
+import { type Codec } from '../../src/ports/codec.js';
+import { type LocalKvRepo } from '../../src/ports/local-kv-repo.js';
+import { type Merger } from '../../src/ports/merger.js';
+import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
+import { type CoreLimits } from '../../src/processor/core-context.js';
+import { Processor } from '../../src/processor/processor.js';
+import { type CapturedTelemetry, captureTelemetry } from '../captured-telemetry.js';
+import { CapturedLog } from '../captured-log.js';
+import { Incarnation } from './incarnation.js';
+import { SimClock } from './sim-clock.js';
+import { SimNetwork } from './sim-network.js';
+import { SimRandom } from './sim-random.js';
+import { SimScheduler } from './sim-scheduler.js';
+import { SimTrace } from './trace.js';
+
+export interface TestClusterOptions {
+  /** Copies besides the holder's. Default 2. */
+  readonly replicas?: number;
+  /** Default 64. */
+  readonly partitions?: number;
+  /** Default 1. */
+  readonly seed?: number | string;
+  /** Default: the newest wins, on bytes. */
+  readonly merger?: Merger;
+  readonly codec?: Codec;
+  readonly limits?: Partial<CoreLimits>;
+  /** Between two heartbeats to a peer. Default 500. */
+  readonly heartbeatIntervalMs?: number;
+}
+
+/** A request from one node to another. */
+export interface TestMessage {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: PeerRequestKind;
+}
+
+interface Levels {
+  readonly level?: ReadLevel & WriteLevel;
+  readonly timeoutMs?: number;
+}
+
+const NAMESPACE = 'default';
+const MIB = 1024 * 1024;
+const LIMITS: CoreLimits = {
+  maxClockOffsetMs: 500,
+  peerTimeoutMs: 1_000,
+  replicationBytesMax: MIB,
+  hintBytesMax: MIB,
+  repairBytesPerSecond: MIB,
+  antiEntropyIntervalMs: 10_000,
+  ownWritesMax: 1_000,
+};
+/** So that a failure is noticed the same way every time. */
+const PROMPT = { refuseRate: 1, resetRate: 1, connectFailureRate: 1 };
+
+/** `size` nodes named a, b, c, …, none of them started. */
+export function createTestCluster(size: number, options: TestClusterOptions = {}): TestCluster {
+  const nodeIds = Array.from({ length: size }, (_, index) => String.fromCharCode(97 + index));
+  return new TestCluster(
+    nodeIds.map((nodeId) => ({ nodeId, host: nodeId, port: 7000, weight: 1, zone: '' })),
+    options,
+  );
+}
+
+/** Whatever a method starts runs in virtual time, and the method resolves when it is done. */
+export class TestCluster {
+  readonly scheduler = new SimScheduler();
+  readonly network: SimNetwork;
+  readonly ring: Hashring;
+  /** All requests since the last `forgetMessages`, in order. */
+  readonly messages: TestMessage[] = [];
+  private readonly nodes: ReadonlyMap<string, TestNode>;
+
+  constructor(members: readonly ClusterNode[], options: TestClusterOptions) {
+    const { partitions = 64, replicas = 2, seed = 1 } = options;
+    const random = new SimRandom(seed);
+    this.network = new SimNetwork({
+      scheduler: this.scheduler,
+      random: random.fork('network'),
+      trace: new SimTrace({ linesMax: 500 }),
+      connections: PROMPT,
+    });
+    this.ring = Hashring.of(members, { partitions, replicas, hashFunc: md5HashFunc });
+    this.nodes = new Map(
+      members.map(({ nodeId }) => [
+        nodeId,
+        new TestNode(this, nodeId, members, random.fork(nodeId), options),
+      ]),
+    );
+  }
+
+  get nodeIds(): readonly string[] {
+    return [...this.nodes.keys()];
+  }
+
+  node(nodeId: string): TestNode {
+    const node = this.nodes.get(nodeId);
+    if (!node) {
+      throw new TypeError(`There is no node ${nodeId}.`);
+    }
+    return node;
+  }
+
+  /** Starts these nodes, or all, at the same time; resolves when they have caught up. */
+  async start(...nodeIds: string[]): Promise<void> {
+    const starting = nodeIds.length > 0 ? nodeIds : this.nodeIds;
+    await this.settle(Promise.all(starting.map((nodeId) => this.node(nodeId).start())));
+  }
+
+  /** As SIGTERM does. */
+  async stop(nodeId: string): Promise<void> {
+    await this.settle(this.node(nodeId).stop());
+  }
+
+  /** As SIGKILL does: what is on the disk stays. */
+  kill(nodeId: string): void {
+    this.node(nodeId).kill();
+  }
+
+  /** No message passes between the two sides any more. */
+  partition(one: readonly string[], other: readonly string[]): void {
+    this.network.partition(one, other);
+  }
+
+  heal(): void {
+    this.network.heal();
+  }
+
+  /** Lets virtual time pass. */
+  async advance(ms: number): Promise<void> {
+    await this.scheduler.runFor(ms);
+  }
+
+  /** What `work` gives, letting as much virtual time pass as it takes. */
+  settle<T>(work: Promise<T>): Promise<T> {
+    return this.scheduler.settle(work);
+  }
+
+  /** The record as committed. */
+  put(
+    nodeId: string,
+    key: string,
+    value: string,
+    { level = 'quorum', timeoutMs = 5_000 }: Levels = {},
+  ): Promise<KvRecord> {
+    const { processor } = this.node(nodeId);
+    return this.settle(
+      processor.addOrUpdate(NAMESPACE, key, Buffer.from(value), { level, timeoutMs, ttlMs: 0 }),
+    );
+  }
+
+  /** The value as text. */
+  async get(
+    nodeId: string,
+    key: string,
+    { level = 'one', timeoutMs = 5_000 }: Levels = {},
+  ): Promise<string | undefined> {
+    const record = await this.settle(this.node(nodeId).processor.get(NAMESPACE, key, { level, timeoutMs }));
+    return record && Buffer.from(record.value).toString();
+  }
+
+  remove(
+    nodeId: string,
+    key: string,
+    { level = 'quorum', timeoutMs = 5_000 }: Levels = {},
+  ): Promise<boolean> {
+    return this.settle(this.node(nodeId).processor.remove(NAMESPACE, key, { level, timeoutMs }));
+  }
+
+  /** The record in a node's own store, tombstones included. */
+  copyAt(nodeId: string, key: string): Promise<KvRecord | undefined> {
+    const id = { partition: this.ring.partitionOf(key), namespace: NAMESPACE, key };
+    return this.settle(this.node(nodeId).local.get(id));
+  }
+
+  /** What each node of the key's list holds, the holder first. */
+  async copiesOf(key: string): Promise<readonly (KvRecord | undefined)[]> {
+    const copies: (KvRecord | undefined)[] = [];
+    for (const nodeId of this.listOf(key)) {
+      copies.push(await this.copyAt(nodeId, key));
+    }
+    return copies;
+  }
+
+  /** The key's nodes, the holder first. */
+  listOf(key: string): readonly string[] {
+    return this.ring.preferenceList(this.ring.partitionOf(key));
+  }
+
+  /** The first of `k0`, `k1`, … whose list passes. */
+  keyWhere(passes: (list: readonly string[]) => boolean): string {
+    for (let number = 0; number < 10_000; number++) {
+      if (passes(this.listOf(`k${number}`))) {
+        return `k${number}`;
+      }
+    }
+    throw new Error('No key of this ring has such a list.');
+  }
+
+  forgetMessages(): void {
+    this.messages.length = 0;
+  }
+
+  /** The messages by kind, heartbeats left out. */
+  get traffic(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const { kind } of this.messages) {
+      if (kind !== 'ping') {
+        counts[kind] = (counts[kind] ?? 0) + 1;
+      }
+    }
+    return counts;
+  }
+}
+
+/** One node: its parts are new with every start, its disk stays. */
+export class TestNode {
+  readonly log = new CapturedLog();
+  readonly telemetry: CapturedTelemetry = captureTelemetry();
+  processor!: Processor;
+  view!: ClusterView;
+  local!: LocalKvRepo;
+  clock!: SimClock;
+  private life: Incarnation | undefined;
+  private remote!: RemoteKvRepo;
+  private disk = new MemoryStoreEngine();
+
+  constructor(
+    private readonly cluster: TestCluster,
+    readonly nodeId: string,
+    private readonly members: readonly ClusterNode[],
+    private readonly random: SimRandom,
+    private readonly options: TestClusterOptions,
+  ) {}
+
+  async start(): Promise<void> {
+    if (this.life?.alive) {
+      throw new TypeError(`Node ${this.nodeId} runs already.`);
+    }
+    const life = this.life?.next() ?? new Incarnation(this.nodeId, 1);
+    this.life = life;
+    this.clock = this.clock?.inherit(life) ?? new SimClock(this.cluster.scheduler, life);
+    await this.openStore();
+    await this.assemble(life);
+    const started = this.processor.start();
+    this.cluster.network.listen(life, this.processor);
+    await started;
+  }
+
+  async stop(): Promise<void> {
+    await this.processor.stop();
+    await this.remote.close();
+    await this.local.close();
+    this.kill();
+  }
+
+  kill(): void {
+    this.life?.kill();
+  }
+
+  /** Puts a new, empty disk in. Kill the node first. */
+  loseDisk(): void {
+    this.disk = new MemoryStoreEngine();
+  }
+
+  private async openStore(): Promise<void> {
+    const { ring } = this.cluster;
+    const options = {
+      durability: 'wal',
+      pendingBytesMax: 64 * MIB,
+      cacheBytesMax: 0,
+      logger: this.log,
+    } as const;
+    this.local = new EngineLocalKvRepo(homeOf(this.disk), options);
+    await this.local.open({ nodeId: this.nodeId, partitions: ring.partitions, hashFunc: ring.hashFunc.name });
+  }
+
+  private async assemble(life: Incarnation): Promise<void> {
+    const { cluster, nodeId, clock, log: logger, telemetry, local, options } = this;
+    const {
+      heartbeatIntervalMs = 500,
+      merger = new LastWriteWinsMerger(),
+      codec = new BytesCodec(),
+    } = options;
+    const limits = { ...LIMITS, ...options.limits };
+    const random = this.random.fork(life.name);
+    const view = new ClusterView(nodeId, cluster.ring, this.members);
+    const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, logger, telemetry);
+    this.remote = noting(cluster.network.remote(life), nodeId, cluster.messages);
+    const peers = new PeerClient(view, this.remote, guard, clock, telemetry);
+    const heartbeats = { heartbeatIntervalMs, heartbeatTimeoutMs: limits.peerTimeoutMs };
+    const liveness = new Liveness(view, peers, clock, random, heartbeats);
+    const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
+    const records = new RecordMerger(merger, codec as Codec);
+    const context = {
+      view,
+      peers,
+      local,
+      versions,
+      merger: records,
+      clock,
+      random,
+      logger,
+      telemetry,
+      limits,
+    };
+    this.view = view;
+    this.processor = new Processor(context, liveness, guard);
+  }
+}
+
+/** A disk that keeps what it has when the process that used it closes it or dies. */
+function homeOf(disk: MemoryStoreEngine): StoreHome {
+  return {
+    where: 'memory',
+    open: async () => ({
+      name: disk.name,
+      get: (key) => disk.get(key),
+      batch: (operations) => disk.batch(operations),
+      iterate: (range) => disk.iterate(range),
+      sizeBytes: () => disk.sizeBytes(),
+      close: async () => {},
+    }),
+    release: () => {},
+  };
+}
+
+/** Notes every request before it is sent. */
+function noting(remote: RemoteKvRepo, from: string, messages: TestMessage[]): RemoteKvRepo {
+  return {
+    send: (to, request, options) => {
+      messages.push({ from, to: to.nodeId, kind: request.kind });
+      return remote.send(to, request, options);
+    },
+    close: () => remote.close(),
+    metrics: () => remote.metrics(),
+  };
+}
