@@ -3,6 +3,7 @@
  * (3001) and DEMO_PEER_PORT (7001), the first of three ports each, DEMO_DATA_DIR (dkv-data), MONKEY_RATE (10), and
  * any variable of the application that is the same for all nodes. DEMO_PREPARED=1 runs what is built already.
  */
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { DemoProcesses } from './demo-processes.mjs';
@@ -52,11 +53,22 @@ await main(async () => {
   process.exitCode = await cluster.ended();
 });
 
-/** A killed npm tells nobody: that this process got another parent is the only sign of it. */
+/** A killed npm tells nobody: that this process or the shell above it got another parent is the only sign. */
 function stopWithNpm(cluster) {
-  const parent = process.ppid;
+  const started = ancestors();
   if (process.env.npm_lifecycle_event) {
-    setInterval(() => process.ppid === parent || cluster.stop(), 1_000).unref();
+    setInterval(() => ancestors() === started || cluster.stop(), 1_000).unref();
+  }
+}
+
+/** Parent and, where the system tells it, grandparent: npm runs a shell that runs this. */
+function ancestors() {
+  try {
+    const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8');
+    const [, grandparent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return `${process.ppid} ${grandparent}`;
+  } catch {
+    return `${process.ppid}`;
   }
 }
 

@@ -9,7 +9,7 @@ import { WriteStream } from './write-stream.js';
 const LEVELS = ['one', 'quorum'] as const;
 
 /** Each test leaves all three nodes running. */
-describe('a cluster whose nodes break', { timeout: 180_000 }, () => {
+describe('a cluster whose nodes break', { timeout: 300_000 }, () => {
   const cluster = useCluster(3);
   const three = () => cluster().nodes as readonly [DemoNode, DemoNode, DemoNode];
 

@@ -97,7 +97,7 @@ export function useCluster(count: number, settings?: ClusterSettings): () => Dem
   let cluster: DemoCluster | undefined;
   beforeAll(async () => {
     cluster = await DemoCluster.start(count, settings);
-  }, 180_000);
+  }, 300_000);
   afterEach(({ task }) => {
     if (task.result?.state === 'fail') {
       process.stderr.write(cluster?.log ?? '');

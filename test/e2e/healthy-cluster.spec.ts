@@ -50,7 +50,11 @@ describe('a healthy cluster', () => {
       const key = `through ${writer.id}`;
       const written = await writer.http.put(key, { by: writer.id });
       expect(written.status).toBe(200);
-      expect(written.body).toEqual({ key, modified: expect.any(Number), version: expect.any(String) });
+      expect(written.body).toEqual({
+        key,
+        modified: expect.any(Number) as number,
+        version: expect.any(String) as string,
+      });
       for (const reader of cluster().nodes) {
         const read = await reader.http.get(key, 'quorum');
         expect(read.body).toEqual({ ...written.body, value: { by: writer.id } });
@@ -136,7 +140,7 @@ describe('a healthy cluster', () => {
     ['a key without a value', 'GET', '/items/nobody-wrote-this', {}, 404, 'DKV_KEY_NOT_FOUND'],
   ])('refuses %s', async (_, method, path, parts, status, code) => {
     const answer = await cluster().nodes[1]!.http.send(method, path, parts);
-    expect(answer).toMatchObject({ status, body: { code, message: expect.any(String) } });
+    expect(answer).toMatchObject({ status, body: { code, message: expect.any(String) as string } });
   });
 
   it('takes a value of exactly 1 MiB', async () => {

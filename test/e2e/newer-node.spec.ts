@@ -9,7 +9,7 @@ import { DemoCluster } from './demo-cluster.js';
 const WITHOUT_ROCKSDB = 22;
 
 describe('Node 24', () => {
-  it('chooses LevelDB, says so, and survives a kill', { timeout: 240_000 }, async ({ skip }) => {
+  it('chooses LevelDB, says so, and survives a kill', { timeout: 300_000 }, async ({ skip }) => {
     const node = await newerNode();
     skip(node === undefined, 'Node 24 could not be had from the npm registry.');
     const cluster = await DemoCluster.start(3, { node });

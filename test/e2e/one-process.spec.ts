@@ -9,7 +9,7 @@ import { DemoNode } from './demo-node.js';
 import { pickFreePorts } from './free-ports.js';
 import { until } from './until.js';
 
-describe('one process', { timeout: 180_000 }, () => {
+describe('one process', { timeout: 300_000 }, () => {
   let folder: string;
   let nodes: DemoNode[];
   let blocker: Server | undefined;

@@ -17,7 +17,7 @@ const CLOCK: Clock = {
   },
 };
 
-describe('five nodes with two replicas', { timeout: 180_000 }, () => {
+describe('five nodes with two replicas', { timeout: 300_000 }, () => {
   const cluster = useCluster(5, { env: { DKV_REPLICAS: String(REPLICAS) } });
 
   it('holds each key on its holder and its replicas, byte for byte the same, and nowhere else', async () => {

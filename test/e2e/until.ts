@@ -10,7 +10,7 @@ const POLL_MS = 50;
 export async function until<T>(
   what: string,
   probe: () => Promise<T | false | undefined>,
-  withinMs = 60_000,
+  withinMs = 120_000,
 ): Promise<T> {
   const endsMs = performance.now() + withinMs;
   let last: unknown;

@@ -14,7 +14,10 @@ const START_FAILURES = new Set(['ExceptionHandler', 'NestApplication']);
 
 export class DemoLogger extends ConsoleLogger {
   constructor(private readonly nodeId: string) {
-    super({ colors: process.stdout.isTTY === true && !process.env.NO_COLOR });
+    super({
+      colors: process.stdout.isTTY === true && !process.env.NO_COLOR,
+      logLevels: ['log', 'warn', 'error', 'fatal'],
+    });
   }
 
   override log(message: unknown, ...rest: unknown[]): void {

@@ -5,18 +5,18 @@ import { createTestCluster, type TestCluster } from '../testing/simulation/sim-c
 import { testNode, testNodes } from '../testing/test-nodes.js';
 import { testRing } from '../testing/test-ring.js';
 import { decodePeerReply, decodePeerRequest, encodePeerReply, encodePeerRequest } from './wire/peer-codec.js';
-import { type KvRecord } from './model/record.js';
+import { type KvRecord, stampRecord } from './model/record.js';
 import { parseVersion, physicalMsOf } from './model/version.js';
 
 async function startedCluster(size: number, replicas = 2): Promise<TestCluster> {
-  const cluster = createTestCluster(size, { replicas });
+  const cluster = createTestCluster(size, { replicas, limits: { antiEntropyIntervalMs: 2_000 } });
   await cluster.start();
   cluster.forgetMessages();
   return cluster;
 }
 
 /** Enough for heartbeats to notice, hints to be replayed and anti-entropy to have met everybody. */
-const A_WHILE_MS = 120_000;
+const A_WHILE_MS = 20_000;
 
 const versionsOf = (copies: readonly (KvRecord | undefined)[]) => copies.map((copy) => copy?.version);
 const valuesOf = (copies: readonly (KvRecord | undefined)[]) =>
@@ -329,9 +329,12 @@ describe('times travel as whole seconds, so that writes within one are not in or
     expect(clock.now() % 1_000).not.toBe(0);
     const sentAtMs = clock.now();
     const envelope = { from: 'a', configuration: view.configuration, sentAtMs };
-    const ask = { partition: 1, record: { ...record, expiresAtMs: sentAtMs + 7 } };
+    const ask = { partition: 1, record: stampRecord({ ...record, expiresAtMs: sentAtMs + 7 }) };
     const request = { kind: 'addOrUpdate', ask, ...envelope } as const;
-    const arrived = decodePeerRequest(JSON.parse(JSON.stringify(encodePeerRequest(request))) as unknown);
+    const arrived = decodePeerRequest(
+      'addOrUpdate',
+      JSON.parse(JSON.stringify(encodePeerRequest(request))) as unknown,
+    );
     expect(arrived).toMatchObject({
       sentAtMs,
       ask: { record: { version: record.version, expiresAtMs: sentAtMs + 7 } },

@@ -44,9 +44,21 @@ describe('a write', () => {
 
   it('is forgotten for good once the local copy has it', () => {
     writes.note(id('k'), 'v1', 'b');
-    writes.settled(id('k'));
+    writes.settled(id('k'), 'v1');
     overflow();
     expect(writes.expected(id('k'))).toBeUndefined();
+  });
+
+  it('is not forgotten when the local copy has only an older one', () => {
+    writes.note(id('k'), 'v2', 'b');
+    writes.settled(id('k'), 'v1');
+    expect(writes.expected(id('k'))).toMatchObject({ version: 'v2', coordinator: 'b' });
+  });
+
+  it('never goes back, whichever answer comes last', () => {
+    writes.note(id('k'), 'v2', 'b');
+    writes.note(id('k'), 'v1', 'c');
+    expect(writes.expected(id('k'))).toMatchObject({ version: 'v2', coordinator: 'b' });
   });
 });
 

@@ -18,7 +18,12 @@ import { type WriteRouter } from './write-router.js';
 /** Headers in one answer. */
 const PAGE = 500;
 
-type Handlers = { [K in PeerRequestKind]: (ask: PeerProtocol[K]['ask'], envelope: PeerEnvelope) => Promise<PeerProtocol[K]['answer']> };
+type Handlers = {
+  [K in PeerRequestKind]: (
+    ask: PeerProtocol[K]['ask'],
+    envelope: PeerEnvelope,
+  ) => Promise<PeerProtocol[K]['answer']>;
+};
 
 export class PeerDesk {
   private readonly handlers: Handlers;
@@ -56,7 +61,10 @@ export class PeerDesk {
 
   private async getRoots(partitions: readonly number[]): Promise<{ roots: readonly string[] }> {
     if (partitions.length > ROOTS_MAX) {
-      throw new DkvError('DKV_PROTOCOL', `At most ${ROOTS_MAX} roots at a time, asked for ${partitions.length}.`);
+      throw new DkvError(
+        'DKV_PROTOCOL',
+        `At most ${ROOTS_MAX} roots at a time, asked for ${partitions.length}.`,
+      );
     }
     return { roots: partitions.map((partition) => rootOf(this.context.local.getTree(partition))) };
   }

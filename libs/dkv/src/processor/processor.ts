@@ -4,7 +4,12 @@ import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { type Liveness } from '../cluster/liveness.js';
 import { type ReadLevel, type WriteLevel } from '../model/consistency.js';
 import { assertKey, type RecordId } from '../model/key.js';
-import { type PeerReply, type PeerRequest, type PeerRequestKind, type WriteResult } from '../model/peer-protocol.js';
+import {
+  type PeerReply,
+  type PeerRequest,
+  type PeerRequestKind,
+  type WriteResult,
+} from '../model/peer-protocol.js';
 import { isVisible, type KvRecord } from '../model/record.js';
 import { type PeerService } from '../ports/controller.js';
 import { type Operation } from '../ports/telemetry.js';
@@ -112,7 +117,12 @@ export class Processor implements PeerService {
   }
 
   /** The record as committed: the value given, or what the merger made of it. */
-  async addOrUpdate(namespace: string, key: string, value: Uint8Array, options: WriteOptions): Promise<KvRecord> {
+  async addOrUpdate(
+    namespace: string,
+    key: string,
+    value: Uint8Array,
+    options: WriteOptions,
+  ): Promise<KvRecord> {
     const { record } = await this.write('addOrUpdate', namespace, key, value, options);
     return record;
   }

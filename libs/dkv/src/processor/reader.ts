@@ -39,7 +39,10 @@ export class Reader {
     const answer = level === 'one' ? this.readOne(id, own, deadline) : this.readQuorum(id, own, deadline);
     return deadline.race(answer, () => {
       deadline.assertWanted();
-      throw new DkvError('DKV_TIMEOUT', `Reading key ${JSON.stringify(id.key)} took over ${deadline.timeoutMs} ms.`);
+      throw new DkvError(
+        'DKV_TIMEOUT',
+        `Reading key ${JSON.stringify(id.key)} took over ${deadline.timeoutMs} ms.`,
+      );
     });
   }
 

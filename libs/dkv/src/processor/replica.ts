@@ -78,7 +78,10 @@ export class Replica {
    * catches what a node stamped before its clock was set right. A key that already is that far ahead can only
    * go on from there.
    */
-  assertNotFromTheFuture({ key, version }: Pick<KvRecord, 'key' | 'version'>, current: KvRecord | undefined): void {
+  assertNotFromTheFuture(
+    { key, version }: Pick<KvRecord, 'key' | 'version'>,
+    current: KvRecord | undefined,
+  ): void {
     const { clock, limits, versions } = this.context;
     if (!versions.isFarAhead(version)) {
       return;

@@ -1,5 +1,5 @@
 /** Ships one record to the other nodes of its partition and counts who holds it durably. */
-import { type DkvError, isDkvError } from '../dkv.errors.js';
+import { isDkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
 import { type KvRecord } from '../model/record.js';
 import { type HintedHandoff } from '../repair/hinted-handoff.js';
@@ -10,9 +10,7 @@ import { type Replica } from './replica.js';
 export type ShipmentOutcome =
   /** As many nodes as needed hold the record. */
   | { readonly kind: 'acknowledged' }
-  /** A replica holds something newer, or joined ours with its own: the write must go on top of that. */
-  | { readonly kind: 'superseded'; readonly newer: KvRecord }
-  /** Too few nodes answered in time, or can. */
+  /** Too few nodes took it in time, or can: they do not answer, or hold something newer. */
   | { readonly kind: 'incomplete'; readonly held: number; readonly cause: unknown };
 
 const RETRY_PAUSE_MS = 50;
@@ -36,7 +34,7 @@ export class Shipment {
   private open = 0;
   private settled = false;
   private resolve!: (outcome: ShipmentOutcome) => void;
-  private cause: DkvError | undefined;
+  private cause: unknown;
 
   constructor(
     private readonly context: CoreContext,
@@ -50,15 +48,14 @@ export class Shipment {
     this.held = 1;
   }
 
-  /** Never rejects. `done` is called when nothing of the shipment is under way any more. */
-  start(done: () => void): Promise<ShipmentOutcome> {
+  /** Neither promise rejects; `ended` resolves when nothing of the shipment is under way any more. */
+  start(): { readonly outcome: Promise<ShipmentOutcome>; readonly ended: Promise<unknown> } {
     const { view } = this.context;
     const others = view.ring.preferenceList(this.id.partition).filter((nodeId) => nodeId !== view.selfId);
     const outcome = new Promise<ShipmentOutcome>((resolve) => (this.resolve = resolve));
     this.open = others.length;
     this.judge();
-    void Promise.all(others.map((nodeId) => this.ship(nodeId))).finally(done);
-    return outcome;
+    return { outcome, ended: Promise.allSettled(others.map((nodeId) => this.ship(nodeId))) };
   }
 
   private async ship(nodeId: string): Promise<void> {
@@ -85,7 +82,7 @@ export class Shipment {
         await this.askOnce(nodeId);
         return true;
       } catch (error) {
-        this.cause = error as DkvError;
+        this.cause = error;
         if (this.settled || this.deadline.over || !isDkvError(error, ...TRANSIENT)) {
           return false;
         }
@@ -101,14 +98,20 @@ export class Shipment {
     const { peers, limits } = this.context;
     const ask = { partition: this.id.partition, record: this.record };
     const { newer } = await peers.call(nodeId, 'addOrUpdate', ask, { timeoutMs: limits.peerTimeoutMs });
-    if (newer && this.settled) {
-      await this.replica.join(this.id.partition, newer);
-    } else if (newer) {
-      this.settle({ kind: 'superseded', newer });
+    if (newer && !this.holdsOurs(newer)) {
+      this.cause = new Error(`node ${nodeId} holds version ${newer.version}, written by way of another node`);
     } else {
       this.held++;
       this.judge();
     }
+    if (newer) {
+      await this.replica.join(this.id.partition, newer);
+    }
+  }
+
+  /** A merger joined this write with what the replica had: it is held, as a part of that. */
+  private holdsOurs(newer: KvRecord): boolean {
+    return !this.context.merger.newestWins && !newer.tombstone && !this.record.tombstone;
   }
 
   private judge(): void {

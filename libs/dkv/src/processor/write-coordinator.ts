@@ -10,10 +10,13 @@ import { type Deadline } from './deadline.js';
 import { type Replica } from './replica.js';
 import { Shipment, type ShipmentOutcome } from './replication.js';
 
-/** How often a write may find something newer at a replica and go on top of it. */
-const ROUNDS_MAX = 4;
 /** What a record costs beside its value while it is under way. */
 const RECORD_OVERHEAD_BYTES = 512;
+const IN_TIME_NOT_ENOUGH: ShipmentOutcome = {
+  kind: 'incomplete',
+  held: 1,
+  cause: new Error('the time is over'),
+};
 
 export class WriteCoordinator {
   private readonly underWay: ByteBudget;
@@ -61,62 +64,53 @@ export class WriteCoordinator {
     }
     const bytes = operation.value.byteLength + RECORD_OVERHEAD_BYTES;
     this.underWay.take(bytes);
-    const shipments = new Set<Promise<void>>();
+    let ended: Promise<unknown> = Promise.resolve();
     try {
-      return await this.writeRounds(operation, needed, deadline, (shipment) => {
-        shipments.add(shipment);
-      });
-    } finally {
-      const trailing = Promise.all(shipments).finally(() => {
-        this.underWay.release(bytes);
-        this.trailing.delete(trailing);
-      });
-      this.trailing.add(trailing);
-    }
-  }
-
-  private async writeRounds(
-    operation: WriteOperation,
-    needed: number,
-    deadline: Deadline,
-    track: (shipment: Promise<void>) => void,
-  ): Promise<WriteResult> {
-    let existed: boolean | undefined;
-    let newer: KvRecord | undefined;
-    for (let round = 1; round <= ROUNDS_MAX; round++) {
-      const kept = await this.keep(operation, newer, round > 1);
-      existed ??= kept.existed;
-      const outcome = await this.ship(operation, kept.record, needed, deadline, track);
-      if (outcome.kind === 'acknowledged') {
-        return { record: kept.record, existed };
-      }
+      const kept = await this.keep(operation);
+      const { context, replica, hints } = this;
+      const shipment = new Shipment(
+        context,
+        replica,
+        hints,
+        operation.id,
+        kept.record,
+        needed,
+        deadline,
+      ).start();
+      ({ ended } = shipment);
+      const outcome = await deadline.race(shipment.outcome, () => IN_TIME_NOT_ENOUGH);
       if (outcome.kind === 'incomplete') {
         throw this.indeterminate(operation, outcome.held, needed, outcome.cause);
       }
-      newer = outcome.newer;
+      return kept;
+    } finally {
+      this.trail(ended, bytes);
     }
-    throw this.indeterminate(operation, 1, needed, new Error(`overtaken by other writes ${ROUNDS_MAX} times`));
   }
 
-  /** Stamps the operation above what is held here (and above `newer`), and makes the local copy durable. */
-  private async keep(
-    operation: WriteOperation,
-    newer: KvRecord | undefined,
-    sent: boolean,
-  ): Promise<{ record: KvRecord; existed: boolean }> {
+  /** Gives the bytes back when the last node was asked, which may be long after the write was acknowledged. */
+  private trail(ended: Promise<unknown>, bytes: number): void {
+    const trailing = ended.finally(() => {
+      this.underWay.release(bytes);
+      this.trailing.delete(trailing);
+    });
+    this.trailing.add(trailing);
+  }
+
+  /** Stamps the operation above what is held here, and makes the local copy durable. */
+  private async keep(operation: WriteOperation): Promise<WriteResult> {
     const { local, clock } = this.context;
     let existed = false;
     try {
-      const stored = await this.replica.stamping(newer?.version ?? '', (stamp) =>
-        local.update(operation.id, (held) => {
-          const current = newer ? this.replica.joined(held, newer) : held;
+      const record = await this.replica.stamping('', (stamp) =>
+        local.update(operation.id, (current) => {
           existed = isVisible(current, clock.now());
           return this.apply(operation, current, stamp);
         }),
       );
-      return { record: stored!, existed };
+      return { record: record!, existed };
     } catch (error) {
-      if (sent || isDkvError(error, 'DKV_STORAGE_FAILED')) {
+      if (isDkvError(error, 'DKV_STORAGE_FAILED')) {
         throw this.indeterminate(operation, 0, 1, error);
       }
       throw error;
@@ -138,20 +132,6 @@ export class WriteCoordinator {
     const expiresAtMs = ttlMs === 0 ? 0 : clock.now() + ttlMs;
     const incoming = { namespace: id.namespace, key: id.key, version, tombstone: false, expiresAtMs, value };
     return stampRecord({ ...incoming, value: merger.writeValue(current, incoming) });
-  }
-
-  private async ship(
-    { id }: WriteOperation,
-    record: KvRecord,
-    needed: number,
-    deadline: Deadline,
-    track: (shipment: Promise<void>) => void,
-  ): Promise<ShipmentOutcome> {
-    const shipment = new Shipment(this.context, this.replica, this.hints, id, record, needed, deadline);
-    let done = () => {};
-    track(new Promise((resolve) => (done = resolve)));
-    const outcome = shipment.start(() => done());
-    return deadline.race(outcome, () => ({ kind: 'incomplete', held: 1, cause: new Error('the time is over') }));
   }
 
   private assertReachable(partition: number, needed: number): void {

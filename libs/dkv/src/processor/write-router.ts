@@ -27,7 +27,12 @@ const ASK_ANOTHER = [
 ] as const;
 
 /** Answers after which asking another node is no use, and that nothing was written is known as well. */
-const REFUSED = ['DKV_VALUE_TOO_LARGE', 'DKV_CODEC_FAILED', 'DKV_INVALID_ARGUMENT', 'DKV_INVALID_KEY'] as const;
+const REFUSED = [
+  'DKV_VALUE_TOO_LARGE',
+  'DKV_CODEC_FAILED',
+  'DKV_INVALID_ARGUMENT',
+  'DKV_INVALID_KEY',
+] as const;
 
 /** The coordinator gets this part of the time that is left, so that its verdict arrives before ours is due. */
 const COORDINATOR_SHARE = 0.9;

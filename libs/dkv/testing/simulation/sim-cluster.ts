@@ -52,8 +52,9 @@ export interface TestMessage {
   readonly kind: PeerRequestKind;
 }
 
-interface Levels {
-  readonly level?: ReadLevel & WriteLevel;
+/** How a call differs from one at the default level, with 5 s of time. */
+interface Asked<L extends ReadLevel | WriteLevel> {
+  readonly level?: L;
   readonly timeoutMs?: number;
 }
 
@@ -159,11 +160,15 @@ export class TestCluster {
     nodeId: string,
     key: string,
     value: string,
-    { level = 'quorum', timeoutMs = 5_000 }: Levels = {},
+    { level = 'quorum', timeoutMs = 5_000 }: Asked<WriteLevel> = {},
   ): Promise<KvRecord> {
     const { processor } = this.node(nodeId);
     return this.settle(
-      processor.addOrUpdate(NAMESPACE, key, Buffer.from(value), { level, timeoutMs, ttlMs: 0 }),
+      processor.addOrUpdate(NAMESPACE, key, new Uint8Array(Buffer.from(value)), {
+        level,
+        timeoutMs,
+        ttlMs: 0,
+      }),
     );
   }
 
@@ -171,7 +176,7 @@ export class TestCluster {
   async get(
     nodeId: string,
     key: string,
-    { level = 'one', timeoutMs = 5_000 }: Levels = {},
+    { level = 'one', timeoutMs = 5_000 }: Asked<ReadLevel> = {},
   ): Promise<string | undefined> {
     const record = await this.settle(this.node(nodeId).processor.get(NAMESPACE, key, { level, timeoutMs }));
     return record && Buffer.from(record.value).toString();
@@ -180,7 +185,7 @@ export class TestCluster {
   remove(
     nodeId: string,
     key: string,
-    { level = 'quorum', timeoutMs = 5_000 }: Levels = {},
+    { level = 'quorum', timeoutMs = 5_000 }: Asked<WriteLevel> = {},
   ): Promise<boolean> {
     return this.settle(this.node(nodeId).processor.remove(NAMESPACE, key, { level, timeoutMs }));
   }
@@ -309,7 +314,7 @@ export class TestNode {
     const heartbeats = { heartbeatIntervalMs, heartbeatTimeoutMs: limits.peerTimeoutMs };
     const liveness = new Liveness(view, peers, clock, random, heartbeats);
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
-    const records = new RecordMerger(merger, codec as Codec);
+    const records = new RecordMerger(merger, codec);
     const context = {
       view,
       peers,

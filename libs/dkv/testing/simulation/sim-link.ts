@@ -73,14 +73,13 @@ export class SimLink {
     }
   }
 
-  /** Carries one message: `deliver` runs when it arrives, if it does. Whether it was lost at once. */
-  carry(label: string, deliver: () => void): 'lost' | 'sent' {
+  /** Carries one message: `deliver` runs when it arrives, if it does. */
+  carry(label: string, deliver: () => void): void {
     if (this.blocked || this.random.chance(this.faults.dropRate)) {
       this.note('lost', label);
-      return 'lost';
+    } else {
+      this.travel(label, deliver);
     }
-    this.travel(label, deliver);
-    return 'sent';
   }
 
   private travel(label: string, deliver: () => void): void {

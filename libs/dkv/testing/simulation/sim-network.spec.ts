@@ -36,7 +36,7 @@ class EchoService implements PeerService {
     this.served.push(request);
     await this.work(request);
     const answer = { ready: this.self.alive, caughtUp: true };
-    return { ...request, from: this.self.nodeId, answer } as unknown as PeerReply<K>;
+    return { ...request, from: this.self.nodeId, answer };
   }
 }
 
@@ -68,7 +68,7 @@ class World {
   async outcome(sent: Promise<unknown>): Promise<string> {
     const how = sent.then(
       () => `ok@${this.scheduler.nowMs}`,
-      (error: DkvError) => `${error.code}@${this.scheduler.nowMs}`,
+      ({ code }: DkvError) => `${code}@${this.scheduler.nowMs}`,
     );
     return this.scheduler.settle(how);
   }
@@ -170,10 +170,21 @@ describe('SimNetwork', () => {
     void world.ping(30).catch(() => undefined);
     world.network.cut('a', 'b');
     await world.scheduler.runFor(40);
+    void world.ping(30).catch(() => undefined);
     world.network.heal(FIXED);
     await world.scheduler.run();
     expect(service.served).toHaveLength(1);
     expect(await world.outcome(world.ping(30))).toMatch(/^ok/);
+  });
+
+  it('takes no notice of an answer that comes too late', async () => {
+    world.serve();
+    world.network.clog('b', 'a');
+    expect(await world.outcome(world.ping(30))).toBe('DKV_PEER_DISCONNECTED@30');
+    world.network.heal(FIXED);
+    await world.scheduler.run();
+    expect(world.trace.tail().at(-1)).toMatch(/arrive b>a/);
+    expect(world.remote.metrics().receivedBytes).toBe(0);
   });
 
   it('may know that it could not connect over a cut link, and then nothing was sent', async () => {
@@ -192,6 +203,7 @@ describe('SimNetwork', () => {
     expect(await world.outcome(world.ping())).toBe('ok@2');
     await world.scheduler.run();
     expect(service.served).toHaveLength(2);
+    expect(world.trace.tail().filter((line) => line.includes('arrive b>a'))).toHaveLength(1);
   });
 
   it('lets messages overtake each other', async () => {

@@ -50,7 +50,7 @@ describe('SimScheduler', () => {
     const seen: string[] = [];
     const deep = async (name: string): Promise<void> => {
       for (let turn = 0; turn < 300; turn++) {
-        await null;
+        await Promise.resolve();
       }
       await new Promise<void>((resolve) => process.nextTick(resolve));
       await Promise.resolve();
@@ -146,8 +146,8 @@ describe('SimScheduler', () => {
       'a rejection was not handled',
       () =>
         void (async () => {
-          await null;
-          await null;
+          await Promise.resolve();
+          await Promise.resolve();
           throw new Error('boom');
         })(),
     ],

@@ -366,6 +366,12 @@ describe('merged sets', () => {
     expect(findings.map((finding) => finding.rule).join()).toBe(rule);
   });
 
+  it('a set that nobody wrote is made up', () => {
+    expect(checkMergedSets([], new Map([['k', new Set(['a'])]]))).toMatchObject([
+      { rule: 'phantom', key: 'k' },
+    ]);
+  });
+
   it('a key without a set lost everything', () => {
     expect(checkMergedSets([put('a', 'v1', 0, 1)], new Map())).toMatchObject([
       { rule: 'lost-write', key: 'k' },

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { type Hint, TREE_BUCKETS } from '../ports/local-kv-repo.js';
+import {
+  bucketOf,
+  hintInKey,
+  hintKey,
+  hintRange,
+  idInRecordKey,
+  isRecordKey,
+  metaKey,
+  PARTITIONS_MAX,
+  placeInTreeKey,
+  recordKey,
+  recordRange,
+  TOTALS_KEY,
+  TREE_RANGE,
+  treeKey,
+} from './disk-keys.js';
+import { type StoreRange } from './store-engine.js';
+
+const id = (partition: number, key = 'k', namespace = 'default') => ({ partition, namespace, key });
+const hint = (nodeId: string, partition = 0, key = 'k'): Hint => ({ nodeId, ...id(partition, key) });
+const isWithin = (key: Uint8Array, { from, to }: StoreRange) =>
+  Buffer.compare(key, from) >= 0 && Buffer.compare(key, to) < 0;
+
+const NAMES = ['k', '', '\0', 'a\0b', '\uffff', '\u{10ffff}', 'x'.repeat(1024)].filter((name) => name !== '');
+
+describe('keys of the store', () => {
+  it('never change: data folders have them', () => {
+    expect(recordKey(id(0x0102, 'key', 'ns')).toString('hex')).toBe(
+      '010201' + '2d' + '6e73' + '00' + '6b6579',
+    );
+    expect(treeKey(0x0102, 63).toString('hex')).toBe('ffff0301023f');
+    expect(metaKey('boot').toString('hex')).toBe('ffff01626f6f74');
+    expect(hintKey({ nodeId: 'b', ...id(5, 'k', 'n') }).toString('hex')).toBe(
+      'ffff02' + '62' + '00' + '0005' + '6e006b',
+    );
+    expect(Buffer.from(TOTALS_KEY).toString('hex')).toBe('ffff04');
+  });
+
+  it('put a key into a bucket that never changes, and keys evenly into all', () => {
+    expect(['a', 'b', 'user:1', '\u{1f642}'].map((key) => bucketOf({ namespace: 'default', key }))).toEqual([
+      63, 5, 15, 53,
+    ]);
+    const counts = new Array<number>(TREE_BUCKETS).fill(0);
+    for (let at = 0; at < 64_000; at++) {
+      counts[bucketOf({ namespace: 'default', key: `user:${at}` })]!++;
+    }
+    expect(Math.min(...counts)).toBeGreaterThan(850);
+    expect(Math.max(...counts)).toBeLessThan(1150);
+  });
+
+  it('say of a record what it is', () => {
+    for (const name of NAMES) {
+      const key = recordKey(id(65_534, name));
+      expect(isRecordKey(key)).toBe(true);
+      expect(idInRecordKey(key)).toEqual(id(65_534, name));
+    }
+    expect(placeInTreeKey(treeKey(65_534, 63))).toEqual({ partition: 65_534, bucket: 63 });
+  });
+
+  it('keep a partition together, and a bucket of it', () => {
+    for (const partition of [0, 1, 255, 256, PARTITIONS_MAX - 1]) {
+      for (const name of NAMES) {
+        const key = recordKey(id(partition, name));
+        const bucket = bucketOf(id(partition, name));
+        expect(isWithin(key, recordRange({}))).toBe(true);
+        expect(isWithin(key, recordRange({ partition }))).toBe(true);
+        expect(isWithin(key, recordRange({ partition: partition + 1 }))).toBe(false);
+        for (let other = 0; other < TREE_BUCKETS; other++) {
+          expect(isWithin(key, recordRange({ partition, bucket: other }))).toBe(other === bucket);
+        }
+      }
+    }
+  });
+
+  it('go on right behind a key', () => {
+    const range = { partition: 1, bucket: bucketOf(id(1, 'k')) };
+    const behind = recordRange({ ...range, after: { namespace: 'default', key: 'k' } });
+    expect(isWithin(recordKey(id(1, 'k')), behind)).toBe(false);
+    // The nearest key there can be, in the same bucket or not.
+    const nearest = Buffer.concat([recordKey(id(1, 'k')), Uint8Array.of(0)]);
+    expect(isWithin(nearest, behind)).toBe(true);
+    expect(behind.to).toEqual(recordRange(range).to);
+  });
+
+  it("keep the node's own things out of the partitions and apart from each other", () => {
+    const own = [
+      metaKey('boot'),
+      metaKey('\uffff'),
+      hintKey(hint('b')),
+      treeKey(0, 0),
+      treeKey(65_534, 63),
+      TOTALS_KEY,
+    ];
+    for (const key of own) {
+      expect(isWithin(key, recordRange({}))).toBe(false);
+      expect(isWithin(key, recordRange({ partition: PARTITIONS_MAX - 1 }))).toBe(false);
+    }
+    expect(own.map((key) => isWithin(key, TREE_RANGE))).toEqual([false, false, false, true, true, false]);
+    expect(own.filter((key) => isWithin(key, hintRange('b')))).toHaveLength(1);
+  });
+
+  it('keep the hints of a node together, by partition, and away from names that begin alike', () => {
+    const hints = [hint('n', 0, '\uffff'), hint('n', 1), hint('n', 256), hint('n', 65_534, 'x\0y')];
+    expect(hints.map((one) => hintInKey('n', hintKey(one)))).toEqual(hints);
+    const keys = hints.map(hintKey);
+    expect([...keys].sort(Buffer.compare)).toEqual(keys);
+    expect(keys.every((key) => isWithin(key, hintRange('n')))).toBe(true);
+    for (const other of ['n-', 'n.', 'n1', 'nn', 'm', 'o', 'N']) {
+      expect(isWithin(hintKey(hint(other, 65_534, '\u{10ffff}')), hintRange('n'))).toBe(false);
+    }
+  });
+});

@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import { microtasks } from '../../testing/microtasks.js';
+import { GroupCommit } from './group-commit.js';
+
+interface Write {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+const MEBIBYTE = 1024 * 1024;
+const write = (name: string, bytes = 100): Write => ({ name, bytes });
+
+/** A group commit whose batches end when the test says so. */
+class Bench {
+  readonly groups: string[][] = [];
+  readonly failures: string[] = [];
+  underWay = 0;
+  private ends: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  readonly commits: GroupCommit<Write>;
+
+  constructor(pendingBytesMax = 1000) {
+    const commit = async (group: readonly Write[]) => {
+      this.groups.push(group.map(({ name }) => name));
+      this.underWay++;
+      await new Promise<void>((resolve, reject) => this.ends.push({ resolve, reject })).finally(
+        () => this.underWay--,
+      );
+    };
+    const onFailure = ({ message }: Error) => this.failures.push(message);
+    this.commits = new GroupCommit(commit, { pendingBytesMax, where: '/data', onFailure });
+  }
+
+  /** Ends the batch under way, with `error` if there is one. */
+  async end(error?: Error): Promise<void> {
+    const { resolve, reject } = this.ends.shift()!;
+    if (error) {
+      reject(error);
+    } else {
+      resolve();
+    }
+    await microtasks();
+  }
+}
+
+describe('group commit', () => {
+  it('writes what was asked for in one turn as one batch', async () => {
+    const bench = new Bench();
+    const done = Promise.all(['a', 'b', 'c'].map((name) => bench.commits.submit(write(name))));
+    await microtasks();
+    expect(bench.groups).toEqual([['a', 'b', 'c']]);
+    await bench.end();
+    await done;
+  });
+
+  it('has one batch under way at a time, and all that waited in the next', async () => {
+    const bench = new Bench();
+    void bench.commits.submit(write('a'));
+    await microtasks();
+    void bench.commits.submit(write('b'));
+    await microtasks();
+    void bench.commits.submit(write('c'));
+    await microtasks();
+    expect(bench.groups).toEqual([['a']]);
+    expect(bench.underWay).toBe(1);
+    await bench.end();
+    expect(bench.groups).toEqual([['a'], ['b', 'c']]);
+    expect(bench.underWay).toBe(1);
+    await bench.end();
+    expect(bench.underWay).toBe(0);
+  });
+
+  it('acknowledges a write when its batch is done, not before', async () => {
+    const bench = new Bench();
+    const acknowledged: string[] = [];
+    const submit = (name: string) =>
+      void bench.commits.submit(write(name)).then(() => acknowledged.push(name));
+    submit('a');
+    await microtasks();
+    submit('b');
+    await microtasks();
+    expect(acknowledged).toEqual([]);
+    await bench.end();
+    expect(acknowledged).toEqual(['a']);
+    await bench.end();
+    expect(acknowledged).toEqual(['a', 'b']);
+  });
+
+  it('splits what waits into batches of 4 MiB, in order', async () => {
+    const bench = new Bench(100 * MEBIBYTE);
+    const sizes = [1, 2, 2, 9, 1, 1];
+    const done = Promise.all(sizes.map((size, at) => bench.commits.submit(write(`${at}`, size * MEBIBYTE))));
+    for (let batch = 0; batch < 4; batch++) {
+      await microtasks();
+      await bench.end();
+    }
+    await done;
+    expect(bench.groups).toEqual([['0', '1'], ['2'], ['3'], ['4', '5']]);
+  });
+
+  it('refuses at once what does not fit beside what waits, and takes it when there is room', async () => {
+    const bench = new Bench(1000);
+    const first = bench.commits.submit(write('a', 600));
+    await microtasks();
+    await expect(bench.commits.submit(write('b', 401))).rejects.toMatchObject({
+      code: 'DKV_OVERLOADED',
+      message: expect.stringMatching(/600 bytes wait.*\/data.*1000/) as string,
+    });
+    void bench.commits.submit(write('c', 400));
+    expect(() => bench.commits.assertAccepting()).toThrow(/1000 bytes wait/);
+    await bench.end();
+    await first;
+    bench.commits.assertAccepting();
+    void bench.commits.submit(write('d', 600));
+    await bench.end();
+    await bench.end();
+    expect(bench.groups).toEqual([['a'], ['c'], ['d']]);
+  });
+
+  it('takes a write larger than the limit when nothing else waits', async () => {
+    const bench = new Bench(1000);
+    const done = bench.commits.submit(write('a', 5000));
+    await microtasks();
+    await bench.end();
+    await done;
+  });
+
+  it('drains', async () => {
+    const bench = new Bench();
+    await bench.commits.drained();
+    void bench.commits.submit(write('a'));
+    await microtasks();
+    void bench.commits.submit(write('b'));
+    let isDrained = false;
+    const drained = bench.commits.drained().then(() => (isDrained = true));
+    await bench.end();
+    expect(isDrained).toBe(false);
+    await bench.end();
+    await drained;
+    expect(bench.groups).toEqual([['a'], ['b']]);
+  });
+});
+
+describe('a batch that fails', () => {
+  it('is the last: its writes fail, those that wait are refused, and nothing is tried again', async () => {
+    const bench = new Bench();
+    const cause = new Error('EIO');
+    const settled = Promise.allSettled([bench.commits.submit(write('a')), bench.commits.submit(write('b'))]);
+    await microtasks();
+    const waiting = Promise.allSettled([bench.commits.submit(write('c'))]);
+    await microtasks();
+    await bench.end(cause);
+
+    const failed = { status: 'rejected', reason: { code: 'DKV_STORAGE_FAILED', cause } };
+    expect(await settled).toMatchObject([failed, failed]);
+    expect(await waiting).toMatchObject([{ status: 'rejected', reason: { code: 'DKV_READ_ONLY' } }]);
+    await expect(bench.commits.submit(write('d'))).rejects.toMatchObject({ code: 'DKV_READ_ONLY' });
+    expect(() => bench.commits.assertAccepting()).toThrow(expect.objectContaining({ code: 'DKV_READ_ONLY' }));
+    await bench.commits.drained();
+    expect(bench.groups).toEqual([['a', 'b']]);
+    expect(bench.commits.failure).toMatchObject({ code: 'DKV_STORAGE_FAILED', cause });
+    expect(bench.failures).toEqual([expect.stringMatching(/\/data failed: EIO.*start it again/)]);
+  });
+});
