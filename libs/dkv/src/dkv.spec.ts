@@ -6,7 +6,8 @@ import { ClusterView } from './cluster/cluster-view.js';
 import { Dkv, type DkvManyError } from './dkv.js';
 import { DkvError, type DkvErrorCode } from './dkv.errors.js';
 import { assertKey } from './model/key.js';
-import { type KvRecord, stampRecord } from './model/record.js';
+import { type WriteResult } from './model/peer-protocol.js';
+import { type KvRecord, stampRecord, stampTombstone } from './model/record.js';
 import { formatVersion } from './model/version.js';
 import { type Codec } from './ports/codec.js';
 import { type LocalKvRepo } from './ports/local-kv-repo.js';
@@ -57,8 +58,9 @@ class FakeProcessor {
     return recordOf(key, stored);
   }
 
-  async remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<boolean> {
-    return this.work('remove', key, () => this.held.delete(key), namespace, options);
+  async remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<WriteResult> {
+    const existed = await this.work('remove', key, () => this.held.delete(key), namespace, options);
+    return { record: stampTombstone({ namespace, key }, VERSION), existed };
   }
 
   private async work<T>(name: string, key: string, result: () => T, ...details: unknown[]): Promise<T> {

@@ -139,7 +139,8 @@ export class Dkv<V = unknown> {
 
   /** Deletes; resolves with whether there was a value. */
   async remove(key: string, options: DkvRemoveOptions = {}): Promise<boolean> {
-    return this.processor.remove(this.defaults.namespace, key, this.writing(options));
+    const { existed } = await this.processor.remove(this.defaults.namespace, key, this.writing(options));
+    return existed;
   }
 
   /** One answer per key, in order. @throws DkvManyError when a key fails. */

@@ -24,8 +24,8 @@ export interface HeldPartition {
  * 3. Distinct zones: as many lists as the balance permits have every copy in another zone, and copies in new
  *    zones come first in every list. With zones of unequal weight some lists must share a zone: give each zone
  *    the same weight, or more zones than copies, for none. A node of unknown zone counts as a zone of its own.
- * 4. A change moves few copies: without zones little more than what the joining node must get, or the leaving
- *    one had; in zones up to half as much again where lists would otherwise share one. Holders change little.
+ * 4. A change moves few copies: without zones hardly more than what the joining node must get or the leaving
+ *    one had; with zones more, where copies of a key would otherwise come to share one. Few holders change.
  *
  * An instance never changes and may be shared freely.
  */

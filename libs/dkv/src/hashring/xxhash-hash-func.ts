@@ -7,6 +7,6 @@ import { type HashFunc } from '../ports/hash-func.js';
  * WebAssembly behind it is compiled when it is made; hashing itself is synchronous.
  */
 export async function createXxhashHashFunc(): Promise<HashFunc> {
-  const { h32Raw } = await createXxhash();
-  return Object.freeze({ name: 'xxhash32', hash: (bytes: Uint8Array) => h32Raw(bytes) });
+  const xxhash = await createXxhash();
+  return Object.freeze({ name: 'xxhash32', hash: (bytes: Uint8Array) => xxhash.h32Raw(bytes) });
 }

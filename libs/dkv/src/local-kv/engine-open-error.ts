@@ -1,16 +1,16 @@
-/** What an engine says when it cannot open, told in our codes: both engines say it in words only. */
+/** What an engine says when it cannot open, told in our codes. */
 import { DkvError } from '../dkv.errors.js';
 
-/** LevelDB: `already held by process`; RocksDB: `lock hold by current process`, `While lock file: …: Resource …`. */
-const LOCKED = /already held by process|lock hold by current process|while lock file/i;
+/** RocksDB has no codes: `lock hold by current process` (this one), `While lock file: …: Resource …` (another). */
+const ROCKSDB_LOCKED = /lock hold by current process|while lock file/i;
 
 /** `DKV_STORE_LOCKED` when somebody else has the store open, else `DKV_STORAGE_FAILED`. */
 export function openErrorOf(engine: string, folder: string, cause: unknown): DkvError {
-  const reason = innermostReasonOf(cause);
-  if (LOCKED.test(reason)) {
+  const { message, code } = innermostOf(cause);
+  if (code === 'LEVEL_LOCKED' || ROCKSDB_LOCKED.test(message)) {
     return lockedError(folder, cause);
   }
-  return new DkvError('DKV_STORAGE_FAILED', `${engine} cannot open the store in ${folder}: ${reason}`, {
+  return new DkvError('DKV_STORAGE_FAILED', `${engine} cannot open the store in ${folder}: ${message}`, {
     cause,
   });
 }
@@ -24,10 +24,10 @@ export function lockedError(folder: string, cause?: unknown): DkvError {
   );
 }
 
-function innermostReasonOf(error: unknown): string {
+function innermostOf(error: unknown): Error & { readonly code?: unknown } {
   let innermost = error;
   while (innermost instanceof Error && innermost.cause instanceof Error) {
     innermost = innermost.cause;
   }
-  return innermost instanceof Error ? innermost.message : String(innermost);
+  return innermost instanceof Error ? innermost : new Error(String(innermost));
 }

@@ -45,42 +45,45 @@ async function probe(folder: string): Promise<string | undefined> {
   } catch {
     return 'the rocksdb package is not installed';
   }
+  return probeBinding(location, folder);
+}
+
+/** Why the binding at `location` does not run, tried in a folder of its own below `folder`; undefined when it does. */
+export async function probeBinding(
+  location: string,
+  folder: string,
+  timeoutMs = PROBE_TIMEOUT_MS,
+): Promise<string | undefined> {
   const place = await mkdtemp(join(folder, PROBE_PREFIX));
+  const options = {
+    // A core dump of the abort would land here, and go with the folder.
+    cwd: place,
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  } as const;
+  const args = ['-e', SCRIPT, location, join(place, 'store')];
   try {
-    return await runProbe(location, place);
+    return await new Promise((resolve) => {
+      execFile(process.execPath, args, options, (error, stdout, stderr) => {
+        const runs = !error && stdout.includes('runs');
+        resolve(runs ? undefined : reasonOf(error, stderr, timeoutMs));
+      });
+    });
   } finally {
     await rm(place, { recursive: true, force: true });
   }
 }
 
-function runProbe(location: string, place: string): Promise<string | undefined> {
-  const options = {
-    // A core dump of the abort would land here, and go with the folder.
-    cwd: place,
-    timeout: PROBE_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
-    env: { ...process.env, NODE_OPTIONS: '' },
-  } as const;
-  const args = ['-e', SCRIPT, location, join(place, 'store')];
-  return new Promise((resolve) => {
-    execFile(process.execPath, args, options, (error, stdout, stderr) => {
-      const runs = !error && stdout.includes('runs');
-      resolve(runs ? undefined : reasonOf(error, stderr));
-    });
-  });
-}
+type ExecError = Error & { readonly killed?: boolean; readonly signal?: NodeJS.Signals | null };
 
-function reasonOf(error: (Error & { killed?: boolean; signal?: unknown }) | null, stderr: string): string {
-  const said =
-    stderr
-      .split('\n')
-      .find((line) => /error|what\(\)|terminate/i.test(line))
-      ?.trim() ?? '';
-  const detail = said ? `: ${said.slice(0, 200)}` : '';
+function reasonOf(error: ExecError | null, stderr: string, timeoutMs: number): string {
   if (error?.killed) {
-    return `its probe had not ended after ${PROBE_TIMEOUT_MS} ms`;
+    return `its probe had not ended after ${timeoutMs} ms`;
   }
-  return typeof error?.signal === 'string'
+  const said = stderr.split('\n').find((line) => /^\s*(\w*Error:|terminate|what\(\))/.test(line));
+  const detail = said === undefined ? '' : `: ${said.trim().slice(0, 200)}`;
+  return error?.signal
     ? `its binding ends the process with ${error.signal} on Node ${process.version}${detail}`
     : `its binding fails on Node ${process.version}${detail}`;
 }

@@ -47,7 +47,8 @@ export class ProcessorKvService implements KvService {
     { level = this.defaults.writeConsistency }: KvWriteOptions,
   ): Promise<boolean> {
     assertNamespace(namespace);
-    return this.processor.remove(namespace, key, { level, timeoutMs: this.defaults.revertTimeoutMs });
+    const timeoutMs = this.defaults.revertTimeoutMs;
+    return (await this.processor.remove(namespace, key, { level, timeoutMs })).existed;
   }
 }
 

@@ -127,10 +127,9 @@ export class Processor implements PeerService {
     return record;
   }
 
-  /** Whether a reader saw a value just before. */
-  async remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<boolean> {
-    const { existed } = await this.write('remove', namespace, key, NO_BYTES, { ...options, ttlMs: 0 });
-    return existed;
+  /** The tombstone as committed, and whether a reader saw a value just before. */
+  remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<WriteResult> {
+    return this.write('remove', namespace, key, NO_BYTES, { ...options, ttlMs: 0 });
   }
 
   serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {

@@ -38,11 +38,7 @@ export class Reader {
     }
     const answer = level === 'one' ? this.readOne(id, own, deadline) : this.readQuorum(id, own, deadline);
     return deadline.race(answer, () => {
-      deadline.assertWanted();
-      throw new DkvError(
-        'DKV_TIMEOUT',
-        `Reading key ${JSON.stringify(id.key)} took over ${deadline.timeoutMs} ms.`,
-      );
+      throw this.late(id, deadline);
     });
   }
 
@@ -58,7 +54,7 @@ export class Reader {
     let cause: unknown;
     for (const nodeId of this.candidates(id, own)) {
       try {
-        const record = await this.copyOf(nodeId, id, deadline);
+        const record = await this.orOwnCopy(id, await this.copyOf(nodeId, id, deadline));
         if (this.shows(record, own, nodeId)) {
           if (own && record && nodeId === view.selfId) {
             this.ownWrites.settled(id, record.version);
@@ -75,7 +71,17 @@ export class Reader {
     if (own && own.version === undefined) {
       return this.readQuorum(id, own, deadline);
     }
-    throw this.tooFew(id, cause);
+    throw this.tooFew(id, cause, deadline);
+  }
+
+  /** What this node wrote while it is catching up is in its own copy: the newer of that and `record`. */
+  private async orOwnCopy(id: RecordId, record: KvRecord | undefined): Promise<KvRecord | undefined> {
+    const { view, local } = this.context;
+    if (this.caughtUp || !view.holds(id.partition)) {
+      return record;
+    }
+    const own = await local.get(id).catch(() => undefined);
+    return (own?.version ?? '') > (record?.version ?? '') ? own : record;
   }
 
   /** Whether a node's answer holds what this node wrote itself. */
@@ -108,7 +114,7 @@ export class Reader {
     const needed = majorityOf(view.ring.copies);
     const reachable = view.reachable(id.partition);
     if (reachable.length < needed) {
-      throw this.tooFew(id, undefined);
+      throw this.tooFew(id, undefined, deadline);
     }
     const answers = this.askAll(reachable, id, needed, own, deadline);
     const copies = await answers.enough;
@@ -135,7 +141,7 @@ export class Reader {
         if (copies.length >= needed && seen) {
           resolve([...copies]);
         } else if (open === 0) {
-          reject(this.tooFew(id, cause));
+          reject(this.tooFew(id, cause, deadline));
         }
       };
       const ask = async (nodeId: string) => {
@@ -161,9 +167,12 @@ export class Reader {
     return (await peers.call(nodeId, 'get', { id }, { timeoutMs, signal: deadline.signal })).record;
   }
 
-  private tooFew(id: RecordId, cause: unknown): DkvError {
+  private tooFew(id: RecordId, cause: unknown, deadline: Deadline): DkvError {
     if (isDkvError(cause, 'DKV_CORRUPT_RECORD', 'DKV_ABORTED')) {
       return cause;
+    }
+    if (deadline.over) {
+      return this.late(id, deadline, cause);
     }
     const { view, telemetry } = this.context;
     telemetry.quorumFailure('get');
@@ -174,5 +183,12 @@ export class Reader {
         `key ${JSON.stringify(id.key)}${why}.`,
       { cause },
     );
+  }
+
+  /** @throws DkvError `DKV_ABORTED` when it was the caller who ended it. */
+  private late(id: RecordId, deadline: Deadline, cause?: unknown): DkvError {
+    deadline.assertWanted();
+    const message = `Reading key ${JSON.stringify(id.key)} took over ${deadline.timeoutMs} ms.`;
+    return new DkvError('DKV_TIMEOUT', message, { cause });
   }
 }

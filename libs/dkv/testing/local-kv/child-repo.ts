@@ -24,13 +24,17 @@ export class ChildRepo {
   private waiting: { count: number; resolve: () => void } | undefined;
 
   constructor(options: ChildRepoOptions) {
-    this.child = spawn(process.execPath, [SCRIPT, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(process.execPath, [SCRIPT, JSON.stringify(options)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     const lines = createInterface({ input: this.child.stdout! });
     lines.on('line', (line) => {
       this.lines.push(line);
       this.notify(this.lines.length);
     });
-    this.closed = Promise.all([once(lines, 'close'), once(this.child, 'close')]).then(() => this.notify(Infinity));
+    this.closed = Promise.all([once(lines, 'close'), once(this.child, 'close')]).then(() =>
+      this.notify(Infinity),
+    );
   }
 
   /** Resolves when it has said `count` lines, or ended. */

@@ -7,8 +7,7 @@ import { VersionClock } from '../../src/cluster/version-clock.js';
 import { BytesCodec } from '../../src/codec/bytes-codec.js';
 import { Hashring } from '../../src/hashring/hashring.js';
 import { md5HashFunc } from '../../src/hashring/md5-hash-func.js';
-import { EngineLocalKvRepo, type StoreHome } from '../../src/local-kv/engine-local-kv-repo.js';
-import { MemoryStoreEngine } from '../../src/local-kv/memory-store-engine.js';
+import { EngineLocalKvRepo } from '../../src/local-kv/engine-local-kv-repo.js';
 import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js';
 import { RecordMerger } from '../../src/merger/record-merger.js';
 import { type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
@@ -25,9 +24,11 @@ import { type CapturedTelemetry, captureTelemetry } from '../captured-telemetry.
 import { CapturedLog } from '../captured-log.js';
 import { Incarnation } from './incarnation.js';
 import { SimClock } from './sim-clock.js';
-import { SimNetwork } from './sim-network.js';
+import { SimDisk } from './sim-disk.js';
+import { type ConnectionFaults, SimNetwork } from './sim-network.js';
 import { SimRandom } from './sim-random.js';
 import { SimScheduler } from './sim-scheduler.js';
+import { simHome } from './sim-store-engine.js';
 import { SimTrace } from './trace.js';
 
 export interface TestClusterOptions {
@@ -43,6 +44,12 @@ export interface TestClusterOptions {
   readonly limits?: Partial<CoreLimits>;
   /** Between two heartbeats to a peer. Default 500. */
   readonly heartbeatIntervalMs?: number;
+  /** Whether a write is synced before it is acknowledged, and so survives a loss of power. Default `wal`. */
+  readonly durability?: 'wal' | 'fsync';
+  /** What the ends of connections are like. Default: failures are noticed at once. */
+  readonly connections?: Partial<ConnectionFaults>;
+  /** Lines of the trace that are kept for reading. Default 500. */
+  readonly traceLinesMax?: number;
 }
 
 /** A request from one node to another. */
@@ -85,19 +92,21 @@ export function createTestCluster(size: number, options: TestClusterOptions = {}
 export class TestCluster {
   readonly scheduler = new SimScheduler();
   readonly network: SimNetwork;
+  readonly trace: SimTrace;
   readonly ring: Hashring;
   /** All requests since the last `forgetMessages`, in order. */
   readonly messages: TestMessage[] = [];
   private readonly nodes: ReadonlyMap<string, TestNode>;
 
   constructor(members: readonly ClusterNode[], options: TestClusterOptions) {
-    const { partitions = 64, replicas = 2, seed = 1 } = options;
+    const { partitions = 64, replicas = 2, seed = 1, connections = PROMPT, traceLinesMax = 500 } = options;
     const random = new SimRandom(seed);
+    this.trace = new SimTrace({ linesMax: traceLinesMax });
     this.network = new SimNetwork({
       scheduler: this.scheduler,
       random: random.fork('network'),
-      trace: new SimTrace({ linesMax: 500 }),
-      connections: PROMPT,
+      trace: this.trace,
+      connections,
     });
     this.ring = Hashring.of(members, { partitions, replicas, hashFunc: md5HashFunc });
     this.nodes = new Map(
@@ -182,12 +191,13 @@ export class TestCluster {
     return record && Buffer.from(record.value).toString();
   }
 
-  remove(
+  async remove(
     nodeId: string,
     key: string,
     { level = 'quorum', timeoutMs = 5_000 }: Asked<WriteLevel> = {},
   ): Promise<boolean> {
-    return this.settle(this.node(nodeId).processor.remove(NAMESPACE, key, { level, timeoutMs }));
+    const { processor } = this.node(nodeId);
+    return (await this.settle(processor.remove(NAMESPACE, key, { level, timeoutMs }))).existed;
   }
 
   /** The record in a node's own store, tombstones included. */
@@ -246,7 +256,7 @@ export class TestNode {
   clock!: SimClock;
   private life: Incarnation | undefined;
   private remote!: RemoteKvRepo;
-  private disk = new MemoryStoreEngine();
+  readonly disk: SimDisk;
 
   constructor(
     private readonly cluster: TestCluster,
@@ -254,7 +264,19 @@ export class TestNode {
     private readonly members: readonly ClusterNode[],
     private readonly random: SimRandom,
     private readonly options: TestClusterOptions,
-  ) {}
+  ) {
+    const { scheduler, trace } = cluster;
+    this.disk = new SimDisk({ scheduler, random: random.fork('disk'), trace, name: nodeId });
+  }
+
+  get alive(): boolean {
+    return this.life?.alive ?? false;
+  }
+
+  /** Names this start of the node. */
+  get incarnation(): string {
+    return this.life?.name ?? `${this.nodeId}#0`;
+  }
 
   async start(): Promise<void> {
     if (this.life?.alive) {
@@ -263,7 +285,7 @@ export class TestNode {
     const life = this.life?.next() ?? new Incarnation(this.nodeId, 1);
     this.life = life;
     this.clock = this.clock?.inherit(life) ?? new SimClock(this.cluster.scheduler, life);
-    await this.openStore();
+    await this.openStore(life);
     await this.assemble(life);
     const started = this.processor.start();
     this.cluster.network.listen(life, this.processor);
@@ -283,18 +305,23 @@ export class TestNode {
 
   /** Puts a new, empty disk in. Kill the node first. */
   loseDisk(): void {
-    this.disk = new MemoryStoreEngine();
+    this.disk.wipe();
   }
 
-  private async openStore(): Promise<void> {
+  /** Makes every write of the disk fail from now on; reads go on. */
+  breakDisk(): void {
+    this.disk.setFaults({ writeErrorRate: 1 });
+  }
+
+  private async openStore(life: Incarnation): Promise<void> {
     const { ring } = this.cluster;
     const options = {
-      durability: 'wal',
+      durability: this.options.durability ?? 'wal',
       pendingBytesMax: 64 * MIB,
       cacheBytesMax: 0,
       logger: this.log,
-    } as const;
-    this.local = new EngineLocalKvRepo(homeOf(this.disk), options);
+    };
+    this.local = new EngineLocalKvRepo(simHome(this.disk, life), options);
     await this.local.open({ nodeId: this.nodeId, partitions: ring.partitions, hashFunc: ring.hashFunc.name });
   }
 
@@ -330,22 +357,6 @@ export class TestNode {
     this.view = view;
     this.processor = new Processor(context, liveness, guard);
   }
-}
-
-/** A disk that keeps what it has when the process that used it closes it or dies. */
-function homeOf(disk: MemoryStoreEngine): StoreHome {
-  return {
-    where: 'memory',
-    open: async () => ({
-      name: disk.name,
-      get: (key) => disk.get(key),
-      batch: (operations) => disk.batch(operations),
-      iterate: (range) => disk.iterate(range),
-      sizeBytes: () => disk.sizeBytes(),
-      close: async () => {},
-    }),
-    release: () => {},
-  };
 }
 
 /** Notes every request before it is sent. */

@@ -178,6 +178,26 @@ describe('SimDisk as a store', () => {
     expect(await machine.content()).toBe('');
   });
 
+  it('makes durable what came before a sync, not what came after it', async () => {
+    const { disk } = machine;
+    const first = disk.append([put('a')]);
+    const second = disk.append([put('b')]);
+    disk.sync(second);
+    disk.append([put('c')]);
+    disk.sync(first);
+    expect(disk.unsyncedBatches).toBe(1);
+  });
+
+  it('has what is written in the trace, to the byte', async () => {
+    const digestOf = async (value: string): Promise<string> => {
+      const one = await new Machine().start();
+      await one.write([put('a', value)], true);
+      return one.trace.digest;
+    };
+    expect(await digestOf('x')).toBe(await digestOf('x'));
+    expect(await digestOf('x')).not.toBe(await digestOf('y'));
+  });
+
   it('flips one bit of what is stored', async () => {
     await machine.write([put('a', 'xyz')], true);
     machine.kill();
@@ -263,6 +283,16 @@ describe('SimDisk after a crash', () => {
         await machine.start();
         machine.kill();
         machine.disk.losePower();
+      },
+    ],
+    [
+      'a batch turned away by a full disk never appears',
+      ['a=a'],
+      async (machine) => {
+        await machine.write([put('a')], true);
+        machine.disk.setFaults({ capacityBytes: 3 });
+        expect(await machine.code(machine.write([put('b')], true))).toBe('ENOSPC');
+        machine.kill();
       },
     ],
     [

@@ -92,6 +92,19 @@ describe('SimNetwork', () => {
     expect(service.served).toHaveLength(1);
     expect(world.remote.metrics().sentBytes).toBeGreaterThan(0);
     expect(world.remote.metrics().receivedBytes).toBeGreaterThan(0);
+    // Its time-out does not keep a run going.
+    await world.scheduler.run();
+    expect(world.scheduler.nowMs).toBe(2);
+  });
+
+  it('stops an incarnation that listens, not the one after it', async () => {
+    const stop = world.network.listen(world.b, new EchoService(world.b));
+    expect(() => world.network.listen(world.b.next(), new EchoService(world.b))).toThrow(TypeError);
+    stop();
+    const second = world.serve(world.b.next());
+    stop();
+    expect(await world.outcome(world.ping())).toBe('ok@2');
+    expect(second.served).toHaveLength(1);
   });
 
   it('shares no memory: not with the request, not with the answer, not between duplicates', async () => {

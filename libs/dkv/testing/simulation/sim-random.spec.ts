@@ -44,6 +44,8 @@ describe('SimRandom', () => {
     expect(Math.max(...delays)).toBeLessThanOrEqual(40);
     expect(delays.reduce((a, b) => a + b) / delays.length).toBeCloseTo(5, 0);
     expect(random.shuffle([1, 2, 3, 4, 5]).sort()).toEqual([1, 2, 3, 4, 5]);
+    const orders = new Set(Array.from({ length: 100 }, () => random.shuffle(['a', 'b', 'c']).join('')));
+    expect([...orders].sort()).toEqual(['abc', 'acb', 'bac', 'bca', 'cab', 'cba']);
     expect(random.chance(0)).toBe(false);
     expect(random.chance(1)).toBe(true);
     expect(() => random.pick([])).toThrow(TypeError);

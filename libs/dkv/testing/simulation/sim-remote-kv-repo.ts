@@ -125,7 +125,7 @@ class Exchange {
     // The request may still be on its way then: a later incarnation can get it, so this is never "unreachable".
     if (target !== undefined) {
       const reset = target.incarnation.onKill(() => {
-        if (!this.settled && this.back.random.chance(connections.resetRate)) {
+        if (this.back.random.chance(connections.resetRate)) {
           this.back.carry(`${this.label} reset`, () =>
             this.fail('DKV_PEER_DISCONNECTED', 'the connection was reset'),
           );

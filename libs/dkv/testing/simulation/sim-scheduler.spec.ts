@@ -167,6 +167,8 @@ describe('SimScheduler', () => {
   });
 
   it('gives the process its listeners back, also when runs overlap', async () => {
+    const mine = (): void => expect.fail('the process heard of it');
+    process.on('unhandledRejection', mine);
     const before = process.listeners('unhandledRejection');
     const short = new SimScheduler();
     const long = new SimScheduler();
@@ -184,6 +186,7 @@ describe('SimScheduler', () => {
     const results = await Promise.allSettled([short.run(), long.run()]);
     expect(results[0]).toMatchObject({ status: 'rejected' });
     expect(process.listeners('unhandledRejection')).toEqual(before);
+    process.removeListener('unhandledRejection', mine);
   });
 
   it('refuses two runs at once and delays that are none', async () => {

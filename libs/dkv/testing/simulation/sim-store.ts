@@ -1,7 +1,7 @@
 /** One process's view of a simulated disk: an ordered map of bytes with delays, errors and crashes. */
 import { DkvError } from '../../src/dkv.errors.js';
 import { crc32 } from '../../src/model/checksum.js';
-import { never, type Incarnation } from './incarnation.js';
+import { type Incarnation } from './incarnation.js';
 import {
   applyOperations,
   byteString,
@@ -118,9 +118,6 @@ export class SimStore {
   private async write(operations: readonly DiskOperation[], sync: boolean): Promise<void> {
     const { disk } = this;
     this.opened();
-    if (!this.self.alive) {
-      return never();
-    }
     this.unwritten.add(operations);
     await this.wait(disk.faults.writeDelay);
     this.unwritten.delete(operations);

@@ -1,0 +1,135 @@
+/** Breaks a test cluster at random times, never more than the store promises to survive, and mends it in the end. */
+import { type TestCluster } from './sim-cluster.js';
+import { type SimRandom } from './sim-random.js';
+
+export interface FaultInjectorOptions {
+  /** A crash may take unsynced writes along: only where writes are synced before they are acknowledged. */
+  readonly losesPower: boolean;
+}
+
+type Fault = (this: FaultInjector) => void;
+
+/** Wall clocks are moved about within this of the true time: two of them stay within the tolerated offset. */
+const CLOCK_OFFSET_MS_MAX = 200;
+
+export class FaultInjector {
+  /** Faults so far. */
+  count = 0;
+  private running = false;
+  private readonly offsets = new Map<string, number>();
+  private readonly restarts = new Set<Promise<void>>();
+
+  constructor(
+    private readonly cluster: TestCluster,
+    private readonly random: SimRandom,
+    private readonly options: FaultInjectorOptions,
+  ) {}
+
+  begin(): void {
+    this.running = true;
+    void this.strike();
+  }
+
+  end(): void {
+    this.running = false;
+  }
+
+  /** Heals the network and starts whoever is down. */
+  async repairAll(): Promise<void> {
+    this.cluster.heal();
+    await Promise.all(this.restarts);
+    for (const nodeId of this.cluster.nodeIds) {
+      if (!this.cluster.node(nodeId).alive) {
+        await this.cluster.node(nodeId).start();
+      }
+    }
+  }
+
+  private async strike(): Promise<void> {
+    const { scheduler } = this.cluster;
+    while (this.running) {
+      await scheduler.sleep(100 + this.random.int(2_000));
+      if (this.running) {
+        this.count++;
+        this.random.pick(FAULTS).call(this);
+      }
+    }
+  }
+
+  kill(): void {
+    const node = this.cluster.node(this.anyNode());
+    if (node.alive) {
+      node.kill();
+      if (this.options.losesPower && this.random.chance(0.5)) {
+        node.disk.losePower();
+      }
+      const restart = this.restart(node.nodeId);
+      this.restarts.add(restart);
+      void restart.finally(() => this.restarts.delete(restart));
+    }
+  }
+
+  splitNetwork(): void {
+    const { nodeIds } = this.cluster;
+    const side = nodeIds.filter(() => this.random.chance(0.5));
+    this.cluster.partition(
+      side,
+      nodeIds.filter((nodeId) => !side.includes(nodeId)),
+    );
+  }
+
+  cutOneWay(): void {
+    this.cluster.network.cut(this.anyNode(), this.anyNode());
+  }
+
+  clog(): void {
+    this.cluster.network.clog(this.anyNode(), this.anyNode());
+  }
+
+  disturb(): void {
+    this.cluster.network.setFaults({
+      dropRate: this.random.pick([0, 0.02, 0.2]),
+      duplicateRate: this.random.pick([0, 0.1]),
+      overloadRate: this.random.pick([0, 0.05]),
+      delay: { minMs: 0.2, meanMs: this.random.pick([0.5, 20, 300]), maxMs: 3_000 },
+    });
+  }
+
+  healNetwork(): void {
+    this.cluster.heal();
+  }
+
+  moveClock(): void {
+    const node = this.cluster.node(this.anyNode());
+    const offset = this.random.int(2 * CLOCK_OFFSET_MS_MAX) - CLOCK_OFFSET_MS_MAX;
+    node.clock.jump(offset - (this.offsets.get(node.nodeId) ?? 0));
+    this.offsets.set(node.nodeId, offset);
+  }
+
+  slowDisk(): void {
+    const meanMs = this.random.pick([0.1, 30, 400]);
+    this.cluster.node(this.anyNode()).disk.setFaults({ syncDelay: { minMs: 0.1, meanMs, maxMs: 2_000 } });
+  }
+
+  private async restart(nodeId: string): Promise<void> {
+    await this.cluster.scheduler.sleep(50 + this.random.int(8_000));
+    await this.cluster.node(nodeId).start();
+  }
+
+  private anyNode(): string {
+    return this.random.pick(this.cluster.nodeIds);
+  }
+}
+
+/** Healing stands more than once, so that the store is not cut off for good. */
+const FAULTS: readonly Fault[] = [
+  FaultInjector.prototype.kill,
+  FaultInjector.prototype.splitNetwork,
+  FaultInjector.prototype.cutOneWay,
+  FaultInjector.prototype.clog,
+  FaultInjector.prototype.disturb,
+  FaultInjector.prototype.moveClock,
+  FaultInjector.prototype.slowDisk,
+  FaultInjector.prototype.healNetwork,
+  FaultInjector.prototype.healNetwork,
+];
