@@ -42,7 +42,7 @@ const VALUES: readonly unknown[] = [
 
 const json = (value: unknown) => ({ body: JSON.stringify(value) });
 
-describe('a healthy cluster', () => {
+describe('a healthy cluster', { timeout: 300_000 }, () => {
   const cluster = useCluster(3);
 
   it('gives what one node wrote to whoever asks any other', async () => {

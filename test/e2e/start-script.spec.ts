@@ -32,7 +32,10 @@ describe('npm start', { timeout: 300_000 }, () => {
     peerPort = ports[NODES]!;
   });
 
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      process.stderr.write(output);
+    }
     if (script && script.exitCode === null && script.signalCode === null) {
       script.kill('SIGTERM');
       await ended();

@@ -5,7 +5,13 @@ import { ANY_COST, level, type Levelling } from './leveller.js';
 function levelling(lists: string[], quotas: number[], cost: (to: string) => number = () => 0) {
   const letter = (node: number) => String.fromCharCode(97 + node);
   const loadOf = (node: number) => lists.filter((list) => list.includes(letter(node))).length;
-  const nodes = Math.max(quotas.length, ...lists.join('').split('').map((name) => name.charCodeAt(0) - 96));
+  const nodes = Math.max(
+    quotas.length,
+    ...lists
+      .join('')
+      .split('')
+      .map((name) => name.charCodeAt(0) - 96),
+  );
   const loads = Int32Array.from({ length: nodes }, (_, node) => loadOf(node));
   let steps = 0;
   const value: Levelling = {
@@ -19,7 +25,9 @@ function levelling(lists: string[], quotas: number[], cost: (to: string) => numb
       }
     },
     cost: (partition, from, to) =>
-      lists[partition]!.includes(letter(from)) && !lists[partition]!.includes(letter(to)) ? cost(letter(to)) : Infinity,
+      lists[partition]!.includes(letter(from)) && !lists[partition]!.includes(letter(to))
+        ? cost(letter(to))
+        : Infinity,
     draw: (partition, to) => ((partition * 7 + to * 3) % 10) / 10,
     shift: (partition, from, to) => {
       lists[partition] = lists[partition]!.replace(letter(from), letter(to));

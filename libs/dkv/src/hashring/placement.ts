@@ -22,17 +22,19 @@ export class Placement {
   readonly held: readonly Set<number>[];
   /** Per zone, how many of its copies are in a list with another of its copies at a lower rank. */
   readonly crowded: Int32Array;
-  private readonly before: Int32Array;
 
-  /** @param slots node at `partition * copies + rank`; taken over, not copied */
+  /**
+   * @param slots node at `partition * copies + rank`; changed in place
+   * @param before the same as it is in use up to now
+   */
   constructor(
     { partitions, copies, zoneOf }: PlacementShape,
     readonly slots: Int32Array,
+    private readonly before: Int32Array,
   ) {
     this.partitions = partitions;
     this.copies = copies;
     this.zoneOf = zoneOf;
-    this.before = slots.slice();
     this.held = zoneOf.map(() => new Set<number>());
     this.crowded = new Int32Array(Math.max(...zoneOf) + 1);
     for (let partition = 0; partition < partitions; partition++) {
@@ -53,7 +55,7 @@ export class Placement {
     return this.find(this.slots, partition, node);
   }
 
-  /** Its rank when the work began; -1: had no copy. */
+  /** Its rank before the change; -1: had no copy. */
   rankBefore(partition: number, node: number): number {
     return this.find(this.before, partition, node);
   }

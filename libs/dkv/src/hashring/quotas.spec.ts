@@ -73,7 +73,12 @@ describe('zonedShares', () => {
 
   it('do not jump where a share becomes whole: that would move copies everywhere', () => {
     const shareOfSmallZones = (weight: number) =>
-      zonedShares([...Array<number>(60).fill(1), ...Array<number>(40).fill(weight)], zones(60, 20, 20), 1024, 3)[60]!;
+      zonedShares(
+        [...Array<number>(60).fill(1), ...Array<number>(40).fill(weight)],
+        zones(60, 20, 20),
+        1024,
+        3,
+      )[60]!;
     const below = shareOfSmallZones(0.999);
     const above = shareOfSmallZones(1.001);
     expect(above - below).toBeLessThan(0.2);

@@ -33,7 +33,8 @@ interface Plan {
 /** @param nodes sorted by id */
 export function tableOf(nodes: readonly RingNode[], partitions: number, replicas: number): RingTable {
   const plan = planFor(nodes, partitions, replicas);
-  return levelled(plan, firstGuess(plan), nodes.length, true);
+  const slots = firstGuess(plan);
+  return levelled(plan, slots, slots.slice(), true);
 }
 
 /** @param nodes sorted by id */
@@ -45,9 +46,14 @@ export function tableAfter(previous: RingTable, nodes: readonly RingNode[], repl
   let next = nodes.length;
   const renumbered = previous.nodes.map(({ nodeId }) => indexOf.get(nodeId) ?? next++);
   const slots = new Int32Array(partitions * copies);
+  const before = new Int32Array(partitions * copies);
   for (let partition = 0; partition < partitions; partition++) {
     const first = partition * previous.copies;
     const list = Array.from(previous.slots.subarray(first, first + previous.copies), (i) => renumbered[i]!);
+    for (let rank = list.length; rank < copies; rank++) {
+      list.push(next + rank);
+    }
+    before.set(list.slice(0, copies), partition * copies);
     while (list.length > copies) {
       // Lists become shorter only when there are fewer nodes than copies: some in the list have left.
       list.splice(
@@ -55,11 +61,9 @@ export function tableAfter(previous: RingTable, nodes: readonly RingNode[], repl
         1,
       );
     }
-    for (let rank = 0; rank < copies; rank++) {
-      slots[partition * copies + rank] = list[rank] ?? next + rank;
-    }
+    slots.set(list, partition * copies);
   }
-  return levelled(plan, slots, next + copies, false);
+  return levelled(plan, slots, before, false);
 }
 
 function planFor(nodes: readonly RingNode[], partitions: number, replicas: number): Plan {
@@ -105,12 +109,16 @@ function firstGuess({ nodes, partitions, copies, weights, seeds, zones, shares }
   return drawLists(drawnZones, partitions, copies);
 }
 
-/** @param nodeCount of all numbers that may be in `slots` */
-function levelled(plan: Plan, slots: Int32Array, nodeCount: number, fresh: boolean): RingTable {
+function levelled(plan: Plan, slots: Int32Array, before: Int32Array, fresh: boolean): RingTable {
   const { nodes, partitions, copies, zones, shares } = plan;
-  const zoneOf = Array.from({ length: nodeCount }, (_, node) => zones.length + node);
+  const numbers =
+    Math.max(
+      nodes.length - 1,
+      slots.reduce((highest, node) => Math.max(highest, node), 0),
+    ) + 1;
+  const zoneOf = Array.from({ length: numbers }, (_, node) => zones.length + node);
   zones.forEach((zone, index) => zone.forEach((node) => (zoneOf[node] = index)));
-  const placement = new Placement({ partitions, copies, zoneOf }, slots);
+  const placement = new Placement({ partitions, copies, zoneOf }, slots, before);
   const loads = placement.held.map(({ size }) => size);
   const quotas = roundZonesNear(shares, zones, partitions * copies, loads);
   levelCopies(placement, { ...plan, quotas, fresh });

@@ -13,6 +13,7 @@ import { type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js'
 import { createLocalKvRepo, type CreateLocalKvRepoOptions } from './create-local-kv-repo.js';
 import { DataFolder } from './data-folder.js';
 import { MemoryStoreEngine } from './memory-store-engine.js';
+import { createIdentity } from './store-identity.js';
 
 const IDENTITY: StoreIdentity = { nodeId: 'n1', partitions: 8, hashFunc: 'md5' };
 const ID = { partition: 0, namespace: 'default', key: 'k' };
@@ -202,6 +203,15 @@ describe('a data folder in use', () => {
         expect((outcome.reason as DkvError).code).toMatch(/^DKV_STORE_(LOCKED|MISMATCH)$/);
       }
     }
+  });
+
+  it('keeps the identity of who was faster', async () => {
+    await written();
+    const identity = await identityFile();
+    const own = { format: 1, engine: 'rocksdb', state: 'making', ...IDENTITY, nodeId: 'n2' } as const;
+    expect(await createIdentity(dataDir, own)).toBe(false);
+    expect(await identityFile()).toEqual(identity);
+    expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'store-identity']);
   });
 
   it('is let go of when opening fails', async () => {

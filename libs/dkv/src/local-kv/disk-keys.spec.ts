@@ -56,6 +56,10 @@ describe('keys of the store', () => {
       expect(isRecordKey(key)).toBe(true);
       expect(idInRecordKey(key)).toEqual(id(65_534, name));
     }
+    const ofALaterKind = Buffer.from([0, 1, 2, 0, 0x61, 0, 0x62]);
+    expect(isWithin(ofALaterKind, recordRange({}))).toBe(true);
+    expect(isRecordKey(ofALaterKind)).toBe(false);
+    expect(isWithin(ofALaterKind, recordRange({ partition: 1 }))).toBe(false);
     expect(placeInTreeKey(treeKey(65_534, 63))).toEqual({ partition: 65_534, bucket: 63 });
   });
 

@@ -110,7 +110,6 @@ export class GroupCommit<W extends GroupWrite> {
     );
     this.limits.onFailure(this.firstFailure);
     const waiting = this.queue.splice(0);
-    this.bytes -= bytesOf(waiting);
     group.forEach(({ reject }) => reject(this.firstFailure!));
     waiting.forEach(({ reject }) => reject(this.readOnly()));
   }

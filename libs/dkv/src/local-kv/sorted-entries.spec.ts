@@ -33,6 +33,8 @@ describe('sorted entries', () => {
     }
     expect(entries.bytes).toBe(0);
     expect(entries.page(key(0), false, END, 10)).toEqual([]);
+    entries.set(key(7), key(7));
+    expect(entries.get(key(7))).toEqual(key(7));
   });
 
   it('give pages from a key on, or behind it, up to another', () => {

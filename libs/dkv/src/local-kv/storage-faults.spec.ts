@@ -26,6 +26,7 @@ class FaultyEngine extends MemoryStoreEngine {
   batchError: Error | undefined;
   readError: Error | undefined;
   stall: Promise<void> | undefined;
+  isClosed = false;
 
   override async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     this.mayFailToRead();
@@ -35,6 +36,9 @@ class FaultyEngine extends MemoryStoreEngine {
   override async batch(operations: readonly StoreOperation[], options?: BatchOptions): Promise<void> {
     this.batches.push({ operations, sync: options?.sync === true });
     await this.stall;
+    if (this.isClosed) {
+      throw new Error('A batch after the end.');
+    }
     if (this.batchError) {
       throw this.batchError;
     }
@@ -46,7 +50,9 @@ class FaultyEngine extends MemoryStoreEngine {
     yield* super.iterate(range);
   }
 
-  override async close(): Promise<void> {}
+  override async close(): Promise<void> {
+    this.isClosed = true;
+  }
 
   private mayFailToRead(): void {
     if (this.readError) {
@@ -68,7 +74,14 @@ class Bench {
   }
 
   async reopen(options: Partial<EngineLocalKvRepoOptions> = {}): Promise<void> {
-    const home = { where: '/data/n1', open: async () => this.engine, release: () => void this.released++ };
+    const home = {
+      where: '/data/n1',
+      open: async () => {
+        this.engine.isClosed = false;
+        return this.engine;
+      },
+      release: () => void this.released++,
+    };
     const defaults = {
       durability: 'wal',
       pendingBytesMax: 1_000_000,
@@ -146,6 +159,36 @@ describe('group commit of the repository', () => {
     await writing;
     expect((await bench.repo.get(idOf('k')))?.version).toBe(recordOf('k', 2).version);
     expect(bench.repo.getTree(1)).not.toEqual(digests);
+  });
+
+  it('keeps what a change returned, whatever becomes of its bytes before they are durable', async () => {
+    const bench = await Bench.open({ cacheBytesMax: 100_000 });
+    const release = bench.holdUp();
+    const value = Buffer.from('as it was');
+    const writing = bench.put(recordOf('k', 1, value));
+    await microtasks();
+    value.fill(0);
+    release();
+    await writing;
+    expect(Buffer.from((await bench.repo.get(idOf('k')))!.value).toString()).toBe('as it was');
+  });
+
+  it('writes what waits before it closes', async () => {
+    const bench = await Bench.open();
+    const release = bench.holdUp();
+    const writes = [bench.put(recordOf('a'))];
+    await microtasks();
+    writes.push(bench.put(recordOf('b')), bench.put(recordOf('c')));
+    await microtasks();
+    let isClosed = false;
+    const closing = bench.repo.close().then(() => (isClosed = true));
+    await microtasks();
+    expect(isClosed).toBe(false);
+    release();
+    await Promise.all([...writes, closing]);
+    expect(bench.engine.isClosed).toBe(true);
+    await bench.reopen();
+    expect((await bench.keys()).sort()).toEqual(['a', 'b', 'c']);
   });
 
   it('refuses more than may wait, storing nothing of it, and goes on when there is room', async () => {
@@ -326,8 +369,8 @@ describe('damage on the disk', () => {
   it('of a tree or the counters keeps the store from opening', async () => {
     for (const key of [treeKey(1, 2), TOTALS_KEY]) {
       const bench = await Bench.open();
-      await bench.repo.close();
       await bench.engine.batch([{ type: 'put', key, value: Uint8Array.of(1, 2, 3) }]);
+      await bench.repo.close();
       await expect(bench.reopen()).rejects.toMatchObject({
         code: 'DKV_CORRUPT_RECORD',
         message: expect.stringContaining('/data/n1') as string,

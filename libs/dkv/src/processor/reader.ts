@@ -38,6 +38,7 @@ export class Reader {
     }
     const answer = level === 'one' ? this.readOne(id, own, deadline) : this.readQuorum(id, own, deadline);
     return deadline.race(answer, () => {
+      deadline.assertWanted();
       throw this.late(id, deadline);
     });
   }
@@ -185,9 +186,7 @@ export class Reader {
     );
   }
 
-  /** @throws DkvError `DKV_ABORTED` when it was the caller who ended it. */
   private late(id: RecordId, deadline: Deadline, cause?: unknown): DkvError {
-    deadline.assertWanted();
     const message = `Reading key ${JSON.stringify(id.key)} took over ${deadline.timeoutMs} ms.`;
     return new DkvError('DKV_TIMEOUT', message, { cause });
   }

@@ -50,7 +50,7 @@ export class WriteCoordinator {
     const { partition } = operation.id;
     this.replica.assertHolds(partition);
     const needed = copiesNeeded(operation.level, view.ring.copies);
-    this.assertReachable(partition, needed);
+    this.assertReachable(operation, needed);
     if (view.clockSuspect) {
       throw new DkvError(
         'DKV_CLOCK_SKEW',
@@ -134,11 +134,11 @@ export class WriteCoordinator {
     return stampRecord({ ...incoming, value: merger.writeValue(current, incoming) });
   }
 
-  private assertReachable(partition: number, needed: number): void {
+  private assertReachable({ kind, id: { partition } }: WriteOperation, needed: number): void {
     const { view, telemetry } = this.context;
     const reachable = view.reachable(partition);
     if (reachable.length < needed) {
-      telemetry.quorumFailure('addOrUpdate');
+      telemetry.quorumFailure(kind);
       throw new DkvError(
         'DKV_QUORUM_NOT_REACHED',
         `The write needs ${needed} of the nodes ${view.ring.preferenceList(partition).join(', ')}; only ` +

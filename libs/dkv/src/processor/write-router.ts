@@ -77,7 +77,8 @@ export class WriteRouter {
         break;
       }
     }
-    if (isDkvError(cause, 'DKV_OVERLOADED') || (isDkvError(cause) && candidates.length === 1)) {
+    const told = isDkvError(cause) && candidates.length === 1 && cause.code !== 'DKV_PEER_UNREACHABLE';
+    if (isDkvError(cause, 'DKV_OVERLOADED') || told) {
       throw cause;
     }
     throw this.refused(operation, cause);
@@ -119,12 +120,12 @@ export class WriteRouter {
     return this.coordinator.write(operation, new Deadline(clock, timeoutMs - lateMs));
   }
 
-  private candidates({ id, level }: WriteOperation): readonly string[] {
+  private candidates({ kind, id, level }: WriteOperation): readonly string[] {
     const { view, telemetry } = this.context;
     const reachable = view.reachable(id.partition);
     const needed = copiesNeeded(level, view.ring.copies);
     if (reachable.length < needed) {
-      telemetry.quorumFailure('addOrUpdate');
+      telemetry.quorumFailure(kind);
       throw new DkvError(
         'DKV_QUORUM_NOT_REACHED',
         `Writing key ${JSON.stringify(id.key)} at level ${level} needs ${needed} of the nodes ` +

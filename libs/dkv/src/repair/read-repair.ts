@@ -10,6 +10,9 @@ export interface Copy {
 }
 
 export class ReadRepair {
+  /** Joins that no node holds: another one made later may carry the same version, so they must not be spread. */
+  private readonly unstored = new WeakSet<KvRecord>();
+
   constructor(
     private readonly context: CoreContext,
     private readonly replica: Replica,
@@ -33,7 +36,7 @@ export class ReadRepair {
     const newest = newestOf(copies)!;
     let joined = newest.record!;
     for (const { record } of copies) {
-      if (record && record.version !== joined.version) {
+      if (record && record.version !== newest.record!.version) {
         joined = await this.joinAt(newest.nodeId, id, record, joined);
       }
     }
@@ -42,16 +45,19 @@ export class ReadRepair {
 
   /** When no node can store it now: the reader sees the join, and repair makes it again. */
   private joinUnstored(copies: readonly Copy[]): KvRecord {
-    return copies.reduce<KvRecord | undefined>(
+    const join = copies.reduce<KvRecord | undefined>(
       (joined, { record }) => (record ? this.replica.joined(joined, record) : joined),
       undefined,
     )!;
+    this.unstored.add(join);
+    return join;
   }
 
   /** Sends the winner (or what a later answer showed to be newer) to who lacks it; never rejects. */
   async spread(id: RecordId, settled: KvRecord | undefined, copies: readonly Copy[]): Promise<void> {
     const latest = newestOf(copies)?.record;
-    const winner = latest && (!settled || latest.version > settled.version) ? latest : settled;
+    const stored = settled && !this.unstored.has(settled) ? settled : undefined;
+    const winner = latest && (!stored || latest.version > stored.version) ? latest : stored;
     const behind = copies.filter(({ record }) => winner && record?.version !== winner.version);
     const send = ({ nodeId }: Copy) =>
       this.joinAt(nodeId, id, winner!, winner!).catch((error: Error) =>

@@ -7,7 +7,7 @@ export interface FaultInjectorOptions {
   readonly losesPower: boolean;
 }
 
-type Fault = (this: FaultInjector) => void;
+type Fault = (injector: FaultInjector) => void;
 
 /** Wall clocks are moved about within this of the true time: two of them stay within the tolerated offset. */
 const CLOCK_OFFSET_MS_MAX = 200;
@@ -51,7 +51,7 @@ export class FaultInjector {
       await scheduler.sleep(100 + this.random.int(2_000));
       if (this.running) {
         this.count++;
-        this.random.pick(FAULTS).call(this);
+        this.random.pick(FAULTS)(this);
       }
     }
   }
@@ -113,7 +113,8 @@ export class FaultInjector {
 
   private async restart(nodeId: string): Promise<void> {
     await this.cluster.scheduler.sleep(50 + this.random.int(8_000));
-    await this.cluster.node(nodeId).start();
+    // A start that the next kill interrupts never ends: nobody may wait for it.
+    void this.cluster.node(nodeId).start();
   }
 
   private anyNode(): string {
@@ -123,13 +124,13 @@ export class FaultInjector {
 
 /** Healing stands more than once, so that the store is not cut off for good. */
 const FAULTS: readonly Fault[] = [
-  FaultInjector.prototype.kill,
-  FaultInjector.prototype.splitNetwork,
-  FaultInjector.prototype.cutOneWay,
-  FaultInjector.prototype.clog,
-  FaultInjector.prototype.disturb,
-  FaultInjector.prototype.moveClock,
-  FaultInjector.prototype.slowDisk,
-  FaultInjector.prototype.healNetwork,
-  FaultInjector.prototype.healNetwork,
+  (injector) => injector.kill(),
+  (injector) => injector.splitNetwork(),
+  (injector) => injector.cutOneWay(),
+  (injector) => injector.clog(),
+  (injector) => injector.disturb(),
+  (injector) => injector.moveClock(),
+  (injector) => injector.slowDisk(),
+  (injector) => injector.healNetwork(),
+  (injector) => injector.healNetwork(),
 ];

@@ -35,7 +35,7 @@ export class SimClock implements Clock {
     }
   }
 
-  /** Whole milliseconds, like Date.now(). */
+  /** Whole milliseconds, as real wall clocks give them. */
   now(): number {
     return Math.floor(SIM_EPOCH_MS + this.offsetMs + this.scheduler.nowMs * this.rate);
   }
