@@ -24,4 +24,6 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
+  // What a command prints is its result.
+  { files: ['scripts/**'], rules: { 'no-console': 'off' } },
 );

@@ -11,7 +11,9 @@ describe('docs/errors.md', () => {
   const rows = [...read('docs/errors.md').matchAll(/^\| `(DKV_[A-Z_]+)` \| (\d+) \|/gm)];
 
   it('has a row with the right HTTP status for every code, and no other', () => {
-    expect(Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]))).toEqual(DKV_ERROR_STATUS);
+    expect(Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]))).toEqual(
+      DKV_ERROR_STATUS,
+    );
   });
 
   it('has each code once', () => {

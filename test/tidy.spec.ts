@@ -10,15 +10,15 @@ const LIBRARY = 'libs/dkv/src';
 const CORE = ['model', 'ports', 'hashring', 'merger', 'processor', 'cluster', 'repair'];
 /** Adapters, with the other adapters each may use: the two ends of a transport share the shapes they speak. */
 const ADAPTERS: Record<string, readonly string[]> = {
-  'codec': [],
+  codec: [],
   'local-kv': [],
   'remote-kv': ['wire'],
-  'wire': [],
-  'peer': ['wire'],
-  'discovery': [],
-  'health': [],
-  'metrics': [],
-  'system': [],
+  wire: [],
+  peer: ['wire'],
+  discovery: [],
+  health: [],
+  metrics: [],
+  system: [],
 };
 /** Node's built-ins that compute and nothing else. */
 const PURE_BUILTINS = ['node:crypto', 'node:zlib', 'node:buffer'];
@@ -61,7 +61,9 @@ describe('the tree', () => {
     const breaches = files
       .filter(({ path }) => path.startsWith('libs/') && !path.startsWith(`${LIBRARY}/system/`))
       .flatMap(({ path, text }) =>
-        FORBIDDEN_OUTSIDE_SYSTEM.filter((rule) => rule.test(withoutComments(text))).map((rule) => `${path}: ${rule}`),
+        FORBIDDEN_OUTSIDE_SYSTEM.filter((rule) => rule.test(withoutComments(text))).map(
+          (rule) => `${path}: ${rule}`,
+        ),
       );
     expect(breaches).toEqual([]);
   });
@@ -77,12 +79,21 @@ describe('the tree', () => {
   });
 
   it('opens every file with a sentence that says why it exists', () => {
-    const silent = files.filter(({ path, text }) => !path.endsWith('.spec.ts') && !/^(#!.*\n)?\/\*\* [A-Z`@'][\s\S]{15,}?\*\//.test(text));
+    const silent = files.filter(
+      ({ path, text }) =>
+        !path.endsWith('.spec.ts') && !/^(#!.*\n)?\/\*\* [A-Z`@'][\s\S]{15,}?\*\//.test(text),
+    );
     expect(silent.map(({ path }) => path)).toEqual([]);
   });
 
   it('leaves nothing for later and skips no test', () => {
-    const marks = [/\bTODO\b/, /\bFIXME\b/, /@ts-ignore/, /@ts-nocheck/, /\b(it|test|describe)\.(skip|only|todo)\b/];
+    const marks = [
+      /\bTODO\b/,
+      /\bFIXME\b/,
+      /@ts-ignore/,
+      /@ts-nocheck/,
+      /\b(it|test|describe)\.(skip|only|todo)\b/,
+    ];
     const breaches = files
       .filter(({ path }) => path !== 'test/tidy.spec.ts')
       .flatMap(({ path, text }) => marks.filter((mark) => mark.test(text)).map((mark) => `${path}: ${mark}`));
@@ -105,14 +116,20 @@ describe('the tree', () => {
     const breaches = files
       .filter(({ path }) => path.startsWith('apps/'))
       .flatMap(({ path, imports }) =>
-        imports.filter((name) => /libs\/dkv|nestjs-dkv\/(?!testing$)/.test(name)).map((name) => `${path}: ${name}`),
+        imports
+          .filter((name) => /libs\/dkv|nestjs-dkv\/(?!testing$)/.test(name))
+          .map((name) => `${path}: ${name}`),
       );
     expect(breaches).toEqual([]);
   });
 });
 
 describe('the rules themselves', () => {
-  const file = (path: string, source: string): SourceFile => ({ path, text: source, imports: importsOf(source) });
+  const file = (path: string, source: string): SourceFile => ({
+    path,
+    text: source,
+    imports: importsOf(source),
+  });
 
   it.each([
     ['core imports Nest', 'processor/a.ts', "import { Inject } from '@nestjs/common';"],
@@ -171,7 +188,8 @@ function targetOf(path: string, name: string): string {
 }
 
 function importsOf(text: string): string[] {
-  const pattern = /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)import\s*['"]([^'"]+)['"]/g;
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)import\s*['"]([^'"]+)['"]/g;
   return [...withoutComments(text).matchAll(pattern)].map((match) => (match[1] ?? match[2] ?? match[3])!);
 }
 
@@ -189,4 +207,3 @@ function sourcesBelow(folder: string): SourceFile[] {
       return { path: relative(ROOT, path).replaceAll('\\', '/'), text, imports: importsOf(text) };
     });
 }
-

@@ -104,7 +104,7 @@ describe('a healthy cluster', { timeout: 300_000 }, () => {
     const writes = await Promise.all(
       Array.from({ length: 30 }, (_, n) => cluster().nodes[n % 3]!.http.put('contended', n)),
     );
-    expect(writes.map(({ status }) => status)).toEqual(writes.map(() => 200));
+    expect(writes.filter(({ status }) => status !== 200).map(({ text }) => text)).toEqual([]);
     const newest = writes
       .map(({ body }) => body.version!)
       .sort()

@@ -1,7 +1,7 @@
 /** Each protection taken away on purpose: the simulator must notice. A checker that cannot fail is worth nothing. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runEventualScenario } from 'nestjs-dkv/testing';
-import { VersionClock } from '../../libs/dkv/src/cluster/version-clock.js';
+import { type VersionClock } from '../../libs/dkv/src/cluster/version-clock.js';
 import { DkvError, isDkvError } from '../../libs/dkv/src/dkv.errors.js';
 import { HashTree } from '../../libs/dkv/src/local-kv/hash-tree.js';
 import { type RecordId } from '../../libs/dkv/src/model/key.js';
@@ -91,8 +91,10 @@ const BUGS: readonly PlantedBug[] = [
     protection: 'a delete is a record on every replica',
     rules: ['resurrection', 'divergence', 'quorum-read', 'lost-write'],
     plant: () =>
-      replace<[number, KvRecord], Promise<KvRecord>>(Replica, 'join', async (_, original, partition, record) =>
-        record.tombstone ? record : original(partition, record),
+      replace<[number, KvRecord], Promise<KvRecord>>(
+        Replica,
+        'join',
+        async (_, original, partition, record) => (record.tombstone ? record : original(partition, record)),
       ),
   },
   {
@@ -159,6 +161,9 @@ describe('the simulator notices that a protection is gone', () => {
         found.add(rule);
       }
     }
-    expect(bug.rules.some((rule) => found.has(rule)), `found only ${[...found].join(', ') || 'nothing'}`).toBe(true);
+    expect(
+      bug.rules.some((rule) => found.has(rule)),
+      `found only ${[...found].join(', ') || 'nothing'}`,
+    ).toBe(true);
   });
 });

@@ -16,7 +16,9 @@ import { RemoteKvRepo } from './ports/remote-kv-repo.js';
 import { Processor } from './processor/processor.js';
 
 @Injectable()
-export class DkvLifecycle implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown {
+export class DkvLifecycle
+  implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
+{
   private isLeaving = false;
 
   constructor(

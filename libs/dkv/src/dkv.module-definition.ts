@@ -16,10 +16,13 @@ export const {
   ASYNC_OPTIONS_TYPE,
 } = new ConfigurableModuleBuilder<DkvModuleOptions>({ moduleName: 'Dkv' })
   .setClassMethodName('forRoot')
-  .setExtras<DkvModuleExtras>({ isGlobal: true, overrides: [] }, (definition, { isGlobal, overrides = [] }) => ({
-    ...definition,
-    global: isGlobal,
-    // The last provider of a token wins.
-    providers: [...(definition.providers ?? []), ...overrides],
-  }))
+  .setExtras<DkvModuleExtras>(
+    { isGlobal: true, overrides: [] },
+    (definition, { isGlobal, overrides = [] }) => ({
+      ...definition,
+      global: isGlobal,
+      // The last provider of a token wins.
+      providers: [...(definition.providers ?? []), ...overrides],
+    }),
+  )
   .build();

@@ -292,7 +292,10 @@ export type DkvOptions = Readonly<
 export function resolveOptions(given: DkvModuleOptions = {}): DkvOptions {
   const faults = [...unknownOptions(given), ...wrongOptions(given), ...wrongTogether(given)];
   if (faults.length > 0) {
-    throw new DkvError('DKV_INVALID_OPTIONS', `Options of DkvModule:\n${faults.map((f) => `- ${f}`).join('\n')}`);
+    throw new DkvError(
+      'DKV_INVALID_OPTIONS',
+      `Options of DkvModule:\n${faults.map((f) => `- ${f}`).join('\n')}`,
+    );
   }
   const nodeId = given.nodeId ?? hostname();
   if (!NODE_ID_PATTERN.test(nodeId)) {
@@ -341,7 +344,9 @@ function wrongTogether({ discovery, apiKey, remoteKvRepo, controller }: DkvModul
     faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
   }
   if ((remoteKvRepo == null) !== (controller == null)) {
-    faults.push('remoteKvRepo and controller go together: a client of peers needs its listener, and the reverse');
+    faults.push(
+      'remoteKvRepo and controller go together: a client of peers needs its listener, and the reverse',
+    );
   }
   return faults;
 }

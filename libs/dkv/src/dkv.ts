@@ -132,7 +132,10 @@ export class Dkv<V = unknown> {
     const bytes = this.encode(key, value);
     const ttlMs = ttlOf(options.ttlMs);
     const { namespace } = this.defaults;
-    const record = await this.processor.addOrUpdate(namespace, key, bytes, { ...this.writing(options), ttlMs });
+    const record = await this.processor.addOrUpdate(namespace, key, bytes, {
+      ...this.writing(options),
+      ttlMs,
+    });
     // Decoded only when a merger made something else of it: what was given is what was stored.
     return Buffer.compare(record.value, bytes) === 0 ? pairWith(record, value) : this.pairOf(record);
   }
@@ -174,7 +177,11 @@ export class Dkv<V = unknown> {
         held.get(nodeId)![rank === 0 ? 'holder' : 'replica']++;
       });
     }
-    return this.view.members.map(({ node, state }) => ({ ...node, state, partitions: held.get(node.nodeId)! }));
+    return this.view.members.map(({ node, state }) => ({
+      ...node,
+      state,
+      partitions: held.get(node.nodeId)!,
+    }));
   }
 
   /** Which nodes hold a key, the holder first. */
@@ -248,7 +255,10 @@ function timeoutOf(asked: number | undefined, otherwise: number): number {
   }
   assertType('timeoutMs', asked, 'number');
   if (!(asked > 0 && asked <= 86_400_000)) {
-    throw new DkvError('DKV_INVALID_ARGUMENT', `timeoutMs is ${asked}: give milliseconds above 0, up to a day.`);
+    throw new DkvError(
+      'DKV_INVALID_ARGUMENT',
+      `timeoutMs is ${asked}: give milliseconds above 0, up to a day.`,
+    );
   }
   return asked;
 }
@@ -259,7 +269,10 @@ function ttlOf(asked: number | undefined): number {
   }
   assertType('ttlMs', asked, 'number');
   if (!(Number.isInteger(asked) && asked > 0 && asked <= TTL_MS_MAX)) {
-    throw new DkvError('DKV_INVALID_ARGUMENT', `ttlMs is ${asked}: give whole milliseconds above 0, up to 10 years.`);
+    throw new DkvError(
+      'DKV_INVALID_ARGUMENT',
+      `ttlMs is ${asked}: give whole milliseconds above 0, up to 10 years.`,
+    );
   }
   return asked;
 }

@@ -106,7 +106,9 @@ export class ClusterView {
   reachable(partition: number): readonly string[] {
     const list = this.ring.preferenceList(partition);
     const up = list.filter((nodeId) => this.stateOf(nodeId) === 'up');
-    return up.length === list.length ? list : [...up, ...list.filter((nodeId) => this.stateOf(nodeId) === 'suspect')];
+    return up.length === list.length
+      ? list
+      : [...up, ...list.filter((nodeId) => this.stateOf(nodeId) === 'suspect')];
   }
 
   /** The partitions of which this node holds a copy. */

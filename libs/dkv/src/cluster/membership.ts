@@ -29,7 +29,9 @@ export async function assertSameMembership(
 
 function describeMembership({ nodes, replicas }: Hashring): string {
   const members = nodes.map(({ nodeId, weight, zone }) => {
-    const extras = [weight === 1 ? '' : `weight ${weight}`, zone && `zone ${zone}`].filter(Boolean).join(', ');
+    const extras = [weight === 1 ? '' : `weight ${weight}`, zone && `zone ${zone}`]
+      .filter(Boolean)
+      .join(', ');
     return extras ? `${nodeId} (${extras})` : nodeId;
   });
   return `${members.join(', ')} with ${replicas} replicas`;

@@ -50,7 +50,10 @@ export class PeerClient {
   private assertAcceptable(nodeId: string, reply: PeerEnvelope): void {
     if (reply.from !== nodeId) {
       // An address that another node has taken over: one node must not count as two copies.
-      throw new DkvError('DKV_PEER_DISCONNECTED', `Node ${reply.from} answered at the address of node ${nodeId}.`);
+      throw new DkvError(
+        'DKV_PEER_DISCONNECTED',
+        `Node ${reply.from} answered at the address of node ${nodeId}.`,
+      );
     }
     try {
       this.guard.check(reply);

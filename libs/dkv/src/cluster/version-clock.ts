@@ -1,6 +1,13 @@
 /** Stamps versions: a hybrid logical clock that never goes back, not even over a restart. */
 import { DkvError } from '../dkv.errors.js';
-import { COUNTER_MAX, counterOf, formatVersion, joinVersion, physicalMsOf, type Version } from '../model/version.js';
+import {
+  COUNTER_MAX,
+  counterOf,
+  formatVersion,
+  joinVersion,
+  physicalMsOf,
+  type Version,
+} from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 
@@ -116,5 +123,7 @@ export class VersionClock {
 }
 
 function stepAfter(physicalMs: number, counter: number): { physicalMs: number; counter: number } {
-  return counter < COUNTER_MAX ? { physicalMs, counter: counter + 1 } : { physicalMs: physicalMs + 1, counter: 0 };
+  return counter < COUNTER_MAX
+    ? { physicalMs, counter: counter + 1 }
+    : { physicalMs: physicalMs + 1, counter: 0 };
 }

@@ -151,9 +151,13 @@ describe('json', () => {
   it.each([
     ['undefined', undefined],
     ['a function', () => 1],
-    ['a bigint', 5n],
-  ])('refuses %s, which has no JSON form', (_, value) => {
-    expect(() => codec.encode(value)).toThrow(TypeError);
+    ['a symbol', Symbol.iterator],
+  ])('refuses %s, which has no JSON form, and says so', (_, value) => {
+    expect(() => codec.encode(value)).toThrow(/has no JSON form/);
+  });
+
+  it('refuses a bigint, since it would come back as a number', () => {
+    expect(() => codec.encode(5n)).toThrow(TypeError);
   });
 });
 

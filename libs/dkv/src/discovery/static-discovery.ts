@@ -60,7 +60,10 @@ function parseNode(entry: string): StaticNode {
   const [head = '', ...extras] = entry.split(';');
   const match = /^([^=]+)=(\[[^\]]+\]|[^:]+):(\d+)$/.exec(head);
   if (!match) {
-    throw new DkvError('DKV_INVALID_OPTIONS', `Not a node: ${JSON.stringify(entry)}. Write nodeId=host:port.`);
+    throw new DkvError(
+      'DKV_INVALID_OPTIONS',
+      `Not a node: ${JSON.stringify(entry)}. Write nodeId=host:port.`,
+    );
   }
   const [, nodeId = '', host = '', port = ''] = match;
   return { nodeId, host: host.replace(/^\[|\]$/g, ''), port: Number(port), ...parseExtras(entry, extras) };

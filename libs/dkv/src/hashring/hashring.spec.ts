@@ -241,8 +241,14 @@ describe('Hashring.moved', () => {
     expect(Hashring.moved(both, one)).toBe(0);
   });
 
-  it('refuses rings of different partitions', () => {
-    const [a, b] = [8, 16].map((partitions) => Hashring.of([node('a')], { ...options, partitions }));
-    expect(failureOf(() => Hashring.moved(a!, b!))).toMatchObject({ code: 'DKV_INVALID_ARGUMENT' });
+  it.each([
+    [8, 16],
+    [16, 8],
+  ])('refuses rings of %d and %d partitions', (...partitions) => {
+    const [from, to] = partitions.map((count) => Hashring.of([node('a')], { ...options, partitions: count }));
+    expect(failureOf(() => Hashring.moved(from!, to!))).toMatchObject({
+      code: 'DKV_INVALID_ARGUMENT',
+      message: expect.stringContaining(`of ${partitions[0]} and ${partitions[1]} partitions`) as unknown,
+    });
   });
 });

@@ -43,7 +43,9 @@ export class RecordMerger {
       return newer;
     }
     const value = this.mergeValues(older, newer);
-    return value === newer.value ? newer : stampRecord({ ...newer, value, version: stampJoin(newer.version) });
+    return value === newer.value
+      ? newer
+      : stampRecord({ ...newer, value, version: stampJoin(newer.version) });
   }
 
   /** The value of a write upon `current`: merged where both live, the incoming one otherwise. */

@@ -21,8 +21,10 @@ export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteK
   gauge('tombstones', 'Remembered deletes held by this node', () => dkv.metrics().tombstones);
   gauge('storage_bytes', 'Size of the store of this node', () => dkv.metrics().storageBytes);
   gauge('hints_pending_bytes', 'Marks of what other nodes missed', () => dkv.metrics().hintBytes);
-  gauge('partitions_under_replicated', 'Own partitions with a copy on a node that is down', () =>
-    dkv.metrics().partitionsUnderReplicated,
+  gauge(
+    'partitions_under_replicated',
+    'Own partitions with a copy on a node that is down',
+    () => dkv.metrics().partitionsUnderReplicated,
   );
   new Gauge({
     name: 'dkv_members',

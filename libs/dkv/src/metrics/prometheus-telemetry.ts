@@ -22,11 +22,15 @@ export class PrometheusTelemetry implements Telemetry {
     const counter = (name: string, help: string, labelNames: string[] = []) =>
       new Counter({ name: `dkv_${name}_total`, help, labelNames, registers });
     this.operations = counter('operations', 'Operations of callers on this node', ['store', 'op', 'result']);
-    this.quorumFailures = counter('quorum_failures', 'Operations for which too few nodes could be reached', ['op']);
+    this.quorumFailures = counter('quorum_failures', 'Operations for which too few nodes could be reached', [
+      'op',
+    ]);
     this.readRepairs = counter('read_repairs', 'Quorum reads that met different versions');
     this.conflicts = counter('conflicts', 'Joins of unlike values by the merger');
     this.repairBytes = counter('anti_entropy_bytes', 'Bytes moved by anti-entropy', ['direction']);
-    this.skewRefused = counter('clock_skew_refused', 'Messages refused because of the sender clock', ['peer']);
+    this.skewRefused = counter('clock_skew_refused', 'Messages refused because of the sender clock', [
+      'peer',
+    ]);
     this.hintOverflows = counter('hint_overflows', 'Hints not kept; anti-entropy repairs instead');
     this.operationDuration = new Histogram({
       name: 'dkv_operation_duration_seconds',

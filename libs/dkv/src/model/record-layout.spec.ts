@@ -58,7 +58,7 @@ describe('the layout of a record', () => {
           code: 'DKV_CORRUPT_RECORD',
           message: expect.stringMatching(
             /"k-1".*"user".*\/data\/dkv.*checksum.*remove this node's data folder/,
-          ),
+          ) as string,
         }),
       );
     }

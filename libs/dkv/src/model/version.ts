@@ -36,7 +36,10 @@ export function joinVersion(newer: Version, nodeId: string, boot: number): Versi
   const [written = newer, join] = newer.split('+');
   const count = join === undefined ? 0 : Number.parseInt(join.slice(0, 4), 16) + 1;
   if (count > COUNTER_MAX) {
-    throw new DkvError('DKV_PROTOCOL', `Version ${written} was joined ${count} times: is the merger idempotent?`);
+    throw new DkvError(
+      'DKV_PROTOCOL',
+      `Version ${written} was joined ${count} times: is the merger idempotent?`,
+    );
   }
   return `${written}+${hex(count, 4)}-${nodeId}!${hex(boot, 8)}`;
 }

@@ -290,6 +290,16 @@ describe('the end', () => {
     expect((await cluster.settle(written)).version).toBe((await cluster.copyAt('b', key))?.version);
   });
 
+  it('waits for what was acknowledged and has not reached every node: delivered, or marked as missing', async () => {
+    const { cluster, key } = await startedCluster();
+    const { processor, local } = cluster.node('a');
+    cluster.network.clog('b', 'a');
+    await cluster.put('a', key, 'v');
+    expect(local.hintBytes).toBe(0);
+    await cluster.settle(processor.stop());
+    expect(local.hintBytes).toBeGreaterThan(0);
+  });
+
   it('leaves no work behind: no timer, no heartbeat', async () => {
     const { cluster } = await startedCluster();
     for (const nodeId of cluster.nodeIds) {

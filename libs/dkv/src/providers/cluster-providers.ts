@@ -40,15 +40,25 @@ export const clusterProviders: Provider[] = [
   {
     provide: EnvelopeGuard,
     inject: [ClusterView, DKV_OPTIONS, Clock, Logger, Telemetry],
-    useFactory: (view: ClusterView, options: DkvOptions, clock: Clock, logger: Logger, telemetry: Telemetry) =>
-      new EnvelopeGuard(view, options.maxClockOffsetMs, clock, logger, telemetry),
+    useFactory: (
+      view: ClusterView,
+      options: DkvOptions,
+      clock: Clock,
+      logger: Logger,
+      telemetry: Telemetry,
+    ) => new EnvelopeGuard(view, options.maxClockOffsetMs, clock, logger, telemetry),
   },
   { provide: RemoteKvRepo, inject: [DKV_OPTIONS, Clock], useFactory: createRemote },
   {
     provide: PeerClient,
     inject: [ClusterView, RemoteKvRepo, EnvelopeGuard, Clock, Telemetry],
-    useFactory: (view: ClusterView, remote: RemoteKvRepo, guard: EnvelopeGuard, clock: Clock, telemetry: Telemetry) =>
-      new PeerClient(view, remote, guard, clock, telemetry),
+    useFactory: (
+      view: ClusterView,
+      remote: RemoteKvRepo,
+      guard: EnvelopeGuard,
+      clock: Clock,
+      telemetry: Telemetry,
+    ) => new PeerClient(view, remote, guard, clock, telemetry),
   },
   {
     provide: Controller,
@@ -60,7 +70,10 @@ export const clusterProviders: Provider[] = [
 function createDiscovery(options: DkvOptions): Discovery {
   const { nodeId, hostname, peerPort, weight, zone } = options;
   // Alone, the port is never listened on; 7000 stands in for 0 in the node's address.
-  return options.discovery ?? new StaticDiscovery([{ nodeId, host: hostname, port: peerPort || 7000, weight, zone }]);
+  return (
+    options.discovery ??
+    new StaticDiscovery([{ nodeId, host: hostname, port: peerPort || 7000, weight, zone }])
+  );
 }
 
 async function createHashFunc({ hashFunc }: DkvOptions): Promise<HashFunc> {
@@ -97,7 +110,11 @@ function createRemote(options: DkvOptions, clock: Clock): RemoteKvRepo {
   }
   const inFlightBytesMax = Math.max(64 * 1024 * 1024, 4 * valueBytesMax);
   return discovery
-    ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, { apiKey, valueBytesMax, inFlightBytesMax })
+    ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, {
+        apiKey,
+        valueBytesMax,
+        inFlightBytesMax,
+      })
     : NO_REMOTE;
 }
 

@@ -41,7 +41,11 @@ export const storeProviders: Provider[] = [
     inject: [DKV_MODULE_OPTIONS],
     useFactory: (given: DkvModuleOptions | undefined) => resolveOptions(given),
   },
-  { provide: Clock, inject: [DKV_OPTIONS], useFactory: ({ clock }: DkvOptions) => clock ?? new SystemClock() },
+  {
+    provide: Clock,
+    inject: [DKV_OPTIONS],
+    useFactory: ({ clock }: DkvOptions) => clock ?? new SystemClock(),
+  },
   { provide: Random, useClass: SystemRandom },
   {
     provide: Logger,
@@ -82,7 +86,19 @@ export const storeProviders: Provider[] = [
   },
   {
     provide: CORE_CONTEXT,
-    inject: [DKV_OPTIONS, ClusterView, PeerClient, LocalKvRepo, VersionClock, Merger, Codec, Clock, Random, Logger, Telemetry],
+    inject: [
+      DKV_OPTIONS,
+      ClusterView,
+      PeerClient,
+      LocalKvRepo,
+      VersionClock,
+      Merger,
+      Codec,
+      Clock,
+      Random,
+      Logger,
+      Telemetry,
+    ],
     useFactory: createContext,
   },
   {
@@ -103,11 +119,7 @@ export const storeProviders: Provider[] = [
   },
 ];
 
-async function openStore(
-  options: DkvOptions,
-  view: ClusterView,
-  logger: Logger,
-): Promise<LocalKvRepo> {
+async function openStore(options: DkvOptions, view: ClusterView, logger: Logger): Promise<LocalKvRepo> {
   const { nodeId, storage, dataDir, durability, localKvRepo } = options;
   const { ring } = view;
   const local = localKvRepo ?? (await createLocalKvRepo({ storage, dataDir, durability, logger }));

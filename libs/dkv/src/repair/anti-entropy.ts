@@ -87,13 +87,23 @@ export class AntiEntropy {
 
   private async unequal(nodeId: string, partitions: readonly number[]): Promise<readonly number[]> {
     const { peers, limits, local } = this.context;
-    const { roots } = await peers.call(nodeId, 'getRoots', { partitions }, { timeoutMs: limits.peerTimeoutMs });
+    const { roots } = await peers.call(
+      nodeId,
+      'getRoots',
+      { partitions },
+      { timeoutMs: limits.peerTimeoutMs },
+    );
     return partitions.filter((partition, index) => rootOf(local.getTree(partition)) !== roots[index]);
   }
 
   private async syncPartition(nodeId: string, partition: number): Promise<void> {
     const { peers, limits, local } = this.context;
-    const { digests } = await peers.call(nodeId, 'getTree', { partition }, { timeoutMs: limits.peerTimeoutMs });
+    const { digests } = await peers.call(
+      nodeId,
+      'getTree',
+      { partition },
+      { timeoutMs: limits.peerTimeoutMs },
+    );
     const own = local.getTree(partition);
     for (let bucket = 0; bucket < own.length; bucket++) {
       if (own[bucket] !== digests[bucket]) {
@@ -105,7 +115,7 @@ export class AntiEntropy {
   private async pullBucket(nodeId: string, partition: number, bucket: number): Promise<void> {
     const { peers, limits, telemetry } = this.context;
     let after: { namespace: string; key: string } | undefined;
-    for (let done = false; !done && !this.stopped; ) {
+    for (let done = false; !done && !this.stopped;) {
       const ask = { partition, bucket, after };
       const page = await peers.call(nodeId, 'getHeaders', ask, { timeoutMs: limits.peerTimeoutMs });
       const bytes = page.headers.length * HEADER_BYTES;
