@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { isTroubleWithPeer } from './peer-trouble.js';
 import { ROOTS_MAX } from '../model/peer-protocol.js';
 import { type RecordHeader } from '../model/record.js';
-import { type Timer } from '../ports/clock.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { type Replica } from '../processor/replica.js';
+import { PeerRounds } from './peer-rounds.js';
 import { type RateLimit } from './rate-limit.js';
 
 const HEADER_BYTES = 150;
@@ -18,41 +18,40 @@ const RETRY_PAUSE_MS = 500;
  * DeCandia et al., Dynamo (SOSP 2007), section 4.7.
  */
 export class AntiEntropy {
-  private timer: Timer | undefined;
-  private stopped = true;
-  private ended = false;
+  private readonly rounds: PeerRounds;
   private readonly running = new Map<string, Promise<boolean>>();
 
   constructor(
     private readonly context: CoreContext,
     private readonly replica: Replica,
     private readonly rate: RateLimit,
-  ) {}
+  ) {
+    const { limits, random } = context;
+    this.rounds = new PeerRounds(context, {
+      intervalMs: () => limits.antiEntropyIntervalMs * (0.8 + 0.4 * random.next()),
+      peerUp: (nodeId) => void this.syncWith(nodeId),
+      round: (up) => {
+        const partner = up[Math.floor(random.next() * up.length)];
+        if (partner !== undefined) {
+          void this.syncWith(partner);
+        }
+      },
+    });
+  }
 
   start(): void {
-    if (this.ended) {
-      return;
-    }
-    this.stopped = false;
-    this.context.view.onState((nodeId, state) => {
-      if (state === 'up') {
-        void this.syncWith(nodeId);
-      }
-    });
-    this.tick();
+    this.rounds.start();
   }
 
   stop(): void {
-    this.ended = true;
-    this.stopped = true;
-    this.timer?.cancel();
+    this.rounds.stop();
   }
 
   /** Fetches all that the peers hold newer. Gives a peer up only when it is down. */
   async catchUp(): Promise<void> {
     const { view, clock } = this.context;
     const catchUpWith = async (nodeId: string) => {
-      while (!this.stopped && view.stateOf(nodeId) !== 'down' && !(await this.syncWith(nodeId))) {
+      while (this.rounds.running && view.stateOf(nodeId) !== 'down' && !(await this.syncWith(nodeId))) {
         await new Promise<void>((resolve) => clock.schedule(RETRY_PAUSE_MS, resolve));
       }
     };
@@ -73,12 +72,12 @@ export class AntiEntropy {
     const { view, logger } = this.context;
     const shared = view.ownPartitions().filter((partition) => view.holds(partition, nodeId));
     try {
-      for (let from = 0; from < shared.length && !this.stopped; from += ROOTS_MAX) {
+      for (let from = 0; from < shared.length && this.rounds.running; from += ROOTS_MAX) {
         for (const partition of await this.unequal(nodeId, shared.slice(from, from + ROOTS_MAX))) {
           await this.syncPartition(nodeId, partition);
         }
       }
-      return !this.stopped;
+      return this.rounds.running;
     } catch (error) {
       logger.debug?.(`Anti-entropy with node ${nodeId} waits: ${(error as Error).message}`);
       return false;
@@ -115,7 +114,7 @@ export class AntiEntropy {
   private async pullBucket(nodeId: string, partition: number, bucket: number): Promise<void> {
     const { peers, limits, telemetry } = this.context;
     let after: { namespace: string; key: string } | undefined;
-    for (let done = false; !done && !this.stopped;) {
+    for (let done = false; !done && this.rounds.running;) {
       const ask = { partition, bucket, after };
       const page = await peers.call(nodeId, 'getHeaders', ask, { timeoutMs: limits.peerTimeoutMs });
       const bytes = page.headers.length * HEADER_BYTES;
@@ -159,20 +158,6 @@ export class AntiEntropy {
       await this.replica.join(partition, record);
       await this.rate.take(record.value.byteLength);
     }
-  }
-
-  private tick(): void {
-    const { clock, random, limits, view } = this.context;
-    this.timer = clock.schedule(limits.antiEntropyIntervalMs * (0.8 + 0.4 * random.next()), () => {
-      const up = view.peers.filter(({ nodeId }) => view.stateOf(nodeId) === 'up');
-      const partner = up[Math.floor(random.next() * up.length)];
-      if (partner) {
-        void this.syncWith(partner.nodeId);
-      }
-      if (!this.stopped) {
-        this.tick();
-      }
-    });
   }
 }
 

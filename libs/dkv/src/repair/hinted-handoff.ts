@@ -1,10 +1,10 @@
 /** Hints: durable marks of what a node missed, replayed to it at a limited rate once it answers again. */
 import { type CoreContext } from '../processor/core-context.js';
 import { idOf } from '../model/key.js';
-import { type Timer } from '../ports/clock.js';
 import { type Hint } from '../ports/local-kv-repo.js';
 import { type Replica } from '../processor/replica.js';
 import { isTroubleWithPeer } from './peer-trouble.js';
+import { PeerRounds } from './peer-rounds.js';
 import { type RateLimit } from './rate-limit.js';
 
 /** Hints read from the store at a time. */
@@ -20,33 +20,26 @@ export class HintedHandoff {
   private readonly replaying = new Set<string>();
   /** Hints whose record is on its way; one that is added again meanwhile is taken out. */
   private readonly delivering = new Set<string>();
-  private timer: Timer | undefined;
-  private stopped = true;
-  private ended = false;
+  private readonly rounds: PeerRounds;
 
   constructor(
     private readonly context: CoreContext,
     private readonly rate: RateLimit,
     private readonly replica: Pick<Replica, 'join'>,
-  ) {}
+  ) {
+    this.rounds = new PeerRounds(context, {
+      intervalMs: () => REPLAY_INTERVAL_MS,
+      peerUp: (nodeId) => void this.replay(nodeId),
+      round: (up) => up.forEach((nodeId) => void this.replay(nodeId)),
+    });
+  }
 
   start(): void {
-    if (this.ended) {
-      return;
-    }
-    this.stopped = false;
-    this.context.view.onState((nodeId, state) => {
-      if (state === 'up') {
-        void this.replay(nodeId);
-      }
-    });
-    this.tick();
+    this.rounds.start();
   }
 
   stop(): void {
-    this.ended = true;
-    this.stopped = true;
-    this.timer?.cancel();
+    this.rounds.stop();
   }
 
   /** Never rejects: a hint that cannot be kept leaves its key to anti-entropy. */
@@ -76,7 +69,7 @@ export class HintedHandoff {
       while (delivered) {
         delivered = false;
         for (const hint of await this.context.local.getHints(nodeId, PAGE)) {
-          if (this.stopped || this.context.view.stateOf(nodeId) !== 'up') {
+          if (!this.rounds.running || this.context.view.stateOf(nodeId) !== 'up') {
             return;
           }
           delivered = (await this.deliverOrSkip(hint)) || delivered;
@@ -127,19 +120,6 @@ export class HintedHandoff {
     } finally {
       this.delivering.delete(mark);
     }
-  }
-
-  private tick(): void {
-    this.timer = this.context.clock.schedule(REPLAY_INTERVAL_MS, () => {
-      for (const { node, state } of this.context.view.members) {
-        if (state === 'up' && node.nodeId !== this.context.view.selfId) {
-          void this.replay(node.nodeId);
-        }
-      }
-      if (!this.stopped) {
-        this.tick();
-      }
-    });
   }
 }
 
