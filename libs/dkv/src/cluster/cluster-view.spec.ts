@@ -148,3 +148,23 @@ describe('partitions', () => {
     expect(view.underReplicated()).toBe(0);
   });
 });
+
+describe('this clock', () => {
+  it.each([
+    [[], false],
+    [['b'], false],
+    [['b', 'b'], false],
+    [['b', 'c'], true],
+    [['b', 'c', 'd'], true],
+  ])('of four nodes is suspect when more than half of the others disagree: %j is %s', (skewed, suspect) => {
+    skewed.forEach((nodeId) => view.setSkewed(nodeId, true));
+    expect(view.clockSuspect).toBe(suspect);
+    skewed.forEach((nodeId) => view.setSkewed(nodeId, false));
+    expect(view.clockSuspect).toBe(false);
+  });
+
+  it('of a node that is alone never is', () => {
+    const alone = testNodes('a');
+    expect(new ClusterView('a', testRing(alone), alone).clockSuspect).toBe(false);
+  });
+});

@@ -19,8 +19,8 @@ import { PeerClient } from './peer-client.js';
 const INTERVAL_MS = 500;
 const TIMEOUT_MS = 1_000;
 
-/** What a peer does with a request: answers, answers for another cluster, keeps silent, or fails with a code. */
-type Behaviour = 'answers' | 'is of another cluster' | 'is silent' | DkvErrorCode;
+/** What a peer does with a request: answers as it should or not, keeps silent, or fails with a code. */
+type Behaviour = 'answers' | 'is of another cluster' | 'is ahead' | 'is silent' | DkvErrorCode;
 
 class FakeRemote implements RemoteKvRepo {
   readonly behaviour = new Map<string, Behaviour>();
@@ -42,6 +42,8 @@ class FakeRemote implements RemoteKvRepo {
         return reply;
       case 'is of another cluster':
         return { ...reply, configuration: 'another' };
+      case 'is ahead':
+        return { ...reply, sentAtMs: sentAtMs + 60_000 };
       case 'is silent':
         await new Promise<void>((resolve) => this.clock.schedule(timeoutMs, resolve));
         throw new DkvError('DKV_PEER_DISCONNECTED', 'no answer in time');
@@ -237,6 +239,27 @@ it('blames nobody for what this node slept through: a time-out noticed late says
   }
   expect(remote.sent.filter((each) => each === 'b ping').length).toBeGreaterThan(4);
   expect(told).toEqual([]);
+});
+
+describe('a clock that most peers disagree with', () => {
+  const all = async (behaviour: Behaviour) => {
+    ['b', 'c'].forEach((nodeId) => remote.behaviour.set(nodeId, behaviour));
+    await pass(INTERVAL_MS);
+    return view.clockSuspect;
+  };
+
+  it.each<[Behaviour, boolean]>([
+    ['DKV_CLOCK_SKEW', true],
+    ['is ahead', true],
+    ['is of another cluster', false],
+    ['DKV_PEER_UNREACHABLE', false],
+    ['DKV_PEER_DISCONNECTED', false],
+  ])('is noticed by what becomes of heartbeats, here %s: %s', async (behaviour, suspect) => {
+    await liveness.start();
+    expect(await all('answers')).toBe(false);
+    expect(await all(behaviour)).toBe(suspect);
+    expect(await all('answers')).toBe(false);
+  });
 });
 
 describe('the heartbeats', () => {
