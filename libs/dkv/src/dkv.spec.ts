@@ -5,20 +5,14 @@ import { JsonCodec } from './codec/json-codec.js';
 import { ClusterView } from './cluster/cluster-view.js';
 import { Dkv, type DkvManyError } from './dkv.js';
 import { DkvError, type DkvErrorCode } from './dkv.errors.js';
-import { assertKey } from './model/key.js';
-import { type WriteResult } from './model/peer-protocol.js';
-import { type KvRecord, stampRecord, stampTombstone } from './model/record.js';
-import { formatVersion } from './model/version.js';
 import { type Codec } from './ports/codec.js';
 import { type LocalKvRepo } from './ports/local-kv-repo.js';
-import { type Processor, type ReadOptions, type WriteOptions } from './processor/processor.js';
+import { type Processor, type ReadOptions } from './processor/processor.js';
 import { rejected } from '../testing/caught.js';
-import { microtasks } from '../testing/microtasks.js';
+import { FakeProcessor, MODIFIED_MS, VERSION } from '../testing/fake-processor.js';
 import { testNodes } from '../testing/test-nodes.js';
 import { testRing } from '../testing/test-ring.js';
 
-const MODIFIED_MS = 1_700_000_000_123;
-const VERSION = formatVersion({ physicalMs: MODIFIED_MS, counter: 1, nodeId: 'a', boot: 1 });
 const DEFAULTS = {
   namespace: 'default',
   readConsistency: 'one',
@@ -27,56 +21,6 @@ const DEFAULTS = {
   revertTimeoutMs: 10_000,
   valueBytesMax: 1_000,
 } as const;
-
-const recordOf = (key: string, value: Uint8Array): KvRecord =>
-  stampRecord({ namespace: 'default', key, version: VERSION, tombstone: false, expiresAtMs: 0, value });
-
-/** The core as the client sees it: remembers the calls, holds values by key, fails for the keys it is told. */
-class FakeProcessor {
-  readonly calls: [string, ...unknown[]][] = [];
-  readonly held = new Map<string, Uint8Array>();
-  readonly failures = new Map<string, Error>();
-  /** What becomes of a value that is written. */
-  merge = (value: Uint8Array) => value;
-  ready = true;
-  underWay = 0;
-  underWayMax = 0;
-
-  async get(namespace: string, key: string, options: ReadOptions): Promise<KvRecord | undefined> {
-    const value = await this.work('get', key, () => this.held.get(key), namespace, options);
-    return value && recordOf(key, value);
-  }
-
-  async addOrUpdate(
-    namespace: string,
-    key: string,
-    value: Uint8Array,
-    options: WriteOptions,
-  ): Promise<KvRecord> {
-    const stored = await this.work('addOrUpdate', key, () => this.merge(value), namespace, options);
-    this.held.set(key, stored);
-    return recordOf(key, stored);
-  }
-
-  async remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<WriteResult> {
-    const existed = await this.work('remove', key, () => this.held.delete(key), namespace, options);
-    return { record: stampTombstone({ namespace, key }, VERSION), existed };
-  }
-
-  private async work<T>(name: string, key: string, result: () => T, ...details: unknown[]): Promise<T> {
-    assertKey(key);
-    this.calls.push([name, key, ...details]);
-    this.underWay++;
-    this.underWayMax = Math.max(this.underWayMax, this.underWay);
-    await microtasks();
-    this.underWay--;
-    const failure = this.failures.get(key);
-    if (failure) {
-      throw failure;
-    }
-    return result();
-  }
-}
 
 /** JSON that counts how often it worked. */
 class CountingCodec<V = unknown> extends JsonCodec<V> {

@@ -24,6 +24,12 @@ export class ErrorFilter implements ExceptionFilter {
     if (error instanceof HttpException) {
       return answerOfHttp(error);
     }
+    if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
+      // A caller that left in the middle of its body: no one is there to answer, nothing here is wrong.
+      return answerOfStore(
+        new DkvError('DKV_INVALID_ARGUMENT', 'The connection broke before the end of the body.'),
+      );
+    }
     this.logger.error(`A request failed: ${error instanceof Error ? error.stack : String(error)}`);
     return { status: 500, body: { code: 'INTERNAL', message: 'The request failed; the log says why.' } };
   }

@@ -13,7 +13,7 @@ export class DkvHealthIndicator {
   ) {}
 
   /** Up while the event loop turns: restart the process only when even this does not answer. */
-  isLive(key = 'dkv'): HealthIndicatorResult {
+  isLive<K extends string = 'dkv'>(key = 'dkv' as K): HealthIndicatorResult<K> {
     return this.indicators.check(key).up();
   }
 
@@ -21,12 +21,12 @@ export class DkvHealthIndicator {
    * Ready: the store is open and writable, own copies are caught up, the process is not leaving. Other nodes being
    * down makes it degraded (still HTTP 200), never unready: an outage of one pod must not take the others out.
    */
-  isReady(key = 'dkv'): HealthIndicatorResult {
+  isReady<K extends string = 'dkv'>(key = 'dkv' as K): HealthIndicatorResult<K> {
     const check = this.indicators.check(key);
-    const { ready, partitionsUnderReplicated } = this.dkv.metrics();
     if (this.lifecycle.leaving) {
       return check.down({ reason: 'leaving' });
     }
+    const { ready, partitionsUnderReplicated } = this.dkv.metrics();
     if (!ready) {
       return check.down({ reason: this.lifecycle.unreadyReason });
     }

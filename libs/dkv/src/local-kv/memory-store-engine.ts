@@ -20,8 +20,8 @@ export class MemoryStoreEngine implements StoreEngine {
     const entries = this.opened();
     for (const operation of operations) {
       if (operation.type === 'put') {
-        // Copies of their own: these may be small pieces of large buffers.
-        entries.set(new Uint8Array(operation.key), new Uint8Array(operation.value));
+        // A copy of its own: this may be a small piece of a large buffer.
+        entries.set(operation.key, new Uint8Array(operation.value));
       } else {
         entries.delete(operation.key);
       }
@@ -31,10 +31,11 @@ export class MemoryStoreEngine implements StoreEngine {
   async *iterate({ from, to }: StoreRange): AsyncGenerator<StoreEntry> {
     let page = this.opened().page(from, false, to, PAGE);
     while (page.length > 0) {
+      const last = page.at(-1)!.key.slice();
       for (const { key, value } of page) {
-        yield { key: new Uint8Array(key), value: new Uint8Array(value) };
+        yield { key, value: new Uint8Array(value) };
       }
-      page = this.opened().page(page.at(-1)!.key, true, to, PAGE);
+      page = this.opened().page(last, true, to, PAGE);
     }
   }
 

@@ -1,0 +1,237 @@
+/** The module in a Nest application: boots, injects, overrides, refuses what is wrong, leaves in order. */
+import { Injectable, Module, type OnModuleInit } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { type Registry } from 'prom-client';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { rejected } from '../testing/caught.js';
+import { JsonCodec } from './codec/json-codec.js';
+import { StaticDiscovery } from './discovery/static-discovery.js';
+import { Dkv } from './dkv.js';
+import { DkvModule } from './dkv.module.js';
+import { type DkvModuleOptions, type DkvOptions } from './dkv.options.js';
+import { DKV_OPTIONS, DkvRegistry } from './dkv.tokens.js';
+import { DkvHealthIndicator } from './health/dkv-health-indicator.js';
+import { DkvHealthModule } from './health/dkv-health.module.js';
+import { InjectDkv } from './inject-dkv.js';
+import { LocalKvRepo } from './ports/local-kv-repo.js';
+import { Merger } from './ports/merger.js';
+
+const folders: string[] = [];
+const modules: TestingModule[] = [];
+const servers: Server[] = [];
+const silent = { log() {}, warn() {}, error() {} };
+
+afterEach(async () => {
+  for (const module of modules.splice(0)) {
+    await module.close();
+  }
+  for (const server of servers.splice(0)) {
+    server.close();
+  }
+  for (const folder of folders.splice(0)) {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'dkv-module-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
+  );
+}
+
+async function boot(...imports: NonNullable<Parameters<typeof Test.createTestingModule>[0]['imports']>) {
+  const module = await Test.createTestingModule({ imports }).compile();
+  modules.push(module);
+  await module.init();
+  return module;
+}
+
+const alone = (options: DkvModuleOptions = {}) =>
+  DkvModule.forRoot({ storage: 'memory', logger: silent, ...options });
+
+async function member(nodeId: string, nodes: string, port: number, options: DkvModuleOptions = {}) {
+  const discovery = StaticDiscovery.parse(nodes);
+  const apiKey = 'secret-of-the-tests';
+  return boot(
+    alone({ nodeId, discovery, peerPort: port, peerBind: '127.0.0.1', apiKey, ...options }),
+    DkvHealthModule,
+  );
+}
+
+describe('an embedded node', () => {
+  it('stores and reads with no options but where', async () => {
+    const module = await boot(DkvModule.forRoot({ dataDir: newFolder(), logger: silent }));
+    const dkv = module.get<Dkv<{ x: number }>>(Dkv);
+    const stored = await dkv.addOrUpdate('a', { x: 1 });
+    expect(await dkv.get('a')).toEqual(stored);
+    expect(await dkv.remove('a')).toBe(true);
+    expect(await dkv.get('a')).toBeUndefined();
+  });
+
+  it('finds its data again after a restart', async () => {
+    const dataDir = newFolder();
+    const first = await boot(DkvModule.forRoot({ dataDir, logger: silent }));
+    const stored = await first.get(Dkv).addOrUpdate('a', 'kept');
+    await first.close();
+    const second = await boot(DkvModule.forRoot({ dataDir, logger: silent }));
+    expect(await second.get(Dkv).get('a')).toEqual(stored);
+  });
+
+  it('serves a service that is only being initialised', async () => {
+    @Injectable()
+    class Warm implements OnModuleInit {
+      seen: unknown;
+      constructor(@InjectDkv() private readonly dkv: Dkv) {}
+      async onModuleInit(): Promise<void> {
+        await this.dkv.addOrUpdate('warm', 1);
+        this.seen = (await this.dkv.get('warm'))?.value;
+      }
+    }
+    @Module({ providers: [Warm] })
+    class Feature {}
+    const module = await boot(Feature, alone());
+    expect(module.get(Warm, { strict: false }).seen).toBe(1);
+  });
+
+  it('takes its options from a factory', async () => {
+    const useFactory = () => ({ storage: 'memory', nodeId: 'made', logger: silent }) as const;
+    const module = await boot(DkvModule.forRootAsync({ useFactory }));
+    expect(module.get<DkvOptions>(DKV_OPTIONS)).toMatchObject({ nodeId: 'made', replicas: 2 });
+  });
+
+  it('uses a provider of its user in place of its own', async () => {
+    const merger: Merger<number[]> = {
+      merge: (current, incoming) => [...new Set([...current.value, ...incoming.value])].sort(),
+    };
+    const overrides = [{ provide: Merger, useValue: merger }];
+    const module = await boot(
+      DkvModule.forRoot({ storage: 'memory', codec: new JsonCodec(), logger: silent, overrides }),
+    );
+    const dkv = module.get<Dkv<number[]>>(Dkv);
+    await dkv.addOrUpdate('set', [2]);
+    expect((await dkv.addOrUpdate('set', [1])).value).toEqual([1, 2]);
+  });
+
+  it('counts what it does, without keys in the labels', async () => {
+    const module = await boot(alone());
+    await module.get(Dkv).addOrUpdate('very-secret-key', 1);
+    const text = await module.get<Registry>(DkvRegistry).metrics();
+    expect(text).toContain('dkv_operations_total{store="default",op="addOrUpdate",result="ok"} 1');
+    expect(text).toMatch(/^dkv_keys 1$/m);
+    expect(text).not.toContain('very-secret-key');
+  });
+
+  it('forgets a value when its time is over', async () => {
+    let now = 1_700_000_000_000;
+    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }) };
+    const dkv = (await boot(alone({ clock }))).get(Dkv);
+    await dkv.addOrUpdate('short', 1, { ttlMs: 1_000 });
+    now += 999;
+    expect(await dkv.get('short')).toMatchObject({ value: 1 });
+    now += 1;
+    expect(await dkv.get('short')).toBeUndefined();
+    expect(await dkv.remove('short')).toBe(false);
+  });
+});
+
+describe('a boot fails, naming the remedy, with', () => {
+  it('a wrong option', async () => {
+    const error = await rejected(boot(DkvModule.forRoot({ replicas: 99 })));
+    expect(error).toMatchObject({ code: 'DKV_INVALID_OPTIONS' });
+    expect(error.message).toMatch(/replicas is 99: give a whole number of copies from 0 to 15/);
+  });
+
+  it('a folder that another module of the same process uses', async () => {
+    const dataDir = newFolder();
+    await boot(DkvModule.forRoot({ dataDir, nodeId: 'n', logger: silent }));
+    const error = await rejected(boot(DkvModule.forRoot({ dataDir, nodeId: 'n', logger: silent })));
+    expect(error).toMatchObject({ code: 'DKV_STORE_LOCKED' });
+    expect(error.message).toContain(dataDir);
+  });
+
+  it('a folder that was written by a cluster of other members, and leaves it free again', async () => {
+    const dataDir = newFolder();
+    const storage = 'classic-level';
+    const [one, two] = [await freePort(), await freePort()];
+    const first = await member('a', `a=127.0.0.1:${one}`, one, { dataDir, storage });
+    await first.close();
+    const nodes = `a=127.0.0.1:${one},b=127.0.0.1:${two}`;
+    const error = await rejected(member('a', nodes, one, { dataDir, storage }));
+    expect(error).toMatchObject({ code: 'DKV_STORE_MISMATCH' });
+    expect(error.message).toMatch(/cluster of a with 2 replicas.*started with a, b/s);
+    await member('a', `a=127.0.0.1:${one}`, one, { dataDir, storage });
+  });
+
+  it('a node id that discovery does not know', async () => {
+    const port = await freePort();
+    const error = await rejected(member('c', `a=127.0.0.1:${port}`, port));
+    expect(error).toMatchObject({ code: 'DKV_INVALID_OPTIONS' });
+    expect(error.message).toContain('nodeId is "c"');
+  });
+
+  it('a peer port that is taken', async () => {
+    const server = createServer();
+    servers.push(server);
+    const port = await listen(server);
+    const error = await rejected(member('a', `a=127.0.0.1:${port}`, port));
+    expect(error).toMatchObject({ code: 'DKV_PORT_IN_USE' });
+    expect(error.message).toContain(String(port));
+  });
+});
+
+describe('two nodes', () => {
+  async function pair() {
+    const [one, two] = [await freePort(), await freePort()];
+    const nodes = `a=127.0.0.1:${one},b=127.0.0.1:${two}`;
+    return Promise.all([member('a', nodes, one), member('b', nodes, two)]);
+  }
+
+  it('read what the other wrote, and see each other leave', async () => {
+    const [a, b] = await pair();
+    await a.get(Dkv).addOrUpdate('k', 'v', { consistency: 'all' });
+    expect(await b.get(Dkv).get('k')).toMatchObject({ value: 'v' });
+    await b.close();
+    const error = await rejected(a.get(Dkv).addOrUpdate('k', 'w', { timeoutMs: 500 }));
+    expect(['DKV_QUORUM_NOT_REACHED', 'DKV_INDETERMINATE']).toContain((error as { code?: string }).code);
+    expect(await a.get(Dkv).get('k')).toBeDefined();
+  });
+
+  it('are healthy together, degraded alone, unready when they leave', async () => {
+    const [a, b] = await pair();
+    const health = a.get(DkvHealthIndicator);
+    await expect.poll(() => health.isReady().dkv.status, { timeout: 20_000 }).toBe('up');
+    await b.close();
+    await expect.poll(() => health.isReady().dkv.status, { timeout: 20_000 }).toBe('degraded');
+    expect(health.isLive().dkv.status).toBe('up');
+    modules.splice(modules.indexOf(a), 1);
+    await a.close();
+    expect(health.isReady().dkv.status).toBe('down');
+  });
+});
+
+it('closes the store when the application closes', async () => {
+  const module = await boot(alone());
+  const local = module.get<LocalKvRepo>(LocalKvRepo, { strict: false });
+  await module.close();
+  expect(await rejected(local.get({ partition: 0, namespace: 'default', key: 'k' }))).toMatchObject({
+    code: 'DKV_NOT_READY',
+  });
+});
