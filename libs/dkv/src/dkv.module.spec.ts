@@ -150,6 +150,16 @@ describe('an embedded node', () => {
     expect(await dkv.get('short')).toBeUndefined();
     expect(await dkv.remove('short')).toBe(false);
   });
+
+  it('goes on writing new keys after its clock was set back', async () => {
+    let now = 1_700_000_000_000;
+    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }) };
+    const dkv = (await boot(alone({ clock }))).get(Dkv);
+    const before = await dkv.addOrUpdate('a', 1);
+    now -= 3_600_000;
+    const after = await dkv.addOrUpdate('b', 2);
+    expect(after.version > before.version).toBe(true);
+  });
 });
 
 describe('a boot fails, naming the remedy, with', () => {

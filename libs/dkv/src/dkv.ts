@@ -124,8 +124,8 @@ export class Dkv<V = unknown> {
   }
 
   /**
-   * Stores a value; resolves, once enough nodes hold it durably, with the pair as stored (with a merger of your own
-   * the value may be a merged one).
+   * Stores a value; resolves, once enough nodes hold it durably, with the pair as stored. Its value is the one given,
+   * unless a merger of your own made another of it.
    * @throws DkvError `DKV_VALUE_TOO_LARGE`, `DKV_CODEC_FAILED`: before anything is sent.
    */
   async addOrUpdate(key: string, value: V, options: DkvWriteOptions = {}): Promise<KvPair<V>> {

@@ -5,6 +5,7 @@ export interface Codec<V = unknown> {
   readonly name: string;
   /** @throws any error when `value` cannot be encoded; the caller sees `DKV_CODEC_FAILED`. */
   encode(value: V): Uint8Array;
+  /** What it returns must share no memory with `bytes`, which are the store's. */
   decode(bytes: Uint8Array): V;
 }
 

@@ -82,8 +82,9 @@ export class Replica {
     { key, version }: Pick<KvRecord, 'key' | 'version'>,
     current: KvRecord | undefined,
   ): void {
-    const { clock, limits, versions } = this.context;
-    if (!versions.isFarAhead(version)) {
+    const { clock, limits, versions, view } = this.context;
+    // A node that is alone has nobody to disagree with: after its clock was set back it goes on above its own past.
+    if (view.peers.length === 0 || !versions.isFarAhead(version)) {
       return;
     }
     const ms = physicalMsOf(version);
