@@ -8,7 +8,7 @@ import { getMetadataStorage } from 'class-validator';
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 
 describe('docs/errors.md', () => {
-  const rows = [...read('docs/errors.md').matchAll(/^\| `(DKV_[A-Z_]+)` \| (\d+) \|/gm)];
+  const rows = [...read('docs/errors.md').matchAll(/^\| `(DKV_[A-Z_]+)`\s*\| (\d+)\s*\|/gm)];
 
   it('has a row with the right HTTP status for every code, and no other', () => {
     expect(Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]))).toEqual(
@@ -24,7 +24,7 @@ describe('docs/errors.md', () => {
 describe('README.md', () => {
   it('names every option of the module in its table, and no other', () => {
     const table = read('README.md').split('### Options')[1]!.split('\n#')[0]!;
-    const documented = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name).sort();
+    const documented = [...table.matchAll(/^\| `(\w+)`\s*\|/gm)].map(([, name]) => name).sort();
     const metadatas = getMetadataStorage().getTargetValidationMetadatas(DkvModuleOptions, '', false, false);
     expect(documented).toEqual([...new Set(metadatas.map(({ propertyName }) => propertyName))].sort());
   });

@@ -147,7 +147,8 @@ export class Reader {
       };
       const ask = async (nodeId: string) => {
         try {
-          copies.push({ nodeId, record: await this.copyOf(nodeId, id, deadline) });
+          // All are asked at the same time: giving one up early would help nobody.
+          copies.push({ nodeId, record: await this.copyOf(nodeId, id, deadline, deadline.leftMs) });
         } catch (error) {
           cause = error;
         }
@@ -159,12 +160,17 @@ export class Reader {
     return { enough, all };
   }
 
-  private async copyOf(nodeId: string, id: RecordId, deadline: Deadline): Promise<KvRecord | undefined> {
-    const { view, local, peers, limits } = this.context;
+  private async copyOf(
+    nodeId: string,
+    id: RecordId,
+    deadline: Deadline,
+    patienceMs = this.context.limits.peerTimeoutMs,
+  ): Promise<KvRecord | undefined> {
+    const { view, local, peers } = this.context;
     if (nodeId === view.selfId) {
       return local.get(id);
     }
-    const timeoutMs = Math.max(1, Math.min(limits.peerTimeoutMs, deadline.leftMs));
+    const timeoutMs = Math.max(1, Math.min(patienceMs, deadline.leftMs));
     return (await peers.call(nodeId, 'get', { id }, { timeoutMs, signal: deadline.signal })).record;
   }
 
