@@ -77,6 +77,8 @@ function environmentOf({ id, port, peerPort }, nodes, dataDir) {
     DKV_API_KEY: 'demo-api-key',
     DKV_STORAGE: 'auto',
     MONKEY_RATE: '10',
+    // All are told to stop at once: what one asked of another just before still gets its answer.
+    SHUTDOWN_DELAY_MS: '500',
     ...process.env,
     HOST,
     PORT: String(port),

@@ -63,7 +63,7 @@ export function zonedShares(
 ): number[] {
   const shares = fairShares(weights, partitions, copies);
   const sumOf = (zone: readonly number[], values: readonly number[]) =>
-    snap(zone.reduce((sum, i) => sum + values[i]!, 0));
+    zone.reduce((sum, i) => sum + values[i]!, 0);
   const limits = shares.map((share) => roomyShare(share, partitions));
   const totals = zones.map((zone) => sumOf(zone, shares));
   const excess = totals.map((total) => Math.max(0, total - partitions));
@@ -81,7 +81,7 @@ export function zonedShares(
       const own = waterFill(
         zone.map((i) => weights[i]!),
         zone.map((i) => limits[i]!),
-        snap(totals[z]! - given + taken),
+        totals[z]! - given + taken,
       );
       zone.forEach((i, k) => (shares[i] = own[k]!));
     }

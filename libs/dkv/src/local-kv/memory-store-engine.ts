@@ -31,7 +31,8 @@ export class MemoryStoreEngine implements StoreEngine {
   async *iterate({ from, to }: StoreRange): AsyncGenerator<StoreEntry> {
     let page = this.opened().page(from, false, to, PAGE);
     while (page.length > 0) {
-      const last = page.at(-1)!.key.slice();
+      // The reader may change the bytes that it is given.
+      const last = new Uint8Array(page.at(-1)!.key);
       for (const { key, value } of page) {
         yield { key, value: new Uint8Array(value) };
       }

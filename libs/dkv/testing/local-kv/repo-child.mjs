@@ -1,5 +1,4 @@
 /** A process with a repository of its own, to be locked out by and to be killed: told what to do by its arguments. */
-import { writeSync } from 'node:fs';
 import { register } from 'node:module';
 
 register('./typescript-hooks.mjs', import.meta.url);
@@ -7,12 +6,12 @@ const { createLocalKvRepo } = await import('../../src/local-kv/create-local-kv-r
 const { stampRecord, stampTombstone } = await import('../../src/model/record.ts');
 const { formatVersion } = await import('../../src/model/version.ts');
 
-const STDOUT = 1;
 const WRITERS = 32;
 const KEYS = 400;
 
 const { identity, first, ...options } = JSON.parse(process.argv[2]);
-const say = (line) => writeSync(STDOUT, `${line}\n`);
+// Not buffered: on Linux a pipe is written to at once, also when its reader is slow.
+const say = (line) => process.stdout.write(`${line}\n`);
 const logger = {
   log() {},
   warn: (message) => say(`warn ${message}`),
