@@ -53,7 +53,7 @@ describe('npm start', { timeout: 300_000 }, () => {
         DEMO_PEER_PORT: String(peerPort),
         DEMO_DATA_DIR: folder,
         DEMO_PREPARED: '1',
-        MONKEY_RATE: '50',
+        MONKEY_RATE: '20',
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -27,11 +27,13 @@ interface PlantedBug {
   plant(): void;
 }
 
+type Methods = Record<string, (...args: unknown[]) => unknown>;
+
 /** Takes the place of a method, private ones too: `broken` gets the object, the original and the arguments. */
 function replace<A extends unknown[], R>(
   owner: { readonly prototype: object },
   method: string,
-  broken: (self: Record<string, never>, original: (...args: A) => R, ...args: A) => R,
+  broken: (self: Methods, original: (...args: A) => R, ...args: A) => R,
 ): void {
   const prototype = owner.prototype as Record<string, (...args: A) => R>;
   const original = prototype[method];
@@ -39,7 +41,7 @@ function replace<A extends unknown[], R>(
     throw new Error(`There is no ${method} to break any more: the planted bug must move with the code.`);
   }
   vi.spyOn(prototype, method).mockImplementation(function (this: unknown, ...args: A) {
-    return broken(this as Record<string, never>, original.bind(this as never), ...args);
+    return broken(this as Methods, original.bind(this as never), ...args);
   });
 }
 
@@ -57,7 +59,7 @@ const BUGS: readonly PlantedBug[] = [
     rules: ['quorum-read', 'resurrection'],
     plant: () =>
       replace<[RecordId, OwnWrite | undefined, Deadline], unknown>(Reader, 'readQuorum', (self, _, ...args) =>
-        (self.readOne as (...args: unknown[]) => unknown).apply(self, args),
+        self.readOne!(...args),
       ),
   },
   {
@@ -145,7 +147,7 @@ const BUGS: readonly PlantedBug[] = [
     rules: ['restamp'],
     plant: () =>
       replace<unknown[], unknown>(WriteRouter, 'writeForwarded', (self, _, ...args) =>
-        (self.coordinateForwarded as (...args: unknown[]) => unknown).apply(self, args),
+        self.coordinateForwarded!(...args),
       ),
   },
 ];
