@@ -40,6 +40,8 @@ export async function build() {
 
 /** Runs the script's work; a ScriptError ends the process with its message alone. */
 export async function main(work) {
+  // Whoever read the output may be gone, as in `npm start | head`: the work goes on.
+  process.stdout.on('error', () => {});
   try {
     await work();
   } catch (error) {

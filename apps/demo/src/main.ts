@@ -10,6 +10,11 @@ import { type Environment, readEnvironment } from './environment.js';
 import { DOCS_PATH, serveApiDocs } from './http/api-docs.js';
 import { createHttpAdapter } from './http/http-adapter.js';
 
+/** A terminal that was closed or a pipe that broke is no reason to stop: the log is lost, not the data. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', () => undefined);
+}
+
 async function boot(): Promise<void> {
   const environment = readEnvironment(process.env);
   const logger = new DemoLogger(environment.DKV_NODE_ID);
