@@ -1,4 +1,5 @@
 /** The client that services inject: typed values in, typed values out. */
+import { setMaxListeners } from 'node:events';
 import { type ClusterView } from './cluster/cluster-view.js';
 import { DkvError, isDkvError } from './dkv.errors.js';
 import { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from './model/consistency.js';
@@ -148,17 +149,17 @@ export class Dkv<V = unknown> {
 
   /** One answer per key, in order. @throws DkvManyError when a key fails. */
   getMany(keys: readonly string[], options?: DkvReadOptions): Promise<(KvPair<V> | undefined)[]> {
-    return many(keys, (key) => this.get(key, options));
+    return many(keys, options, (key) => this.get(key, options));
   }
 
   /** Each pair is a write of its own, in no order. @throws DkvManyError telling the outcome of each. */
   addOrUpdateMany(pairs: readonly (readonly [string, V])[], options?: DkvWriteOptions): Promise<KvPair<V>[]> {
-    return many(pairs, ([key, value]) => this.addOrUpdate(key, value, options));
+    return many(pairs, options, ([key, value]) => this.addOrUpdate(key, value, options));
   }
 
   /** Each delete is a write of its own. @throws DkvManyError telling the outcome of each. */
   removeMany(keys: readonly string[], options?: DkvRemoveOptions): Promise<boolean[]> {
-    return many(keys, (key) => this.remove(key, options));
+    return many(keys, options, (key) => this.remove(key, options));
   }
 
   /** Figures of this node. For Prometheus see `DkvRegistry`. */
@@ -283,7 +284,15 @@ function assertType(name: string, value: unknown, type: 'string' | 'number'): vo
   }
 }
 
-async function many<I, T>(items: readonly I[], one: (item: I) => Promise<T>): Promise<T[]> {
+async function many<I, T>(
+  items: readonly I[],
+  options: DkvCallOptions | undefined,
+  one: (item: I) => Promise<T>,
+): Promise<T[]> {
+  if (options?.signal) {
+    // Each call under way listens to it; Node would warn of a leak at the eleventh.
+    setMaxListeners(0, options.signal);
+  }
   const outcomes = new Array<PromiseSettledResult<T>>(items.length);
   const rest = items.entries();
   const worker = async () => {
