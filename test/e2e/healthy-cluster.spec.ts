@@ -81,7 +81,7 @@ describe('a healthy cluster', { timeout: 300_000 }, () => {
     }
   });
 
-  it.each(KEYS)('takes the key %j', async (key) => {
+  it.each(KEYS.map((key) => [key.slice(0, 20), key] as const))('takes the key %j…', async (_, key) => {
     const [first, second, third] = cluster().nodes;
     expect((await first!.http.put(key, key)).body.key).toBe(key);
     expect((await second!.http.get(key, 'quorum')).body).toMatchObject({ key, value: key });

@@ -11,6 +11,7 @@ import {
   NO_VERSION,
   NODE_ID_PATTERN,
   parseVersion,
+  stamperOf,
   physicalMsOf,
   type VersionParts,
 } from './version.js';
@@ -185,3 +186,12 @@ function tupleOrder(a: VersionParts, b: VersionParts): number {
   }
   return 0;
 }
+
+describe('the stamper of a version', () => {
+  it.each([
+    ['0193a5b2c4d1-0003-node1!00000002', 'node1!00000002'],
+    ['0193a5b2c4d1-0003-node1!00000002+0000-node2!00000001', 'node1!00000002'],
+  ])('of %s is %s', (version, stamper) => {
+    expect(stamperOf(version)).toBe(stamper);
+  });
+});

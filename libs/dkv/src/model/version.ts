@@ -62,6 +62,11 @@ export function isVersion(value: unknown): value is Version {
   return typeof value === 'string' && VERSION_PATTERN.test(value);
 }
 
+/** The node that stamped the written value, with its boot number: versions of one stamper are in its own order. */
+export function stamperOf(version: Version): string {
+  return version.slice(18).split('+', 1)[0]!;
+}
+
 /** Milliseconds since 1970 at which `version` was stamped. */
 export function physicalMsOf(version: Version): number {
   return Number.parseInt(version.slice(0, 12), 16);

@@ -2,6 +2,7 @@
 import { isDkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
 import { type KvRecord } from '../model/record.js';
+import { stamperOf } from '../model/version.js';
 import { type HintedHandoff } from '../repair/hinted-handoff.js';
 import { type CoreContext } from './core-context.js';
 import { type Deadline } from './deadline.js';
@@ -74,10 +75,10 @@ export class Shipment {
   /** Whether the node took the record. Transient failures are tried again while the write is undecided. */
   private async deliver(nodeId: string): Promise<boolean> {
     const { view, random } = this.context;
-    if (view.stateOf(nodeId) === 'down') {
-      return false;
-    }
     for (let pauseMs = RETRY_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_PAUSE_MS_MAX)) {
+      if (view.stateOf(nodeId) === 'down') {
+        return false;
+      }
       try {
         await this.askOnce(nodeId);
         return true;
@@ -109,9 +110,14 @@ export class Shipment {
     }
   }
 
-  /** A merger joined this write with what the replica had: it is held, as a part of that. */
+  /**
+   * Whether what the replica holds accounts for this write: a later write of this very coordinator, which was stamped
+   * on top of it and overtook it on the way, or a merger's join of it with what was there.
+   */
   private holdsOurs(newer: KvRecord): boolean {
-    return !this.context.merger.newestWins && !newer.tombstone && !this.record.tombstone;
+    const overtaken = stamperOf(newer.version) === stamperOf(this.record.version);
+    const joined = !this.context.merger.newestWins && !newer.tombstone && !this.record.tombstone;
+    return overtaken || joined;
   }
 
   private judge(): void {
