@@ -3,7 +3,7 @@ import { ANY_COST, level } from './leveller.js';
 import { ENTERS_CROWD, IMPOSSIBLE, LEAVES_CROWD, type Placement } from './placement.js';
 import { fairShares } from './quotas.js';
 import { weightedDraw } from './rendezvous.js';
-import { crowdedMinOf, relieveZones, swapZones, type ZonedLevelling } from './zone-spreading.js';
+import { crowdedMinOf, swapZones, type ZonedLevelling } from './zone-spreading.js';
 
 export interface CopyTargets {
   /** Copies per node; their sum is that of all lists. */
@@ -29,7 +29,6 @@ const SAME_HOLDER_COST = 2;
 /** Zones go before movement: a copy moves twice rather than two copies of a key share a zone. */
 export function levelCopies(placement: Placement, targets: CopyTargets): void {
   const levelling = copyLevelling(placement, targets);
-  relieveZones(placement, levelling);
   for (const costMax of [SAME_HOLDER_COST, DISPLACING_COST - 1, ZONE_COST - 1, ANY_COST]) {
     level(levelling, costMax);
   }

@@ -36,15 +36,15 @@ const copiesOn = (ring: Hashring, nodeId: string, ranks = ring.copies) =>
   ring.partitionsOf(nodeId).filter(({ rank }) => rank < ranks).length;
 
 /** Fair shares worked out anew, by handing out small bits: another way than the one under test. */
-function sharesByBits(nodes: readonly RingNode[], copies: number): number[] {
+function sharesByBits(nodes: readonly RingNode[], partitions: number, copies: number): number[] {
   const shares = nodes.map(() => 0);
-  let rest = PARTITIONS * copies;
+  let rest = partitions * copies;
   while (rest > 1e-7) {
-    const open = nodes.map(({ weight }, i) => (shares[i]! < PARTITIONS - 1e-9 ? weight : 0));
+    const open = nodes.map(({ weight }, i) => (shares[i]! < partitions - 1e-9 ? weight : 0));
     const sum = open.reduce((total, weight) => total + weight, 0);
     const bit = rest;
     open.forEach((weight, i) => {
-      const taken = Math.min((bit * weight) / sum, PARTITIONS - shares[i]!);
+      const taken = Math.min((bit * weight) / sum, partitions - shares[i]!);
       shares[i]! += taken;
       rest -= taken;
     });
@@ -54,7 +54,7 @@ function sharesByBits(nodes: readonly RingNode[], copies: number): number[] {
 
 /** Nodes with more than max(1.05 × share, share rounded up) of the first `ranks` places of the lists. */
 function overloaded(ring: Hashring, ranks: number): string[] {
-  const shares = sharesByBits(ring.nodes, ranks);
+  const shares = sharesByBits(ring.nodes, ring.partitions, ranks);
   return ring.nodes.flatMap(({ nodeId }, i) => {
     const share = shares[i]!;
     const load = copiesOn(ring, nodeId, ranks);
@@ -77,7 +77,7 @@ function sharingZonesAtLeast(ring: Hashring): number {
   for (const { nodeId, zone } of ring.nodes) {
     perZone.set(zone, (perZone.get(zone) ?? 0) + (zone === '' ? 0 : copiesOn(ring, nodeId)));
   }
-  return [...perZone.values()].reduce((sum, copies) => sum + Math.max(0, copies - PARTITIONS), 0);
+  return [...perZone.values()].reduce((sum, copies) => sum + Math.max(0, copies - ring.partitions), 0);
 }
 
 const holdersMoved = (from: Hashring, to: Hashring) =>
@@ -181,6 +181,28 @@ describe('zones', () => {
     }
   });
 
+  it('that are unknown count as different ones', () => {
+    const ring = Hashring.of([...nodesOf(5), { nodeId: 'zoned', weight: 1, zone: 'z' }], options);
+    expect(ring.nodes.map(({ nodeId }) => copiesOn(ring, nodeId))).toEqual(Array(6).fill(PARTITIONS / 2));
+  });
+
+  it.each<[string, number, ByIndex<string>, number]>([
+    ['in five zones of ten nodes', 50, (i) => `z${i % 5}`, 1.02],
+    ['where some zones are unknown', 30, (i) => (i % 4 === 0 ? '' : `z${i % 3}`), 1.06],
+    ['in unequal zones', 50, (i) => (i % 10 < 6 ? 'large' : i % 10 < 9 ? 'middle' : 'small'), 1.25],
+  ])('%s cost a leave few moves of their own', (_, count, zone, factor) => {
+    const ring = Hashring.of(
+      nodesOf(count, () => 1, zone),
+      options,
+    );
+    const left = ring.nodes.flatMap((_node, i) =>
+      i % 3 === 0 ? [ring.change(ring.nodes.toSpliced(i, 1))] : [],
+    );
+    const moved = left.reduce((sum, after) => sum + Hashring.moved(ring, after), 0);
+    const had = left.reduce((sum, after) => sum + mustMove(ring, after), 0);
+    expect(moved / had).toBeLessThanOrEqual(factor);
+  });
+
   it('that become known spread the copies, and only as many move as must', () => {
     const nodes = nodesOf(12);
     const ring = Hashring.of(nodes, options);
@@ -252,6 +274,20 @@ describe('a long chain of random joins and leaves', () => {
   );
 });
 
+describe('fewer partitions than nodes', () => {
+  it.each([
+    [64, 100],
+    [7, 40],
+    [1, 5],
+  ])('%d for %d: no node is above its limit, also after leaves', (partitions, count) => {
+    let ring = Hashring.of(nodesOf(count), { ...options, partitions });
+    for (let step = 0; step < 10 && ring.nodes.length > 3; step++) {
+      expectGoodTable(ring);
+      ring = ring.change(ring.nodes.toSpliced((step * 7) % ring.nodes.length, 1));
+    }
+  });
+});
+
 describe('sets of nodes that differ in one', () => {
   it.each([
     [3, 1.2],
@@ -282,6 +318,6 @@ describe('fairShares', () => {
       PARTITIONS,
       3,
     );
-    sharesByBits(nodes, 3).forEach((share, i) => expect(shares[i]).toBeCloseTo(share, 5));
+    sharesByBits(nodes, PARTITIONS, 3).forEach((share, i) => expect(shares[i]).toBeCloseTo(share, 5));
   });
 });

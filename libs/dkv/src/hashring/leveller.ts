@@ -36,17 +36,12 @@ export const ANY_COST = Number.MAX_SAFE_INTEGER;
  * data (Ford and Fulkerson 1956), shortest first (Edmonds and Karp 1972): little is shifted beyond what must.
  */
 export function level(levelling: Levelling, costMax: number): void {
-  const { loads } = levelling;
-  let shifted = true;
-  while (shifted) {
+  while (shiftDirectly(levelling, costMax)) {
     // Costs change with every shift, so look again until nothing is left that goes in one step.
-    const givers = [...loads.keys()].filter((node) => surplusOf(levelling, node) > 0);
-    const units = givers.map((from) => ({ from, partitions: levelling.partitionsOf(from) }));
-    shifted = shiftBest(levelling, units, costMax, (from) => surplusOf(levelling, from) > 0);
   }
   // Where one chain got stuck, another would too.
   const deadEnds = new Set<number>();
-  for (const node of loads.keys()) {
+  for (const node of levelling.loads.keys()) {
     while (surplusOf(levelling, node) > 0 && !deadEnds.has(node)) {
       for (const { partition, from, to } of findChain(levelling, node, costMax, deadEnds)) {
         levelling.shift(partition, from, to);
@@ -55,22 +50,13 @@ export function level(levelling: Levelling, costMax: number): void {
   }
 }
 
-/**
- * Hands units to nodes below their quota, each to the best taker, best offers first.
- * @param units what may be given
- * @param mayGive asked again just before each step
- * @returns whether anything was handed on
- */
-export function shiftBest(
-  levelling: Levelling,
-  units: readonly { from: number; partitions: Iterable<number> }[],
-  costMax: number,
-  mayGive: (from: number) => boolean,
-): boolean {
+/** Hands units on, each to the best taker, best offers first; whether there were any. */
+function shiftDirectly(levelling: Levelling, costMax: number): boolean {
+  const givers = [...levelling.loads.keys()].filter((node) => surplusOf(levelling, node) > 0);
   const takers = [...levelling.quotas.keys()].filter((node) => surplusOf(levelling, node) < 0);
   const offers: Offer[] = [];
-  for (const { from, partitions } of takers.length > 0 ? units : []) {
-    for (const partition of partitions) {
+  for (const from of takers.length > 0 ? givers : []) {
+    for (const partition of levelling.partitionsOf(from)) {
       const offer = bestOffer(levelling, partition, from, takers, costMax);
       if (offer !== undefined) {
         offers.push(offer);
@@ -80,7 +66,7 @@ export function shiftBest(
   offers.sort((a, b) => a.cost - b.cost || a.draw - b.draw || a.partition - b.partition || a.from - b.from);
   let shifted = false;
   for (const { partition, from, to, cost } of offers) {
-    const wanted = mayGive(from) && surplusOf(levelling, to) < 0;
+    const wanted = surplusOf(levelling, from) > 0 && surplusOf(levelling, to) < 0;
     if (wanted && levelling.cost(partition, from, to) <= cost) {
       levelling.shift(partition, from, to);
       shifted = true;

@@ -109,4 +109,14 @@ describe('roundZonesNear', () => {
     const quotas = roundZonesNear(shares, zones, 20, [4, 4, 4, 3, 3, 3]);
     expect(quotas).toEqual([4, 3, 3, 4, 3, 3]);
   });
+
+  it('takes a zone for whole whose shares miss it by the last bit of a double', () => {
+    // 0.1 + 2.7 + 0.2 is more than 3.
+    const shares = [0.1, 2.7, 0.2, 1, 1, 1];
+    const zones = [
+      [0, 1, 2],
+      [3, 4, 5],
+    ];
+    expect(roundZonesNear(shares, zones, 6, [1, 3, 1, 0, 0, 0])).toEqual([0, 3, 0, 1, 1, 1]);
+  });
 });

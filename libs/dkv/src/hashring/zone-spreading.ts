@@ -1,5 +1,5 @@
 /** Gets as many zones into each list as the quotas of copies permit. */
-import { type Levelling, shiftBest } from './leveller.js';
+import { type Levelling } from './leveller.js';
 import { ENTERS_CROWD, IMPOSSIBLE, LEAVES_CROWD, type Placement } from './placement.js';
 
 /** A levelling of copies that knows how many crowded copies each zone cannot avoid. */
@@ -17,19 +17,6 @@ export function crowdedMinOf(
     const copies = zone.reduce((sum, node) => sum + quotas[node]!, 0);
     return Math.max(0, copies - partitions);
   });
-}
-
-/** Before levelling: nodes with room take copies out of crowded lists, which saves swaps afterwards. */
-export function relieveZones(placement: Placement, levelling: ZonedLevelling): void {
-  const { crowded, held } = placement;
-  if (!levelling.crowdedMin.some((min, zone) => crowded[zone]! > min)) {
-    return;
-  }
-  const units = levelling.quotas.map((_, from) => ({
-    from,
-    partitions: [...held[from]!].filter((partition) => placement.isCrowded(partition)),
-  }));
-  shiftBest(levelling, units, -1, () => true);
 }
 
 /**
@@ -53,8 +40,9 @@ export function swapZones(placement: Placement, levelling: ZonedLevelling): void
 }
 
 function swapBetween(placement: Placement, levelling: ZonedLevelling, partition: number, other: number) {
-  for (let rank = 0; rank < placement.copies; rank++) {
-    for (let otherRank = 0; otherRank < placement.copies; otherRank++) {
+  // From the end of the lists, so that holders stay.
+  for (let rank = placement.copies - 1; rank >= 0; rank--) {
+    for (let otherRank = placement.copies - 1; otherRank >= 0; otherRank--) {
       const from = placement.at(partition, rank);
       const to = placement.at(other, otherRank);
       const here = crowdingBy(placement.effectOf(partition, from, to));
