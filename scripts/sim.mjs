@@ -1,28 +1,72 @@
-/** Runs random lives of the store: one to read (`--seed N`), or many (`--seeds N --first S --jobs J`). */
+/**
+ * Runs random lives of the store: one to read (`--seed N`), or many (`--seeds N --first S --jobs J`).
+ * SIM_PREPARED=1 runs what is built already.
+ */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { describeFindings, runEventualScenario } from 'nestjs-dkv/testing';
+import { build, install, main as run } from './workspace.mjs';
+
+const MODES = ['strong', 'eventual', 'key'];
+const USAGE = `npm run sim -- [options]
+  --mode strong|eventual|key|both  what lives: a cluster, or the rounds of one key alone (default: both clusters)
+  --seed N                         one seed, with its trace, with as few faults as still fail
+  --seeds N --first S              so many, from there on (default 1000 from 1)
+  --jobs J                         in so many processes (default 1)
+  --twice                          each seed twice; the traces must be the same`;
 
 const { values } = parseArgs({
   options: {
+    mode: { type: 'string', default: 'both' },
     seed: { type: 'string' },
     seeds: { type: 'string', default: '1000' },
     first: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '1' },
+    twice: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
-const PROGRESS_EVERY = 100;
 /** Lines of the trace that a replay shows. */
 const TRACE_LINES = 2_000;
+const PROGRESS_PER_JOB = 10;
 
-if (values.seed !== undefined) {
-  process.exitCode = (await replay(whole('seed', values.seed))) ? 0 : 1;
-} else {
+const modes = values.mode === 'both' ? ['strong', 'eventual'] : [values.mode];
+if (values.help || !modes.every((mode) => MODES.includes(mode))) {
+  console.error(USAGE);
+  process.exit(values.help ? 0 : 2);
+}
+let RUNS;
+let describeFindings;
+await run(async () => {
+  if (!process.env.SIM_PREPARED) {
+    await install();
+    await build();
+  }
+  const testing = await import('nestjs-dkv/testing');
+  ({ describeFindings } = testing);
+  RUNS = {
+    strong: testing.runStrongScenario,
+    eventual: testing.runEventualScenario,
+    key: testing.runKeyProtocol,
+  };
+  process.exitCode = (await main()) ? 0 : 1;
+});
+
+async function main() {
+  if (values.seed !== undefined) {
+    return replay(modes[0], whole('seed', values.seed));
+  }
   const seeds = whole('seeds', values.seeds);
   const first = whole('first', values.first);
   const jobs = whole('jobs', values.jobs);
-  process.exitCode = (await (jobs > 1 ? spread(first, seeds, jobs) : runMany(first, seeds))) ? 0 : 1;
+  if (jobs > 1) {
+    return spread(first, seeds, jobs);
+  }
+  let sound = true;
+  for (const mode of modes) {
+    sound = (await runMany(mode, first, seeds)) && sound;
+  }
+  return sound;
 }
 
 function whole(name, text) {
@@ -33,28 +77,62 @@ function whole(name, text) {
   return Number(text);
 }
 
-async function replay(seed) {
-  const result = await runEventualScenario(seed, { traceLinesMax: TRACE_LINES });
-  console.log(result.trace.join('\n'));
-  console.log(summary(result));
+async function replay(mode, seed) {
+  const faultsMax = await fewestFaults(mode, seed);
+  const result = await RUNS[mode](seed, { traceLinesMax: TRACE_LINES, faultsMax });
+  console.log((result.trace ?? []).join('\n'));
+  console.log(summary(mode, result));
+  if (faultsMax !== undefined) {
+    console.log(`With its first ${faultsMax} faults alone:`);
+  }
   console.log(describeFindings(result.findings));
   return result.findings.length === 0;
 }
 
-async function runMany(first, seeds) {
-  const failed = [];
-  for (let seed = first; seed < first + seeds; seed++) {
-    const result = await runEventualScenario(seed);
-    if (result.findings.length > 0) {
-      failed.push(seed);
-      console.log(`${summary(result)}\n${describeFindings(result.findings)}`);
-    }
-    if ((seed - first + 1) % PROGRESS_EVERY === 0 || seed === first + seeds - 1) {
-      console.log(`${seed - first + 1} of ${seeds} seeds from ${first}, ${failed.length} with findings`);
+/** The fewest of a failing seed's faults that still make it fail; undefined when it does not, or has none. */
+async function fewestFaults(mode, seed) {
+  const whole = await RUNS[mode](seed);
+  if (whole.findings.length === 0 || !whole.faults) {
+    return undefined;
+  }
+  for (let faultsMax = 0; faultsMax < whole.faults; faultsMax++) {
+    if ((await RUNS[mode](seed, { faultsMax })).findings.length > 0) {
+      return faultsMax;
     }
   }
-  if (failed.length > 0) {
-    console.log(`Failing seeds: ${failed.join(', ')}. Replay one: npm run sim -- --seed ${failed[0]}`);
+  return whole.faults;
+}
+
+async function runMany(mode, first, seeds) {
+  const failed = [];
+  const every = Math.max(1, Math.ceil(seeds / PROGRESS_PER_JOB));
+  const sums = { operations: 0, acknowledged: 0, faults: 0 };
+  for (let seed = first; seed < first + seeds; seed++) {
+    const result = await RUNS[mode](seed);
+    const again = values.twice ? await RUNS[mode](seed) : result;
+    Object.keys(sums).forEach((name) => (sums[name] += result[name] ?? 0));
+    if (result.findings.length > 0 || again.digest !== result.digest) {
+      failed.push(seed);
+      console.log(`${summary(mode, result)}\n${describeFindings(result.findings)}`);
+      if (again.digest !== result.digest) {
+        console.log(`seed ${seed} had two different traces: something outside of the seed decides.`);
+      }
+    }
+    const done = seed - first + 1;
+    if (done % every === 0 || done === seeds) {
+      console.log(
+        `${mode}: ${done} of ${seeds} seeds from ${first}, ${failed.length} with findings, ${sums.operations} ` +
+          `operations (${sums.acknowledged} acknowledged), ${sums.faults} faults`,
+      );
+    }
+  }
+  for (const seed of failed.slice(0, 3)) {
+    const faults = await fewestFaults(mode, seed);
+    const shrunk = faults === undefined ? '' : ` (its first ${faults} faults are enough)`;
+    console.log(`Replay it: npm run sim -- --mode ${mode} --seed ${seed}${shrunk}`);
+  }
+  if (failed.length > 3) {
+    console.log(`All failing seeds of ${mode}: ${failed.join(', ')}`);
   }
   return failed.length === 0;
 }
@@ -66,17 +144,21 @@ async function spread(first, seeds, jobs) {
     Array.from({ length: jobs }, (_, job) => {
       const from = first + job * share;
       const count = Math.max(0, Math.min(share, first + seeds - from));
-      const args = [fileURLToPath(import.meta.url), '--first', String(from), '--seeds', String(count)];
-      const child = spawn(process.execPath, args, { stdio: 'inherit' });
+      const args = ['--mode', values.mode, '--first', String(from), '--seeds', String(count)];
+      const script = fileURLToPath(import.meta.url);
+      const child = spawn(process.execPath, [script, ...args, ...(values.twice ? ['--twice'] : [])], {
+        stdio: 'inherit',
+        env: { ...process.env, SIM_PREPARED: '1' },
+      });
       return new Promise((resolve) => child.on('close', resolve));
     }),
   );
   return codes.every((code) => code === 0);
 }
 
-function summary({ seed, operations, acknowledged, faults, events, findings }) {
+function summary(mode, { seed, operations, acknowledged, faults = 0, findings }) {
   return (
-    `seed ${seed}: ${operations} operations (${acknowledged} acknowledged), ${faults} faults, ${events} events, ` +
+    `${mode}, seed ${seed}: ${operations} operations (${acknowledged} acknowledged), ${faults} faults, ` +
     `${findings.length} findings`
   );
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DKV_ERROR_STATUS } from '../libs/dkv/src/dkv.errors.js';
+import { DkvNamespaceOptions } from '../libs/dkv/src/dkv.namespace-options.js';
 import { DkvModuleOptions } from '../libs/dkv/src/dkv.options.js';
 import { getMetadataStorage } from 'class-validator';
 
@@ -22,10 +23,18 @@ describe('docs/errors.md', () => {
 });
 
 describe('README.md', () => {
-  it('names every option of the module in its table, and no other', () => {
-    const table = read('README.md').split('### Options')[1]!.split('\n#')[0]!;
-    const documented = [...table.matchAll(/^\| `(\w+)`\s*\|/gm)].map(([, name]) => name).sort();
-    const metadatas = getMetadataStorage().getTargetValidationMetadatas(DkvModuleOptions, '', false, false);
-    expect(documented).toEqual([...new Set(metadatas.map(({ propertyName }) => propertyName))].sort());
+  const optionsOf = (heading: string) => {
+    const table = read('README.md').split(heading)[1]!.split('\n#')[0]!;
+    return [...table.matchAll(/^\| `(\w+)`\s*\|/gm)].map(([, name]) => name).sort();
+  };
+
+  it.each<[string, new () => object]>([
+    ['### Options', DkvModuleOptions],
+    ['### Namespaces', DkvNamespaceOptions],
+  ])('names every option in the table of its section, and no other: %s', (heading, Options) => {
+    const metadatas = getMetadataStorage().getTargetValidationMetadatas(Options, '', false, false);
+    expect(optionsOf(heading)).toEqual(
+      [...new Set(metadatas.map(({ propertyName }) => propertyName))].sort(),
+    );
   });
 });

@@ -7,14 +7,16 @@ import { describe, expect, it } from 'vitest';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const LIBRARY = 'libs/dkv/src';
 
-const CORE = ['model', 'ports', 'hashring', 'merger', 'processor', 'cluster', 'repair'];
+const CORE = ['model', 'ports', 'hashring', 'merger', 'processor', 'consensus', 'cluster', 'repair'];
 /** Adapters, with the other adapters each may use: the two ends of a transport share the shapes they speak. */
 const ADAPTERS: Record<string, readonly string[]> = {
   codec: [],
   'local-kv': [],
   'remote-kv': ['wire'],
   wire: [],
-  peer: ['wire'],
+  /** What callers meet above the core; the REST side of the peer port tells conflicts in its words. */
+  client: ['wire'],
+  peer: ['wire', 'client'],
   discovery: [],
   health: [],
   metrics: [],

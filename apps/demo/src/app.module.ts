@@ -11,11 +11,13 @@ import {
   StaticDiscovery,
 } from 'nestjs-dkv';
 import { ClusterController } from './cluster/cluster.controller.js';
+import { COUNTERS, CountersController } from './counters/counters.controller.js';
 import { Environment } from './environment.js';
 import { HealthController } from './health/health.controller.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { HttpDrain } from './http/http-drain.js';
 import { ItemsController } from './items/items.controller.js';
+import { LOCKS, LocksController } from './locks/locks.controller.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { MonkeyService } from './monkey/monkey.service.js';
 
@@ -26,11 +28,20 @@ export class AppModule {
       module: AppModule,
       imports: [
         DkvModule.forRoot(storeOptions(environment)),
+        // Strong whatever the items are: neither can be had without one order of writes.
+        DkvModule.forFeature([{ name: COUNTERS }, { name: LOCKS }]),
         DkvHealthModule,
         // A probe that fails is answered; a line for each would fill the log of a node that catches up.
         TerminusModule.forRoot({ logger: false, gracefulShutdownTimeoutMs: environment.SHUTDOWN_DELAY_MS }),
       ],
-      controllers: [ItemsController, ClusterController, HealthController, MetricsController],
+      controllers: [
+        ItemsController,
+        CountersController,
+        LocksController,
+        ClusterController,
+        HealthController,
+        MetricsController,
+      ],
       providers: [
         { provide: Environment, useValue: environment },
         { provide: APP_FILTER, useClass: ErrorFilter },
@@ -50,6 +61,7 @@ function storeOptions(environment: Environment): DkvModuleOptions {
     storage: environment.DKV_STORAGE,
     durability: environment.DKV_DURABILITY,
     replicas: environment.DKV_REPLICAS,
+    mode: environment.DKV_MODE,
     // Bodies are JSON and so are the values: what comes back is what was sent.
     codec: new JsonCodec(),
     peerBind: HOST,

@@ -12,7 +12,14 @@ import {
   type ValidationOptions,
   validateSync,
 } from 'class-validator';
-import { type Durability, isDkvError, StaticDiscovery, type Storage } from 'nestjs-dkv';
+import {
+  type Durability,
+  isDkvError,
+  NAMESPACE_MODES,
+  type NamespaceMode,
+  StaticDiscovery,
+  type Storage,
+} from 'nestjs-dkv';
 import { hostname } from 'node:os';
 
 const STORAGES: readonly Storage[] = ['auto', 'rocksdb', 'classic-level', 'memory'];
@@ -78,6 +85,10 @@ export class Environment {
   /** Copies besides the holder's. */
   @Whole(0, 15, 'copies')
   DKV_REPLICAS = 2;
+
+  /** Of the items; counters and locks are strong always. Fixed with the first start on a data folder. */
+  @IsIn(NAMESPACE_MODES, says(`give one of ${NAMESPACE_MODES.join(', ')}`))
+  DKV_MODE: NamespaceMode = 'strong';
 
   @IsIn(DURABILITIES, says(`give one of ${DURABILITIES.join(', ')}`))
   DKV_DURABILITY: Durability = 'wal';

@@ -17,8 +17,12 @@ export const DKV_ERROR_STATUS = {
   DKV_UNSUPPORTED: 400,
   /** The peer sent a wrong api key, or none. */
   DKV_FORBIDDEN: 403,
+  /** No node was told of this namespace, or not this one. */
+  DKV_UNKNOWN_NAMESPACE: 404,
   /** `getOrThrow` found no value. */
   DKV_KEY_NOT_FOUND: 404,
+  /** The key has not the version expected, or the lock is held: nothing was written. */
+  DKV_CONFLICT: 409,
   /** A peer's clock is further ahead than `maxClockOffsetMs`. */
   DKV_CLOCK_SKEW: 409,
   /** The peer was started with other members, partitions or replicas. */

@@ -8,12 +8,17 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ClusterView } from './cluster/cluster-view.js';
+import { Locks } from './client/locks.js';
 import { Controller } from './ports/controller.js';
 import { Discovery } from './ports/discovery.js';
 import { LocalKvRepo } from './ports/local-kv-repo.js';
 import { Logger } from './ports/logger.js';
 import { RemoteKvRepo } from './ports/remote-kv-repo.js';
 import { Processor } from './processor/processor.js';
+import { NamespaceRegistry } from './providers/namespace-registry.js';
+
+/** Locks that this process holds are given back within this time; what is left then expires. */
+const RELEASE_MS = 3_000;
 
 @Injectable()
 export class DkvLifecycle
@@ -29,6 +34,8 @@ export class DkvLifecycle
     @Inject(Discovery) private readonly discovery: Discovery,
     @Inject(ClusterView) private readonly view: ClusterView,
     @Inject(Logger) private readonly logger: Logger,
+    @Inject(Locks) private readonly locks: Locks,
+    @Inject(NamespaceRegistry) private readonly namespaces: NamespaceRegistry,
   ) {}
 
   /** Whether the host has begun to shut down. */
@@ -47,6 +54,7 @@ export class DkvLifecycle
   /** Modules are initialised dependencies first, so services may use the store in their own onModuleInit. */
   async onModuleInit(): Promise<void> {
     const { view, processor } = this;
+    await this.namespaces.warnOfUndeclared();
     const started = processor.start();
     try {
       await this.controller.start();
@@ -89,6 +97,7 @@ export class DkvLifecycle
   /** Whatever fails on the way, the store is closed at the end. */
   private async close(): Promise<void> {
     try {
+      await this.locks.releaseAll(RELEASE_MS);
       await this.processor.stop();
       await this.controller.stop();
       await this.remote.close();

@@ -123,7 +123,13 @@ describe('an embedded node', () => {
     };
     const overrides = [{ provide: Merger, useValue: merger }];
     const module = await boot(
-      DkvModule.forRoot({ storage: 'memory', codec: new JsonCodec(), logger: silent, overrides }),
+      DkvModule.forRoot({
+        storage: 'memory',
+        mode: 'eventual',
+        codec: new JsonCodec(),
+        logger: silent,
+        overrides,
+      }),
     );
     const dkv = module.get<Dkv<number[]>>(Dkv);
     await dkv.addOrUpdate('set', [2]);
@@ -179,15 +185,15 @@ describe('a boot fails, naming the remedy, with', () => {
 
   it('a folder that was written by a cluster of other members, and leaves it free again', async () => {
     const dataDir = newFolder();
-    const storage = 'classic-level';
+    const options = { dataDir, storage: 'classic-level', replicas: 0 } as const;
     const [one, two] = [await freePort(), await freePort()];
-    const first = await member('a', `a=127.0.0.1:${one}`, one, { dataDir, storage });
+    const first = await member('a', `a=127.0.0.1:${one}`, one, options);
     await first.close();
     const nodes = `a=127.0.0.1:${one},b=127.0.0.1:${two}`;
-    const error = await rejected(member('a', nodes, one, { dataDir, storage }));
+    const error = await rejected(member('a', nodes, one, options));
     expect(error).toMatchObject({ code: 'DKV_STORE_MISMATCH' });
-    expect(error.message).toMatch(/cluster of a with 2 replicas.*started with a, b/s);
-    await member('a', `a=127.0.0.1:${one}`, one, { dataDir, storage });
+    expect(error.message).toMatch(/cluster of a with 0 replicas.*started with a, b/s);
+    await member('a', `a=127.0.0.1:${one}`, one, options);
   });
 
   it('a node id that discovery does not know', async () => {
@@ -216,8 +222,8 @@ describe('two nodes', () => {
 
   it('read what the other wrote, and see each other leave', async () => {
     const [a, b] = await pair();
-    await a.get(Dkv).addOrUpdate('k', 'v', { consistency: 'all' });
-    expect(await b.get(Dkv).get('k')).toMatchObject({ value: 'v' });
+    await a.get(Dkv).addOrUpdate('k', 'v');
+    expect(await b.get(Dkv).get('k', { consistency: 'linearizable' })).toMatchObject({ value: 'v' });
     await b.close();
     const error = await rejected(a.get(Dkv).addOrUpdate('k', 'w', { timeoutMs: 500 }));
     expect(['DKV_QUORUM_NOT_REACHED', 'DKV_INDETERMINATE']).toContain((error as { code?: string }).code);

@@ -1,15 +1,43 @@
 /** The Nest module: wiring only. */
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ClusterView } from './cluster/cluster-view.js';
 import { Dkv } from './dkv.js';
+import { DkvError } from './dkv.errors.js';
 import { DkvLifecycle } from './dkv.lifecycle.js';
 import { ConfigurableModuleClass } from './dkv.module-definition.js';
-import { DKV_OPTIONS, DkvRegistry } from './dkv.tokens.js';
+import { type DkvNamespaceOptions } from './dkv.namespace-options.js';
+import { DKV_OPTIONS, DkvRegistry, getDkvToken } from './dkv.tokens.js';
 import { clusterProviders } from './providers/cluster-providers.js';
+import { NamespaceRegistry } from './providers/namespace-registry.js';
 import { storeProviders } from './providers/store-providers.js';
+
+@Module({})
+class DkvFeatureModule {}
 
 @Module({
   providers: [...clusterProviders, ...storeProviders, DkvLifecycle],
-  exports: [Dkv, DkvLifecycle, DkvRegistry, DKV_OPTIONS, ClusterView],
+  exports: [Dkv, DkvLifecycle, DkvRegistry, DKV_OPTIONS, ClusterView, NamespaceRegistry],
 })
-export class DkvModule extends ConfigurableModuleClass {}
+export class DkvModule extends ConfigurableModuleClass {
+  /**
+   * Declares namespaces, for `@InjectDkv(name)` in the module that imports this. Every node must declare the same, and
+   * `forRoot` must be global, as it is unless told otherwise. Several modules may declare one namespace, all alike.
+   * @throws DkvError `DKV_INVALID_OPTIONS` when one name comes twice; whatever else is wrong fails the boot.
+   */
+  static forFeature(namespaces: readonly DkvNamespaceOptions[]): DynamicModule {
+    const names = namespaces.map(({ name }) => name);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) {
+      throw new DkvError(
+        'DKV_INVALID_OPTIONS',
+        `DkvModule.forFeature names ${JSON.stringify(twice)} twice. Name it once.`,
+      );
+    }
+    const providers: Provider[] = namespaces.map((options) => ({
+      provide: getDkvToken(options.name),
+      inject: [NamespaceRegistry],
+      useFactory: (registry: NamespaceRegistry) => registry.declare(options),
+    }));
+    return { module: DkvFeatureModule, providers, exports: providers };
+  }
+}

@@ -47,7 +47,8 @@ describe('a wrong value', () => {
       ['sha1', 5, {}, { name: 'mine', hash: 5 }, { hash() {} }, { name: '', hash() {} }, hashClass],
       'md5, xxhash or a HashFunc',
     ],
-    ['readConsistency', ['all', 'two', 5], 'one, quorum'],
+    ['mode', ['weak', '', true], 'strong, eventual'],
+    ['readConsistency', ['all', 'two', 5], 'one, quorum, linearizable'],
     ['writeConsistency', ['none', 5], 'one, quorum, all'],
     ['weight', [0, -1, Number.NaN, Infinity, '1'], 'above 0'],
   ];
@@ -144,6 +145,26 @@ describe('options that are none', () => {
   });
 });
 
+describe('what the mode does not offer', () => {
+  it.each<[Given, string]>([
+    [{ writeConsistency: 'one' }, 'writeConsistency is "one": mode is strong'],
+    [{ mode: 'strong', writeConsistency: 'all' }, "set mode: 'eventual'"],
+    [
+      { mode: 'eventual', readConsistency: 'linearizable' },
+      'readConsistency is "linearizable": mode is eventual',
+    ],
+  ])('is refused, not ignored: %j', (given, remedy) => {
+    expect(complaint(given)).toContain(remedy);
+  });
+
+  it.each<Given>([
+    { mode: 'strong', readConsistency: 'linearizable', writeConsistency: 'quorum' },
+    { mode: 'eventual', readConsistency: 'quorum', writeConsistency: 'all' },
+  ])('is not this: %j', (given) => {
+    expect(resolved(given)).toMatchObject(given);
+  });
+});
+
 describe('the two sides of a transport', () => {
   const remoteKvRepo = { send() {}, close() {}, metrics() {} } as unknown as RemoteKvRepo;
   const controller = { start() {}, stop() {} } as unknown as Controller;
@@ -176,6 +197,7 @@ describe('what is not given', () => {
       replicas: 2,
       partitions: 1024,
       hashFunc: 'md5',
+      mode: 'strong',
       readConsistency: 'one',
       writeConsistency: 'quorum',
       readTimeoutMs: 5_000,

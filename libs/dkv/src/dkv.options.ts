@@ -2,25 +2,27 @@
 import { plainToInstance } from 'class-transformer';
 import {
   IsIn,
-  IsInt,
   IsNotEmpty,
   IsNumber,
   IsOptional,
   IsPositive,
   IsString,
   Matches,
-  Max,
   MaxLength,
-  Min,
-  ValidateBy,
-  type ValidationArguments,
-  type ValidationOptions,
   validateSync,
 } from 'class-validator';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
-import { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from './model/consistency.js';
+import { Accepts, Offers, says, Whole } from './dkv.option-rules.js';
+import {
+  NAMESPACE_MODES,
+  type NamespaceMode,
+  READ_LEVELS,
+  type ReadLevel,
+  WRITE_LEVELS,
+  type WriteLevel,
+} from './model/consistency.js';
 import { NODE_ID_PATTERN } from './model/version.js';
 import { type Clock } from './ports/clock.js';
 import { type Codec } from './ports/codec.js';
@@ -40,43 +42,21 @@ export type Durability = (typeof DURABILITIES)[number];
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
 
-/** Says option, value and remedy. */
-function says(remedy: string): ValidationOptions {
-  return {
-    message: ({ property, value }: ValidationArguments) => `${property} is ${shown(value)}: ${remedy}`,
-  };
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'string') {
-    return JSON.stringify(value);
+/** What a mode does not offer. A merger of `strong` is found when the store is made: it may be an override. */
+export function wrongForMode(
+  given: Pick<DkvModuleOptions, 'mode' | 'readConsistency' | 'writeConsistency'>,
+): string[] {
+  const { mode, readConsistency, writeConsistency = 'quorum' } = given;
+  if (mode === 'eventual' && readConsistency === 'linearizable') {
+    return ["readConsistency is \"linearizable\": mode is eventual, whose reads are 'one' or 'quorum'"];
   }
-  if (typeof value === 'function') {
-    return 'a function';
+  if (mode === 'strong' && (writeConsistency === 'one' || writeConsistency === 'all')) {
+    return [
+      `writeConsistency is "${writeConsistency}": mode is strong, where a majority acknowledges every write; leave it ` +
+        "out, or set mode: 'eventual'",
+    ];
   }
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
-}
-
-function Whole(min: number, max: number, unit: string): PropertyDecorator {
-  const rule = says(`give a whole number of ${unit} from ${min} to ${max}`);
-  return (target, property) => {
-    for (const decorate of [IsInt(rule), Min(min, rule), Max(max, rule), IsOptional()]) {
-      decorate(target, property);
-    }
-  };
-}
-
-function Offers(port: string, ...methods: string[]): PropertyDecorator {
-  const offersAll = (value: unknown) =>
-    methods.every((method) => typeof (value as Record<string, unknown> | null)?.[method] === 'function');
-  const rule = ValidateBy(
-    { name: 'offers', validator: { validate: offersAll } },
-    says(`give a ${port}: an object with ${methods.join(', ')}`),
-  );
-  return (target, property) => {
-    IsOptional()(target, property);
-    rule(target, property);
-  };
+  return [];
 }
 
 function isHashFunc(value: unknown): value is HashFunc {
@@ -157,19 +137,22 @@ export class DkvModuleOptions {
   partitions?: number;
 
   /** `md5`, `xxhash`, or one of your own; fixed for the life of a cluster. Default: `md5`. */
-  @IsOptional()
-  @ValidateBy(
-    {
-      name: 'hashFunc',
-      validator: {
-        validate: (value: unknown) => value === 'md5' || value === 'xxhash' || isHashFunc(value),
-      },
-    },
-    says('give md5, xxhash or a HashFunc: an object with name and hash'),
+  @Accepts(
+    'hashFunc',
+    (value) => value === 'md5' || value === 'xxhash' || isHashFunc(value),
+    'give md5, xxhash or a HashFunc: an object with name and hash',
   )
   hashFunc?: 'md5' | 'xxhash' | HashFunc;
 
-  /** Resolves conflicts. Default: the newest version wins. */
+  /**
+   * Of the default namespace. `strong`: one order of writes per key, acknowledged by a majority; `eventual`: always
+   * writable, conflicts are merged. Fixed with the first start. Others: `DkvModule.forFeature`. Default: `strong`.
+   */
+  @IsOptional()
+  @IsIn(NAMESPACE_MODES, says(`give one of ${NAMESPACE_MODES.join(', ')}`))
+  mode?: NamespaceMode;
+
+  /** Resolves conflicts where the mode is eventual. Default: the newest version wins. */
   @Offers('Merger', 'merge')
   merger?: Merger;
 
@@ -177,12 +160,12 @@ export class DkvModuleOptions {
   @Offers('Codec', 'encode', 'decode')
   codec?: Codec;
 
-  /** Level of reads that name none. Default: `one`. */
+  /** Level of reads that name none: `one`, `quorum`, `linearizable` (strong alone). Default: `one`. */
   @IsOptional()
   @IsIn(READ_LEVELS, says(`give one of ${READ_LEVELS.join(', ')}`))
   readConsistency?: ReadLevel;
 
-  /** Level of writes that name none. Default: `quorum`. */
+  /** Level of writes that name none; a strong namespace has `quorum` alone. Default: `quorum`. */
   @IsOptional()
   @IsIn(WRITE_LEVELS, says(`give one of ${WRITE_LEVELS.join(', ')}`))
   writeConsistency?: WriteLevel;
@@ -266,6 +249,7 @@ const DEFAULTS = {
   replicas: 2,
   partitions: 1024,
   hashFunc: 'md5',
+  mode: 'strong',
   readConsistency: 'one',
   writeConsistency: 'quorum',
   readTimeoutMs: 5_000,
@@ -338,8 +322,9 @@ const OTHER_OPTIONS: readonly (keyof DkvModuleOptions)[] = [
   'clock',
 ];
 
-function wrongTogether({ discovery, apiKey, remoteKvRepo, controller }: DkvModuleOptions): string[] {
-  const faults: string[] = [];
+function wrongTogether(given: DkvModuleOptions): string[] {
+  const { discovery, apiKey, remoteKvRepo, controller, mode } = given;
+  const faults = wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode });
   if (discovery && apiKey == null && !controller) {
     faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
   }

@@ -3,24 +3,32 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { BytesCodec } from './codec/bytes-codec.js';
 import { JsonCodec } from './codec/json-codec.js';
 import { ClusterView } from './cluster/cluster-view.js';
-import { Dkv, type DkvManyError } from './dkv.js';
+import { type ClientCore, type ClientSettings } from './client/client-core.js';
+import { Locks } from './client/locks.js';
+import { type DkvManyError } from './client/many.js';
+import { Dkv } from './dkv.js';
 import { DkvError, type DkvErrorCode } from './dkv.errors.js';
 import { type Codec } from './ports/codec.js';
 import { type LocalKvRepo } from './ports/local-kv-repo.js';
 import { type Processor, type ReadOptions } from './processor/processor.js';
 import { rejected } from '../testing/caught.js';
 import { FakeProcessor, MODIFIED_MS, VERSION } from '../testing/fake-processor.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { SimRandom } from '../testing/simulation/sim-random.js';
 import { testNodes } from '../testing/test-nodes.js';
 import { testRing } from '../testing/test-ring.js';
 
-const DEFAULTS = {
+const SETTINGS: ClientSettings = {
   namespace: 'default',
+  mode: 'strong',
+  copies: 3,
   readConsistency: 'one',
   writeConsistency: 'quorum',
   readTimeoutMs: 5_000,
   revertTimeoutMs: 10_000,
   valueBytesMax: 1_000,
-} as const;
+  ttlMs: 0,
+};
 
 /** JSON that counts how often it worked. */
 class CountingCodec<V = unknown> extends JsonCodec<V> {
@@ -49,8 +57,14 @@ let view: ClusterView;
 let codec: CountingCodec;
 let dkv: Dkv;
 
-function clientWith<V>(values: Codec<V>): Dkv<V> {
-  return new Dkv(processor as unknown as Processor, view, local, values, DEFAULTS);
+function clientWith<V>(values: Codec<V>, settings: Partial<ClientSettings> = {}): Dkv<V> {
+  const ports = {
+    processor: processor as unknown as Processor,
+    clock: new ManualClock(),
+    random: new SimRandom('client'),
+  };
+  const core: ClientCore = { ...ports, view, local, locks: new Locks(ports, SETTINGS) };
+  return new Dkv(core, { ...SETTINGS, ...settings }, values);
 }
 
 beforeEach(() => {
@@ -91,11 +105,11 @@ describe('a read', () => {
     const { signal } = new AbortController();
     await dkv.get('k');
     await dkv.get('k', { consistency: 'quorum', timeoutMs: 0.5, signal });
-    await rejected(dkv.getOrThrow('k', { consistency: 'quorum' }));
+    await rejected(dkv.getOrThrow('k', { consistency: 'linearizable' }));
     expect(processor.calls).toEqual([
       ['get', 'k', 'default', { level: 'one', timeoutMs: 5_000, signal: undefined }],
       ['get', 'k', 'default', { level: 'quorum', timeoutMs: 0.5, signal }],
-      ['get', 'k', 'default', { level: 'quorum', timeoutMs: 5_000, signal: undefined }],
+      ['get', 'k', 'default', { level: 'linearizable', timeoutMs: 5_000, signal: undefined }],
     ]);
   });
 
@@ -178,18 +192,19 @@ describe('an argument outside its limits', () => {
 
   it.each<[string, object, Call[]]>([
     ['consistency', { consistency: 'all' }, [read]],
-    ['consistency', { consistency: 'linearizable' }, [read, write, remove]],
+    ['consistency', { consistency: 'linearizable' }, [write, remove]],
     ['consistency', { consistency: '' }, [read, write, remove]],
     ['timeoutMs', { timeoutMs: 0 }, [read, write, remove]],
     ['timeoutMs', { timeoutMs: -1 }, [read, write, remove]],
     ['timeoutMs', { timeoutMs: Number.NaN }, [read, write, remove]],
     ['timeoutMs', { timeoutMs: 86_400_001 }, [read, write, remove]],
-    ['ttlMs', { ttlMs: 0 }, [write]],
     ['ttlMs', { ttlMs: -1 }, [write]],
     ['ttlMs', { ttlMs: 1.5 }, [write]],
     ['ttlMs', { ttlMs: Number.NaN }, [write]],
     ['ttlMs', { ttlMs: Infinity }, [write]],
     ['ttlMs', { ttlMs: 11 * 365 * 86_400_000 }, [write]],
+    ['idempotencyKey', { idempotencyKey: '' }, [write, remove]],
+    ['idempotencyKey', { idempotencyKey: 'k'.repeat(257) }, [write, remove]],
   ])('is an error that names it, with the remedy: %s of %j', async (name, options, calls) => {
     for (const call of calls) {
       const error = await rejected(call(options));
@@ -206,6 +221,60 @@ describe('an argument outside its limits', () => {
   });
 });
 
+describe('an argument of a call on one strong key', () => {
+  it.each<[string, () => Promise<unknown>]>([
+    ['expectedVersion', () => dkv.compareAndSet('k', 'newest', 1)],
+    ['expectedVersion', () => dkv.compareAndSet('k', '', 1)],
+    ['expectedVersion', () => dkv.compareAndRemove('k', 'newest')],
+    ['by', () => clientWith(new JsonCodec<number>()).increment('k', 0.5)],
+    ['by', () => clientWith(new JsonCodec<number>()).increment('k', 2 ** 53)],
+    ['ttlMs', () => dkv.touch('k', -1)],
+    ['ttlMs', () => dkv.lock('k', 0)],
+    ['ttlMs', () => dkv.lock('k', 1.5)],
+    ['ttlMs', () => dkv.renewLock('k', 'token', 0)],
+    ['waitMs', () => dkv.lock('k', 1, { waitMs: -1 })],
+    ['waitMs', () => dkv.lock('k', 1, { waitMs: Number.NaN })],
+    ['timeoutMs', () => dkv.update('k', () => 1, { timeoutMs: 0 })],
+    ['timeoutMs', () => dkv.lock('k', 1, { timeoutMs: 0 })],
+  ])('is an error that names it, with the remedy: %s', async (name, call) => {
+    const error = await rejected(call());
+    expect(error.code).toBe('DKV_INVALID_ARGUMENT');
+    expect(error.message).toMatch(new RegExp(`^${name} is .*: give `));
+    expect(processor.calls).toEqual([]);
+  });
+});
+
+describe('an eventual namespace refuses, at once and by name,', () => {
+  it.each<[string, (eventual: Dkv<number>) => Promise<unknown>]>([
+    ['compareAndSet', (eventual) => eventual.compareAndSet('k', null, 1)],
+    ['compareAndRemove', (eventual) => eventual.compareAndRemove('k', VERSION)],
+    ['update', (eventual) => eventual.update('k', () => 1)],
+    ['increment', (eventual) => eventual.increment('k')],
+    ['touch', (eventual) => eventual.touch('k', 5)],
+    ['lock', (eventual) => eventual.lock('k', 5)],
+    ['renewLock', (eventual) => eventual.renewLock('k', 't', 5)],
+    ['releaseLock', (eventual) => eventual.releaseLock('k', 't')],
+    ['idempotencyKey', (eventual) => eventual.addOrUpdate('k', 1, { idempotencyKey: 'once' })],
+  ])('%s', async (what, call) => {
+    const error = await rejected(call(clientWith(new JsonCodec<number>(), { mode: 'eventual' })));
+    expect(error.code).toBe('DKV_UNSUPPORTED');
+    expect(error.message).toContain(`does not offer ${what}`);
+    expect(processor.calls).toEqual([]);
+  });
+});
+
+describe('a namespace with a lifetime of its own', () => {
+  it('gives it to writes that name none, and 0 is for ever', async () => {
+    const short = clientWith(codec, { ttlMs: 70 });
+    await short.addOrUpdate('k', 1);
+    await short.addOrUpdate('k', 1, { ttlMs: 0 });
+    await short.addOrUpdate('k', 1, { ttlMs: 5 });
+    expect(processor.calls.map(([, , , options]) => (options as { ttlMs: number }).ttlMs)).toEqual([
+      70, 0, 5,
+    ]);
+  });
+});
+
 describe('an argument of a wrong type is misuse and no DkvError:', () => {
   const wrong = <T>(value: unknown) => value as T;
 
@@ -215,6 +284,14 @@ describe('an argument of a wrong type is misuse and no DkvError:', () => {
     ['a text for timeoutMs', () => dkv.get('k', { timeoutMs: wrong('5') })],
     ['a text for timeoutMs of a write', () => dkv.remove('k', { timeoutMs: wrong('5') })],
     ['a text for ttlMs', () => dkv.addOrUpdate('k', 1, { ttlMs: wrong('5') })],
+    ['a number for idempotencyKey', () => dkv.remove('k', { idempotencyKey: wrong(5) })],
+    ['a number for the version expected', () => dkv.compareAndSet('k', wrong(5), 1)],
+    ['nothing for the version expected', () => dkv.compareAndRemove('k', wrong(null))],
+    ['a value for a change', () => dkv.update('k', wrong(5))],
+    ['a text to count by', () => clientWith(new JsonCodec<number>()).increment('k', wrong('5'))],
+    ['nothing for a lifetime', () => dkv.touch('k', wrong(undefined))],
+    ['a text for the time of a lock', () => dkv.lock('k', wrong('5'))],
+    ['nothing for the token of a lock', () => dkv.releaseLock('k', wrong(undefined))],
     ['a number for consistency', () => dkv.get('k', { consistency: wrong(5) })],
     ['a text for keys', () => dkv.getMany(wrong('abc'))],
     ['a Set for keys', () => dkv.getMany(wrong(new Set(['a'])))],
@@ -263,6 +340,14 @@ describe('a call on many', () => {
       ['a', 'quorum'],
       ['b', 'quorum'],
     ]);
+  });
+
+  it('is not one request: each key is a write of its own', async () => {
+    const options: object = { idempotencyKey: 'once' };
+    const error = await rejected(dkv.removeMany(['a', 'b'], options));
+    expect(error.code).toBe('DKV_INVALID_ARGUMENT');
+    expect(error.message).toContain('idempotencyKey');
+    expect(processor.calls).toEqual([]);
   });
 
   it('has 64 under way at once and no more, and gets through all', async () => {
@@ -316,9 +401,11 @@ describe('a call on many', () => {
 });
 
 describe('what the client tells of the cluster', () => {
-  it('is which nodes hold a key', () => {
+  it('is which nodes hold a key, as many as the namespace says', () => {
     const { ring } = view;
-    expect(dkv.nodesOf('k')).toEqual(ring.preferenceList(ring.partitionOf('k')));
+    const list = ring.preferenceList(ring.partitionOf('k'));
+    expect(dkv.nodesOf('k')).toEqual(list);
+    expect(clientWith(codec, { copies: 2 }).nodesOf('k')).toEqual(list.slice(0, 2));
   });
 
   it('is every node with its state and its partitions', () => {

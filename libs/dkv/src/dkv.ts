@@ -1,118 +1,68 @@
 /** The client that services inject: typed values in, typed values out. */
-import { setMaxListeners } from 'node:events';
-import { type ClusterView } from './cluster/cluster-view.js';
-import { DkvError, isDkvError } from './dkv.errors.js';
-import { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from './model/consistency.js';
-import { type NodeState } from './model/node.js';
-import { type KvRecord } from './model/record.js';
-import { physicalMsOf } from './model/version.js';
+import {
+  assertType,
+  expectedOf,
+  incrementOf,
+  levelOf,
+  requestIdOf,
+  timeoutOf,
+  ttlOf,
+} from './client/call-arguments.js';
+import {
+  type DkvCallOptions,
+  type DkvChangeOptions,
+  type DkvLockOptions,
+  type DkvManyOptions,
+  type DkvReadOptions,
+  type DkvRemoveOptions,
+  type DkvRequestOptions,
+  type DkvWriteOptions,
+} from './client/call-options.js';
+import { type ClientCore, type ClientSettings } from './client/client-core.js';
+import { conflictOf } from './client/conflict-error.js';
+import { incremented } from './client/counting.js';
+import { type KvPair } from './client/kv-pair.js';
+import { type DkvLock } from './client/lock.js';
+import { many } from './client/many.js';
+import { type DkvMetrics, type DkvNodeStatus, nodeStatuses } from './client/node-status.js';
+import { type Changed, ReadModifyWrite } from './client/read-modify-write.js';
+import { Values } from './client/values.js';
+import { DkvError } from './dkv.errors.js';
+import { READ_LEVELS, WRITE_LEVELS } from './model/consistency.js';
+import { type WriteResult } from './model/peer-protocol.js';
+import { isVisible, type KvRecord } from './model/record.js';
+import { type Version } from './model/version.js';
 import { type Codec } from './ports/codec.js';
-import { type LocalKvMetrics, type LocalKvRepo } from './ports/local-kv-repo.js';
-import { type Processor } from './processor/processor.js';
-
-/** A key and its value as stored. */
-export interface KvPair<V = unknown> {
-  readonly key: string;
-  readonly value: V;
-  /** When this version was written, milliseconds since 1970. */
-  readonly modified: number;
-  /** Text whose plain string order is the order of versions of this key. */
-  readonly version: string;
-}
-
-export interface DkvCallOptions {
-  /** Time for this call, in milliseconds. */
-  readonly timeoutMs?: number;
-  /** Gives the call up: a read rejects with `DKV_ABORTED`, a write already sent with `DKV_INDETERMINATE`. */
-  readonly signal?: AbortSignal;
-}
-
-export interface DkvReadOptions extends DkvCallOptions {
-  readonly consistency?: ReadLevel;
-}
-
-export interface DkvRemoveOptions extends DkvCallOptions {
-  readonly consistency?: WriteLevel;
-}
-
-export interface DkvWriteOptions extends DkvRemoveOptions {
-  /** Lifetime of the value in milliseconds, a whole number above 0. Default: for ever. */
-  readonly ttlMs?: number;
-}
-
-export interface DkvNodeStatus {
-  readonly nodeId: string;
-  readonly host: string;
-  readonly port: number;
-  readonly weight: number;
-  readonly zone: string;
-  /** As seen from this node. */
-  readonly state: NodeState;
-  /** Partitions held, by role. */
-  readonly partitions: { readonly holder: number; readonly replica: number };
-}
-
-export interface DkvMetrics extends LocalKvMetrics {
-  readonly ready: boolean;
-  readonly hintBytes: number;
-  /** Own partitions of which a copy is on a node that is down. */
-  readonly partitionsUnderReplicated: number;
-}
-
-export interface DkvClientDefaults {
-  readonly namespace: string;
-  readonly readConsistency: ReadLevel;
-  readonly writeConsistency: WriteLevel;
-  readonly readTimeoutMs: number;
-  readonly revertTimeoutMs: number;
-  readonly valueBytesMax: number;
-}
-
-/** The outcomes of a call on many keys of which some failed; `code` is the gravest of theirs. */
-export class DkvManyError<T = unknown> extends DkvError {
-  constructor(
-    code: DkvError['code'],
-    message: string,
-    /** One per key, in the order of the call. */
-    readonly outcomes: readonly PromiseSettledResult<T>[],
-  ) {
-    super(code, message, {
-      cause: outcomes
-        .filter((outcome) => outcome.status === 'rejected')
-        .map(({ reason }) => reason as unknown)
-        .find((reason) => isDkvError(reason, code)),
-    });
-  }
-}
-
-/** Keys of one call on many that are under way at once. */
-const MANY_AT_ONCE = 64;
-/** A Date ends at 8.64e15; lifetimes stay well below. */
-const TTL_MS_MAX = 10 * 365 * 86_400_000;
 
 /**
  * All methods may be called concurrently and reject with DkvErrors. Any call: `DKV_INVALID_KEY` (not 1 to 1024
  * bytes of UTF-8), `DKV_INVALID_ARGUMENT`, `DKV_NOT_READY` (starting or closing), `DKV_ABORTED`. Reads:
  * `DKV_QUORUM_NOT_REACHED`, `DKV_TIMEOUT`. Writes have three outcomes: the promise resolves (committed);
- * `DKV_QUORUM_NOT_REACHED`, `DKV_NOT_APPLIED`, `DKV_READ_ONLY`, `DKV_OVERLOADED` (nothing was written);
- * `DKV_INDETERMINATE` (it may still take effect). Arguments of a wrong type are a TypeError at once.
+ * `DKV_QUORUM_NOT_REACHED`, `DKV_NOT_APPLIED`, `DKV_READ_ONLY`, `DKV_OVERLOADED`, `DKV_CONFLICT` (nothing was
+ * written); `DKV_INDETERMINATE` (it may still take effect). What a mode does not offer is `DKV_UNSUPPORTED`. Arguments
+ * of a wrong type are a TypeError at once.
  */
 export class Dkv<V = unknown> {
+  private readonly values: Values<V>;
+  private readonly changes: ReadModifyWrite;
+
   constructor(
-    private readonly processor: Processor,
-    private readonly view: ClusterView,
-    private readonly local: LocalKvRepo,
-    private readonly codec: Codec<V>,
-    private readonly defaults: DkvClientDefaults,
-  ) {}
+    private readonly core: ClientCore,
+    private readonly settings: ClientSettings,
+    codec: Codec<V>,
+  ) {
+    this.values = new Values(codec, settings);
+    this.changes = new ReadModifyWrite(core, settings.namespace);
+  }
 
   /** The value, or undefined where there is none (never written, deleted, expired). */
   async get(key: string, options: DkvReadOptions = {}): Promise<KvPair<V> | undefined> {
-    const { readConsistency, readTimeoutMs, namespace } = this.defaults;
+    const { readConsistency, readTimeoutMs, namespace } = this.settings;
     const level = levelOf(READ_LEVELS, options.consistency, readConsistency);
     const timeoutMs = timeoutOf(options.timeoutMs, readTimeoutMs);
-    const record = await this.processor.get(namespace, key, { level, timeoutMs, signal: options.signal });
-    return record && this.pairOf(record);
+    const { signal } = options;
+    const record = await this.core.processor.get(namespace, key, { level, timeoutMs, signal });
+    return record && this.values.pairOf(record);
   }
 
   /** @throws DkvError `DKV_KEY_NOT_FOUND` where `get` gives undefined. */
@@ -130,20 +80,17 @@ export class Dkv<V = unknown> {
    * @throws DkvError `DKV_VALUE_TOO_LARGE`, `DKV_CODEC_FAILED`: before anything is sent.
    */
   async addOrUpdate(key: string, value: V, options: DkvWriteOptions = {}): Promise<KvPair<V>> {
-    const bytes = this.encode(key, value);
-    const ttlMs = ttlOf(options.ttlMs);
-    const { namespace } = this.defaults;
-    const record = await this.processor.addOrUpdate(namespace, key, bytes, {
-      ...this.writing(options),
-      ttlMs,
-    });
-    // Decoded only when a merger made something else of it: what was given is what was stored.
-    return Buffer.compare(record.value, bytes) === 0 ? pairWith(record, value) : this.pairOf(record);
+    const bytes = this.values.encode(key, value);
+    const ttlMs = ttlOf(options.ttlMs, this.settings.ttlMs);
+    const writing = { ...this.writing(options), ttlMs };
+    const result = await this.core.processor.addOrUpdate(this.settings.namespace, key, bytes, writing);
+    return this.values.written(key, value, bytes, result);
   }
 
   /** Deletes; resolves with whether there was a value. */
   async remove(key: string, options: DkvRemoveOptions = {}): Promise<boolean> {
-    const { existed } = await this.processor.remove(this.defaults.namespace, key, this.writing(options));
+    const { namespace } = this.settings;
+    const { existed } = await this.core.processor.remove(namespace, key, this.writing(options));
     return existed;
   }
 
@@ -153,175 +100,190 @@ export class Dkv<V = unknown> {
   }
 
   /** Each pair is a write of its own, in no order. @throws DkvManyError telling the outcome of each. */
-  addOrUpdateMany(pairs: readonly (readonly [string, V])[], options?: DkvWriteOptions): Promise<KvPair<V>[]> {
+  addOrUpdateMany(
+    pairs: readonly (readonly [string, V])[],
+    options?: DkvManyOptions<DkvWriteOptions>,
+  ): Promise<KvPair<V>[]> {
     return many(pairs, options, ([key, value]) => this.addOrUpdate(key, value, options));
   }
 
   /** Each delete is a write of its own. @throws DkvManyError telling the outcome of each. */
-  removeMany(keys: readonly string[], options?: DkvRemoveOptions): Promise<boolean[]> {
+  removeMany(keys: readonly string[], options?: DkvManyOptions<DkvRemoveOptions>): Promise<boolean[]> {
     return many(keys, options, (key) => this.remove(key, options));
   }
 
-  /** Figures of this node. For Prometheus see `DkvRegistry`. */
+  /**
+   * Stores a value if the key still has the version that was read; null: if it has no value. Strong namespaces only.
+   * @throws DkvConflictError (`DKV_CONFLICT`) with the pair as it is, having written nothing.
+   */
+  async compareAndSet(
+    key: string,
+    expectedVersion: string | null,
+    value: V,
+    options: DkvChangeOptions = {},
+  ): Promise<KvPair<V>> {
+    this.assertStrong('compareAndSet');
+    const expected = expectedOf(expectedVersion);
+    const bytes = this.values.encode(key, value);
+    const ttlMs = ttlOf(options.ttlMs, this.settings.ttlMs);
+    const writing = { ...this.writing(options), expected, ttlMs };
+    const result = await this.core.processor.addOrUpdate(this.settings.namespace, key, bytes, writing);
+    this.assertMatched(key, expected, result);
+    return this.values.written(key, value, bytes, result);
+  }
+
+  /** Deletes if the key still has the version that was read. Strong namespaces only. @throws DkvConflictError */
+  async compareAndRemove(
+    key: string,
+    expectedVersion: string,
+    options: DkvRequestOptions = {},
+  ): Promise<void> {
+    this.assertStrong('compareAndRemove');
+    assertType('expectedVersion', expectedVersion, 'string');
+    const expected = expectedOf(expectedVersion);
+    const writing = { ...this.writing(options), expected };
+    const result = await this.core.processor.remove(this.settings.namespace, key, writing);
+    this.assertMatched(key, expected, result);
+  }
+
+  /**
+   * Makes of the value what `change` says, losing no concurrent write: reads, changes, compares and sets, and again
+   * with what it met when someone else was faster. `change` may be called several times and must do nothing else;
+   * undefined deletes; what it throws, this throws, and nothing is written. It is a merger's natural place in a strong
+   * namespace. Resolves with the pair as stored, undefined after a delete. Strong namespaces only.
+   *
+   * Under an `idempotencyKey` that took effect before, nothing is changed and the pair is given as it stands.
+   * @throws DkvError `DKV_NOT_APPLIED` when others were faster until the time was over.
+   */
+  async update(
+    key: string,
+    change: (current: V | undefined) => V | undefined | Promise<V | undefined>,
+    options: DkvChangeOptions = {},
+  ): Promise<KvPair<V> | undefined> {
+    this.assertStrong('update');
+    assertType('change', change, 'function');
+    let next: V | undefined;
+    const changed = await this.changed(key, options, async (current) => {
+      next = await change(current && this.values.decode(current));
+      return next === undefined ? undefined : this.values.encode(key, next);
+    });
+    const { bytes, result, repeated } = changed;
+    if (repeated) {
+      return this.asItStands(result);
+    }
+    return bytes && this.values.written(key, next!, bytes, result);
+  }
+
+  /**
+   * Counts, losing no concurrent count; a key without a value counts from 0. Resolves with the count. With an
+   * `idempotencyKey` a repeated request counts once and resolves with the count as it stands. Strong namespaces only.
+   * @throws DkvError `DKV_INVALID_ARGUMENT` when the value is no whole number, or would pass 2^53 - 1.
+   */
+  async increment(this: Dkv<number>, key: string, by = 1, options: DkvChangeOptions = {}): Promise<number> {
+    incrementOf(by);
+    this.assertStrong('increment');
+    const pair = await this.update(key, (current) => incremented(key, current, by), options);
+    return pair?.value ?? 0;
+  }
+
+  /**
+   * Gives a value another lifetime, in milliseconds from now, 0 for ever; resolves with whether there was a value.
+   * Strong namespaces only.
+   */
+  async touch(key: string, ttlMs: number, options: DkvRequestOptions = {}): Promise<boolean> {
+    this.assertStrong('touch');
+    assertType('ttlMs', ttlMs, 'number');
+    const writing = { ...this.writing(options), ttlMs: ttlOf(ttlMs, 0) };
+    return (await this.core.processor.touch(this.settings.namespace, key, writing)).existed;
+  }
+
+  /**
+   * Takes the lock of a key for `ttlMs`; it has nothing to do with the key's value. **Only the fencing number of the
+   * lock protects**: see {@link DkvLock}. Held locks are not renewed by themselves, and are given back when the
+   * application shuts down. After `DKV_INDETERMINATE` nobody knows the token, and the lock is free again after `ttlMs`.
+   * Strong namespaces only.
+   * @throws DkvLockError (`DKV_CONFLICT`) when someone else holds it, with when that is over; after `waitMs`.
+   */
+  async lock(key: string, ttlMs: number, options?: DkvLockOptions): Promise<DkvLock> {
+    this.assertStrong('lock');
+    return this.core.locks.acquire(this.settings.namespace, key, ttlMs, options);
+  }
+
+  /** Renews a lock that was taken elsewhere, by its token. @throws DkvLockError unless it is the holder's. */
+  async renewLock(key: string, token: string, ttlMs: number, options?: DkvCallOptions): Promise<DkvLock> {
+    this.assertStrong('renewLock');
+    assertType('token', token, 'string');
+    return this.core.locks.renew(this.settings.namespace, key, token, ttlMs, options);
+  }
+
+  /** Gives back a lock that was taken elsewhere, by its token. @throws DkvLockError unless it is the holder's. */
+  async releaseLock(key: string, token: string, options?: DkvCallOptions): Promise<void> {
+    this.assertStrong('releaseLock');
+    assertType('token', token, 'string');
+    return this.core.locks.release(this.settings.namespace, key, token, options);
+  }
+
+  /** Figures of this node, of all namespaces together. For Prometheus see `DkvRegistry`. */
   metrics(): DkvMetrics {
-    const { ready } = this.processor;
-    const partitionsUnderReplicated = this.view.underReplicated();
-    return { ready, hintBytes: this.local.hintBytes, partitionsUnderReplicated, ...this.local.metrics() };
+    const { processor, view, local } = this.core;
+    const partitionsUnderReplicated = view.underReplicated();
+    const { ready } = processor;
+    return { ready, hintBytes: local.hintBytes, partitionsUnderReplicated, ...local.metrics() };
   }
 
   /** The nodes as this one sees them. */
   cluster(): readonly DkvNodeStatus[] {
-    const { ring } = this.view;
-    const held = new Map(this.view.members.map(({ node }) => [node.nodeId, { holder: 0, replica: 0 }]));
-    for (let partition = 0; partition < ring.partitions; partition++) {
-      ring.preferenceList(partition).forEach((nodeId, rank) => {
-        held.get(nodeId)![rank === 0 ? 'holder' : 'replica']++;
-      });
-    }
-    return this.view.members.map(({ node, state }) => ({
-      ...node,
-      state,
-      partitions: held.get(node.nodeId)!,
-    }));
+    return nodeStatuses(this.core.view);
   }
 
-  /** Which nodes hold a key, the holder first. */
+  /** Which nodes hold a key of this namespace, the holder first. */
   nodesOf(key: string): readonly string[] {
-    return this.view.ring.preferenceList(this.view.ring.partitionOf(key));
+    const { view } = this.core;
+    return view.listOf(view.partitionOf(key, this.settings.copies));
   }
 
-  private writing({ consistency, timeoutMs, signal }: DkvRemoveOptions) {
-    const { writeConsistency, revertTimeoutMs } = this.defaults;
+  private writing({ consistency, timeoutMs, signal, idempotencyKey }: DkvRemoveOptions) {
+    const { writeConsistency, revertTimeoutMs } = this.settings;
+    if (idempotencyKey !== undefined) {
+      this.assertStrong('idempotencyKey');
+    }
     return {
       level: levelOf(WRITE_LEVELS, consistency, writeConsistency),
       timeoutMs: timeoutOf(timeoutMs, revertTimeoutMs),
       signal,
+      requestId: requestIdOf(idempotencyKey),
     };
   }
 
-  private encode(key: string, value: V): Uint8Array {
-    const bytes = this.translate(key, 'encoded', () => this.codec.encode(value));
-    if (bytes.byteLength > this.defaults.valueBytesMax) {
+  private changed(
+    key: string,
+    options: DkvChangeOptions,
+    change: (current: KvRecord | undefined) => Promise<Uint8Array | undefined>,
+  ): Promise<Changed> {
+    const { timeoutMs, signal, requestId } = this.writing(options);
+    const { readTimeoutMs } = this.settings;
+    const ttlMs = ttlOf(options.ttlMs, this.settings.ttlMs);
+    return this.changes.run({ key, ttlMs, timeoutMs, readTimeoutMs, signal, requestId }, change);
+  }
+
+  private asItStands({ record }: WriteResult): KvPair<V> | undefined {
+    return isVisible(record, this.core.clock.now()) ? this.values.pairOf(record!) : undefined;
+  }
+
+  private assertMatched(key: string, expected: Version, { outcome, record }: WriteResult): void {
+    if (outcome === 'conflict') {
+      throw conflictOf(key, expected, record && this.values.pairOf(record));
+    }
+  }
+
+  private assertStrong(what: string): void {
+    const { mode, namespace } = this.settings;
+    if (mode !== 'strong') {
       throw new DkvError(
-        'DKV_VALUE_TOO_LARGE',
-        `The value of key ${JSON.stringify(key)} has ${bytes.byteLength} bytes encoded; valueBytesMax is ` +
-          `${this.defaults.valueBytesMax}. Split the value, or raise the option on every node.`,
+        'DKV_UNSUPPORTED',
+        `Namespace ${namespace} is eventual and does not offer ${what}: it has no single order of writes. Use a ` +
+          "namespace of mode 'strong' for it.",
       );
     }
-    return bytes;
   }
-
-  private pairOf(record: KvRecord): KvPair<V> {
-    return pairWith(
-      record,
-      this.translate(record.key, 'decoded', () => this.codec.decode(record.value)),
-    );
-  }
-
-  private translate<T>(key: string, done: string, work: () => T): T {
-    try {
-      return work();
-    } catch (cause) {
-      throw new DkvError(
-        'DKV_CODEC_FAILED',
-        `The value of key ${JSON.stringify(key)} cannot be ${done} as ${this.codec.name}: ` +
-          `${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      );
-    }
-  }
-}
-
-function pairWith<V>({ key, version }: KvRecord, value: V): KvPair<V> {
-  return { key, value, modified: physicalMsOf(version), version };
-}
-
-function levelOf<L extends string>(levels: readonly L[], asked: L | undefined, otherwise: L): L {
-  if (asked === undefined) {
-    return otherwise;
-  }
-  assertType('consistency', asked, 'string');
-  if (!levels.includes(asked)) {
-    throw new DkvError(
-      'DKV_INVALID_ARGUMENT',
-      `consistency is ${JSON.stringify(asked)}: give one of ${levels.join(', ')}.`,
-    );
-  }
-  return asked;
-}
-
-function timeoutOf(asked: number | undefined, otherwise: number): number {
-  if (asked === undefined) {
-    return otherwise;
-  }
-  assertType('timeoutMs', asked, 'number');
-  if (!(asked > 0 && asked <= 86_400_000)) {
-    throw new DkvError(
-      'DKV_INVALID_ARGUMENT',
-      `timeoutMs is ${asked}: give milliseconds above 0, up to a day.`,
-    );
-  }
-  return asked;
-}
-
-function ttlOf(asked: number | undefined): number {
-  if (asked === undefined) {
-    return 0;
-  }
-  assertType('ttlMs', asked, 'number');
-  if (!(Number.isInteger(asked) && asked > 0 && asked <= TTL_MS_MAX)) {
-    throw new DkvError(
-      'DKV_INVALID_ARGUMENT',
-      `ttlMs is ${asked}: give whole milliseconds above 0, up to 10 years.`,
-    );
-  }
-  return asked;
-}
-
-function assertType(name: string, value: unknown, type: 'string' | 'number'): void {
-  if (typeof value !== type) {
-    throw new TypeError(`${name} is a ${type}, got ${value === null ? 'null' : typeof value}.`);
-  }
-}
-
-async function many<I, T>(
-  items: readonly I[],
-  options: DkvCallOptions | undefined,
-  one: (item: I) => Promise<T>,
-): Promise<T[]> {
-  if (options?.signal) {
-    // Each call under way listens to it; Node would warn of a leak at the eleventh.
-    setMaxListeners(0, options.signal);
-  }
-  const outcomes = new Array<PromiseSettledResult<T>>(items.length);
-  const rest = items.entries();
-  const worker = async () => {
-    for (const [index, item] of rest) {
-      [outcomes[index]] = await Promise.allSettled([one(item)]);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(MANY_AT_ONCE, items.length) }, worker));
-  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
-  if (failures.length > 0) {
-    throw manyError(outcomes, failures);
-  }
-  return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<T>).value);
-}
-
-function manyError<T>(
-  outcomes: readonly PromiseSettledResult<T>[],
-  failures: readonly PromiseRejectedResult[],
-): Error {
-  const reasons = failures.map(({ reason }) => reason as unknown);
-  const foreign = reasons.find((reason) => !isDkvError(reason));
-  if (foreign instanceof Error) {
-    return foreign;
-  }
-  const errors = reasons as DkvError[];
-  const gravest = errors.find(({ code }) => code === 'DKV_INDETERMINATE') ?? errors[0]!;
-  return new DkvManyError(
-    gravest.code,
-    `${failures.length} of ${outcomes.length} keys failed; one of them: ${gravest.message}`,
-    outcomes,
-  );
 }

@@ -5,20 +5,26 @@ export { MsgpackCodec } from './codec/msgpack-codec.js';
 export { StaticDiscovery, type StaticNode } from './discovery/static-discovery.js';
 export { DkvError, DKV_ERROR_STATUS, type DkvErrorCode, isDkvError } from './dkv.errors.js';
 export {
-  Dkv,
-  DkvManyError,
   type DkvCallOptions,
-  type DkvMetrics,
-  type DkvNodeStatus,
+  type DkvChangeOptions,
+  type DkvLockOptions,
+  type DkvManyOptions,
   type DkvReadOptions,
   type DkvRemoveOptions,
+  type DkvRequestOptions,
   type DkvWriteOptions,
-  type KvPair,
-} from './dkv.js';
+} from './client/call-options.js';
+export { DkvConflictError, DkvLockError } from './client/conflict-error.js';
+export { type KvPair } from './client/kv-pair.js';
+export { DkvLock, type LockGrant } from './client/lock.js';
+export { DkvManyError } from './client/many.js';
+export { type DkvMetrics, type DkvNodeStatus } from './client/node-status.js';
+export { Dkv } from './dkv.js';
 export { DkvModule } from './dkv.module.js';
 export { type DkvModuleExtras } from './dkv.module-definition.js';
+export { DkvNamespaceOptions } from './dkv.namespace-options.js';
 export { DkvModuleOptions, type DkvOptions, type Durability, type Storage } from './dkv.options.js';
-export { DKV_OPTIONS, DkvRegistry } from './dkv.tokens.js';
+export { DKV_OPTIONS, DkvRegistry, getDkvToken } from './dkv.tokens.js';
 export { Hashring } from './hashring/hashring.js';
 export { md5HashFunc } from './hashring/md5-hash-func.js';
 export { createXxhashHashFunc } from './hashring/xxhash-hash-func.js';
@@ -26,8 +32,24 @@ export { DkvHealthIndicator } from './health/dkv-health-indicator.js';
 export { DkvHealthModule } from './health/dkv-health.module.js';
 export { InjectDkv } from './inject-dkv.js';
 export { createLocalKvRepo } from './local-kv/create-local-kv-repo.js';
+export { GrowOnlySet, GrowOnlySetMerger } from './merger/grow-only-set-merger.js';
 export { LastWriteWinsMerger } from './merger/last-write-wins-merger.js';
-export { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from './model/consistency.js';
+export {
+  type MapEntry,
+  ObservedRemoveMap,
+  ObservedRemoveMapMerger,
+  type SeenTags,
+  type Tag,
+} from './merger/observed-remove-map-merger.js';
+export { PnCounter, PnCounterMerger } from './merger/pn-counter-merger.js';
+export {
+  NAMESPACE_MODES,
+  type NamespaceMode,
+  READ_LEVELS,
+  type ReadLevel,
+  WRITE_LEVELS,
+  type WriteLevel,
+} from './model/consistency.js';
 export { type RecordId } from './model/key.js';
 export { type ClusterNode, type NodeState, type RingNode } from './model/node.js';
 export {

@@ -12,7 +12,11 @@ import { parseVersion, physicalMsOf } from './model/version.js';
 vi.setConfig({ testTimeout: 60_000 });
 
 async function startedCluster(size: number, replicas = 2): Promise<TestCluster> {
-  const cluster = createTestCluster(size, { replicas, limits: { antiEntropyIntervalMs: 2_000 } });
+  const cluster = createTestCluster(size, {
+    mode: 'eventual',
+    replicas,
+    limits: { antiEntropyIntervalMs: 2_000 },
+  });
   await cluster.start();
   cluster.forgetMessages();
   return cluster;
@@ -146,8 +150,9 @@ describe('replicas forward again: 12 requests for one write at 2 replicas, 78 at
       value: Buffer.from('v'),
       ttlMs: 0,
       level: 'quorum',
+      requestId: '018bcfe5687b0123456789ab',
     } as const;
-    const ask = { operation, visited, timeoutMs: 1_000, requestId: 'r1' };
+    const ask = { operation, visited, timeoutMs: 1_000, resolve: false };
     const { view, clock, processor } = cluster.node(nodeId);
     const envelope = { from: 'a', configuration: view.configuration, sentAtMs: clock.now() };
     const refused = rejected(processor.serve({ kind: 'forward', ask, ...envelope }));

@@ -20,5 +20,6 @@ export function captureTelemetry(): CapturedTelemetry {
     clockSkew: (nodeId, seconds) => events.push(`clockSkew ${nodeId} ${seconds}`),
     clockSkewRefused: (nodeId) => events.push(`clockSkewRefused ${nodeId}`),
     hintOverflow: () => events.push('hintOverflow'),
+    expiredKeys: (count) => events.push(`expiredKeys ${count}`),
   };
 }

@@ -34,15 +34,21 @@ export class FakeProcessor {
     key: string,
     value: Uint8Array,
     options: WriteOptions,
-  ): Promise<KvRecord> {
+  ): Promise<WriteResult> {
     const stored = await this.work('addOrUpdate', key, () => this.merge(value), namespace, options);
+    const existed = this.held.has(key);
     this.held.set(key, stored);
-    return recordOf(key, stored);
+    return { outcome: 'done', record: recordOf(key, stored), existed };
   }
 
   async remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<WriteResult> {
     const existed = await this.work('remove', key, () => this.held.delete(key), namespace, options);
-    return { record: stampTombstone({ namespace, key }, VERSION), existed };
+    return { outcome: 'done', record: stampTombstone({ namespace, key }, VERSION), existed };
+  }
+
+  async touch(namespace: string, key: string, options: WriteOptions): Promise<WriteResult> {
+    const value = await this.work('touch', key, () => this.held.get(key), namespace, options);
+    return { outcome: 'done', record: value && recordOf(key, value), existed: value !== undefined };
   }
 
   private async work<T>(name: string, key: string, result: () => T, ...details: unknown[]): Promise<T> {

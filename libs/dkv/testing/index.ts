@@ -1,16 +1,24 @@
 /** What users and adapters test with: conformance suites and a simulated cluster. */
 export { testLocalKvRepo } from './local-kv-conformance.js';
 export { ManualClock } from './manual-clock.js';
+export {
+  assertMergerLaws,
+  checkMergerLaws,
+  type MergerLaw,
+  type MergerLawOptions,
+  type MergerLawViolation,
+  type MergerSamples,
+} from './merger-laws.js';
 export { testRemoteKvTransport } from './remote-kv-conformance.js';
 export { describeFindings, type Finding } from './simulation/checkers/finding.js';
-export {
-  runEventualScenario,
-  type ScenarioOptions,
-  type ScenarioResult,
-} from './simulation/eventual-scenario.js';
+export { runEventualScenario } from './simulation/eventual-scenario.js';
+export { type KeyProtocolResult, runKeyProtocol } from './simulation/key-protocol.js';
+export { type ScenarioOptions, type ScenarioResult } from './simulation/scenario.js';
+export { runStrongScenario } from './simulation/strong-scenario.js';
 export {
   createTestCluster,
   TestCluster,
   type TestClusterOptions,
   TestNode,
 } from './simulation/sim-cluster.js';
+export { SimRandom } from './simulation/sim-random.js';

@@ -1,5 +1,6 @@
 /** What any LocalKvRepo must do, whatever it keeps its records in; each one plugs in with a factory. */
 import { defineConcurrencyTests } from './local-kv/concurrency-tests.js';
+import { defineFloorTests } from './local-kv/floor-tests.js';
 import { defineHintTests } from './local-kv/hint-tests.js';
 import { defineLifecycleTests } from './local-kv/lifecycle-tests.js';
 import { type LocalKvSubject, RepoUnderTest } from './local-kv/repo-under-test.js';
@@ -24,5 +25,6 @@ export function testLocalKvRepo(
   defineConcurrencyTests(define);
   defineScanTests(define);
   defineHintTests(define);
+  defineFloorTests(define, subject.durable);
   defineLifecycleTests(define, subject.durable);
 }

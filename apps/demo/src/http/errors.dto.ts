@@ -16,6 +16,7 @@ export class ErrorDto {
 const REASONS = {
   400: 'Misuse: a bad key, query or body, or a value that is too large.',
   404: '`DKV_KEY_NOT_FOUND`: never written, or deleted.',
+  409: '`DKV_CONFLICT`: the key has not the version expected, or the lock is not to be had. Nothing was written.',
   503: 'Nothing was done: too few nodes, not ready, overloaded or read-only. Try again later.',
   504: 'The outcome was not learned in time; a write (`DKV_INDETERMINATE`) may still take effect.',
 } as const;

@@ -149,6 +149,92 @@ describe('partitions', () => {
   });
 });
 
+describe('partitions with fewer copies', () => {
+  const PARTITIONS = ring.partitions;
+  const all = [...Array(3 * PARTITIONS).keys()];
+
+  it('have numbers of their own, above those of the ring', () => {
+    expect(ring.copies).toBe(3);
+    expect(view.partitions).toBe(3 * PARTITIONS);
+  });
+
+  it.each([
+    [3, 0],
+    [2, PARTITIONS],
+    [1, 2 * PARTITIONS],
+  ])('of %i copies: a key lies in the same slice of the ring, numbered from %i', (copies, first) => {
+    for (const key of ['k', 'l', '\u{1f642}']) {
+      const partition = view.partitionOf(key, copies);
+      expect(partition).toBe(first + ring.partitionOf(key));
+      expect(view.copiesOf(partition)).toBe(copies);
+      expect(view.listOf(partition)).toEqual(ring.preferenceList(ring.partitionOf(key)).slice(0, copies));
+    }
+  });
+
+  it.each([
+    [ABC, 'a,b,c'],
+    [ABC + PARTITIONS, 'a,b'],
+    [ABC + 2 * PARTITIONS, 'a'],
+  ])('%i has the first nodes of the list: %s', (partition, list) => {
+    expect(view.listOf(partition).join()).toBe(list);
+    expect(view.listOf(partition).join()).toBe(list);
+    expect(view.reachable(partition).join()).toBe(list);
+    expect(
+      NODES.filter(({ nodeId }) => view.holds(partition, nodeId))
+        .map(({ nodeId }) => nodeId)
+        .join(),
+    ).toBe(list);
+  });
+
+  it('have as many nodes as copies, all of them', () => {
+    expect(all.filter((partition) => view.listOf(partition).length !== view.copiesOf(partition))).toEqual([]);
+  });
+
+  it('keep the order of states among their own nodes', () => {
+    set({ a: 'suspect', b: 'up', c: 'up' });
+    expect(view.reachable(ABC + PARTITIONS).join()).toBe('b,a');
+    set({ a: 'down' });
+    expect(view.reachable(ABC + PARTITIONS).join()).toBe('b');
+    expect(view.reachable(ABC + 2 * PARTITIONS)).toEqual([]);
+  });
+
+  it.each<[number[], number[]]>([
+    [[], [3]],
+    [[3], [3]],
+    [[2], [3, 2]],
+    [
+      [2, 2],
+      [3, 2],
+    ],
+    [[1], [3, 1]],
+    [
+      [1, 2],
+      [3, 2, 1],
+    ],
+  ])('are own ones only once they are in use: %j', (used, copies) => {
+    used.forEach((count) => view.useCopies(count));
+    const expected = all.filter(
+      (partition) => copies.includes(view.copiesOf(partition)) && view.holds(partition),
+    );
+    expect([...view.ownPartitions()].sort((one, two) => one - two)).toEqual(expected);
+  });
+
+  it('are not under-replicated for a node that holds none of them', () => {
+    view.useCopies(2);
+    set({ c: 'down' });
+    const lacking = view.ownPartitions().filter((partition) => view.listOf(partition).includes('c'));
+    expect(view.underReplicated()).toBe(lacking.length);
+    expect(lacking).toContain(ABC);
+    expect(lacking).not.toContain(ABC + PARTITIONS);
+  });
+
+  it('are not to be had beyond the copies of the ring', () => {
+    const alone = new ClusterView('a', testRing(testNodes('a')), testNodes('a'));
+    expect(alone.partitions).toBe(alone.ring.partitions * alone.ring.copies);
+    expect(alone.listOf(alone.partitionOf('k', 1))).toEqual(['a']);
+  });
+});
+
 describe('this clock', () => {
   it.each([
     [[], false],

@@ -19,6 +19,8 @@ export class ClusterView {
   private readonly states = new Map<string, NodeState>();
   private readonly skewed = new Set<string>();
   private readonly listeners: StateListener[] = [];
+  private readonly shorterLists = new Map<number, readonly string[]>();
+  private readonly copiesInUse = new Set<number>();
 
   constructor(
     readonly selfId: string,
@@ -30,6 +32,42 @@ export class ClusterView {
       // Unknown until the first heartbeat: worth asking, so not down.
       this.states.set(node.nodeId, node.nodeId === selfId ? 'up' : 'suspect');
     }
+    this.copiesInUse.add(ring.copies);
+  }
+
+  /**
+   * Namespaces may have fewer copies than the ring gives. Partition `p + ring.partitions × k` is the slice `p` of the
+   * ring with `k` copies fewer: numbered apart, so that what nodes compare of a partition is theirs alike.
+   */
+  get partitions(): number {
+    return this.ring.partitions * this.ring.copies;
+  }
+
+  partitionOf(key: string, copies: number): number {
+    return this.ring.partitionOf(key) + this.ring.partitions * (this.ring.copies - copies);
+  }
+
+  /** The nodes of a partition, the holder first. */
+  listOf(partition: number): readonly string[] {
+    const { ring } = this;
+    if (partition < ring.partitions) {
+      return ring.preferenceList(partition);
+    }
+    let list = this.shorterLists.get(partition);
+    if (!list) {
+      list = ring.preferenceList(partition % ring.partitions).slice(0, this.copiesOf(partition));
+      this.shorterLists.set(partition, list);
+    }
+    return list;
+  }
+
+  copiesOf(partition: number): number {
+    return this.ring.copies - Math.floor(partition / this.ring.partitions);
+  }
+
+  /** Partitions with that many copies are in use from now on. */
+  useCopies(copies: number): void {
+    this.copiesInUse.add(copies);
   }
 
   get configuration(): string {
@@ -99,12 +137,12 @@ export class ClusterView {
   }
 
   holds(partition: number, nodeId = this.selfId): boolean {
-    return this.ring.preferenceList(partition).includes(nodeId);
+    return this.listOf(partition).includes(nodeId);
   }
 
   /** The partition's nodes worth asking, in the order of the preference list, suspects last. */
   reachable(partition: number): readonly string[] {
-    const list = this.ring.preferenceList(partition);
+    const list = this.listOf(partition);
     const up = list.filter((nodeId) => this.stateOf(nodeId) === 'up');
     return up.length === list.length
       ? list
@@ -114,9 +152,12 @@ export class ClusterView {
   /** The partitions of which this node holds a copy. */
   ownPartitions(): readonly number[] {
     const own: number[] = [];
-    for (let partition = 0; partition < this.ring.partitions; partition++) {
-      if (this.holds(partition)) {
-        own.push(partition);
+    for (const copies of this.copiesInUse) {
+      const first = (this.ring.copies - copies) * this.ring.partitions;
+      for (let partition = first; partition < first + this.ring.partitions; partition++) {
+        if (this.holds(partition)) {
+          own.push(partition);
+        }
       }
     }
     return own;
@@ -125,7 +166,7 @@ export class ClusterView {
   /** Own partitions of which a copy is on a node that is down. */
   underReplicated(): number {
     return this.ownPartitions().filter((partition) =>
-      this.ring.preferenceList(partition).some((nodeId) => this.stateOf(nodeId) === 'down'),
+      this.listOf(partition).some((nodeId) => this.stateOf(nodeId) === 'down'),
     ).length;
   }
 }

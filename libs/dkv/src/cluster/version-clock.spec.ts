@@ -149,6 +149,37 @@ describe('a version from further ahead than clocks in tolerance can make it', ()
     expect((await stamp(await boot(), seen)) > seen).toBe(true);
   });
 
+  it.each([
+    ['the same version', () => [0, 0, 0, 0]],
+    ['versions that come closer', () => [9, 5, 3, 0]],
+    ['versions that go further', () => [0, 1, 5, 9]],
+    ['versions with a full counter', () => Array.from({ length: 4 }, () => COUNTER_MAX)],
+  ])('is passed by each of several writes, by another version each time: above %s', async (_, counters) => {
+    const versions = await boot();
+    await versions.reserve();
+    const seen = counters().map((counter) => foreign(FAR_MS, counter));
+    const stamped = seen.map((version) => versions.next(version));
+    expect(stamped.filter((version, index) => version <= seen[index]!)).toEqual([]);
+    expect(new Set(stamped).size).toBe(4);
+    expect([...stamped].sort()).toEqual(stamped);
+  });
+
+  it('is passed by other versions for each of two that are far apart, and then again', async () => {
+    const versions = await boot();
+    await versions.reserve();
+    const random = new SimRandom('far');
+    const seen = Array.from({ length: 500 }, () => foreign(FAR_MS + random.int(3), random.int(4)));
+    const stamped = seen.map((version) => versions.next(version));
+    expect(stamped.filter((version, index) => version <= seen[index]!)).toEqual([]);
+    expect(stamped.filter((version, index) => index > 0 && version <= stamped[index - 1]!)).toEqual([]);
+  });
+
+  it('is passed after a restart by another version than before it', async () => {
+    const before = await stamp(await boot(), foreign(FAR_MS));
+    const after = await stamp(await boot(), foreign(FAR_MS));
+    expect(after > before).toBe(true);
+  });
+
   it('does not drag the clock along: other keys stay near the time', async () => {
     const versions = await boot();
     await stamp(versions, foreign(FAR_MS));
@@ -172,6 +203,58 @@ describe('a version that is observed', () => {
     await stamp(versions);
     versions.observe(foreign(physicalMs, counter));
     expect(parseVersion(versions.next(undefined))).toMatchObject(next);
+  });
+});
+
+describe('to stamp with room made for it', () => {
+  it('needs no more than the call', async () => {
+    const versions = await boot();
+    expect(parseVersion(await versions.stamp())).toMatchObject({ physicalMs: START_MS, counter: 0 });
+    expect(parseVersion(await versions.stamp(''))).toMatchObject({ physicalMs: START_MS, counter: 1 });
+  });
+
+  it.each([
+    ['of the past', START_MS - HOUR_MS, 3],
+    ['of this moment', START_MS, COUNTER_MAX],
+    ['from a clock ahead, past the bound', START_MS + 1_400, COUNTER_MAX],
+    ['from far ahead', START_MS + HOUR_MS, COUNTER_MAX],
+  ])('is above a version %s', async (_, physicalMs, counter) => {
+    const versions = await boot();
+    const before = await versions.stamp();
+    const seen = foreign(physicalMs, counter);
+    const version = await versions.stamp(seen);
+    expect(version > seen && version > before).toBe(true);
+    expect((await versions.stamp(seen)) > version).toBe(true);
+  });
+
+  it('makes room again when a version came in meanwhile that took it', async () => {
+    const versions = await boot();
+    const before = await versions.stamp();
+    const stamping = versions.stamp();
+    const seen = foreign(store.boundMs - 1, COUNTER_MAX);
+    versions.observe(seen);
+    expect(caught(() => versions.next(undefined)).code).toBe('DKV_NOT_READY');
+    const version = await stamping;
+    expect(version > seen && version > before).toBe(true);
+    expect(physicalMsOf(version)).toBeLessThan(store.boundMs);
+  });
+
+  it('gives many who ask at a time versions of their own', async () => {
+    const versions = await boot();
+    const seen = Array.from({ length: 200 }, (_, at) =>
+      at % 3 === 0 ? foreign(START_MS + 5 * at, at) : undefined,
+    );
+    const stamped = await Promise.all(seen.map((version) => versions.stamp(version)));
+    expect(new Set(stamped).size).toBe(200);
+    expect(stamped.filter((version, index) => version <= (seen[index] ?? ''))).toEqual([]);
+  });
+
+  it('fails as the disk does, stamps nothing, and goes on when it is mended', async () => {
+    const versions = await boot();
+    store.failure = new Error('disk full');
+    await expect(versions.stamp()).rejects.toThrow('disk full');
+    store.failure = undefined;
+    expect(parseVersion(await versions.stamp())).toMatchObject({ physicalMs: START_MS, counter: 0 });
   });
 });
 

@@ -1,5 +1,5 @@
 /** Stamps versions: a hybrid logical clock that never goes back, not even over a restart. */
-import { DkvError } from '../dkv.errors.js';
+import { DkvError, isDkvError } from '../dkv.errors.js';
 import {
   COUNTER_MAX,
   counterOf,
@@ -16,6 +16,8 @@ const BOOT_META = 'boot';
 
 /** The bound is raised when less than this is left of it. */
 const RESERVE_MS = 150;
+/** Raising the bound may take a turn or two when many stamp at once; more is a fault. */
+const STAMP_ATTEMPTS_MAX = 8;
 
 /**
  * Hybrid logical clock (Kulkarni et al., Logical Physical Clocks, 2014) with a durable upper bound: versions
@@ -31,6 +33,8 @@ export class VersionClock {
   private physicalMs: number;
   private counter = 0;
   private raising: Promise<void> | undefined;
+  /** The last stamp given above a version from far ahead: two of them must differ too. */
+  private far = { physicalMs: 0, counter: 0 };
 
   private constructor(
     private readonly nodeId: string,
@@ -72,8 +76,13 @@ export class VersionClock {
    * @throws DkvError `DKV_NOT_READY` when the bound leaves no room: nothing was stamped; reserve and try again.
    */
   next(seen: Version | undefined): Version {
+    this.catchUpWithFar();
     if (seen && this.isFarAhead(seen)) {
-      return this.format(stepAfter(physicalMsOf(seen), counterOf(seen)));
+      const [physicalMs, counter] = [physicalMsOf(seen), counterOf(seen)];
+      const { far } = this;
+      const behind = far.physicalMs > physicalMs || (far.physicalMs === physicalMs && far.counter > counter);
+      this.far = behind ? stepAfter(far.physicalMs, far.counter) : stepAfter(physicalMs, counter);
+      return this.format(this.far);
     }
     if (seen) {
       this.observe(seen);
@@ -88,6 +97,20 @@ export class VersionClock {
     this.physicalMs = stamp.physicalMs;
     this.counter = stamp.counter;
     return this.format(stamp);
+  }
+
+  /** `next`, once there is room for it. */
+  async stamp(seen?: Version): Promise<Version> {
+    for (let attempt = 1; ; attempt++) {
+      await this.reserve(seen);
+      try {
+        return this.next(seen || undefined);
+      } catch (error) {
+        if (attempt >= STAMP_ATTEMPTS_MAX || !isDkvError(error, 'DKV_NOT_READY')) {
+          throw error;
+        }
+      }
+    }
   }
 
   /** What this node has seen, it stamps above (the receive rule of the clock); far-ahead versions do not count. */
@@ -108,7 +131,23 @@ export class VersionClock {
 
   /** Whether a version is further ahead of this node's clock than clocks in tolerance can make it. */
   isFarAhead(version: Version): boolean {
-    return physicalMsOf(version) - this.clock.now() > 2 * this.maxClockOffsetMs + VersionClock.leadMs;
+    return this.isAhead(physicalMsOf(version));
+  }
+
+  /** Once time has come to what was stamped ahead of it, the clock goes on above that: no stamp is given twice. */
+  private catchUpWithFar(): void {
+    const { physicalMs, counter } = this.far;
+    if (physicalMs > 0 && !this.isAhead(physicalMs)) {
+      this.far = { physicalMs: 0, counter: 0 };
+      if (physicalMs > this.physicalMs || (physicalMs === this.physicalMs && counter > this.counter)) {
+        this.physicalMs = physicalMs;
+        this.counter = counter;
+      }
+    }
+  }
+
+  private isAhead(physicalMs: number): boolean {
+    return physicalMs - this.clock.now() > 2 * this.maxClockOffsetMs + VersionClock.leadMs;
   }
 
   private format(stamp: { physicalMs: number; counter: number }): Version {

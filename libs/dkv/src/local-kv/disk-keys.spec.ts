@@ -2,12 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { type Hint, TREE_BUCKETS } from '../ports/local-kv-repo.js';
 import {
   bucketOf,
+  collectableIn,
+  collectableKey,
+  collectableRange,
+  expiringIn,
+  expiryKey,
+  expiryRange,
+  FLOOR_RANGE,
+  floorKey,
   hintInKey,
   hintKey,
   hintRange,
   idInRecordKey,
   isRecordKey,
   metaKey,
+  partitionInFloorKey,
   PARTITIONS_MAX,
   placeInTreeKey,
   recordKey,
@@ -36,6 +45,11 @@ describe('keys of the store', () => {
       'ffff02' + '62' + '00' + '0005' + '6e006b',
     );
     expect(Buffer.from(TOTALS_KEY).toString('hex')).toBe('ffff04');
+    expect(collectableKey(id(0x0102, 'k', 'n'), 'v').toString('hex')).toBe('010203' + '76' + '00' + '6e006b');
+    expect(expiryKey({ ...id(5, 'k', 'n'), expiresAtMs: 0x0102_0304_0506 }).toString('hex')).toBe(
+      'ffff06' + '0000010203040506' + '0005' + '6e006b',
+    );
+    expect(floorKey(0x0102).toString('hex')).toBe('ffff070102');
   });
 
   it('put a key into a bucket that never changes, and keys evenly into all', () => {
@@ -103,6 +117,37 @@ describe('keys of the store', () => {
     }
     expect(own.map((key) => isWithin(key, TREE_RANGE))).toEqual([false, false, false, true, true, false]);
     expect(own.filter((key) => isWithin(key, hintRange('b')))).toHaveLength(1);
+  });
+
+  it('put what a floor may erase in the order of versions, a join right above what it joined', () => {
+    const versions = ['018-a!1', '018-a!1+0000-b!1', '018-a!1+0001-b!1', '018-a!10', '019-a!1'];
+    for (const [at, upTo] of versions.entries()) {
+      const within = versions.map((version) =>
+        isWithin(collectableKey(id(7), version), collectableRange(7, upTo)),
+      );
+      expect(within).toEqual(versions.map((_, other) => other <= at));
+    }
+    const mark = { id: id(7, 'x\0y'), version: versions[1]! };
+    expect(collectableIn(collectableKey(mark.id, mark.version))).toEqual(mark);
+    expect(isWithin(collectableKey(id(8), versions[0]!), collectableRange(7, versions[4]!))).toBe(false);
+    const behind = collectableRange(7, versions[4]!, mark);
+    expect(isWithin(collectableKey(mark.id, mark.version), behind)).toBe(false);
+    expect(isWithin(collectableKey(id(7, 'x\0y\0'), mark.version), behind)).toBe(true);
+  });
+
+  it('put expiries in their order', () => {
+    const times = [1, 255, 256, 2 ** 32 - 1, 2 ** 32, 1_900_000_000_123, Number.MAX_SAFE_INTEGER];
+    for (const expiresAtMs of times) {
+      const key = { ...id(65_534, '\uffff'), expiresAtMs };
+      expect(expiringIn(expiryKey(key))).toEqual(key);
+      expect(times.map((nowMs) => isWithin(expiryKey(key), expiryRange(nowMs)))).toEqual(
+        times.map((nowMs) => nowMs >= expiresAtMs),
+      );
+      expect(isWithin(expiryKey(key), expiryRange(expiresAtMs, key))).toBe(false);
+      expect(isWithin(expiryKey({ ...key, key: '\uffff\0' }), expiryRange(expiresAtMs, key))).toBe(true);
+    }
+    expect(isWithin(floorKey(65_534), FLOOR_RANGE)).toBe(true);
+    expect(partitionInFloorKey(floorKey(65_534))).toBe(65_534);
   });
 
   it('keep the hints of a node together, by partition, and away from names that begin alike', () => {

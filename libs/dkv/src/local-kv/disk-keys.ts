@@ -1,24 +1,31 @@
 /** The keys of the store: how partitions, buckets, hints and the node's own values lie in one ordered map of bytes. */
 import { crc32 } from '../model/checksum.js';
 import { type RecordId } from '../model/key.js';
-import { type HeaderRange, type Hint, TREE_BUCKETS } from '../ports/local-kv-repo.js';
+import { type Version } from '../model/version.js';
+import { type ExpiringKey, type HeaderRange, type Hint, TREE_BUCKETS } from '../ports/local-kv-repo.js';
 import { type StoreRange } from './store-engine.js';
 
 /*
  * A partition is one contiguous range, and so is a bucket of it; the node's own things come last:
  *
  *   partition u16 | RECORD | bucket u8 | namespace 0 key         → record
+ *   partition u16 | ROUND  | namespace 0 key                     → what was promised and accepted for a strong key
+ *   partition u16 | COLLECTABLE | version 0 namespace 0 key      → nothing: the key has what a floor there may erase
  *   0xffff        | META   | name                                → a small value of the node
  *   0xffff        | HINT   | node id 0 partition u16 namespace 0 key → nothing
  *   0xffff        | TREE   | partition u16 | bucket u8           → digest of the bucket
  *   0xffff        | TOTALS                                       → counters
+ *   0xffff        | UNSETTLED | partition u16 namespace 0 key    → nothing: the key's round is open
+ *   0xffff        | EXPIRY | ms u64 | partition u16 namespace 0 key → nothing: the key's value expires then
+ *   0xffff        | FLOOR  | partition u16                      → floor and fence of the partition
  *
  * Numbers are big endian, so that the order of bytes is theirs; namespaces and node ids have no NUL. The digests lie
  * together, apart from their partitions, so that a start reads them in one scan that meets no record.
  */
 
-/** Kinds 2 and up of a partition are free: an index by expiry, the state of consensus rounds. */
 const RECORD = 1;
+const ROUND = 2;
+const COLLECTABLE = 3;
 
 /** The space of the node itself: no partition has this number. */
 const NODE_SPACE = 0xffff;
@@ -26,12 +33,18 @@ const META = 1;
 const HINT = 2;
 const TREE = 3;
 const TOTALS = 4;
+const UNSETTLED = 5;
+const EXPIRY = 6;
+const FLOOR = 7;
 
 /** Partitions are numbered from 0 to one below this, at most. */
 export const PARTITIONS_MAX = NODE_SPACE;
 
 const RECORD_PREFIX_BYTES = 4;
 const NUL = Uint8Array.of(0);
+/** Behind a version and its NUL, before every character that a longer version may go on with. */
+const PAST_NUL = Uint8Array.of(1);
+const TWO_TO_32 = 2 ** 32;
 
 /** The bucket of a key; the same on every node, for ever. */
 export function bucketOf({ namespace, key }: { namespace: string; key: string }): number {
@@ -73,6 +86,79 @@ export function recordRange({ partition, bucket, after }: HeaderRange): StoreRan
   };
 }
 
+export function roundKey(id: RecordId): Buffer {
+  return Buffer.concat([prefix(id.partition, ROUND), Buffer.from(`${id.namespace}\0${id.key}`)]);
+}
+
+export const UNSETTLED_RANGE: StoreRange = {
+  from: prefix(NODE_SPACE, UNSETTLED),
+  to: prefix(NODE_SPACE, UNSETTLED + 1),
+};
+
+export function unsettledKey({ partition, namespace, key }: RecordId): Buffer {
+  return Buffer.concat([UNSETTLED_RANGE.from, uint16(partition), Buffer.from(`${namespace}\0${key}`)]);
+}
+
+export function unsettledIdIn(key: Uint8Array): RecordId {
+  const bytes = bufferOf(key);
+  const at = UNSETTLED_RANGE.from.length;
+  return { partition: bytes.readUInt16BE(at), ...nameIn(bytes, at + 2) };
+}
+
+export interface CollectableMark {
+  readonly id: RecordId;
+  readonly version: Version;
+}
+
+/** `version`: from this floor on there is something to erase. */
+export function collectableKey({ partition, namespace, key }: RecordId, version: Version): Buffer {
+  return Buffer.concat([prefix(partition, COLLECTABLE), Buffer.from(`${version}\0${namespace}\0${key}`)]);
+}
+
+export function collectableIn(key: Uint8Array): CollectableMark {
+  const bytes = bufferOf(key);
+  const separator = bytes.indexOf(0, 3);
+  const version = bytes.toString('latin1', 3, separator);
+  return { id: { partition: bytes.readUInt16BE(0), ...nameIn(bytes, separator + 1) }, version };
+}
+
+/** What a floor of `upTo` may erase of a partition, lowest version first; only what comes after a mark. */
+export function collectableRange(partition: number, upTo: Version, after?: CollectableMark): StoreRange {
+  const start = prefix(partition, COLLECTABLE);
+  return {
+    from: after ? Buffer.concat([collectableKey(after.id, after.version), NUL]) : start,
+    to: Buffer.concat([start, Buffer.from(upTo), PAST_NUL]),
+  };
+}
+
+export function expiryKey({ expiresAtMs, partition, namespace, key }: ExpiringKey): Buffer {
+  return Buffer.concat([expiryPrefix(expiresAtMs), uint16(partition), Buffer.from(`${namespace}\0${key}`)]);
+}
+
+export function expiringIn(key: Uint8Array): ExpiringKey {
+  const bytes = bufferOf(key);
+  const expiresAtMs = bytes.readUInt32BE(3) * TWO_TO_32 + bytes.readUInt32BE(7);
+  return { partition: bytes.readUInt16BE(11), ...nameIn(bytes, 13), expiresAtMs };
+}
+
+/** What expires up to and at `nowMs`, the first first; only what comes after a key. */
+export function expiryRange(nowMs: number, after?: ExpiringKey): StoreRange {
+  return {
+    from: after ? Buffer.concat([expiryKey(after), NUL]) : prefix(NODE_SPACE, EXPIRY),
+    to: expiryPrefix(nowMs + 1),
+  };
+}
+
+export const FLOOR_RANGE: StoreRange = { from: prefix(NODE_SPACE, FLOOR), to: prefix(NODE_SPACE, FLOOR + 1) };
+
+export function floorKey(partition: number): Buffer {
+  return Buffer.concat([FLOOR_RANGE.from, uint16(partition)]);
+}
+
+export function partitionInFloorKey(key: Uint8Array): number {
+  return bufferOf(key).readUInt16BE(3);
+}
+
 export const TREE_RANGE: StoreRange = { from: prefix(NODE_SPACE, TREE), to: prefix(NODE_SPACE, TREE + 1) };
 
 export function treeKey(partition: number, bucket: number): Buffer {
@@ -92,9 +178,7 @@ export function metaKey(name: string): Buffer {
 }
 
 export function hintKey({ nodeId, partition, namespace, key }: Hint): Buffer {
-  const number = Buffer.allocUnsafe(2);
-  number.writeUInt16BE(partition);
-  return Buffer.concat([hintPrefix(nodeId), number, Buffer.from(`${namespace}\0${key}`)]);
+  return Buffer.concat([hintPrefix(nodeId), uint16(partition), Buffer.from(`${namespace}\0${key}`)]);
 }
 
 /** All hints for a node, by partition. */
@@ -115,6 +199,20 @@ export const TOTALS_KEY: Buffer = prefix(NODE_SPACE, TOTALS);
 
 function hintPrefix(nodeId: string): Buffer {
   return Buffer.concat([prefix(NODE_SPACE, HINT), Buffer.from(nodeId), NUL]);
+}
+
+function expiryPrefix(ms: number): Buffer {
+  const bytes = Buffer.allocUnsafe(11);
+  writePrefix(bytes, NODE_SPACE, EXPIRY);
+  bytes.writeUInt32BE(Math.floor(ms / TWO_TO_32), 3);
+  bytes.writeUInt32BE(ms % TWO_TO_32, 7);
+  return bytes;
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(2);
+  bytes.writeUInt16BE(value);
+  return bytes;
 }
 
 function prefix(space: number, kind: number, bucket?: number): Buffer {

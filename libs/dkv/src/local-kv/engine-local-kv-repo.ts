@@ -1,44 +1,31 @@
 /** The repository of this node on any store engine: locks, versions, hash trees, hints and meta values. */
 import { DkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
-import { decodeHeader, decodeRecord, encodeRecord } from '../model/record-layout.js';
 import { headerOf, type KvRecord, type RecordHeader } from '../model/record.js';
 import { type Version } from '../model/version.js';
 import {
   type BucketDigest,
+  type DecideRound,
+  type ExpiringKey,
   type HeaderRange,
   type Hint,
+  type KeyRound,
   type LocalKvMetrics,
   type LocalKvRepo,
   type RecordChange,
   type StoreIdentity,
 } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
-import {
-  bucketOf,
-  hintInKey,
-  hintKey,
-  hintRange,
-  idInRecordKey,
-  isRecordKey,
-  metaKey,
-  PARTITIONS_MAX,
-  recordKey,
-  recordRange,
-} from './disk-keys.js';
+import { Collector } from './collector.js';
+import { metaKey, PARTITIONS_MAX } from './disk-keys.js';
 import { lockedError } from './engine-open-error.js';
-import { KeyLocks } from './key-locks.js';
-import { type BatchDraft, OpenStore } from './open-store.js';
-import { RecordCache } from './record-cache.js';
-import {
-  assertId,
-  assertMetaName,
-  assertNodeId,
-  assertPartition,
-  assertRange,
-  isSuccessor,
-} from './repo-arguments.js';
-import { digestOf } from './record-digest.js';
+import { FloorStore } from './floor-store.js';
+import { HintStore } from './hint-store.js';
+import { OpenStore } from './open-store.js';
+import { copyOf, RecordStore } from './record-store.js';
+import { assertMetaName, assertPartition } from './repo-arguments.js';
+import { RoundStore } from './round-store.js';
+import { StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 import { type StoreEngine } from './store-engine.js';
 
 /** Where the store of a node is, whose it is, and how it is opened: a data folder, memory, a simulated disk. */
@@ -62,24 +49,28 @@ export interface EngineLocalKvRepoOptions {
   readonly logger: Logger;
 }
 
-/** What a put of a write adds in a batch beside its record: key, digest, counters. */
-const WRITE_OVERHEAD_BYTES = 200;
-const NO_BYTES = new Uint8Array(0);
-
 export class EngineLocalKvRepo implements LocalKvRepo {
-  private store: OpenStore | undefined;
-  private partitions = 0;
   private opening: Promise<OpenStore> | undefined;
   private closing: Promise<void> | undefined;
   private lastFailure: Error | undefined;
-  private readonly locks = new KeyLocks();
-  private readonly cache: RecordCache;
+  private readonly access: StoreAccess;
+  private readonly records: RecordStore;
+  private readonly floors: FloorStore;
+  private readonly rounds: RoundStore;
+  private readonly collector: Collector;
+  private readonly hints: HintStore;
 
   constructor(
     private readonly home: StoreHome,
     private readonly options: EngineLocalKvRepoOptions,
   ) {
-    this.cache = new RecordCache(options.cacheBytesMax);
+    const { cacheBytesMax } = options;
+    this.access = new StoreAccess(home.where);
+    this.records = new RecordStore(this.access, cacheBytesMax);
+    this.floors = new FloorStore(this.access);
+    this.rounds = new RoundStore(this.access, this.records, this.floors, cacheBytesMax);
+    this.collector = new Collector(this.access, this.floors, this.rounds);
+    this.hints = new HintStore(this.access);
   }
 
   async open(identity: StoreIdentity): Promise<void> {
@@ -87,13 +78,13 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > PARTITIONS_MAX) {
       throw new TypeError(`A store has 1 to ${PARTITIONS_MAX} partitions, not ${partitions}.`);
     }
-    if (this.opening || this.store) {
+    if (this.opening || this.access.current) {
       throw lockedError(this.home.where);
     }
     this.opening = this.load(identity);
     try {
-      this.store = await this.opening;
-      this.partitions = partitions;
+      this.access.current = await this.opening;
+      this.access.partitions = partitions;
       this.lastFailure = undefined;
     } finally {
       this.opening = undefined;
@@ -103,92 +94,105 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   /** Writes that wait are written first; new ones are refused. Closing twice is closing once. */
   async close(): Promise<void> {
     await this.opening?.catch(() => undefined);
-    const { store } = this;
+    const store = this.access.current;
     if (store) {
-      this.store = undefined;
+      this.access.current = undefined;
       this.closing = this.finish(store);
     }
     await this.closing;
   }
 
   get failure(): Error | undefined {
-    return this.store?.failure ?? this.lastFailure;
+    return this.access.current?.failure ?? this.lastFailure;
   }
 
   async get(id: RecordId): Promise<KvRecord | undefined> {
-    return copyOf(await this.read(id));
+    return copyOf(await this.records.read(id));
   }
 
   async getNoValue(id: RecordId): Promise<RecordHeader | undefined> {
-    const record = await this.read(id);
+    const record = await this.records.read(id);
     return record && headerOf(record);
   }
 
   async checkTombstone(id: RecordId): Promise<Version | undefined> {
-    const record = await this.read(id);
+    const record = await this.records.read(id);
     return record?.tombstone ? record.version : undefined;
   }
 
-  async update(id: RecordId, change: RecordChange): Promise<KvRecord | undefined> {
-    this.openStore().assertAccepting();
-    return this.locks.run(lockOf(id), async () => {
-      const current = copyOf(await this.read(id));
-      const next = change(current);
-      if (!next || !isSuccessor(next, current, id)) {
-        return current;
-      }
-      await this.write(id, current, next);
-      return next;
-    });
+  update(id: RecordId, change: RecordChange): Promise<KvRecord | undefined> {
+    return this.records.update(id, change);
   }
 
-  async *getAllNoValue(range: HeaderRange = {}): AsyncGenerator<RecordHeader> {
-    const store = this.openStore();
-    assertRange(range, this.partitions);
-    for await (const { key, value } of store.entries(recordRange(range))) {
-      if (isRecordKey(key)) {
-        const id = idInRecordKey(key);
-        yield this.decoded(id, () => decodeHeader(value, this.home.where));
-      }
-    }
+  getRound(id: RecordId): Promise<KeyRound> {
+    return this.rounds.get(id);
+  }
+
+  updateRound(id: RecordId, change: DecideRound): Promise<void> {
+    return this.rounds.update(id, change);
+  }
+
+  settle(id: RecordId, version: Version): Promise<void> {
+    return this.rounds.settle(id, version);
+  }
+
+  unsettled(): Iterable<RecordId> {
+    return this.rounds.unsettled();
+  }
+
+  floorOf(partition: number): Version {
+    return this.floors.floorOf(partition);
+  }
+
+  raiseFloor(partition: number, floor: Version): Promise<number> {
+    return this.collector.raiseFloor(partition, floor);
+  }
+
+  hasCollectable(partition: number, floor: Version): Promise<boolean> {
+    return this.collector.hasCollectable(partition, floor);
+  }
+
+  fenceOf(partition: number): Version {
+    return this.floors.fenceOf(partition);
+  }
+
+  async raiseFence(partition: number, fence: Version): Promise<void> {
+    await this.floors.raise(partition, { fence });
+  }
+
+  expired(nowMs: number, limit: number, after?: ExpiringKey): Promise<readonly ExpiringKey[]> {
+    return this.records.expired(nowMs, limit, after);
+  }
+
+  getAllNoValue(range?: HeaderRange): AsyncIterable<RecordHeader> {
+    return this.records.headers(range);
   }
 
   getTree(partition: number): readonly BucketDigest[] {
-    const store = this.openStore();
-    assertPartition(partition, this.partitions);
+    const { store, partitions } = this.access;
+    assertPartition(partition, partitions);
     return store.digests(partition);
   }
 
   addHint(hint: Hint): Promise<void> {
-    return this.setHint(hint, true);
+    return this.hints.set(hint, true);
   }
 
   removeHint(hint: Hint): Promise<void> {
-    return this.setHint(hint, false);
+    return this.hints.set(hint, false);
   }
 
-  async getHints(nodeId: string, limit: number): Promise<readonly Hint[]> {
-    assertNodeId(nodeId);
-    const hints: Hint[] = [];
-    if (limit <= 0) {
-      return hints;
-    }
-    for await (const { key } of this.openStore().entries(hintRange(nodeId))) {
-      hints.push(hintInKey(nodeId, key));
-      if (hints.length >= limit) {
-        break;
-      }
-    }
-    return hints;
+  getHints(nodeId: string, limit: number): Promise<readonly Hint[]> {
+    return this.hints.list(nodeId, limit);
   }
 
   get hintBytes(): number {
-    return this.store?.totals.hintBytes ?? 0;
+    return this.access.current?.totals.hintBytes ?? 0;
   }
 
   async getMeta(name: string): Promise<string | undefined> {
     assertMetaName(name);
-    const bytes = await this.openStore().get(metaKey(name));
+    const bytes = await this.access.store.get(metaKey(name));
     return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
 
@@ -196,17 +200,18 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     assertMetaName(name);
     const key = metaKey(name);
     const bytes = Buffer.from(value);
-    await this.openStore().write({
+    await this.access.store.write({
       bytes: WRITE_OVERHEAD_BYTES + bytes.byteLength,
       addTo: (draft) => draft.put(key, bytes),
     });
   }
 
   metrics(): LocalKvMetrics {
-    if (!this.store) {
+    const store = this.access.current;
+    if (!store) {
       return { keys: 0, tombstones: 0, storageBytes: 0, engine: 'closed' };
     }
-    const { totals, storageBytes, engineName } = this.store;
+    const { totals, storageBytes, engineName } = store;
     const { keys, tombstones } = totals;
     return { keys, tombstones, storageBytes, engine: engineName };
   }
@@ -217,7 +222,11 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     await this.closing?.catch(() => undefined);
     const engine = await this.home.open(identity);
     try {
-      return await OpenStore.load(engine, { where, sync: durability === 'fsync', pendingBytesMax, logger });
+      const options = { where, sync: durability === 'fsync', pendingBytesMax, logger };
+      const store = await OpenStore.load(engine, options);
+      await this.floors.load(store);
+      await this.rounds.load(store);
+      return store;
     } catch (error) {
       // What went wrong first is what counts.
       await engine.close().catch(() => undefined);
@@ -236,101 +245,10 @@ export class EngineLocalKvRepo implements LocalKvRepo {
       });
     } finally {
       this.lastFailure = store.failure;
-      this.cache.clear();
+      this.records.clear();
+      this.rounds.clear();
+      this.floors.clear();
       this.home.release();
     }
   }
-
-  /** The committed record; shared with the cache, so it must not leave this class as it is. */
-  private async read(id: RecordId): Promise<KvRecord | undefined> {
-    const store = this.openStore();
-    assertId(id, this.partitions);
-    return this.cache.get(lockOf(id), async () => {
-      const bytes = await store.get(recordKey(id));
-      return bytes && this.decoded(id, () => decodeRecord(bytes, this.home.where));
-    });
-  }
-
-  private async write(id: RecordId, current: KvRecord | undefined, next: KvRecord): Promise<void> {
-    const key = recordKey(id);
-    const bytes = encodeRecord(next);
-    // Of our bytes: the caller may use his again before the batch is written.
-    const committed = { ...next, value: bytes.subarray(bytes.byteLength - next.value.byteLength) };
-    await this.openStore().write({
-      bytes: WRITE_OVERHEAD_BYTES + key.byteLength + bytes.byteLength,
-      addTo: (draft) => {
-        draft.put(key, bytes);
-        place(draft, id, next, 1);
-        if (current) {
-          place(draft, id, current, -1);
-        }
-      },
-      committed: () => this.cache.set(lockOf(id), committed),
-    });
-  }
-
-  private async setHint(hint: Hint, present: boolean): Promise<void> {
-    this.openStore().assertAccepting();
-    assertNodeId(hint.nodeId);
-    assertId(hint, this.partitions);
-    const key = hintKey(hint);
-    await this.locks.run(`hint\0${key.toString('latin1')}`, async () => {
-      const wasPresent = (await this.openStore().get(key)) !== undefined;
-      if (wasPresent === present) {
-        return;
-      }
-      await this.openStore().write({
-        bytes: WRITE_OVERHEAD_BYTES + key.byteLength,
-        addTo: (draft) => {
-          if (present) {
-            draft.put(key, NO_BYTES);
-          } else {
-            draft.delete(key);
-          }
-          draft.hintBytes += present ? key.byteLength : -key.byteLength;
-        },
-      });
-    });
-  }
-
-  /** What `decode` gives, if it is the record of `id`: a sound record in another's place is damage too. */
-  private decoded<T extends RecordHeader>(id: RecordId, decode: () => T): T {
-    const place = `key ${JSON.stringify(id.key)} (namespace ${id.namespace}, partition ${id.partition})`;
-    let record: T;
-    try {
-      record = decode();
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new DkvError('DKV_CORRUPT_RECORD', `At ${place}: ${reason}`, { cause: error });
-    }
-    if (record.namespace !== id.namespace || record.key !== id.key) {
-      throw new DkvError(
-        'DKV_CORRUPT_RECORD',
-        `At ${place} ${this.home.where} has the record of key ${JSON.stringify(record.key)} (namespace ` +
-          `${record.namespace}). Remove this node's data folder so that it refills from its replicas.`,
-      );
-    }
-    return record;
-  }
-
-  private openStore(): OpenStore {
-    if (!this.store) {
-      throw new DkvError('DKV_NOT_READY', `The store in ${this.home.where} is not open.`);
-    }
-    return this.store;
-  }
-}
-
-function lockOf({ partition, namespace, key }: RecordId): string {
-  return `${partition}\0${namespace}\0${key}`;
-}
-
-function copyOf(record: KvRecord | undefined): KvRecord | undefined {
-  return record && { ...record, value: new Uint8Array(record.value) };
-}
-
-/** Puts a record into the digest of its bucket and the counters, or takes it out. */
-function place(draft: BatchDraft, id: RecordId, record: RecordHeader, by: 1 | -1): void {
-  draft.tree.toggle(id.partition, bucketOf(id), digestOf(record));
-  draft[record.tombstone ? 'tombstones' : 'keys'] += by;
 }

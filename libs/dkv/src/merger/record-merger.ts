@@ -1,6 +1,6 @@
 /** Joins two records of a key by the namespace's merger; a join of unlike values is a new value and is stamped. */
 import { DkvError } from '../dkv.errors.js';
-import { type KvRecord, stampRecord } from '../model/record.js';
+import { type KvRecord, type RecordDraft, stampRecord } from '../model/record.js';
 import { physicalMsOf, type Version } from '../model/version.js';
 import { type Codec } from '../ports/codec.js';
 import { type Merger, type MergeSide } from '../ports/merger.js';
@@ -9,7 +9,7 @@ import { LastWriteWinsMerger } from './last-write-wins-merger.js';
 /** The version of a join right above the newer of its inputs. */
 export type StampJoin = (newer: Version) => Version;
 
-type Unstamped = Omit<KvRecord, 'checksum'>;
+type Unstamped = RecordDraft;
 
 export class RecordMerger {
   /** Last-write-wins needs no values, so it works on headers and never stamps. */

@@ -46,6 +46,7 @@ describe('what is counted while it happens', () => {
     ['dkv_clock_skew_seconds{peer="b"} -0.25', (t) => t.clockSkew('b', -0.25)],
     ['dkv_clock_skew_refused_total{peer="b"} 1', (t) => t.clockSkewRefused('b')],
     ['dkv_hint_overflows_total 1', (t) => t.hintOverflow()],
+    ['dkv_expired_keys_total 3', (t) => t.expiredKeys(3)],
   ])('%s', async (line, report) => {
     expect(await scraped(line)).toEqual([]);
     report(telemetry);

@@ -16,6 +16,7 @@ export class PrometheusTelemetry implements Telemetry {
   private readonly skew;
   private readonly skewRefused;
   private readonly hintOverflows;
+  private readonly expired;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -32,6 +33,7 @@ export class PrometheusTelemetry implements Telemetry {
       'peer',
     ]);
     this.hintOverflows = counter('hint_overflows', 'Hints not kept; anti-entropy repairs instead');
+    this.expired = counter('expired_keys', 'Expired values that this node made tombstones');
     this.operationDuration = new Histogram({
       name: 'dkv_operation_duration_seconds',
       help: 'Time of operations of callers on this node',
@@ -89,5 +91,9 @@ export class PrometheusTelemetry implements Telemetry {
 
   hintOverflow(): void {
     this.hintOverflows.inc();
+  }
+
+  expiredKeys(count: number): void {
+    this.expired.inc(count);
   }
 }

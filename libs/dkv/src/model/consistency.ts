@@ -1,10 +1,14 @@
-/** The levels a caller may ask for. */
+/** Modes of a namespace, and the levels a caller may ask for. */
+
+/** `strong`: one order of writes per key, by consensus; `eventual`: always writable, conflicts are merged. */
+export const NAMESPACE_MODES = ['strong', 'eventual'] as const;
+export type NamespaceMode = (typeof NAMESPACE_MODES)[number];
 
 /**
  * `one`: this node's copy, else the nearest; `quorum`: a majority of the key's nodes, sees every write that a
- * majority acknowledged.
+ * majority acknowledged; `linearizable`: the same by another name, of strong namespaces alone.
  */
-export const READ_LEVELS = ['one', 'quorum'] as const;
+export const READ_LEVELS = ['one', 'quorum', 'linearizable'] as const;
 export type ReadLevel = (typeof READ_LEVELS)[number];
 
 /** How many of the key's nodes must hold a write durably before it is acknowledged. */
@@ -17,6 +21,7 @@ export function copiesNeeded(level: ReadLevel | WriteLevel, copies: number): num
     case 'one':
       return 1;
     case 'quorum':
+    case 'linearizable':
       return majorityOf(copies);
     case 'all':
       return copies;

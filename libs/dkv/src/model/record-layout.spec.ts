@@ -1,11 +1,21 @@
+/** The bytes of a record: every field there and back, and no damage that passes for a record. */
 import { describe, expect, it } from 'vitest';
 import { isDkvError } from '../dkv.errors.js';
 import { decodeHeader, decodeRecord, encodeRecord, RECORD_FORMAT, recordBytesMax } from './record-layout.js';
 import { headerOf, type KvRecord, stampRecord, stampTombstone } from './record.js';
+import { REQUESTS_MAX } from './request-window.js';
 import { formatVersion } from './version.js';
 
 const WHERE = '/data/dkv';
 const VERSION = formatVersion({ physicalMs: 1_750_000_000_000, counter: 3, nodeId: 'kv-0', boot: 7 });
+const LONGEST_VERSION = formatVersion({
+  physicalMs: 2 ** 48 - 1,
+  counter: 0xffff,
+  nodeId: 'x'.repeat(100),
+  boot: 2 ** 32 - 1,
+});
+const REQUEST = { id: '01977420dc000123456789ab', version: VERSION };
+const FORGOTTEN = '01977420dbff0123456789ab';
 
 describe('the layout of a record', () => {
   it.each(Object.entries(samples()))('keeps every field: %s', (_, record) => {
@@ -19,8 +29,20 @@ describe('the layout of a record', () => {
   it('never changes: data folders and older nodes hold it', () => {
     const bytes = Buffer.from(encodeRecord(samples().plain));
     expect(bytes.toString('hex')).toBe(
-      '0100041f000300000005427977420dc00000b15a5db5' +
+      '0200041f000300000005427977420dc00000845615b2427977420dc0000000' +
         Buffer.from(`user${'k-1'}${VERSION}`).toString('hex') +
+        '0001fe00ff',
+    );
+  });
+
+  it('of one that remembers requests never changes either', () => {
+    const bytes = Buffer.from(encodeRecord(samples().remembering));
+    expect(bytes.toString('hex')).toBe(
+      '0202041f000300000005427977420dc0000087456810427977420dbff00002' +
+        Buffer.from(`user${'k-1'}${VERSION}`).toString('hex') +
+        FORGOTTEN +
+        `${REQUEST.id}1f${Buffer.from(VERSION).toString('hex')}` +
+        `${'f'.repeat(24)}7f${Buffer.from(LONGEST_VERSION).toString('hex')}` +
         '0001fe00ff',
     );
   });
@@ -44,9 +66,11 @@ describe('the layout of a record', () => {
   it('tells a newer format from a damaged record', () => {
     const bytes = encodeRecord(samples().plain);
     bytes[0] = RECORD_FORMAT + 1;
-    expect(() => decodeRecord(bytes, WHERE)).toThrow(/format 2; this release of nestjs-dkv reads up to 1/);
-    bytes[0] = 0;
-    expect(() => decodeRecord(bytes, WHERE)).toThrow(/unknown format 0/);
+    expect(() => decodeRecord(bytes, WHERE)).toThrow(/format 3; this release of nestjs-dkv reads up to 2/);
+    for (const format of [0, 1]) {
+      bytes[0] = format;
+      expect(() => decodeRecord(bytes, WHERE)).toThrow(`unknown format ${format}`);
+    }
   });
 
   it('names the key, the place and the remedy', () => {
@@ -74,6 +98,14 @@ describe('the layout of a record', () => {
     ['an expiry before 1970', { expiresAtMs: -1 }],
     ['a broken expiry', { expiresAtMs: 0.5 }],
     ['a tombstone with a value', { tombstone: true }],
+    ['a time of writing before 1970', { modifiedMs: -1 }],
+    ['a broken time of writing', { modifiedMs: 0.5 }],
+    ['a time of writing of -0', { modifiedMs: -0 }],
+    ['more requests than a record remembers', { requests: requestsOf(REQUESTS_MAX + 1) }],
+    ['a request with a short id', { requests: { applied: [{ ...REQUEST, id: 'abc' }], forgotten: '' } }],
+    ['a request in capitals', { requests: { applied: [], forgotten: FORGOTTEN.toUpperCase() } }],
+    ['a request without a version', { requests: { applied: [{ ...REQUEST, version: '' }], forgotten: '' } }],
+    ['a forgotten request that is none', { requests: { applied: [], forgotten: 'x' } }],
   ] satisfies [string, Partial<KvRecord>][])('does not encode %s', (_, change) => {
     expect(() => encodeRecord(stampRecord({ ...samples().plain, ...change }))).toThrow(TypeError);
   });
@@ -85,7 +117,7 @@ describe('the layout of a record', () => {
 
 describe('damaged bytes', () => {
   it('with any one bit flipped are refused', () => {
-    for (const record of [samples().plain, samples().tombstone]) {
+    for (const record of [samples().plain, samples().tombstone, samples().remembering]) {
       const sound = encodeRecord(record);
       for (let bit = 0; bit < sound.byteLength * 8; bit++) {
         const bytes = Uint8Array.from(sound);
@@ -96,11 +128,23 @@ describe('damaged bytes', () => {
   });
 
   it('cut short or with something behind are refused', () => {
-    const sound = encodeRecord(samples().plain);
-    for (let length = 0; length < sound.byteLength; length++) {
-      expect(outcomeOf(sound.subarray(0, length)), `${length} bytes`).toBe('refused');
+    for (const record of [samples().plain, samples().remembering, samples().tombstoneThatRemembers]) {
+      const sound = encodeRecord(record);
+      for (let length = 0; length < sound.byteLength; length++) {
+        expect(outcomeOf(sound.subarray(0, length)), `${length} bytes`).toBe('refused');
+      }
+      expect(outcomeOf(Buffer.concat([sound, Uint8Array.of(0)]))).toBe('refused');
     }
-    expect(outcomeOf(Buffer.concat([sound, Uint8Array.of(0)]))).toBe('refused');
+  });
+
+  it('whose requests would reach past the end are refused', () => {
+    for (const record of [samples().tombstone, samples().tombstoneThatRemembers, samples().remembering]) {
+      for (const requests of [1, 2, 3, REQUESTS_MAX, 255]) {
+        const bytes = encodeRecord(record);
+        bytes[30] = bytes[30] === requests ? 0 : requests;
+        expect(outcomeOf(bytes), `${requests} requests`).toBe('refused');
+      }
+    }
   });
 
   it('never give another record and nothing but a DkvError, whatever is done to them (seeded)', () => {
@@ -142,6 +186,20 @@ function samples() {
   return {
     plain,
     tombstone: stampTombstone(plain, VERSION),
+    remembering: stampRecord({
+      ...plain,
+      modifiedMs: 1_749_999_999_999,
+      requests: {
+        applied: [REQUEST, { id: 'f'.repeat(24), version: LONGEST_VERSION }],
+        forgotten: FORGOTTEN,
+      },
+    }),
+    forgetful: stampRecord({ ...plain, requests: { applied: [], forgotten: FORGOTTEN } }),
+    rememberingAll: stampRecord({ ...plain, requests: requestsOf(REQUESTS_MAX) }),
+    tombstoneThatRemembers: stampTombstone(plain, VERSION, {
+      modifiedMs: 0,
+      requests: { applied: [REQUEST], forgotten: '' },
+    }),
     emptyValue: stampRecord({ ...plain, value: new Uint8Array(0), expiresAtMs: 0 }),
     oddText: stampRecord({
       ...plain,
@@ -153,15 +211,24 @@ function samples() {
       namespace: 'n'.repeat(64),
       key: '\u{1f642}'.repeat(256),
       expiresAtMs: Number.MAX_SAFE_INTEGER,
-      version: formatVersion({
-        physicalMs: 2 ** 48 - 1,
-        counter: 0xffff,
-        nodeId: 'x'.repeat(100),
-        boot: 2 ** 32 - 1,
-      }),
+      modifiedMs: Number.MAX_SAFE_INTEGER,
+      version: LONGEST_VERSION,
+      requests: {
+        applied: requestsOf(REQUESTS_MAX).applied.map(({ id }) => ({ id, version: LONGEST_VERSION })),
+        forgotten: FORGOTTEN,
+      },
     }),
     oneMebibyte: stampRecord({ ...plain, value: new Uint8Array(1 << 20).fill(0xa5) }),
   };
+}
+
+/** So many requests, each with a version of its own. */
+function requestsOf(count: number) {
+  const applied = Array.from({ length: count }, (_, at) => ({
+    id: (0x0197_7420_dc00 + at).toString(16).padStart(12, '0') + '0123456789ab',
+    version: formatVersion({ physicalMs: 1_750_000_000_000 + at, counter: 0, nodeId: 'kv-0', boot: 7 }),
+  }));
+  return { applied, forgotten: '' };
 }
 
 function outcomeOf(bytes: Uint8Array): string {
@@ -171,6 +238,9 @@ function outcomeOf(bytes: Uint8Array): string {
     return isDkvError(error, 'DKV_CORRUPT_RECORD') ? 'refused' : `threw ${String(error)}`;
   }
 }
+
+/** The flags, the lengths, the number of requests. */
+const LENGTHS_AT = [1, 2, 3, 4, 5, 6, 7, 8, 9, 30];
 
 /** One to four changes: bytes set, ranges cut, doubled or taken from another record, lengths moved. */
 function mutated(original: Uint8Array, other: Uint8Array, random: (bound: number) => number): Uint8Array {
@@ -193,8 +263,8 @@ function mutated(original: Uint8Array, other: Uint8Array, random: (bound: number
         bytes = Uint8Array.from(Buffer.concat([cut[0], other.subarray(at, end), cut[1]]));
         break;
       default:
-        if (bytes.length > 10) {
-          bytes[2 + random(8)]! += random(2) === 0 ? 1 : 255;
+        if (bytes.length > 30) {
+          bytes[LENGTHS_AT[random(LENGTHS_AT.length)]!]! += random(2) === 0 ? 1 : 255;
         }
     }
   }

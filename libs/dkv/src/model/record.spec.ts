@@ -3,9 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { caught } from '../../testing/caught.js';
 import { crc32 } from './checksum.js';
 import { headerOf, isVisible, type KvRecord, stampRecord, stampTombstone, verifyRecord } from './record.js';
+import { NO_REQUESTS } from './request-window.js';
 
+const WRITTEN_MS = 1_700_000_000_123;
 const VERSION = '018bcfe5687b-0001-a!00000001';
 const NEXT_VERSION = '018bcfe5687b-0002-a!00000001';
+const REQUEST = { id: '018bcfe5687b0123456789ab', version: VERSION };
+const REQUESTS = { applied: [REQUEST], forgotten: '018bcfe5687a0123456789ab' };
 
 function sample(changed: Partial<KvRecord> = {}): KvRecord {
   return stampRecord({
@@ -40,6 +44,20 @@ describe('the checksum', () => {
 
   it.each<[string, Partial<KvRecord>]>([
     ['the namespace', { namespace: 'other' }],
+    ['the time of writing', { modifiedMs: WRITTEN_MS + 1 }],
+    ['the memory of requests: none', { requests: NO_REQUESTS }],
+    ['the memory of requests: one less', { requests: { ...REQUESTS, applied: [] } }],
+    ['the memory of requests: one twice', { requests: { ...REQUESTS, applied: [REQUEST, REQUEST] } }],
+    ['the last request forgotten', { requests: { ...REQUESTS, forgotten: '018bcfe5687a0123456789ac' } }],
+    ['what was forgotten: nothing', { requests: { ...REQUESTS, forgotten: '' } }],
+    [
+      'the id of a request',
+      { requests: { ...REQUESTS, applied: [{ ...REQUEST, id: '018bcfe5687b0123456789ac' }] } },
+    ],
+    [
+      'the version that a request made',
+      { requests: { ...REQUESTS, applied: [{ ...REQUEST, version: NEXT_VERSION }] } },
+    ],
     ['the key', { key: 'l' }],
     ['the version', { version: NEXT_VERSION }],
     ['the tombstone flag', { tombstone: true }],
@@ -48,9 +66,8 @@ describe('the checksum', () => {
     ['the length of the value', { value: Buffer.from('value\0') }],
     ['itself', { checksum: 0 }],
   ])('sees a change of %s', (_, change) => {
-    expect(caught(() => verifyRecord({ ...sample(), ...change }, 'the store')).code).toBe(
-      'DKV_CORRUPT_RECORD',
-    );
+    const sound = sample({ requests: REQUESTS });
+    expect(caught(() => verifyRecord({ ...sound, ...change }, 'the store')).code).toBe('DKV_CORRUPT_RECORD');
   });
 
   it('that does not match names the key, the place and the remedy', () => {
@@ -79,12 +96,30 @@ describe('a tombstone', () => {
     const tombstone = stampTombstone(sample({ expiresAtMs: 99 }), NEXT_VERSION);
     expect(tombstone).toEqual(stampTombstone({ namespace: 'default', key: 'k' }, NEXT_VERSION));
   });
+
+  it('remembers the requests and the time that it is given', () => {
+    const memory = { modifiedMs: WRITTEN_MS - 5, requests: REQUESTS };
+    const tombstone = stampTombstone({ namespace: 'default', key: 'k' }, NEXT_VERSION, memory);
+    expect(tombstone).toMatchObject(memory);
+    expect(verifyRecord(tombstone, 'a test')).toBe(tombstone);
+  });
 });
 
-it('makes a header of all fields but the value', () => {
-  const { value, ...rest } = sample({ expiresAtMs: 7 });
-  expect(value).toHaveLength(5);
-  expect(headerOf(sample({ expiresAtMs: 7 }))).toEqual(rest);
+describe('a record that is stamped without them', () => {
+  it('was written at the time of its version, and remembers no request', () => {
+    expect(sample()).toMatchObject({ modifiedMs: WRITTEN_MS, requests: NO_REQUESTS });
+  });
+
+  it('keeps what it is given', () => {
+    const given = { modifiedMs: 5, requests: REQUESTS };
+    expect(sample(given)).toMatchObject(given);
+  });
+});
+
+it('makes a header of all that compares copies: not the value, nor what only the record remembers', () => {
+  const { value, modifiedMs, requests, ...rest } = sample({ expiresAtMs: 7, requests: REQUESTS });
+  expect([value.length, modifiedMs, requests]).toEqual([5, WRITTEN_MS, REQUESTS]);
+  expect(headerOf(sample({ expiresAtMs: 7, requests: REQUESTS }))).toEqual(rest);
 });
 
 describe('a reader', () => {

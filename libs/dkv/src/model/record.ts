@@ -1,7 +1,8 @@
 /** A record: what is stored for a key, on every node that holds it, byte for byte the same. */
 import { DkvError } from '../dkv.errors.js';
 import { crc32 } from './checksum.js';
-import { type Version } from './version.js';
+import { NO_REQUESTS, type RequestWindow, requestsText } from './request-window.js';
+import { physicalMsOf, type Version } from './version.js';
 
 /** All of a record but its value: enough to compare copies. */
 export interface RecordHeader {
@@ -18,9 +19,17 @@ export interface RecordHeader {
 }
 
 export interface KvRecord extends RecordHeader {
+  /** When it was written by the clock of its coordinator, milliseconds since 1970; orders nothing. */
+  readonly modifiedMs: number;
+  /** The latest requests that made the key what it is; empty where requests need no memory (eventual namespaces). */
+  readonly requests: RequestWindow;
   /** The encoded value; empty in a tombstone. */
   readonly value: Uint8Array;
 }
+
+/** A record before its version is sealed in: what is left out takes its default. */
+export type RecordDraft = Omit<KvRecord, 'checksum' | 'modifiedMs' | 'requests'> &
+  Partial<Pick<KvRecord, 'modifiedMs' | 'requests'>>;
 
 export const KEY_BYTES_MAX = 1024;
 export const NAMESPACE_BYTES_MAX = 64;
@@ -28,13 +37,19 @@ export const NAMESPACE_BYTES_MAX = 64;
 const NO_BYTES = new Uint8Array(0);
 
 /** A record with its checksum made: only where a version is stamped. */
-export function stampRecord(record: Omit<KvRecord, 'checksum'>): KvRecord {
+export function stampRecord(draft: RecordDraft): KvRecord {
+  const record = { modifiedMs: physicalMsOf(draft.version), requests: NO_REQUESTS, ...draft };
   return { ...record, checksum: checksumOf(record) };
 }
 
 /** A stamped tombstone. */
-export function stampTombstone(id: { namespace: string; key: string }, version: Version): KvRecord {
+export function stampTombstone(
+  id: { namespace: string; key: string },
+  version: Version,
+  memory: Partial<Pick<KvRecord, 'modifiedMs' | 'requests'>> = {},
+): KvRecord {
   return stampRecord({
+    ...memory,
     namespace: id.namespace,
     key: id.key,
     version,
@@ -45,8 +60,9 @@ export function stampTombstone(id: { namespace: string; key: string }, version: 
 }
 
 export function checksumOf(record: Omit<KvRecord, 'checksum'>): number {
-  const { namespace, key, version, tombstone, expiresAtMs, value } = record;
-  const head = `${namespace}\0${key}\0${version}\0${tombstone ? 1 : 0}\0${expiresAtMs}\0`;
+  const { namespace, key, version, tombstone, expiresAtMs, modifiedMs, requests, value } = record;
+  const facts = `${tombstone ? 1 : 0}\0${expiresAtMs}\0${modifiedMs}\0${requestsText(requests)}`;
+  const head = `${namespace}\0${key}\0${version}\0${facts}\0`;
   return crc32(value, crc32(head));
 }
 

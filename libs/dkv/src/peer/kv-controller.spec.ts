@@ -2,6 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../testing/manual-clock.js';
+import { conflictOf } from '../client/conflict-error.js';
 import { DkvError, type DkvErrorCode } from '../dkv.errors.js';
 import { HttpController } from './http-controller.js';
 import { type KvService } from './kv-service.js';
@@ -221,6 +222,35 @@ describe('DELETE /kv/:key', () => {
   });
 });
 
+describe('ifVersion', () => {
+  it.each([
+    [STAMP.version, STAMP.version],
+    ['absent', ''],
+  ])('expects a version, or none: %s', async (ifVersion, expected) => {
+    await post({ key: 'k', value: '', ifVersion });
+    await call('DELETE', `/kv/k?ifVersion=${encodeURIComponent(ifVersion)}`);
+    expect(calls).toEqual([
+      ['addOrUpdate', 'default', 'k', new Uint8Array(0), { expected }],
+      ['remove', 'default', 'k', { expected }],
+    ]);
+  });
+
+  it('that is not there is 409 with what is', async () => {
+    failure = conflictOf('k', STAMP.version, { key: 'k', value: VALUE, ...STAMP, version: 'newer' });
+    const { status, body } = await post({ key: 'k', value: '', ifVersion: STAMP.version });
+    expect(status).toBe(409);
+    expect(body).toMatchObject({ code: 'DKV_CONFLICT', current: { ...STAMP, version: 'newer' } });
+    expect(JSON.stringify(body)).not.toContain('value"');
+  });
+
+  it.each(['', 'newest', 5])('refuses %j', async (ifVersion) => {
+    const answer = await post({ key: 'k', value: '', ifVersion });
+    expect([answer.status, answer.body.code]).toEqual([400, 'DKV_INVALID_ARGUMENT']);
+    expect(answer.body.message).toContain('ifVersion must be a version');
+    expect(calls).toEqual([]);
+  });
+});
+
 describe('outcomes', () => {
   const outcomes: [DkvErrorCode, number][] = [
     ['DKV_QUORUM_NOT_REACHED', 503],
@@ -228,6 +258,7 @@ describe('outcomes', () => {
     ['DKV_INDETERMINATE', 504],
     ['DKV_TIMEOUT', 504],
     ['DKV_UNSUPPORTED', 400],
+    ['DKV_UNKNOWN_NAMESPACE', 404],
   ];
   it.each(outcomes)('tell %s with status %i, code and message', async (code, status) => {
     failure = new DkvError(code, 'why', { cause: new Error('inside') });

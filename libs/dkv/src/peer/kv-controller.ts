@@ -2,8 +2,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { DkvError } from '../dkv.errors.js';
 import { assertKey } from '../model/key.js';
+import { NO_VERSION, type Version } from '../model/version.js';
 import { fromBase64, toBase64 } from '../wire/base64.js';
-import { ReadQuery, RemoveQuery, WriteBody, WriteQuery } from './kv-dto.js';
+import { ABSENT, ReadQuery, RemoveQuery, WriteBody, WriteQuery } from './kv-dto.js';
 import { KvService } from './kv-service.js';
 
 export interface KvAnswer {
@@ -45,16 +46,17 @@ export class KvController {
     return { key, ...(!noValue && { value: toBase64(value) }), modified, version };
   }
 
-  /** Answers with the stamp of the write, not with its value. */
+  /** Answers with the stamp of the write, not with its value; 409 with `DKV_CONFLICT` when `ifVersion` is not there. */
   @Post()
   @HttpCode(200)
   async addOrUpdate(@Query() { namespace }: WriteQuery, @Body() body: WriteBody): Promise<KvAnswer> {
-    const { key, ttlMs, consistency: level } = body;
+    const { key, ttlMs, consistency: level, ifVersion } = body;
     assertKey(key);
     const value = this.assertFits(key, fromBase64(body.value));
     const { modified, version } = await this.kv.addOrUpdate(namespace, key, value, {
       ...(ttlMs !== undefined && { ttlMs }),
       ...(level && { level }),
+      ...expectation(ifVersion),
     });
     return { key, modified, version };
   }
@@ -63,8 +65,9 @@ export class KvController {
   @Delete(':key')
   async remove(@Param('key') key: string, @Query() query: RemoveQuery): Promise<{ removed: boolean }> {
     assertKey(key);
-    const { namespace, consistency: level } = query;
-    return { removed: await this.kv.remove(namespace, key, { ...(level && { level }) }) };
+    const { namespace, consistency: level, ifVersion } = query;
+    const options = { ...(level && { level }), ...expectation(ifVersion) };
+    return { removed: await this.kv.remove(namespace, key, options) };
   }
 
   private assertFits(key: string, value: Uint8Array): Uint8Array {
@@ -77,4 +80,8 @@ export class KvController {
     }
     return value;
   }
+}
+
+function expectation(ifVersion: string | undefined): { readonly expected?: Version } {
+  return ifVersion === undefined ? {} : { expected: ifVersion === ABSENT ? NO_VERSION : ifVersion };
 }

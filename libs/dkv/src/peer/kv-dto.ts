@@ -1,9 +1,21 @@
 /** What people and scripts may send to the REST routes. */
-import { IsIn, IsOptional, IsString } from 'class-validator';
+import { IsIn, IsOptional, IsString, ValidateBy } from 'class-validator';
 import { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from '../model/consistency.js';
+import { isVersion } from '../model/version.js';
 import { IsBase64Bytes, IsCount, IsNamespace } from '../wire/field-rules.js';
 
 const DEFAULT_NAMESPACE = 'default';
+/** What `ifVersion` says where no value is expected. */
+export const ABSENT = 'absent';
+
+const IsExpectation = () =>
+  ValidateBy({
+    name: 'isExpectation',
+    validator: {
+      validate: (value) => value === ABSENT || isVersion(value),
+      defaultMessage: () => `$property must be a version as it was read, or "${ABSENT}"`,
+    },
+  });
 
 class NamespaceQuery {
   @IsNamespace() namespace = DEFAULT_NAMESPACE;
@@ -19,6 +31,7 @@ export class WriteQuery extends NamespaceQuery {}
 
 export class RemoveQuery extends NamespaceQuery {
   @IsOptional() @IsIn(WRITE_LEVELS) consistency?: WriteLevel;
+  @IsOptional() @IsExpectation() ifVersion?: string;
 }
 
 export class WriteBody {
@@ -34,4 +47,6 @@ export class WriteBody {
   /** Milliseconds from the write on after which the value is gone; 0 is for ever; absent: as the namespace says. */
   @IsOptional() @IsCount() ttlMs?: number;
   @IsOptional() @IsIn(WRITE_LEVELS) consistency?: WriteLevel;
+  /** The version that the key must have, or `absent`. */
+  @IsOptional() @IsExpectation() ifVersion?: string;
 }

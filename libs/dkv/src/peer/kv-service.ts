@@ -12,6 +12,8 @@ export interface KvReadOptions {
 export interface KvWriteOptions {
   /** Absent: the namespace's default. */
   readonly level?: WriteLevel;
+  /** The version that the key must have, '' for no value; absent: any will do. Strong namespaces only. */
+  readonly expected?: Version;
 }
 
 export interface KvStamp {
@@ -22,7 +24,8 @@ export interface KvStamp {
 
 /**
  * Encoded values, as they travel and rest. Keys and namespaces come well formed; whether a namespace exists is
- * for the service to say. Every method may be called concurrently and throws DkvErrors, whose codes travel back.
+ * for the service to say (`DKV_UNKNOWN_NAMESPACE`). Every method may be called concurrently and throws DkvErrors,
+ * whose codes travel back; a key that has not the version expected is a DkvConflictError.
  */
 export interface KvService {
   /** Undefined when a reader sees no value. */

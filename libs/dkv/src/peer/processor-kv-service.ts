@@ -1,8 +1,9 @@
 /** The REST side's view of the Processor: fills in the levels and times that a request leaves out. */
-import { DkvError } from '../dkv.errors.js';
+import { conflictOf } from '../client/conflict-error.js';
+import { stampOf, stampOfRecord } from '../client/kv-pair.js';
 import { type ReadLevel, type WriteLevel } from '../model/consistency.js';
-import { type KvRecord } from '../model/record.js';
-import { physicalMsOf } from '../model/version.js';
+import { type WriteResult } from '../model/peer-protocol.js';
+import { type Version } from '../model/version.js';
 import { type Processor } from '../processor/processor.js';
 import { type KvReadOptions, type KvService, type KvStamp, type KvWriteOptions } from './kv-service.js';
 
@@ -11,53 +12,55 @@ export interface KvServiceDefaults {
   readonly writeConsistency: WriteLevel;
   readonly readTimeoutMs: number;
   readonly revertTimeoutMs: number;
+  readonly ttlMs: number;
 }
 
 export class ProcessorKvService implements KvService {
   constructor(
     private readonly processor: Processor,
-    private readonly defaults: KvServiceDefaults,
+    /** @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
+    private readonly defaultsOf: (namespace: string) => KvServiceDefaults,
   ) {}
 
   async get(
     namespace: string,
     key: string,
-    { level = this.defaults.readConsistency }: KvReadOptions,
+    options: KvReadOptions,
   ): Promise<(KvStamp & { readonly value: Uint8Array }) | undefined> {
-    assertNamespace(namespace);
-    const timeoutMs = this.defaults.readTimeoutMs;
+    const { readConsistency, readTimeoutMs: timeoutMs } = this.defaultsOf(namespace);
+    const { level = readConsistency } = options;
     const record = await this.processor.get(namespace, key, { level, timeoutMs });
-    return record && { value: record.value, ...stampOf(record) };
+    return record && { value: record.value, ...stampOfRecord(record) };
   }
 
   async addOrUpdate(
     namespace: string,
     key: string,
     value: Uint8Array,
-    { level = this.defaults.writeConsistency, ttlMs = 0 }: KvWriteOptions & { readonly ttlMs?: number },
+    options: KvWriteOptions & { readonly ttlMs?: number },
   ): Promise<KvStamp> {
-    assertNamespace(namespace);
-    const timeoutMs = this.defaults.revertTimeoutMs;
-    return stampOf(await this.processor.addOrUpdate(namespace, key, value, { level, ttlMs, timeoutMs }));
+    const defaults = this.defaultsOf(namespace);
+    const { level = defaults.writeConsistency, ttlMs = defaults.ttlMs, expected } = options;
+    const timeoutMs = defaults.revertTimeoutMs;
+    const writing = { level, ttlMs, timeoutMs, expected };
+    const result = await this.processor.addOrUpdate(namespace, key, value, writing);
+    assertMatched(key, expected, result);
+    return stampOf(result);
   }
 
-  async remove(
-    namespace: string,
-    key: string,
-    { level = this.defaults.writeConsistency }: KvWriteOptions,
-  ): Promise<boolean> {
-    assertNamespace(namespace);
-    const timeoutMs = this.defaults.revertTimeoutMs;
-    return (await this.processor.remove(namespace, key, { level, timeoutMs })).existed;
+  async remove(namespace: string, key: string, options: KvWriteOptions): Promise<boolean> {
+    const defaults = this.defaultsOf(namespace);
+    const { level = defaults.writeConsistency, expected } = options;
+    const timeoutMs = defaults.revertTimeoutMs;
+    const result = await this.processor.remove(namespace, key, { level, timeoutMs, expected });
+    assertMatched(key, expected, result);
+    return result.existed;
   }
 }
 
-function stampOf({ version }: KvRecord): KvStamp {
-  return { version, modified: physicalMsOf(version) };
-}
-
-function assertNamespace(namespace: string): void {
-  if (namespace !== 'default') {
-    throw new DkvError('DKV_INVALID_ARGUMENT', `There is no namespace ${JSON.stringify(namespace)}.`);
+function assertMatched(key: string, expected: Version | undefined, { outcome, record }: WriteResult): void {
+  if (outcome === 'conflict') {
+    const current = record && { key, value: record.value, ...stampOfRecord(record) };
+    throw conflictOf(key, expected ?? '', current);
   }
 }

@@ -1,6 +1,6 @@
 /** What the core reports of itself; never labelled by key. */
 
-export type Operation = 'get' | 'addOrUpdate' | 'remove';
+export type Operation = 'get' | 'addOrUpdate' | 'remove' | 'touch';
 
 export interface Telemetry {
   operation(namespace: string, operation: Operation, result: string, seconds: number): void;
@@ -12,6 +12,8 @@ export interface Telemetry {
   clockSkew(nodeId: string, seconds: number): void;
   clockSkewRefused(nodeId: string): void;
   hintOverflow(): void;
+  /** Expired values that became tombstones. */
+  expiredKeys(count: number): void;
 }
 
 export const Telemetry = Symbol('DkvTelemetry');
@@ -27,4 +29,5 @@ export const NO_TELEMETRY: Telemetry = {
   clockSkew() {},
   clockSkewRefused() {},
   hintOverflow() {},
+  expiredKeys() {},
 };

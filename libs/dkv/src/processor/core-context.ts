@@ -2,12 +2,12 @@
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type PeerClient } from '../cluster/peer-client.js';
 import { type VersionClock } from '../cluster/version-clock.js';
-import { type RecordMerger } from '../merger/record-merger.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { type Random } from '../ports/random.js';
 import { type Telemetry } from '../ports/telemetry.js';
+import { type Namespaces } from './namespaces.js';
 
 /** Limits of the core, resolved from the options. */
 export interface CoreLimits {
@@ -23,6 +23,12 @@ export interface CoreLimits {
   readonly repairBytesPerSecond: number;
   /** Between two rounds of anti-entropy. */
   readonly antiEntropyIntervalMs: number;
+  /** How long deletes are remembered at least. */
+  readonly tombstoneTtlMs: number;
+  /** Between two looks for tombstones to collect. Default 60 s. */
+  readonly collectionIntervalMs?: number;
+  /** Between two looks for values to expire. Default 1 s. */
+  readonly expiryIntervalMs?: number;
   /** Own writes remembered for reading them back. */
   readonly ownWritesMax: number;
 }
@@ -32,7 +38,7 @@ export interface CoreContext {
   readonly peers: PeerClient;
   readonly local: LocalKvRepo;
   readonly versions: VersionClock;
-  readonly merger: RecordMerger;
+  readonly namespaces: Namespaces;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -2,6 +2,9 @@
 import { DkvError } from '../dkv.errors.js';
 import { type Clock } from '../ports/clock.js';
 
+/** Less is nothing: a pause of a rounding error would end before it began. */
+const LEAST_MS = 0.01;
+
 export class Deadline {
   private readonly endsAt: number;
 
@@ -15,7 +18,8 @@ export class Deadline {
 
   /** Milliseconds left; 0 when over or aborted. */
   get leftMs(): number {
-    return this.signal?.aborted ? 0 : Math.max(0, this.endsAt - this.clock.monotonic());
+    const leftMs = this.signal?.aborted ? 0 : this.endsAt - this.clock.monotonic();
+    return leftMs < LEAST_MS ? 0 : leftMs;
   }
 
   get over(): boolean {

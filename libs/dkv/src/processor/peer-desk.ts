@@ -1,5 +1,6 @@
 /** The peer side of the core: one entry for everything that another node asks of this one. */
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
+import { type Acceptor } from '../consensus/acceptor.js';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import {
   type PeerEnvelope,
@@ -8,12 +9,13 @@ import {
   type PeerRequest,
   type PeerRequestKind,
   ROOTS_MAX,
+  type WriteResult,
 } from '../model/peer-protocol.js';
 import { type RecordHeader } from '../model/record.js';
 import { rootOf } from '../repair/anti-entropy.js';
+import { type TombstoneCollection } from '../repair/tombstone-collection.js';
 import { type CoreContext } from './core-context.js';
 import { type Replica } from './replica.js';
-import { type WriteRouter } from './write-router.js';
 
 /** Headers in one answer. */
 const PAGE = 500;
@@ -25,24 +27,43 @@ type Handlers = {
   ) => Promise<PeerProtocol[K]['answer']>;
 };
 
+export interface DeskParts {
+  readonly replica: Replica;
+  readonly acceptor: Acceptor;
+  readonly collection: Pick<TombstoneCollection, 'confirm'>;
+  readonly forward: (ask: PeerProtocol['forward']['ask'], sentAtMs: number) => Promise<WriteResult>;
+}
+
 export class PeerDesk {
   private readonly handlers: Handlers;
+  private readonly replica: Replica;
 
   constructor(
     private readonly context: CoreContext,
     private readonly guard: EnvelopeGuard,
-    replica: Replica,
-    router: WriteRouter,
+    { replica, acceptor, collection, forward }: DeskParts,
     node: { readonly ready: boolean; readonly caughtUp: boolean },
   ) {
     const { local } = context;
+    this.replica = replica;
     this.handlers = {
       get: async ({ id }) => ({ record: await local.get(id) }),
       getNoValue: async ({ id }) => ({ header: await local.getNoValue(id) }),
       addOrUpdate: ({ partition, record }) => replica.addOrUpdate(partition, record),
-      forward: (ask, { sentAtMs }) => router.writeForwarded(ask, sentAtMs),
+      forward: (ask, { sentAtMs }) => forward(ask, sentAtMs),
+      prepare: (ask) => this.held(ask.id.partition, () => acceptor.prepare(ask)),
+      accept: (ask) => this.held(ask.partition, () => acceptor.accept(ask)),
+      inspect: (ask) => this.held(ask.id.partition, () => acceptor.inspect(ask)),
+      settle: async ({ notices }) => {
+        acceptor.settle(notices);
+        return {};
+      },
       getRoots: ({ partitions }) => this.getRoots(partitions),
-      getTree: async ({ partition }) => ({ digests: local.getTree(partition) }),
+      getTree: async ({ partition }) => ({
+        digests: local.getTree(partition),
+        floor: local.floorOf(partition),
+      }),
+      confirmFloor: (ask) => this.held(ask.partition, () => collection.confirm(ask)),
       getHeaders: (ask) => this.getHeaders(ask),
       ping: async () => ({ ready: node.ready, caughtUp: node.caughtUp }),
     };
@@ -59,6 +80,12 @@ export class PeerDesk {
     }
   }
 
+  /** A node takes part in rounds of its own partitions alone: a vote of another node would count for nothing. */
+  private async held<A>(partition: number, work: () => Promise<A>): Promise<A> {
+    this.replica.assertHolds(partition);
+    return work();
+  }
+
   private async getRoots(partitions: readonly number[]): Promise<{ roots: readonly string[] }> {
     if (partitions.length > ROOTS_MAX) {
       throw new DkvError(
@@ -66,7 +93,7 @@ export class PeerDesk {
         `At most ${ROOTS_MAX} roots at a time, asked for ${partitions.length}.`,
       );
     }
-    return { roots: partitions.map((partition) => rootOf(this.context.local.getTree(partition))) };
+    return { roots: partitions.map((partition) => rootOf(this.context.local, partition)) };
   }
 
   private async getHeaders(

@@ -15,7 +15,7 @@ vi.setConfig({ testTimeout: 60_000 });
 async function startedCluster(
   options: TestClusterOptions = {},
 ): Promise<{ cluster: TestCluster; key: string }> {
-  const cluster = createTestCluster(4, options);
+  const cluster = createTestCluster(4, { mode: 'eventual', ...options });
   await cluster.start();
   cluster.forgetMessages();
   return { cluster, key: cluster.keyWhere((list) => list.join() === 'a,b,c') };
@@ -219,7 +219,7 @@ describe('too few nodes', () => {
   });
 
   it('for what only a dead node holds, before anybody noticed, is told as such', async () => {
-    const cluster = createTestCluster(3, { replicas: 0 });
+    const cluster = createTestCluster(3, { mode: 'eventual', replicas: 0 });
     await cluster.start();
     const key = cluster.keyWhere(([holder]) => holder === 'a');
     cluster.kill('a');
@@ -232,10 +232,10 @@ describe('a write with a lifetime', () => {
   it('ends everywhere at the same moment, to the millisecond', async () => {
     const { cluster, key } = await startedCluster();
     const options = { ...write('all'), ttlMs: 1_000 };
-    const record = await cluster.settle(
+    const { record } = await cluster.settle(
       cluster.node('d').processor.addOrUpdate('default', key, Buffer.from('v'), options),
     );
-    const leftMs = record.expiresAtMs - cluster.node('a').clock.now();
+    const leftMs = record!.expiresAtMs - cluster.node('a').clock.now();
     expect(leftMs).toBeGreaterThan(900);
     await cluster.advance(leftMs - 2);
     expect(await cluster.get('b', key)).toBe('v');
@@ -249,7 +249,7 @@ describe('a write with a lifetime', () => {
 
 describe('the start', () => {
   it('comes before everything: until then callers and peers are told to wait', async () => {
-    const cluster = createTestCluster(3);
+    const cluster = createTestCluster(3, { mode: 'eventual' });
     await cluster.start('a', 'b');
     const { processor } = cluster.node('a');
     expect(processor.ready).toBe(true);
@@ -260,7 +260,7 @@ describe('the start', () => {
   });
 
   it('does not depend on others: a node that is alone is ready, and says so', async () => {
-    const cluster = createTestCluster(3);
+    const cluster = createTestCluster(3, { mode: 'eventual' });
     await cluster.start('a');
     expect(cluster.node('a').processor.ready).toBe(true);
   });
@@ -287,7 +287,7 @@ describe('the end', () => {
     const late = rejected(processor.addOrUpdate('default', key, Buffer.from('late'), write()));
     expect((await cluster.settle(late)).code).toBe('DKV_NOT_READY');
     await cluster.settle(stopped);
-    expect((await cluster.settle(written)).version).toBe((await cluster.copyAt('b', key))?.version);
+    expect((await cluster.settle(written)).record!.version).toBe((await cluster.copyAt('b', key))?.version);
   });
 
   it('waits for what was acknowledged and has not reached every node: delivered, or marked as missing', async () => {

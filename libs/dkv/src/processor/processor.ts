@@ -2,27 +2,43 @@
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { type Liveness } from '../cluster/liveness.js';
-import { type ReadLevel, type WriteLevel } from '../model/consistency.js';
+import { Acceptor } from '../consensus/acceptor.js';
+import { Electorate } from '../consensus/electorate.js';
+import { Inspection } from '../consensus/inspection.js';
+import { Notices } from '../consensus/notices.js';
+import { Proposer } from '../consensus/proposer.js';
+import { Settler } from '../consensus/settler.js';
+import { StrongReader } from '../consensus/strong-reader.js';
+import { StrongRouter } from '../consensus/strong-router.js';
+import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
 import { assertKey, type RecordId } from '../model/key.js';
 import {
+  type PeerProtocol,
   type PeerReply,
   type PeerRequest,
   type PeerRequestKind,
+  type WriteOperation,
   type WriteResult,
 } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord } from '../model/record.js';
+import { type RequestId } from '../model/request-window.js';
+import { type Version } from '../model/version.js';
 import { type PeerService } from '../ports/controller.js';
 import { type Operation } from '../ports/telemetry.js';
 import { AntiEntropy } from '../repair/anti-entropy.js';
+import { ExpirySweeper } from '../repair/expiry-sweeper.js';
 import { HintedHandoff } from '../repair/hinted-handoff.js';
 import { RateLimit } from '../repair/rate-limit.js';
 import { ReadRepair } from '../repair/read-repair.js';
+import { TombstoneCollection } from '../repair/tombstone-collection.js';
 import { type CoreContext } from './core-context.js';
 import { Deadline } from './deadline.js';
 import { OwnWrites } from './own-writes.js';
-import { PeerDesk } from './peer-desk.js';
+import { Forwarding } from './forwarding.js';
+import { type DeskParts, PeerDesk } from './peer-desk.js';
 import { Reader } from './reader.js';
 import { Replica } from './replica.js';
+import { RequestIds } from './request-ids.js';
 import { WriteCoordinator } from './write-coordinator.js';
 import { WriteRouter } from './write-router.js';
 
@@ -35,8 +51,15 @@ export interface ReadOptions extends CallOptions {
   readonly level: ReadLevel;
 }
 
-export interface WriteOptions extends CallOptions {
+export interface RemoveOptions extends CallOptions {
   readonly level: WriteLevel;
+  /** The version that the key must have, '' for no value; undefined where any will do. Strong namespaces only. */
+  readonly expected?: Version;
+  /** The same for every attempt at one write; made here when absent. */
+  readonly requestId?: RequestId;
+}
+
+export interface WriteOptions extends RemoveOptions {
   /** Lifetime in milliseconds; 0 is for ever. */
   readonly ttlMs: number;
 }
@@ -55,25 +78,49 @@ export class Processor implements PeerService {
   private readonly reader: Reader;
   private readonly router: WriteRouter;
   private readonly coordinator: WriteCoordinator;
+  private readonly electorate: Electorate;
+  private readonly strongReader: StrongReader;
+  private readonly strongRouter: StrongRouter;
+  private readonly settler: Settler;
+  private readonly forwarding: Forwarding;
+  private readonly requestIds: RequestIds;
   private readonly desk: PeerDesk;
   private readonly hints: HintedHandoff;
   private readonly antiEntropy: AntiEntropy;
+  private readonly collection: TombstoneCollection;
+  private readonly sweeper: ExpirySweeper;
 
   constructor(
     private readonly context: CoreContext,
     private readonly liveness: Liveness,
     guard: EnvelopeGuard,
   ) {
-    const { limits, clock } = context;
+    const { limits, clock, random } = context;
     const rate = new RateLimit(limits.repairBytesPerSecond, clock);
     const ownWrites = new OwnWrites(limits.ownWritesMax);
-    const replica = new Replica(context);
+    const acceptor = new Acceptor(context);
+    const replica = new Replica(context, acceptor);
+    this.requestIds = new RequestIds(clock, random);
+    this.forwarding = new Forwarding(context);
     this.hints = new HintedHandoff(context, rate, replica);
     this.antiEntropy = new AntiEntropy(context, replica, rate);
-    this.reader = new Reader(context, new ReadRepair(context, replica), ownWrites);
+    this.collection = new TombstoneCollection(context, rate);
     this.coordinator = new WriteCoordinator(context, replica, this.hints);
-    this.router = new WriteRouter(context, this.coordinator, ownWrites, replica);
-    this.desk = new PeerDesk(context, guard, replica, this.router, this);
+    this.router = new WriteRouter(context, this.coordinator, this.forwarding, ownWrites, replica);
+    this.electorate = new Electorate(context, acceptor, new Notices(context), this.hints, ownWrites);
+    const proposer = new Proposer(context, this.electorate);
+    const inspection = new Inspection(context, acceptor);
+    this.strongRouter = new StrongRouter(context, proposer, acceptor, this.forwarding, ownWrites);
+    this.strongReader = new StrongReader(context, inspection, this.strongRouter, this.requestIds);
+    this.reader = new Reader(context, new ReadRepair(context, replica), ownWrites, this.strongReader);
+    this.settler = new Settler(context, acceptor, inspection, proposer, this.requestIds);
+    this.sweeper = new ExpirySweeper(context, this.requestIds, {
+      strong: (operation, deadline) => proposer.propose(operation, deadline),
+      eventual: (operation, deadline) => this.coordinator.write(operation, deadline),
+    });
+    const { collection } = this;
+    const forward: DeskParts['forward'] = (ask, sentAtMs) => this.coordinateForwarded(ask, sentAtMs);
+    this.desk = new PeerDesk(context, guard, { replica, acceptor, collection, forward }, this);
   }
 
   /**
@@ -85,6 +132,9 @@ export class Processor implements PeerService {
     await this.liveness.start();
     this.hints.start();
     this.antiEntropy.start();
+    this.settler.start();
+    this.collection.start();
+    this.sweeper.start();
     await this.antiEntropy.catchUp();
     if (this.phase === 'running') {
       this.reader.setCaughtUp();
@@ -110,26 +160,34 @@ export class Processor implements PeerService {
 
   /** The record a reader sees now, or undefined. */
   async get(namespace: string, key: string, options: ReadOptions): Promise<KvRecord | undefined> {
-    const record = await this.run('get', namespace, key, options, (id, deadline) =>
-      this.reader.read(id, options.level, deadline),
-    );
+    const { level } = options;
+    const record = await this.run('get', namespace, key, options, (id, deadline, mode) => {
+      if (level === 'linearizable' && mode !== 'strong') {
+        throw unsupported(namespace, 'linearizable reads');
+      }
+      return this.reader.read(id, level, deadline);
+    });
     return isVisible(record, this.context.clock.now()) ? record : undefined;
   }
 
   /** The record as committed: the value given, or what the merger made of it. */
-  async addOrUpdate(
+  addOrUpdate(
     namespace: string,
     key: string,
     value: Uint8Array,
     options: WriteOptions,
-  ): Promise<KvRecord> {
-    const { record } = await this.write('addOrUpdate', namespace, key, value, options);
-    return record;
+  ): Promise<WriteResult> {
+    return this.write('addOrUpdate', namespace, key, value, options);
   }
 
   /** The tombstone as committed, and whether a reader saw a value just before. */
-  remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<WriteResult> {
+  remove(namespace: string, key: string, options: RemoveOptions): Promise<WriteResult> {
     return this.write('remove', namespace, key, NO_BYTES, { ...options, ttlMs: 0 });
+  }
+
+  /** Gives a value another lifetime; no record where there is no value. */
+  touch(namespace: string, key: string, options: WriteOptions): Promise<WriteResult> {
+    return this.write('touch', namespace, key, NO_BYTES, options);
   }
 
   serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
@@ -137,20 +195,37 @@ export class Processor implements PeerService {
   }
 
   private write(
-    kind: 'addOrUpdate' | 'remove',
+    kind: 'addOrUpdate' | 'remove' | 'touch',
     namespace: string,
     key: string,
     value: Uint8Array,
-    { level, ttlMs, ...options }: WriteOptions,
+    { level, ttlMs, expected, requestId = this.requestIds.next(), ...options }: WriteOptions,
   ): Promise<WriteResult> {
-    return this.run(kind, namespace, key, options, (id, deadline) =>
-      deadline.race(this.router.write({ kind, id, value, ttlMs, level }, deadline), () => {
+    return this.run(kind, namespace, key, options, (id, deadline, mode) => {
+      const operation: WriteOperation = { kind, id, value, ttlMs, level, expected, requestId };
+      assertOffered(operation, mode);
+      const router = mode === 'strong' ? this.strongRouter : this.router;
+      return deadline.race(router.write(operation, deadline), () => {
         throw new DkvError(
           'DKV_INDETERMINATE',
           `The outcome of writing key ${JSON.stringify(key)} was not known after ${deadline.timeoutMs} ms` +
             `${deadline.signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect.`,
         );
-      }),
+      });
+    });
+  }
+
+  private async coordinateForwarded(
+    ask: PeerProtocol['forward']['ask'],
+    sentAtMs: number,
+  ): Promise<WriteResult> {
+    const { operation, resolve } = ask;
+    const { mode } = this.context.namespaces.get(operation.id.namespace);
+    assertOffered(operation, mode);
+    return this.forwarding.receive(ask, sentAtMs, (deadline) =>
+      mode === 'strong'
+        ? this.strongRouter.coordinate(operation, deadline, resolve)
+        : this.coordinator.write(operation, deadline),
     );
   }
 
@@ -159,17 +234,18 @@ export class Processor implements PeerService {
     namespace: string,
     key: string,
     options: CallOptions,
-    work: (id: RecordId, deadline: Deadline) => Promise<T>,
+    work: (id: RecordId, deadline: Deadline, mode: NamespaceMode) => Promise<T>,
   ): Promise<T> {
     assertKey(key);
-    const { view, clock, telemetry } = this.context;
+    const { view, clock, telemetry, namespaces } = this.context;
+    const { mode, copies } = namespaces.get(namespace);
     const started = clock.monotonic();
     const deadline = new Deadline(clock, options.timeoutMs, options.signal);
     let result = 'ok';
     try {
       deadline.assertWanted();
-      const id = { partition: view.ring.partitionOf(key), namespace, key };
-      return await this.counted(() => work(id, deadline));
+      const id = { partition: view.partitionOf(key, copies), namespace, key };
+      return await this.counted(async () => work(id, deadline, mode));
     } catch (error) {
       result = isDkvError(error) ? error.code : 'error';
       throw error;
@@ -183,6 +259,9 @@ export class Processor implements PeerService {
     this.liveness.stop();
     this.hints.stop();
     this.antiEntropy.stop();
+    this.settler.stop();
+    this.collection.stop();
+    this.sweeper.stop();
     await new Promise<void>((resolve) => {
       const timer = this.context.clock.schedule(DRAIN_MS, resolve);
       void this.drained().then(() => {
@@ -197,7 +276,7 @@ export class Processor implements PeerService {
     if (this.underWay > 0) {
       await new Promise<void>((resolve) => (this.idle = resolve));
     }
-    await this.coordinator.idle();
+    await Promise.all([this.coordinator.idle(), this.electorate.idle()]);
   }
 
   /** Runs `work` unless the node is starting or closing; `stop` waits for it. */
@@ -216,4 +295,25 @@ export class Processor implements PeerService {
       }
     }
   }
+}
+
+/** @throws DkvError `DKV_UNSUPPORTED` */
+function assertOffered({ kind, id, level, expected }: WriteOperation, mode: NamespaceMode): void {
+  if (mode === 'eventual' && (expected !== undefined || kind === 'read')) {
+    throw unsupported(id.namespace, 'writes that expect a version');
+  }
+  if (mode === 'strong' && level !== 'quorum') {
+    throw new DkvError(
+      'DKV_UNSUPPORTED',
+      `Namespace ${id.namespace} is strong: its writes are always acknowledged by a majority. Leave out consistency ` +
+        `${JSON.stringify(level)}.`,
+    );
+  }
+}
+
+function unsupported(namespace: string, what: string): DkvError {
+  return new DkvError(
+    'DKV_UNSUPPORTED',
+    `Namespace ${namespace} is eventual and does not offer ${what}. Use a namespace of mode 'strong' for them.`,
+  );
 }

@@ -3,6 +3,7 @@ import { DkvError, isDkvError } from '../dkv.errors.js';
 import { majorityOf, type ReadLevel } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
 import { type KvRecord } from '../model/record.js';
+import { type StrongReader } from '../consensus/strong-reader.js';
 import { type Copy, type ReadRepair } from '../repair/read-repair.js';
 import { type CoreContext } from './core-context.js';
 import { type Deadline } from './deadline.js';
@@ -16,6 +17,7 @@ export class Reader {
     private readonly context: CoreContext,
     private readonly repair: ReadRepair,
     private readonly ownWrites: OwnWrites,
+    private readonly strong: Pick<StrongReader, 'read'>,
   ) {}
 
   setCaughtUp(): void {
@@ -49,7 +51,7 @@ export class Reader {
     deadline: Deadline,
   ): Promise<KvRecord | undefined> {
     const { view } = this.context;
-    if (own && own.version === undefined && own.coordinator === undefined) {
+    if (own && own.version === undefined && (own.coordinator === undefined || this.isStrong(id))) {
       return this.readQuorum(id, own, deadline);
     }
     let cause: unknown;
@@ -69,20 +71,25 @@ export class Reader {
         break;
       }
     }
-    if (own && own.version === undefined) {
+    // The coordinator of a strong write may have been restarted and not know its outcome any more: a majority does.
+    if (own && (own.version === undefined || this.isStrong(id))) {
       return this.readQuorum(id, own, deadline);
     }
     throw this.tooFew(id, cause, deadline);
   }
 
-  /** What this node wrote while it is catching up is in its own copy: the newer of that and `record`. */
+  /** What this node wrote while it was catching up is in its own copy: the newer of that and `record`. */
   private async orOwnCopy(id: RecordId, record: KvRecord | undefined): Promise<KvRecord | undefined> {
     const { view, local } = this.context;
-    if (this.caughtUp || !view.holds(id.partition)) {
+    if (!view.holds(id.partition)) {
       return record;
     }
     const own = await local.get(id).catch(() => undefined);
     return (own?.version ?? '') > (record?.version ?? '') ? own : record;
+  }
+
+  private isStrong({ namespace }: RecordId): boolean {
+    return this.context.namespaces.get(namespace).mode === 'strong';
   }
 
   /** Whether a node's answer holds what this node wrote itself. */
@@ -111,8 +118,11 @@ export class Reader {
     own: OwnWrite | undefined,
     deadline: Deadline,
   ): Promise<KvRecord | undefined> {
+    if (this.isStrong(id)) {
+      return this.strong.read(id, deadline);
+    }
     const { view } = this.context;
-    const needed = majorityOf(view.ring.copies);
+    const needed = majorityOf(view.copiesOf(id.partition));
     const reachable = view.reachable(id.partition);
     if (reachable.length < needed) {
       throw this.tooFew(id, undefined, deadline);
@@ -186,7 +196,7 @@ export class Reader {
     const why = cause instanceof Error ? ` (${cause.message})` : '';
     return new DkvError(
       'DKV_QUORUM_NOT_REACHED',
-      `Too few of the nodes ${view.ring.preferenceList(id.partition).join(', ')} answered ${view.selfId} for ` +
+      `Too few of the nodes ${view.listOf(id.partition).join(', ')} answered ${view.selfId} for ` +
         `key ${JSON.stringify(id.key)}${why}.`,
       { cause },
     );

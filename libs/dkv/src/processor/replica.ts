@@ -3,13 +3,17 @@ import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
 import { physicalMsOf, type Version } from '../model/version.js';
+import { type Acceptor } from '../consensus/acceptor.js';
 import { type CoreContext } from './core-context.js';
 
 /** Raising the clock's bound may take a turn or two when versions come from ahead; more is a fault. */
 const STAMP_ATTEMPTS_MAX = 4;
 
 export class Replica {
-  constructor(private readonly context: CoreContext) {}
+  constructor(
+    private readonly context: CoreContext,
+    private readonly acceptor: Acceptor,
+  ) {}
 
   /** The answer to a peer's `addOrUpdate`. @throws DkvError as `join`; `DKV_FORWARDING_LOOP`. */
   async addOrUpdate(partition: number, record: KvRecord): Promise<PeerProtocol['addOrUpdate']['answer']> {
@@ -20,13 +24,22 @@ export class Replica {
 
   /**
    * Keeps the join of `record`, which another node stamped, and what is held; resolves with it when it is durable
-   * here.
-   * @throws DkvError `DKV_CLOCK_SKEW` for a record from the future; of the repository; of the merger.
+   * here. In a strong namespace `record` is known to be committed, and nothing is joined: the newer one stands.
+   * @throws DkvError `DKV_CLOCK_SKEW` for a record from the future; `DKV_UNKNOWN_NAMESPACE`; of the repository; of the
+   *   merger.
    */
   async join(partition: number, record: KvRecord): Promise<KvRecord> {
-    const { local } = this.context;
+    const { local, namespaces } = this.context;
     const id = { partition, namespace: record.namespace, key: record.key };
+    if (namespaces.get(record.namespace).mode === 'strong') {
+      await this.acceptor.learn(id, record);
+      return (await local.get(id)) ?? record;
+    }
     const stored = await local.update(id, (current) => {
+      if (!current && record.version <= local.floorOf(partition)) {
+        // Every node has held and forgotten what this key had up to the floor.
+        return undefined;
+      }
       this.assertNotFromTheFuture(record, current);
       const joined = this.joined(current, record);
       return joined === current ? undefined : joined;
@@ -36,8 +49,8 @@ export class Replica {
 
   /** The join of two records, not stored. */
   joined(current: KvRecord | undefined, incoming: KvRecord): KvRecord {
-    const { merger, versions, telemetry } = this.context;
-    return merger.join(current, incoming, (newer) => {
+    const { namespaces, versions, telemetry } = this.context;
+    return namespaces.get(incoming.namespace).merger.join(current, incoming, (newer) => {
       telemetry.conflict();
       return versions.joinOf(newer);
     });
@@ -68,7 +81,7 @@ export class Replica {
       throw new DkvError(
         'DKV_FORWARDING_LOOP',
         `Node ${view.selfId} holds no copy of partition ${partition}: its nodes are ` +
-          `${view.ring.preferenceList(partition).join(', ')}.`,
+          `${view.listOf(partition).join(', ')}.`,
       );
     }
   }

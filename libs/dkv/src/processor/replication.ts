@@ -52,7 +52,7 @@ export class Shipment {
   /** Neither promise rejects; `ended` resolves when nothing of the shipment is under way any more. */
   start(): { readonly outcome: Promise<ShipmentOutcome>; readonly ended: Promise<unknown> } {
     const { view } = this.context;
-    const others = view.ring.preferenceList(this.id.partition).filter((nodeId) => nodeId !== view.selfId);
+    const others = view.listOf(this.id.partition).filter((nodeId) => nodeId !== view.selfId);
     const outcome = new Promise<ShipmentOutcome>((resolve) => (this.resolve = resolve));
     this.open = others.length;
     this.judge();
@@ -116,7 +116,8 @@ export class Shipment {
    */
   private holdsOurs(newer: KvRecord): boolean {
     const overtaken = stamperOf(newer.version) === stamperOf(this.record.version);
-    const joined = !this.context.merger.newestWins && !newer.tombstone && !this.record.tombstone;
+    const { merger } = this.context.namespaces.get(this.id.namespace);
+    const joined = !merger.newestWins && !newer.tombstone && !this.record.tombstone;
     return overtaken || joined;
   }
 

@@ -1,5 +1,6 @@
 /** Coordinates a write of an eventual namespace: stamps it once, merges once, ships the result, counts copies. */
 import { DkvError, isDkvError } from '../dkv.errors.js';
+import { isRemovable } from '../consensus/decision.js';
 import { copiesNeeded } from '../model/consistency.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
@@ -49,7 +50,7 @@ export class WriteCoordinator {
     const { view, local } = this.context;
     const { partition } = operation.id;
     this.replica.assertHolds(partition);
-    const needed = copiesNeeded(operation.level, view.ring.copies);
+    const needed = copiesNeeded(operation.level, view.copiesOf(partition));
     this.assertReachable(operation, needed);
     if (view.clockSuspect) {
       throw new DkvError(
@@ -67,6 +68,9 @@ export class WriteCoordinator {
     let ended: Promise<unknown> = Promise.resolve();
     try {
       const kept = await this.keep(operation);
+      if (!kept.record) {
+        return kept;
+      }
       const { context, replica, hints } = this;
       const shipment = new Shipment(
         context,
@@ -101,14 +105,16 @@ export class WriteCoordinator {
   private async keep(operation: WriteOperation): Promise<WriteResult> {
     const { local, clock } = this.context;
     let existed = false;
+    let applies = true;
     try {
       const record = await this.replica.stamping('', (stamp) =>
         local.update(operation.id, (current) => {
           existed = isVisible(current, clock.now());
-          return this.apply(operation, current, stamp);
+          applies = doesApply(operation, current, existed);
+          return applies ? this.apply(operation, current, stamp) : undefined;
         }),
       );
-      return { record: record!, existed };
+      return { outcome: 'done', record: applies ? record : undefined, existed };
     } catch (error) {
       if (isDkvError(error, 'DKV_STORAGE_FAILED')) {
         throw this.indeterminate(operation, 0, 1, error);
@@ -118,19 +124,26 @@ export class WriteCoordinator {
   }
 
   private apply(
-    { kind, id, value, ttlMs }: WriteOperation,
+    { kind, id, value, ttlMs, expiredByMs }: WriteOperation,
     current: KvRecord | undefined,
     stamp: (seen?: string) => string,
   ): KvRecord {
-    const { merger, clock } = this.context;
-    const version = stamp(current?.version);
+    const { local, namespaces, clock, versions } = this.context;
+    const { merger } = namespaces.get(id.namespace);
+    const fence = local.fenceOf(id.partition);
+    const above = current && current.version > fence ? current.version : fence;
+    // An expired value is removed right above itself: whoever renewed it elsewhere meanwhile has stamped higher.
+    const version = expiredByMs === undefined ? stamp(above) : versions.joinOf(above);
     // Before anything is stored: the replicas would refuse it, and it would stay here, above every later write.
     this.replica.assertNotFromTheFuture({ key: id.key, version }, current);
     if (kind === 'remove') {
-      return stampTombstone(id, version);
+      return stampTombstone(id, version, expiredByMs === undefined ? {} : { modifiedMs: clock.now() });
     }
     const expiresAtMs = ttlMs === 0 ? 0 : clock.now() + ttlMs;
     const incoming = { namespace: id.namespace, key: id.key, version, tombstone: false, expiresAtMs, value };
+    if (kind === 'touch') {
+      return stampRecord({ ...incoming, value: current!.value });
+    }
     return stampRecord({ ...incoming, value: merger.writeValue(current, incoming) });
   }
 
@@ -138,10 +151,10 @@ export class WriteCoordinator {
     const { view, telemetry } = this.context;
     const reachable = view.reachable(partition);
     if (reachable.length < needed) {
-      telemetry.quorumFailure(kind);
+      telemetry.quorumFailure(kind === 'read' ? 'get' : kind);
       throw new DkvError(
         'DKV_QUORUM_NOT_REACHED',
-        `The write needs ${needed} of the nodes ${view.ring.preferenceList(partition).join(', ')}; only ` +
+        `The write needs ${needed} of the nodes ${view.listOf(partition).join(', ')}; only ` +
           `${reachable.length} can be reached from ${view.selfId}. Nothing was written.`,
       );
     }
@@ -156,4 +169,12 @@ export class WriteCoordinator {
       { cause },
     );
   }
+}
+
+/** Whether the operation finds what it asks for: `touch` a value, `remove` of what expired such a value. */
+function doesApply(operation: WriteOperation, current: KvRecord | undefined, existed: boolean): boolean {
+  if (operation.kind === 'touch') {
+    return existed;
+  }
+  return operation.expiredByMs === undefined || (current !== undefined && isRemovable(operation, current));
 }

@@ -7,6 +7,8 @@ import { Liveness } from '../cluster/liveness.js';
 import { assertSameMembership } from '../cluster/membership.js';
 import { PeerClient } from '../cluster/peer-client.js';
 import { VersionClock } from '../cluster/version-clock.js';
+import { type ClientCore } from '../client/client-core.js';
+import { Locks } from '../client/locks.js';
 import { MsgpackCodec } from '../codec/msgpack-codec.js';
 import { DKV_MODULE_OPTIONS } from '../dkv.module-definition.js';
 import { type DkvModuleOptions, type DkvOptions, resolveOptions } from '../dkv.options.js';
@@ -14,7 +16,6 @@ import { DKV_OPTIONS, DkvRegistry } from '../dkv.tokens.js';
 import { Dkv } from '../dkv.js';
 import { createLocalKvRepo } from '../local-kv/create-local-kv-repo.js';
 import { LastWriteWinsMerger } from '../merger/last-write-wins-merger.js';
-import { RecordMerger } from '../merger/record-merger.js';
 import { registerNodeGauges } from '../metrics/node-gauges.js';
 import { PrometheusTelemetry } from '../metrics/prometheus-telemetry.js';
 import { Clock } from '../ports/clock.js';
@@ -26,14 +27,16 @@ import { Random } from '../ports/random.js';
 import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { Telemetry } from '../ports/telemetry.js';
 import { type CoreContext } from '../processor/core-context.js';
+import { Namespaces } from '../processor/namespaces.js';
 import { Processor } from '../processor/processor.js';
 import { KvService } from '../peer/kv-service.js';
 import { ProcessorKvService } from '../peer/processor-kv-service.js';
 import { SystemClock, SystemRandom } from '../system/system-clock.js';
+import { NamespaceRegistry } from './namespace-registry.js';
 
 const OWN_WRITES_MAX = 65_536;
 const CORE_CONTEXT = Symbol('DkvCoreContext');
-const DEFAULT_NAMESPACE = 'default';
+const CLIENT_CORE = Symbol('DkvClientCore');
 
 export const storeProviders: Provider[] = [
   {
@@ -84,6 +87,8 @@ export const storeProviders: Provider[] = [
         heartbeatTimeoutMs: options.peerTimeoutMs,
       }),
   },
+  // Filled while the providers are made, which is before the first peer is answered.
+  { provide: Namespaces, useFactory: () => new Namespaces() },
   {
     provide: CORE_CONTEXT,
     inject: [
@@ -92,8 +97,7 @@ export const storeProviders: Provider[] = [
       PeerClient,
       LocalKvRepo,
       VersionClock,
-      Merger,
-      Codec,
+      Namespaces,
       Clock,
       Random,
       Logger,
@@ -108,13 +112,44 @@ export const storeProviders: Provider[] = [
       new Processor(context, liveness, guard),
   },
   {
+    provide: Locks,
+    inject: [Processor, Clock, Random, DKV_OPTIONS],
+    useFactory: (processor: Processor, clock: Clock, random: Random, options: DkvOptions) =>
+      new Locks({ processor, clock, random }, options),
+  },
+  {
+    provide: CLIENT_CORE,
+    inject: [Processor, ClusterView, LocalKvRepo, Clock, Random, Locks],
+    useFactory: (
+      processor: Processor,
+      view: ClusterView,
+      local: LocalKvRepo,
+      clock: Clock,
+      random: Random,
+      locks: Locks,
+    ): ClientCore => ({ processor, view, local, clock, random, locks }),
+  },
+  {
+    provide: NamespaceRegistry,
+    inject: [CLIENT_CORE, Namespaces, DKV_OPTIONS, Codec, Merger, Logger],
+    useFactory: (
+      core: ClientCore,
+      namespaces: Namespaces,
+      options: DkvOptions,
+      codec: Codec,
+      merger: Merger,
+      logger: Logger,
+    ) => new NamespaceRegistry(core, namespaces, options, { codec, merger }, logger),
+  },
+  {
     provide: KvService,
-    inject: [Processor, DKV_OPTIONS],
-    useFactory: (processor: Processor, options: DkvOptions) => new ProcessorKvService(processor, options),
+    inject: [Processor, NamespaceRegistry],
+    useFactory: (processor: Processor, registry: NamespaceRegistry) =>
+      new ProcessorKvService(processor, (namespace) => registry.settingsOf(namespace)),
   },
   {
     provide: Dkv,
-    inject: [Processor, ClusterView, LocalKvRepo, Codec, DKV_OPTIONS, DkvRegistry, RemoteKvRepo],
+    inject: [NamespaceRegistry, DKV_OPTIONS, DkvRegistry, RemoteKvRepo],
     useFactory: createClient,
   },
 ];
@@ -123,7 +158,7 @@ async function openStore(options: DkvOptions, view: ClusterView, logger: Logger)
   const { nodeId, storage, dataDir, durability, localKvRepo } = options;
   const { ring } = view;
   const local = localKvRepo ?? (await createLocalKvRepo({ storage, dataDir, durability, logger }));
-  await local.open({ nodeId, partitions: ring.partitions, hashFunc: ring.hashFunc.name });
+  await local.open({ nodeId, partitions: view.partitions, hashFunc: ring.hashFunc.name });
   try {
     await assertSameMembership(local, ring);
   } catch (error) {
@@ -139,28 +174,23 @@ function createContext(
   peers: PeerClient,
   local: LocalKvRepo,
   versions: VersionClock,
-  merger: Merger,
-  codec: Codec,
+  namespaces: Namespaces,
   clock: Clock,
   random: Random,
   logger: Logger,
   telemetry: Telemetry,
 ): CoreContext {
   const limits = { ...options, ownWritesMax: OWN_WRITES_MAX };
-  const records = new RecordMerger(merger, codec, options.valueBytesMax);
-  return { view, peers, local, versions, merger: records, clock, random, logger, telemetry, limits };
+  return { view, peers, local, versions, namespaces, clock, random, logger, telemetry, limits };
 }
 
-function createClient(
-  processor: Processor,
-  view: ClusterView,
-  local: LocalKvRepo,
-  codec: Codec,
-  options: DkvOptions,
+async function createClient(
+  namespaces: NamespaceRegistry,
+  { nodeId }: DkvOptions,
   registry: Registry,
   remote: RemoteKvRepo,
-): Dkv {
-  const dkv = new Dkv(processor, view, local, codec, { ...options, namespace: DEFAULT_NAMESPACE });
-  registerNodeGauges(registry, dkv, remote, options.nodeId);
+): Promise<Dkv> {
+  const dkv = await namespaces.open();
+  registerNodeGauges(registry, dkv, remote, nodeId);
   return dkv;
 }

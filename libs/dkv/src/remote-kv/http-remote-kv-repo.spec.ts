@@ -95,6 +95,7 @@ function http(body: string, headers = ''): string {
   return `HTTP/1.1 200 OK\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${headers}\r\n${body}`;
 }
 
+const FORMAT = `"format":${PROTOCOL_FORMAT}`;
 const GOOD = JSON.stringify({ format: PROTOCOL_FORMAT, ...ANSWERING, answer: answer().answer });
 
 describe('an answer', () => {
@@ -108,7 +109,7 @@ describe('an answer', () => {
     ['JSON of something else', http('{"ok":true}')],
     ['empty', http('')],
     ['no content', 'HTTP/1.1 204 No Content\r\n\r\n'],
-    ['of another format', http(GOOD.replace('"format":1', '"format":2'))],
+    ['of another format', http(GOOD.replace(FORMAT, `"format":${PROTOCOL_FORMAT - 1}`))],
     ['an error without a code', 'HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n{}'],
     ['an error behind a status that is not one', http('{"code":"DKV_TIMEOUT","message":"m"}')],
     ['compressed', http('\x1f\x8b\x08', 'Content-Encoding: gzip\r\n')],

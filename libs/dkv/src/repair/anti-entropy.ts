@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { isTroubleWithPeer } from './peer-trouble.js';
 import { ROOTS_MAX } from '../model/peer-protocol.js';
 import { type RecordHeader } from '../model/record.js';
+import { type Version } from '../model/version.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { type Replica } from '../processor/replica.js';
 import { PeerRounds } from './peer-rounds.js';
@@ -92,27 +94,52 @@ export class AntiEntropy {
       { partitions },
       { timeoutMs: limits.peerTimeoutMs },
     );
-    return partitions.filter((partition, index) => rootOf(local.getTree(partition)) !== roots[index]);
+    return partitions.filter((partition, index) => rootOf(local, partition) !== roots[index]);
   }
 
   private async syncPartition(nodeId: string, partition: number): Promise<void> {
     const { peers, limits, local } = this.context;
-    const { digests } = await peers.call(
+    const { digests, floor } = await peers.call(
       nodeId,
       'getTree',
       { partition },
       { timeoutMs: limits.peerTimeoutMs },
     );
     const own = local.getTree(partition);
+    let whole = true;
     for (let bucket = 0; bucket < own.length; bucket++) {
       if (own[bucket] !== digests[bucket]) {
-        await this.pullBucket(nodeId, partition, bucket);
+        whole = (await this.pullBucket(nodeId, partition, bucket)) && whole;
       }
+    }
+    if (whole) {
+      await this.adopt(partition, floor);
     }
   }
 
-  private async pullBucket(nodeId: string, partition: number, bucket: number): Promise<void> {
+  /**
+   * Raises the own floor to a peer's, asked for before all that the peer held was fetched: what this node still lacks up
+   * to it, every node has held and forgotten.
+   */
+  private async adopt(partition: number, floor: Version): Promise<void> {
+    const { local, logger, versions } = this.context;
+    if (floor <= local.floorOf(partition) || versions.isFarAhead(floor)) {
+      return;
+    }
+    try {
+      await local.raiseFloor(partition, floor);
+    } catch (error) {
+      if (isTroubleWithPeer(error)) {
+        throw error;
+      }
+      logger.warn(`The floor of partition ${partition} was not raised: ${(error as Error).message}`);
+    }
+  }
+
+  /** Whether all was taken that this node lacked. */
+  private async pullBucket(nodeId: string, partition: number, bucket: number): Promise<boolean> {
     const { peers, limits, telemetry } = this.context;
+    let whole = true;
     let after: { namespace: string; key: string } | undefined;
     for (let done = false; !done && this.rounds.running;) {
       const ask = { partition, bucket, after };
@@ -122,33 +149,44 @@ export class AntiEntropy {
       await this.rate.take(bytes);
       for (let from = 0; from < page.headers.length; from += FETCHES_AT_ONCE) {
         const some = page.headers.slice(from, from + FETCHES_AT_ONCE);
-        await Promise.all(some.map((header) => this.pullOrSkip(nodeId, partition, header)));
+        const taken = await Promise.all(some.map((header) => this.pullOrSkip(nodeId, partition, header)));
+        whole &&= taken.every(Boolean);
       }
       const last = page.headers.at(-1);
       after = last && { namespace: last.namespace, key: last.key };
       done = page.done || !last;
     }
+    return whole && this.rounds.running;
   }
 
   /** A record that cannot be taken (damaged there, from the future) must not keep the others away. */
-  private async pullOrSkip(nodeId: string, partition: number, theirs: RecordHeader): Promise<void> {
+  private async pullOrSkip(nodeId: string, partition: number, theirs: RecordHeader): Promise<boolean> {
     try {
-      await this.pull(nodeId, partition, theirs);
+      return await this.pull(nodeId, partition, theirs);
     } catch (error) {
       if (isTroubleWithPeer(error)) {
         throw error;
       }
       this.context.logger.warn(`Anti-entropy with node ${nodeId} skipped a key: ${(error as Error).message}`);
+      return false;
     }
   }
 
-  private async pull(nodeId: string, partition: number, theirs: RecordHeader): Promise<void> {
-    const { local, peers, limits, merger, telemetry } = this.context;
+  private async pull(nodeId: string, partition: number, theirs: RecordHeader): Promise<boolean> {
+    const { local, peers, limits, namespaces, telemetry } = this.context;
+    const namespace = namespaces.find(theirs.namespace);
+    if (!namespace) {
+      // Of a namespace that this node was not told of yet: it fetches it when it is.
+      return false;
+    }
+    const newestWins = namespace.mode === 'strong' || namespace.merger.newestWins;
     const id = { partition, namespace: theirs.namespace, key: theirs.key };
     const own = await local.getNoValue(id);
     const same = own?.version === theirs.version && own.checksum === theirs.checksum;
-    if (same || (own && merger.newestWins && own.version > theirs.version)) {
-      return;
+    // A tombstone that this node has forgotten already, as every node may.
+    const forgotten = !own && theirs.version <= local.floorOf(partition);
+    if (same || forgotten || (own && newestWins && own.version > theirs.version)) {
+      return true;
     }
     // Paid for before it is fetched: what is stored must not be older than it has to be.
     await this.rate.take(HEADER_BYTES);
@@ -158,10 +196,12 @@ export class AntiEntropy {
       await this.replica.join(partition, record);
       await this.rate.take(record.value.byteLength);
     }
+    return true;
   }
 }
 
-/** One digest for all buckets of a partition. */
-export function rootOf(digests: readonly string[]): string {
-  return createHash('md5').update(digests.join('')).digest('hex');
+/** One digest for all that copies of a partition must have in common: their buckets, and the floor. */
+export function rootOf(local: Pick<LocalKvRepo, 'getTree' | 'floorOf'>, partition: number): string {
+  const parts = [...local.getTree(partition), local.floorOf(partition)];
+  return createHash('md5').update(parts.join('')).digest('hex');
 }

@@ -11,6 +11,7 @@ import { JsonCodec } from '../codec/json-codec.js';
 import { DkvError } from '../dkv.errors.js';
 import { createLocalKvRepo } from '../local-kv/create-local-kv-repo.js';
 import { LastWriteWinsMerger } from '../merger/last-write-wins-merger.js';
+import { Acceptor } from '../consensus/acceptor.js';
 import { RecordMerger } from '../merger/record-merger.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
@@ -18,6 +19,7 @@ import { formatVersion } from '../model/version.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Merger } from '../ports/merger.js';
 import { type CoreContext } from '../processor/core-context.js';
+import { Namespaces } from '../processor/namespaces.js';
 import { Replica } from '../processor/replica.js';
 import { type Copy, newestOf, ReadRepair } from './read-repair.js';
 
@@ -112,13 +114,21 @@ async function repairWith(merger: Merger): Promise<ReadRepair> {
     peers,
     local,
     versions: await VersionClock.open('a', clock, local),
-    merger: new RecordMerger(merger, new JsonCodec()),
+    namespaces: new Namespaces([
+      {
+        name: 'n',
+        mode: 'eventual',
+        copies: 3,
+        codec: 'json',
+        merger: new RecordMerger(merger, new JsonCodec()),
+      },
+    ]),
     clock,
     logger: new CapturedLog(),
     telemetry,
     limits: { peerTimeoutMs: 1_000, maxClockOffsetMs: 500 },
   } as unknown as CoreContext;
-  return new ReadRepair(context, new Replica(context));
+  return new ReadRepair(context, new Replica(context, new Acceptor(context)));
 }
 
 const held = (...records: (KvRecord | undefined)[]): Copy[] =>

@@ -25,7 +25,7 @@ export class ReadRepair {
       return newest?.record;
     }
     this.context.telemetry.readRepair();
-    if (this.context.merger.newestWins) {
+    if (this.context.namespaces.get(id.namespace).merger.newestWins) {
       return newest.record;
     }
     return this.joinStored(id, copies).catch(() => this.joinUnstored(copies));

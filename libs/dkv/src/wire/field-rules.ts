@@ -2,6 +2,7 @@
 import { ValidateBy } from 'class-validator';
 import { assertKey } from '../model/key.js';
 import { NAMESPACE_BYTES_MAX } from '../model/record.js';
+import { isRequestId } from '../model/request-window.js';
 import { isVersion, NODE_ID_PATTERN } from '../model/version.js';
 import { isBase64 } from './base64.js';
 
@@ -32,6 +33,10 @@ export function isNamespace(value: unknown): value is string {
 export const IsKey = rule('isKey', isKey, 'must be 1 to 1024 bytes of UTF-8');
 export const IsNamespace = rule('isNamespace', isNamespace, 'must be 1 to 64 bytes of UTF-8 without NUL');
 export const IsVersion = rule('isVersion', isVersion, 'must be a version');
+/** A version, or none. */
+export const IsVersionOrNone = rule('isVersionOrNone', orEmpty(isVersion), 'must be a version or empty');
+export const IsRequestId = rule('isRequestId', isRequestId, 'must be a request id: 24 hex digits');
+export const IsForgotten = rule('isForgotten', orEmpty(isRequestId), 'must be a request id or empty');
 export const IsBase64Bytes = rule('isBase64Bytes', isBase64, 'must be padded base64');
 export const IsNodeId = rule('isNodeId', matches(NODE_ID_PATTERN), 'must be a node id');
 export const IsDigest = rule('isDigest', matches(DIGEST_PATTERN), 'must be 16 hex digits');
@@ -46,6 +51,10 @@ export const IsChecksum = rule(
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function orEmpty(accepts: (value: unknown) => boolean): (value: unknown) => boolean {
+  return (value) => value === '' || accepts(value);
 }
 
 function matches(pattern: RegExp): (value: unknown) => boolean {

@@ -1,7 +1,8 @@
 /** Constants of the HTTP transport that both of its ends must agree on. */
+import { NOTICES_MAX } from '../model/peer-protocol.js';
 
 /** Of every message between peers; raised when a message changes so that older nodes would misread it. */
-export const PROTOCOL_FORMAT = 1;
+export const PROTOCOL_FORMAT = 2;
 
 /** Carries the api key in every request. */
 export const API_KEY_HEADER = 'X-Api-Key';
@@ -9,20 +10,17 @@ export const API_KEY_HEADER = 'X-Api-Key';
 /** More visited nodes than any forwarding makes. */
 export const VISITED_MAX = 64;
 
-/** A node id, and what makes a request unique there. */
-export const REQUEST_ID_MAX = 200;
-
 /** Headers in one answer of `getHeaders`. */
 export const HEADERS_PER_PAGE_MAX = 1000;
 
-/**
- * Everything but the value: a key of 1024 bytes that JSON escapes sixfold, a namespace, versions, node ids and
- * the envelope, rounded up.
- */
-const OVERHEAD_BYTES = 32 * 1024;
-
-/** A header whose key and namespace JSON escapes sixfold. */
+/** A header, or a notice, whose key and namespace JSON escapes sixfold. */
 const HEADER_BYTES_MAX = 8 * 1024;
+
+/**
+ * Everything but the value: a key of 1024 bytes that JSON escapes sixfold, a namespace, versions, node ids, the
+ * requests that a record remembers, the notices that ride along and the envelope, rounded up.
+ */
+const OVERHEAD_BYTES = 64 * 1024 + NOTICES_MAX * HEADER_BYTES_MAX;
 
 /** The largest body of a request, when values are at most `valueBytesMax` bytes. */
 export function requestBytesMax(valueBytesMax: number): number {

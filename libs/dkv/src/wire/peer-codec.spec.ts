@@ -1,15 +1,23 @@
 /** What is not of the protocol is refused, naming the field. */
 import { describe, expect, it } from 'vitest';
 import { isDkvError } from '../dkv.errors.js';
-import { type PeerRequestKind } from '../model/peer-protocol.js';
 import {
-  ANSWERING,
+  NOTICES_MAX,
+  type PeerProtocol,
+  type PeerReply,
+  type PeerRequestKind,
+} from '../model/peer-protocol.js';
+import { REQUESTS_MAX } from '../model/request-window.js';
+import { formatVersion, joinVersion } from '../model/version.js';
+import {
   ASKING,
   exchange,
+  NEWER_VERSION,
   sampleExchanges,
   sampleRecord,
+  VERSION,
 } from '../../testing/remote-kv/samples.js';
-import { requestBytesMax, replyBytesMax } from './limits.js';
+import { PROTOCOL_FORMAT, replyBytesMax, requestBytesMax } from './limits.js';
 import { decodePeerReply, decodePeerRequest, encodePeerReply, encodePeerRequest } from './peer-codec.js';
 
 type Json = Record<string, unknown>;
@@ -32,16 +40,23 @@ function withMore(value: unknown): unknown {
 }
 
 const samples = sampleExchanges(100);
+const REQUEST_ID = '018bcfe5687b0123456789ab';
+const APPLIED = { id: REQUEST_ID, version: VERSION };
+const NOTICE = { partition: 7, namespace: 'sessions', key: 'k', version: VERSION };
 
-/** The JSON of the first sample of `kind`, its field at `path` replaced (or removed, by undefined). */
+/** The JSON of the first sample of `kind` that has a field at `path` or room for it, replaced or (by undefined) removed. */
 function broken(part: 'request' | 'reply', kind: PeerRequestKind, path: string, value: unknown): Json {
-  const sample = samples.find(({ request }) => request.kind === kind)!;
-  const body = json(part === 'request' ? encodePeerRequest(sample.request) : encodePeerReply(sample.reply));
   const names = path.split('.');
   const last = names.pop()!;
-  const parent = names.reduce((object, name) => object[name] as Json, body);
-  parent[last] = value;
-  return json(body);
+  for (const { request, reply } of samples.filter((sample) => sample.request.kind === kind)) {
+    const body = json(part === 'request' ? encodePeerRequest(request) : encodePeerReply(reply));
+    const parent = names.reduce<Json | undefined>((object, name) => object?.[name] as Json | undefined, body);
+    if (parent) {
+      parent[last] = value;
+      return json(body);
+    }
+  }
+  throw new Error(`No sample of ${kind} has a place for ${path}.`);
 }
 
 function errorOf(decode: () => unknown) {
@@ -87,6 +102,17 @@ describe('peer requests', () => {
     ['addOrUpdate', 'ask.record.value', '====A==='],
     ['addOrUpdate', 'ask.record.value', '_-8='],
     ['addOrUpdate', 'ask.record.value', [1, 2]],
+    ['addOrUpdate', 'ask.record.modifiedMs', undefined],
+    ['addOrUpdate', 'ask.record.modifiedMs', -1],
+    ['addOrUpdate', 'ask.record.requests', undefined],
+    ['addOrUpdate', 'ask.record.requests', []],
+    ['addOrUpdate', 'ask.record.requests.applied', {}],
+    ['addOrUpdate', 'ask.record.requests.applied', [null]],
+    ['addOrUpdate', 'ask.record.requests.applied', [{ id: 'x', version: VERSION }]],
+    ['addOrUpdate', 'ask.record.requests.applied', [{ id: REQUEST_ID, version: '' }]],
+    ['addOrUpdate', 'ask.record.requests.applied', new Array(REQUESTS_MAX + 1).fill(APPLIED)],
+    ['addOrUpdate', 'ask.record.requests.forgotten', undefined],
+    ['addOrUpdate', 'ask.record.requests.forgotten', 'x'],
     ['forward', 'ask.operation', []],
     ['forward', 'ask.operation.kind', 'get'],
     ['forward', 'ask.operation.id', undefined],
@@ -98,8 +124,45 @@ describe('peer requests', () => {
     ['forward', 'ask.visited', new Array(65).fill('a')],
     ['forward', 'ask.timeoutMs', -1],
     ['forward', 'ask.timeoutMs', null],
-    ['forward', 'ask.requestId', ''],
-    ['forward', 'ask.requestId', 'r'.repeat(201)],
+    ['forward', 'ask.resolve', undefined],
+    ['forward', 'ask.resolve', 1],
+    ['forward', 'ask.operation.expected', 'v1'],
+    ['forward', 'ask.operation.expected', 0],
+    ['forward', 'ask.operation.requestId', undefined],
+    ['forward', 'ask.operation.requestId', ''],
+    ['forward', 'ask.operation.requestId', REQUEST_ID.slice(1)],
+    ['forward', 'ask.operation.requestId', `${REQUEST_ID}0`],
+    ['forward', 'ask.operation.requestId', REQUEST_ID.toUpperCase()],
+    ['forward', 'ask.operation.requestId', `${REQUEST_ID.slice(1)}\n`],
+    ['prepare', 'ask.id', undefined],
+    ['prepare', 'ask.id.key', ''],
+    ['prepare', 'ask.ballot', undefined],
+    ['prepare', 'ask.ballot', ''],
+    ['prepare', 'ask.ballot', 7],
+    ['accept', 'ask.partition', -1],
+    ['accept', 'ask.ballot', ''],
+    ['accept', 'ask.record', undefined],
+    ['accept', 'ask.record.requests.applied.0.id', 'x'],
+    ['accept', 'ask.next', undefined],
+    ['accept', 'ask.next', 'soon'],
+    ['accept', 'ask.settled', undefined],
+    ['accept', 'ask.settled', {}],
+    ['accept', 'ask.settled', [[]]],
+    ['accept', 'ask.settled.0.version', ''],
+    ['accept', 'ask.settled.0.namespace', 'a\0b'],
+    ['accept', 'ask.settled', new Array(NOTICES_MAX + 1).fill(NOTICE)],
+    ['inspect', 'ask.id.partition', 0.5],
+    ['inspect', 'ask.noValue', undefined],
+    ['inspect', 'ask.noValue', 'false'],
+    ['settle', 'ask.notices', undefined],
+    ['settle', 'ask.notices', [null]],
+    ['settle', 'ask.notices.1.key', ''],
+    ['settle', 'ask.notices.1.partition', '1'],
+    ['settle', 'ask.notices.1.version', undefined],
+    ['settle', 'ask.notices', new Array(NOTICES_MAX + 1).fill(NOTICE)],
+    ['confirmFloor', 'ask.partition', undefined],
+    ['confirmFloor', 'ask.floor', ''],
+    ['confirmFloor', 'ask.floor', 5],
     ['getRoots', 'ask.partitions', [0, -1]],
     ['getRoots', 'ask.partitions', new Array(65).fill(0)],
     ['getTree', 'ask.partition', true],
@@ -109,10 +172,11 @@ describe('peer requests', () => {
   ];
 
   it.each(wrong)('refuses %s with a wrong %s (%j)', (kind, path, value) => {
-    const field = path.replace(/^ask\./, '');
+    // Of an element of a list it may say "each value in" before the list's name.
+    const field = path.replace(/^ask\./, '').replaceAll('.', '.*');
     expect(errorOf(() => decodePeerRequest(kind, broken('request', kind, path, value)))).toEqual({
       code: 'DKV_INVALID_ARGUMENT',
-      message: expect.stringContaining(`The peer request ${kind}: ${field}`) as string,
+      message: expect.stringMatching(`^The peer request ${kind}: .*${field}`) as string,
     });
   });
 
@@ -130,11 +194,20 @@ describe('peer requests', () => {
     expect(errorOf(() => decodePeerRequest(kind, body))).toMatchObject({ code: 'DKV_PROTOCOL' });
   });
 
-  it.each([undefined, 0, 2, '1'])('refuses format %j before it looks at the rest', (format) => {
+  it.each([undefined, 0, 1, 3, '2'])('refuses format %j before it looks at the rest', (format) => {
     expect(errorOf(() => decodePeerRequest('ping', { format, somethingElse: true }))).toEqual({
       code: 'DKV_PROTOCOL',
-      message: expect.stringMatching(/format .*speaks format 1/) as string,
+      message: expect.stringMatching(/format .*speaks format 2/) as string,
     });
+  });
+
+  it.each<[PeerRequestKind, string, unknown]>([
+    ['addOrUpdate', 'ask.record.modifiedMs', 5],
+    ['accept', 'ask.record.requests.forgotten', ''],
+    ['accept', 'ask.record.requests.applied.0.version', NEWER_VERSION],
+  ])('refuses %s when its %s is not what was stamped', (kind, path, value) => {
+    const body = broken('request', kind, path, value);
+    expect(errorOf(() => decodePeerRequest(kind, body))).toMatchObject({ code: 'DKV_CORRUPT_RECORD' });
   });
 
   it.each(samples)(
@@ -178,8 +251,34 @@ describe('peer replies', () => {
     ['getNoValue', 'answer.header.version', 'v'],
     ['addOrUpdate', 'answer.version', ''],
     ['addOrUpdate', 'answer.newer', 'newer'],
-    ['forward', 'answer.record', undefined],
+    ['forward', 'answer', undefined],
+    ['forward', 'answer.record', []],
+    ['forward', 'answer.record.version', ''],
     ['forward', 'answer.existed', 'yes'],
+    ['forward', 'answer.outcome', undefined],
+    ['forward', 'answer.outcome', 'lost'],
+    ['forward', 'answer.applied', ''],
+    ['forward', 'answer.applied', 7],
+    ['prepare', 'answer', undefined],
+    ['prepare', 'answer.granted', 1],
+    ['prepare', 'answer.seen', undefined],
+    ['prepare', 'answer.seen', 'v'],
+    ['prepare', 'answer.accepted', []],
+    ['prepare', 'answer.accepted.ballot', ''],
+    ['prepare', 'answer.accepted.record', undefined],
+    ['prepare', 'answer.accepted.record.key', ''],
+    ['accept', 'answer.accepted', undefined],
+    ['accept', 'answer.accepted', 'true'],
+    ['accept', 'answer.seen', undefined],
+    ['inspect', 'answer.ballot', undefined],
+    ['inspect', 'answer.ballot', 'v'],
+    ['inspect', 'answer.version', undefined],
+    ['inspect', 'answer.record', []],
+    ['inspect', 'answer.record.requests', null],
+    ['confirmFloor', 'answer.root', undefined],
+    ['confirmFloor', 'answer.root', 'f'.repeat(65)],
+    ['getTree', 'answer.floor', undefined],
+    ['getTree', 'answer.floor', 'v'],
     ['getRoots', 'answer.roots', ['zz']],
     ['getRoots', 'answer.roots', undefined],
     ['getTree', 'answer.digests', ['0']],
@@ -200,26 +299,96 @@ describe('peer replies', () => {
   });
 
   it('refuses another format', () => {
-    const body = { ...json(encodePeerReply(samples[0]!.reply)), format: 2 };
+    const body = { ...json(encodePeerReply(samples[0]!.reply)), format: PROTOCOL_FORMAT - 1 };
     expect(errorOf(() => decodePeerReply('get', body))).toMatchObject({ code: 'DKV_PROTOCOL' });
+  });
+
+  it.each<[PeerRequestKind, string, unknown]>([
+    ['prepare', 'answer.accepted.record.modifiedMs', 5],
+    ['inspect', 'answer.record.requests.applied', []],
+    ['forward', 'answer.record.requests.forgotten', REQUEST_ID],
+  ])('refuses %s when its %s is not what was stamped', (kind, path, value) => {
+    const body = broken('reply', kind, path, value);
+    expect(errorOf(() => decodePeerReply(kind, body))).toMatchObject({ code: 'DKV_CORRUPT_RECORD' });
   });
 });
 
-it('fits the largest messages into their limits', () => {
+it('knows a write that expects no value from one that expects nothing', () => {
+  const [one] = samples.filter(({ request }) => request.kind === 'forward');
+  const ask = one!.request.ask as PeerProtocol['forward']['ask'];
+  for (const expected of [undefined, '', VERSION]) {
+    const operation = { ...ask.operation, expected };
+    const body = json(encodePeerRequest({ kind: 'forward', ...ASKING, ask: { ...ask, operation } }));
+    const decoded = decodePeerRequest('forward', body).ask as PeerProtocol['forward']['ask'];
+    expect(decoded.operation.expected).toBe(expected);
+  }
+});
+
+describe('the largest messages fit into their limits:', () => {
   const valueBytesMax = 1000;
   const key = '\u0001'.repeat(1024);
   const namespace = '\u0001'.repeat(64);
-  const record = sampleRecord({ key, namespace, value: new Uint8Array(valueBytesMax) });
-  const visited = Array.from({ length: 64 }, () => 'n'.repeat(100));
-  const operation = { kind: 'addOrUpdate', id: { partition: 2 ** 31, namespace, key } } as const;
-  const write = { ...operation, value: record.value, ttlMs: 2 ** 52, level: 'quorum' } as const;
-  const ask = { operation: write, visited, timeoutMs: 1234.56789, requestId: 'r'.repeat(200) };
-  const request = JSON.stringify(encodePeerRequest({ kind: 'forward', ...ASKING, ask }));
-  expect(Buffer.byteLength(request)).toBeLessThan(requestBytesMax(valueBytesMax));
+  const id = { partition: 2 ** 31, namespace, key };
+  const version = joinVersion(longVersion(), 'n'.repeat(100), 2 ** 32 - 1);
+  const requestId = 'f'.repeat(24);
+  const applied = Array.from({ length: REQUESTS_MAX }, () => ({ id: requestId, version }));
+  const requests = { applied, forgotten: requestId };
+  const largest = { key, namespace, version, requests, modifiedMs: 2 ** 52, expiresAtMs: 2 ** 52 };
+  const record = sampleRecord({ ...largest, value: new Uint8Array(valueBytesMax) });
+  const envelope = {
+    from: 'n'.repeat(100),
+    configuration: '\u0001'.repeat(256),
+    sentAtMs: 1234567890123.4567,
+  };
+  const accepted = { ballot: version, record };
 
-  const headers = Array.from({ length: 1000 }, () => record);
-  const reply = { kind: 'getHeaders', ...ANSWERING, answer: { headers, done: false } } as const;
-  expect(Buffer.byteLength(JSON.stringify(encodePeerReply(reply)))).toBeLessThan(
-    replyBytesMax(valueBytesMax),
-  );
+  function bytesOf(body: object): number {
+    return Buffer.byteLength(JSON.stringify(body));
+  }
+
+  it('a forwarded write', () => {
+    const visited = Array.from({ length: 64 }, () => 'n'.repeat(100));
+    const operation = {
+      kind: 'addOrUpdate',
+      id,
+      value: record.value,
+      ttlMs: 2 ** 52,
+      level: 'quorum',
+      expected: version,
+      requestId,
+    } as const;
+    const ask = { operation, visited, timeoutMs: 1234.56789, resolve: false };
+    const bytes = bytesOf(encodePeerRequest({ kind: 'forward', ...envelope, ask }));
+    expect(bytes).toBeLessThan(requestBytesMax(valueBytesMax));
+  });
+
+  it('an accept with notices, each of another key', () => {
+    const settled = Array.from({ length: NOTICES_MAX }, () => ({ ...id, version }));
+    const ask = { partition: 2 ** 31, ballot: version, record, next: version, settled };
+    const bytes = bytesOf(encodePeerRequest({ kind: 'accept', ...envelope, ask }));
+    expect(bytes).toBeLessThan(requestBytesMax(valueBytesMax));
+  });
+
+  it('the answers with a record, and a page of headers', () => {
+    const headers = Array.from({ length: 1000 }, () => record);
+    const replies: PeerReply[] = [
+      { kind: 'getHeaders', ...envelope, answer: { headers, done: false } },
+      { kind: 'get', ...envelope, answer: { record } },
+      { kind: 'prepare', ...envelope, answer: { granted: true, seen: version, accepted } },
+      { kind: 'inspect', ...envelope, answer: { ballot: version, version, record } },
+      { kind: 'forward', ...envelope, answer: { outcome: 'done', record, existed: true, applied: version } },
+    ];
+    expect(
+      replies.map((reply) => bytesOf(encodePeerReply(reply))).filter((bytes) => bytes >= replyBytesMax(1000)),
+    ).toEqual([]);
+  });
 });
+
+function longVersion(): string {
+  return formatVersion({
+    physicalMs: 2 ** 48 - 1,
+    counter: 0xffff,
+    nodeId: 'n'.repeat(100),
+    boot: 2 ** 32 - 1,
+  });
+}

@@ -1,6 +1,7 @@
 /** Peer messages to JSON and back, one pair of functions per kind; what comes in is checked field by field. */
 import { DkvError, type DkvErrorCode } from '../dkv.errors.js';
 import {
+  type Notice,
   PEER_REQUEST_KINDS,
   type PeerEnvelope,
   type PeerProtocol,
@@ -13,20 +14,29 @@ import { verifyRecord, type KvRecord } from '../model/record.js';
 import { fromBase64, toBase64 } from './base64.js';
 import { PROTOCOL_FORMAT } from './limits.js';
 import {
+  AcceptAnswerDto,
+  AcceptAskDto,
   AddOrUpdateAnswerDto,
   AddOrUpdateAskDto,
   EnvelopeDto,
+  FloorAnswerDto,
+  FloorAskDto,
   ForwardAnswerDto,
   ForwardAskDto,
   HeaderAnswerDto,
   HeadersAnswerDto,
   HeadersAskDto,
   IdAskDto,
+  InspectAnswerDto,
+  InspectAskDto,
   PartitionAskDto,
   PingAnswerDto,
+  PrepareAnswerDto,
+  PrepareAskDto,
   RecordAnswerDto,
   RootsAnswerDto,
   RootsAskDto,
+  SettleAskDto,
   TreeAnswerDto,
   type WriteOperationDto,
 } from './peer-dto.js';
@@ -64,16 +74,47 @@ const ASKS: Codecs<'ask'> = {
     },
   },
   forward: {
-    toWire: ({ operation, visited, timeoutMs, requestId }) => ({
+    toWire: ({ operation, visited, timeoutMs, resolve }) => ({
       operation: { ...operation, id: toRecordId(operation.id), value: toBase64(operation.value) },
       visited,
       timeoutMs,
-      requestId,
+      resolve,
     }),
     fromWire(plain, parse) {
-      const { operation, visited, timeoutMs, requestId } = parse(ForwardAskDto, plain);
-      return { operation: toOperation(operation), visited, timeoutMs, requestId };
+      const { operation, visited, timeoutMs, resolve } = parse(ForwardAskDto, plain);
+      return { operation: toOperation(operation), visited, timeoutMs, resolve };
     },
+  },
+  prepare: {
+    toWire: ({ id, ballot }) => ({ id: toRecordId(id), ballot }),
+    fromWire(plain, parse) {
+      const { id, ballot } = parse(PrepareAskDto, plain);
+      return { id: toRecordId(id), ballot };
+    },
+  },
+  accept: {
+    toWire: ({ partition, ballot, record, next, settled }) => ({
+      partition,
+      ballot,
+      record: toRecordDto(record),
+      next,
+      settled: settled.map(toNotice),
+    }),
+    fromWire(plain, parse) {
+      const { partition, ballot, record, next, settled } = parse(AcceptAskDto, plain);
+      return { partition, ballot, record: parse.record(record), next, settled: settled.map(toNotice) };
+    },
+  },
+  inspect: {
+    toWire: ({ id, noValue }) => ({ id: toRecordId(id), noValue }),
+    fromWire(plain, parse) {
+      const { id, noValue } = parse(InspectAskDto, plain);
+      return { id: toRecordId(id), noValue };
+    },
+  },
+  settle: {
+    toWire: ({ notices }) => ({ notices: notices.map(toNotice) }),
+    fromWire: (plain, parse) => ({ notices: parse(SettleAskDto, plain).notices.map(toNotice) }),
   },
   getRoots: {
     toWire: ({ partitions }) => ({ partitions }),
@@ -82,6 +123,10 @@ const ASKS: Codecs<'ask'> = {
   getTree: {
     toWire: ({ partition }) => ({ partition }),
     fromWire: (plain, parse) => ({ partition: parse(PartitionAskDto, plain).partition }),
+  },
+  confirmFloor: {
+    toWire: ({ partition, floor, agreed }) => ({ partition, floor, agreed }),
+    fromWire: (plain, parse) => ({ ...parse(FloorAskDto, plain) }),
   },
   getHeaders: {
     toWire: ({ partition, bucket, after }) => ({ partition, bucket, after }),
@@ -116,19 +161,60 @@ const ANSWERS: Codecs<'answer'> = {
     },
   },
   forward: {
-    toWire: ({ record, existed }) => ({ record: toRecordDto(record), existed }),
+    toWire: ({ outcome, record, existed, applied }) => ({
+      outcome,
+      record: record && toRecordDto(record),
+      existed,
+      applied,
+    }),
     fromWire(plain, parse) {
-      const { record, existed } = parse(ForwardAnswerDto, plain);
-      return { record: parse.record(record), existed };
+      const { outcome, record, existed, applied } = parse(ForwardAnswerDto, plain);
+      return {
+        outcome,
+        record: record ? parse.record(record) : undefined,
+        existed,
+        applied: applied ?? undefined,
+      };
     },
   },
+  prepare: {
+    toWire: ({ granted, seen, accepted }) => ({
+      granted,
+      seen,
+      accepted: accepted && { ballot: accepted.ballot, record: toRecordDto(accepted.record) },
+    }),
+    fromWire(plain, parse) {
+      const { granted, seen, accepted } = parse(PrepareAnswerDto, plain);
+      return {
+        granted,
+        seen,
+        accepted: accepted ? { ballot: accepted.ballot, record: parse.record(accepted.record) } : undefined,
+      };
+    },
+  },
+  accept: {
+    toWire: ({ accepted, seen }) => ({ accepted, seen }),
+    fromWire: (plain, parse) => ({ ...parse(AcceptAnswerDto, plain) }),
+  },
+  inspect: {
+    toWire: ({ ballot, version, record }) => ({ ballot, version, record: record && toRecordDto(record) }),
+    fromWire(plain, parse) {
+      const { ballot, version, record } = parse(InspectAnswerDto, plain);
+      return { ballot, version, record: record ? parse.record(record) : undefined };
+    },
+  },
+  settle: { toWire: () => ({}), fromWire: () => ({}) },
   getRoots: {
     toWire: ({ roots }) => ({ roots }),
     fromWire: (plain, parse) => ({ roots: parse(RootsAnswerDto, plain).roots }),
   },
   getTree: {
-    toWire: ({ digests }) => ({ digests }),
-    fromWire: (plain, parse) => ({ digests: parse(TreeAnswerDto, plain).digests }),
+    toWire: ({ digests, floor }) => ({ digests, floor }),
+    fromWire: (plain, parse) => ({ ...parse(TreeAnswerDto, plain) }),
+  },
+  confirmFloor: {
+    toWire: ({ root }) => ({ root }),
+    fromWire: (plain, parse) => ({ ...parse(FloorAnswerDto, plain) }),
   },
   getHeaders: {
     toWire: ({ headers, done }) => ({ headers: headers.map(toHeader), done }),
@@ -202,6 +288,20 @@ function open(body: unknown, what: string, code: DkvErrorCode) {
   return { envelope: { from, configuration, sentAtMs }, parse, plain: body };
 }
 
-function toOperation({ kind, id, value, ttlMs, level }: WriteOperationDto): WriteOperation {
-  return { kind, id: toRecordId(id), value: fromBase64(value), ttlMs, level };
+function toOperation(dto: WriteOperationDto): WriteOperation {
+  const { kind, id, value, ttlMs, level, expected, expiredByMs, requestId } = dto;
+  return {
+    kind,
+    id: toRecordId(id),
+    value: fromBase64(value),
+    ttlMs,
+    level,
+    expected: expected ?? undefined,
+    expiredByMs: expiredByMs ?? undefined,
+    requestId,
+  };
+}
+
+function toNotice({ partition, namespace, key, version }: Notice): Notice {
+  return { partition, namespace, key, version };
 }

@@ -10,13 +10,12 @@ import {
   IsObject,
   IsOptional,
   IsString,
-  Length,
   MaxLength,
   Min,
   ValidateNested,
 } from 'class-validator';
 import { WRITE_LEVELS, type WriteLevel } from '../model/consistency.js';
-import { ROOTS_MAX } from '../model/peer-protocol.js';
+import { NOTICES_MAX, ROOTS_MAX, WRITE_KINDS, type WriteOperation } from '../model/peer-protocol.js';
 import { TREE_BUCKETS } from '../ports/local-kv-repo.js';
 import {
   IsBase64Bytes,
@@ -25,10 +24,12 @@ import {
   IsKey,
   IsNamespace,
   IsNodeId,
+  IsRequestId,
   IsRoot,
   IsVersion,
+  IsVersionOrNone,
 } from './field-rules.js';
-import { HEADERS_PER_PAGE_MAX, REQUEST_ID_MAX, VISITED_MAX } from './limits.js';
+import { HEADERS_PER_PAGE_MAX, VISITED_MAX } from './limits.js';
 import { RecordDto, RecordHeaderDto, RecordIdDto } from './record-dto.js';
 
 const FINITE = { allowNaN: false, allowInfinity: false };
@@ -52,18 +53,61 @@ export class AddOrUpdateAskDto {
 }
 
 export class WriteOperationDto {
-  @IsIn(['addOrUpdate', 'remove']) kind!: 'addOrUpdate' | 'remove';
+  @IsIn(WRITE_KINDS) kind!: WriteOperation['kind'];
   @IsObject() @ValidateNested() @Type(() => RecordIdDto) id!: RecordIdDto;
   @IsBase64Bytes() value!: string;
   @IsCount() ttlMs!: number;
   @IsIn(WRITE_LEVELS) level!: WriteLevel;
+  @IsOptional() @IsVersionOrNone() expected?: string;
+  @IsOptional() @IsCount() expiredByMs?: number;
+  @IsRequestId() requestId!: string;
 }
 
 export class ForwardAskDto {
   @IsObject() @ValidateNested() @Type(() => WriteOperationDto) operation!: WriteOperationDto;
   @IsArray() @ArrayMaxSize(VISITED_MAX) @IsNodeId({ each: true }) visited!: string[];
   @IsNumber(FINITE) @Min(0) timeoutMs!: number;
-  @IsString() @Length(1, REQUEST_ID_MAX) requestId!: string;
+  @IsBoolean() resolve!: boolean;
+}
+
+export class PrepareAskDto extends IdAskDto {
+  @IsVersion() ballot!: string;
+}
+
+export class NoticeDto extends RecordIdDto {
+  @IsVersion() version!: string;
+}
+
+export class SettleAskDto {
+  @IsArray()
+  @ArrayMaxSize(NOTICES_MAX)
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => NoticeDto)
+  notices!: NoticeDto[];
+}
+
+export class AcceptAskDto {
+  @IsCount() partition!: number;
+  @IsVersion() ballot!: string;
+  @IsObject() @ValidateNested() @Type(() => RecordDto) record!: RecordDto;
+  @IsVersionOrNone() next!: string;
+  @IsArray()
+  @ArrayMaxSize(NOTICES_MAX)
+  @IsObject({ each: true })
+  @ValidateNested({ each: true })
+  @Type(() => NoticeDto)
+  settled!: NoticeDto[];
+}
+
+export class InspectAskDto extends IdAskDto {
+  @IsBoolean() noValue!: boolean;
+}
+
+export class FloorAskDto {
+  @IsCount() partition!: number;
+  @IsVersion() floor!: string;
+  @IsOptional() @IsRoot() agreed?: string;
 }
 
 export class RootsAskDto {
@@ -99,8 +143,36 @@ export class AddOrUpdateAnswerDto {
 }
 
 export class ForwardAnswerDto {
-  @IsObject() @ValidateNested() @Type(() => RecordDto) record!: RecordDto;
+  @IsIn(['done', 'conflict']) outcome!: 'done' | 'conflict';
+  @IsOptional() @IsObject() @ValidateNested() @Type(() => RecordDto) record?: RecordDto;
   @IsBoolean() existed!: boolean;
+  @IsOptional() @IsVersion() applied?: string;
+}
+
+export class AcceptedDto {
+  @IsVersion() ballot!: string;
+  @IsObject() @ValidateNested() @Type(() => RecordDto) record!: RecordDto;
+}
+
+export class PrepareAnswerDto {
+  @IsBoolean() granted!: boolean;
+  @IsVersionOrNone() seen!: string;
+  @IsOptional() @IsObject() @ValidateNested() @Type(() => AcceptedDto) accepted?: AcceptedDto;
+}
+
+export class AcceptAnswerDto {
+  @IsBoolean() accepted!: boolean;
+  @IsVersionOrNone() seen!: string;
+}
+
+export class InspectAnswerDto {
+  @IsVersionOrNone() ballot!: string;
+  @IsVersionOrNone() version!: string;
+  @IsOptional() @IsObject() @ValidateNested() @Type(() => RecordDto) record?: RecordDto;
+}
+
+export class FloorAnswerDto {
+  @IsString() @MaxLength(64) root!: string;
 }
 
 export class RootsAnswerDto {
@@ -109,6 +181,7 @@ export class RootsAnswerDto {
 
 export class TreeAnswerDto {
   @IsArray() @ArrayMaxSize(TREE_BUCKETS) @IsDigest({ each: true }) digests!: string[];
+  @IsVersionOrNone() floor!: string;
 }
 
 export class HeadersAnswerDto {

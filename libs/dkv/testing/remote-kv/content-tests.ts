@@ -81,7 +81,7 @@ async function assertOwnAnswers(pair: TransportPair): Promise<void> {
   );
 }
 
-/** Equal for equal bytes, whether a transport hands out Buffers or plain Uint8Arrays. */
+/** Equal for equal bytes, whether a transport hands out Buffers or plain Uint8Arrays; undefined is as good as absent. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) {
     return Uint8Array.from(value);
@@ -90,7 +90,8 @@ function plain(value: unknown): unknown {
     return value.map(plain);
   }
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]));
+    const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+    return Object.fromEntries(fields.map(([name, field]) => [name, plain(field)]));
   }
   return value;
 }

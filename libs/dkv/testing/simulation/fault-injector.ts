@@ -5,6 +5,8 @@ import { type SimRandom } from './sim-random.js';
 export interface FaultInjectorOptions {
   /** A crash may take unsynced writes along: only where writes are synced before they are acknowledged. */
   readonly losesPower: boolean;
+  /** No more than so many faults. Default: as many as come. */
+  readonly faultsMax?: number;
 }
 
 type Fault = (injector: FaultInjector) => void;
@@ -34,13 +36,18 @@ export class FaultInjector {
     this.running = false;
   }
 
-  /** Heals the network and starts whoever is down. */
+  /** Heals the network and the disks, and starts whoever is down or has stopped writing. */
   async repairAll(): Promise<void> {
     this.cluster.heal();
     await Promise.all(this.restarts);
     for (const nodeId of this.cluster.nodeIds) {
-      if (!this.cluster.node(nodeId).alive) {
-        await this.cluster.node(nodeId).start();
+      const node = this.cluster.node(nodeId);
+      node.disk.heal();
+      if (node.alive && node.local.failure) {
+        node.kill();
+      }
+      if (!node.alive) {
+        await node.start();
       }
     }
   }
@@ -49,7 +56,7 @@ export class FaultInjector {
     const { scheduler } = this.cluster;
     while (this.running) {
       await scheduler.sleep(100 + this.random.int(2_000));
-      if (this.running) {
+      if (this.running && this.count < (this.options.faultsMax ?? Infinity)) {
         this.count++;
         this.random.pick(FAULTS)(this);
       }
@@ -63,9 +70,18 @@ export class FaultInjector {
       if (this.options.losesPower && this.random.chance(0.5)) {
         node.disk.losePower();
       }
-      const restart = this.restart(node.nodeId);
-      this.restarts.add(restart);
-      void restart.finally(() => this.restarts.delete(restart));
+      this.restartLater(node.nodeId);
+    }
+  }
+
+  /** EIO or ENOSPC: the node stops writing until it is started again, on a disk that works. */
+  failDisk(): void {
+    const node = this.cluster.node(this.anyNode());
+    if (node.alive) {
+      node.disk.setFaults(
+        this.random.pick([{ writeErrorRate: 1 }, { syncErrorRate: 1 }, { capacityBytes: 0 }]),
+      );
+      this.restartLater(node.nodeId);
     }
   }
 
@@ -111,10 +127,23 @@ export class FaultInjector {
     this.cluster.node(this.anyNode()).disk.setFaults({ syncDelay: { minMs: 0.1, meanMs, maxMs: 2_000 } });
   }
 
+  private restartLater(nodeId: string): void {
+    const restart = this.restart(nodeId);
+    this.restarts.add(restart);
+    void restart.finally(() => this.restarts.delete(restart));
+  }
+
   private async restart(nodeId: string): Promise<void> {
     await this.cluster.scheduler.sleep(50 + this.random.int(8_000));
-    // A start that the next kill interrupts never ends: nobody may wait for it.
-    void this.cluster.node(nodeId).start();
+    const node = this.cluster.node(nodeId);
+    node.disk.heal();
+    if (node.alive && node.local.failure) {
+      node.kill();
+    }
+    if (!node.alive) {
+      // A start that the next kill interrupts never ends: nobody may wait for it.
+      void node.start();
+    }
   }
 
   private anyNode(): string {
@@ -129,6 +158,7 @@ const FAULTS: readonly Fault[] = [
   (injector) => injector.cutOneWay(),
   (injector) => injector.clog(),
   (injector) => injector.disturb(),
+  (injector) => injector.failDisk(),
   (injector) => injector.moveClock(),
   (injector) => injector.slowDisk(),
   (injector) => injector.healNetwork(),

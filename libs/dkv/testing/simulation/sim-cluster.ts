@@ -10,7 +10,7 @@ import { md5HashFunc } from '../../src/hashring/md5-hash-func.js';
 import { EngineLocalKvRepo } from '../../src/local-kv/engine-local-kv-repo.js';
 import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js';
 import { RecordMerger } from '../../src/merger/record-merger.js';
-import { type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
+import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
 import { type ClusterNode } from '../../src/model/node.js';
 import { type PeerRequestKind } from '../../src/model/peer-protocol.js';
 import { type KvRecord } from '../../src/model/record.js';
@@ -19,6 +19,7 @@ import { type LocalKvRepo } from '../../src/ports/local-kv-repo.js';
 import { type Merger } from '../../src/ports/merger.js';
 import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
 import { type CoreLimits } from '../../src/processor/core-context.js';
+import { Namespaces } from '../../src/processor/namespaces.js';
 import { Processor } from '../../src/processor/processor.js';
 import { type CapturedTelemetry, captureTelemetry } from '../captured-telemetry.js';
 import { CapturedLog } from '../captured-log.js';
@@ -38,7 +39,9 @@ export interface TestClusterOptions {
   readonly partitions?: number;
   /** Default 1. */
   readonly seed?: number | string;
-  /** Default: the newest wins, on bytes. */
+  /** Of the default namespace. Default `strong`. */
+  readonly mode?: NamespaceMode;
+  /** Of an eventual namespace. Default: the newest wins, on bytes. */
   readonly merger?: Merger;
   readonly codec?: Codec;
   readonly limits?: Partial<CoreLimits>;
@@ -74,6 +77,7 @@ const LIMITS: CoreLimits = {
   hintBytesMax: MIB,
   repairBytesPerSecond: MIB,
   antiEntropyIntervalMs: 10_000,
+  tombstoneTtlMs: 24 * 3_600_000,
   ownWritesMax: 1_000,
 };
 /** So that a failure is noticed the same way every time. */
@@ -165,20 +169,16 @@ export class TestCluster {
   }
 
   /** The record as committed. */
-  put(
+  async put(
     nodeId: string,
     key: string,
     value: string,
     { level = 'quorum', timeoutMs = 5_000 }: Asked<WriteLevel> = {},
   ): Promise<KvRecord> {
     const { processor } = this.node(nodeId);
-    return this.settle(
-      processor.addOrUpdate(NAMESPACE, key, new Uint8Array(Buffer.from(value)), {
-        level,
-        timeoutMs,
-        ttlMs: 0,
-      }),
-    );
+    const bytes = new Uint8Array(Buffer.from(value));
+    const written = processor.addOrUpdate(NAMESPACE, key, bytes, { level, timeoutMs, ttlMs: 0 });
+    return (await this.settle(written)).record!;
   }
 
   /** The value as text. */
@@ -322,7 +322,12 @@ export class TestNode {
       logger: this.log,
     };
     this.local = new EngineLocalKvRepo(simHome(this.disk, life), options);
-    await this.local.open({ nodeId: this.nodeId, partitions: ring.partitions, hashFunc: ring.hashFunc.name });
+    const { partitions, copies, hashFunc } = ring;
+    await this.local.open({
+      nodeId: this.nodeId,
+      partitions: partitions * copies,
+      hashFunc: hashFunc.name,
+    });
   }
 
   private async assemble(life: Incarnation): Promise<void> {
@@ -341,13 +346,18 @@ export class TestNode {
     const heartbeats = { heartbeatIntervalMs, heartbeatTimeoutMs: limits.peerTimeoutMs };
     const liveness = new Liveness(view, peers, clock, random, heartbeats);
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
+    const { mode = 'strong' } = options;
+    const { copies } = cluster.ring;
     const records = new RecordMerger(merger, codec);
+    const namespaces = new Namespaces([
+      { name: NAMESPACE, mode, copies, codec: codec.name, merger: records },
+    ]);
     const context = {
       view,
       peers,
       local,
       versions,
-      merger: records,
+      namespaces,
       clock,
       random,
       logger,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KeyLocks } from './key-locks.js';
+import { KeyLocks } from '../model/key-locks.js';
 
 describe('locks of keys', () => {
   it('run the tasks of a key one after the other, in the order of asking', async () => {

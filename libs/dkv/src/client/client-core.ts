@@ -1,0 +1,31 @@
+/** What clients of all namespaces of a node share, and what each of them was told. */
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
+import { type Clock } from '../ports/clock.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
+import { type Random } from '../ports/random.js';
+import { type Processor } from '../processor/processor.js';
+import { type Locks } from './locks.js';
+import { type ValueRules } from './values.js';
+
+export interface ClientCore {
+  readonly processor: Processor;
+  readonly view: ClusterView;
+  readonly local: LocalKvRepo;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly locks: Locks;
+}
+
+export interface ClientSettings extends ValueRules {
+  readonly namespace: string;
+  readonly mode: NamespaceMode;
+  readonly readConsistency: ReadLevel;
+  readonly writeConsistency: WriteLevel;
+  readonly readTimeoutMs: number;
+  readonly revertTimeoutMs: number;
+  /** Nodes that hold a key. */
+  readonly copies: number;
+  /** Lifetime of values whose write names none; 0 is for ever. */
+  readonly ttlMs: number;
+}

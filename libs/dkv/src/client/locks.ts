@@ -1,0 +1,215 @@
+/** Locks upon keys, each a record of its own; what a holder may rely on is the fencing token. */
+import { DkvError } from '../dkv.errors.js';
+import { KEY_BYTES_MAX, type KvRecord } from '../model/record.js';
+import { assertKey } from '../model/key.js';
+import { type Clock } from '../ports/clock.js';
+import { type Random } from '../ports/random.js';
+import { Deadline } from '../processor/deadline.js';
+import { type Processor } from '../processor/processor.js';
+import { Backoff } from './backoff.js';
+import { lockTtlOf, timeoutOf, waitOf } from './call-arguments.js';
+import { type DkvCallOptions, type DkvLockOptions } from './call-options.js';
+import { DkvLockError } from './conflict-error.js';
+import { DkvLock, type LockGrant } from './lock.js';
+import { freeLock, type LockState, readLock, writeLock } from './lock-record.js';
+import { settleAll } from './many.js';
+import { ReadModifyWrite } from './read-modify-write.js';
+
+/**
+ * Where locks live, strong, apart from the values: removing or expiring a key takes no lock away. A lock of key `k` in
+ * namespace `n` is the key `n NUL k` there.
+ */
+export const LOCKS_NAMESPACE = 'dkv.locks';
+
+const PAUSES = { firstMs: 10, lastMs: 500 };
+/** From this many on, locks whose time is over are forgotten when another one is taken. */
+const HELD_MIN = 64;
+
+type Ports = { readonly processor: Processor; readonly clock: Clock; readonly random: Random };
+type Times = { readonly readTimeoutMs: number; readonly revertTimeoutMs: number };
+
+export class Locks {
+  private readonly records: ReadModifyWrite;
+  /** What this process holds, to be given back at its end. */
+  private readonly held = new Map<string, DkvLock>();
+  private heldMax = HELD_MIN;
+
+  constructor(
+    private readonly ports: Ports,
+    private readonly times: Times,
+  ) {
+    this.records = new ReadModifyWrite(ports, LOCKS_NAMESPACE);
+  }
+
+  /** @throws DkvLockError when someone else holds it, after `waitMs`. */
+  async acquire(
+    namespace: string,
+    key: string,
+    ttlMs: number,
+    options: DkvLockOptions = {},
+  ): Promise<DkvLock> {
+    const lockKey = lockKeyOf(namespace, key);
+    lockTtlOf(ttlMs);
+    const waiting = new Deadline(this.ports.clock, waitOf(options.waitMs), options.signal);
+    const backoff = new Backoff(this.ports, PAUSES);
+    const token = this.newToken();
+    for (;;) {
+      try {
+        const grant = await this.take(lockKey, key, token, ttlMs, options);
+        const lock = this.lockOf(namespace, grant, ttlMs);
+        if (!options.keepOnShutdown) {
+          this.hold(lockKey, lock);
+        }
+        return lock;
+      } catch (error) {
+        if (!(error instanceof DkvLockError)) {
+          throw error;
+        }
+        waiting.assertWanted();
+        if (waiting.over) {
+          throw error;
+        }
+        await backoff.pause(waiting, Math.max(1, (error.expiresAtMs ?? 0) - this.ports.clock.now()));
+      }
+    }
+  }
+
+  /** @throws DkvLockError unless `token` is the holder's. A lock that expired and nobody took is still its own. */
+  async renew(
+    namespace: string,
+    key: string,
+    token: string,
+    ttlMs: number,
+    options: DkvCallOptions = {},
+  ): Promise<DkvLock> {
+    lockTtlOf(ttlMs);
+    const state = await this.change(lockKeyOf(namespace, key), options, (current) => {
+      assertHolder(key, token, current);
+      return { ...current, expiresAtMs: this.ports.clock.now() + ttlMs };
+    });
+    return this.lockOf(namespace, { key, ...state }, ttlMs);
+  }
+
+  /** @throws DkvLockError unless `token` is the holder's. */
+  async release(namespace: string, key: string, token: string, options: DkvCallOptions = {}): Promise<void> {
+    const lockKey = lockKeyOf(namespace, key);
+    await this.change(lockKey, options, (current) => {
+      assertHolder(key, token, current);
+      return freeLock(current.fencing);
+    });
+    this.forget(lockKey, token);
+  }
+
+  /** Gives back what this process holds, as far as that can be done in time; the rest expires. */
+  async releaseAll(timeoutMs: number): Promise<void> {
+    const deadline = new Deadline(this.ports.clock, timeoutMs);
+    await settleAll([...this.held.values()], async (lock) => {
+      if (lock.expiresAtMs > this.ports.clock.now() && !deadline.over) {
+        await lock.release({ timeoutMs: deadline.leftMs });
+      }
+    });
+    this.held.clear();
+  }
+
+  private async take(
+    lockKey: string,
+    key: string,
+    token: string,
+    ttlMs: number,
+    options: DkvCallOptions,
+  ): Promise<LockGrant> {
+    const state = await this.change(lockKey, options, (current) => {
+      const nowMs = this.ports.clock.now();
+      if (current.token !== '' && current.expiresAtMs > nowMs) {
+        throw new DkvLockError(
+          `The lock ${JSON.stringify(key)} is held by someone else for ${current.expiresAtMs - nowMs} ms more, unless ` +
+            'it is renewed. Try again then, or give waitMs.',
+          current.expiresAtMs,
+        );
+      }
+      return { token, fencing: current.fencing + 1, expiresAtMs: nowMs + ttlMs };
+    });
+    return { key, ...state };
+  }
+
+  private async change(
+    lockKey: string,
+    { timeoutMs, signal }: DkvCallOptions,
+    decide: (current: LockState) => LockState,
+  ): Promise<LockState> {
+    const { readTimeoutMs, revertTimeoutMs } = this.times;
+    const call = {
+      key: lockKey,
+      ttlMs: 0,
+      timeoutMs: timeoutOf(timeoutMs, revertTimeoutMs),
+      readTimeoutMs,
+      signal,
+    };
+    let decided = freeLock(0);
+    // One change at a time is asked for, so the last one decided is the one that took effect.
+    await this.records.run(call, async (record: KvRecord | undefined) => {
+      decided = decide(readLock(record));
+      return writeLock(decided);
+    });
+    return decided;
+  }
+
+  private lockOf(namespace: string, grant: LockGrant, ttlMs: number): DkvLock {
+    return new DkvLock(grant, ttlMs, {
+      renew: (token, ms, options) => this.renew(namespace, grant.key, token, ms, options),
+      release: (token, options) => this.release(namespace, grant.key, token, options),
+    });
+  }
+
+  private hold(lockKey: string, lock: DkvLock): void {
+    this.held.set(lockKey, lock);
+    if (this.held.size > this.heldMax) {
+      const nowMs = this.ports.clock.now();
+      for (const [name, { expiresAtMs }] of this.held) {
+        if (expiresAtMs <= nowMs) {
+          this.held.delete(name);
+        }
+      }
+      this.heldMax = Math.max(HELD_MIN, 2 * this.held.size);
+    }
+  }
+
+  private forget(lockKey: string, token: string): void {
+    if (this.held.get(lockKey)?.token === token) {
+      this.held.delete(lockKey);
+    }
+  }
+
+  /** 128 bits. */
+  private newToken(): string {
+    const draw = () => Math.floor(this.ports.random.next() * 2 ** 32);
+    return [draw(), draw(), draw(), draw()].map((part) => part.toString(16).padStart(8, '0')).join('');
+  }
+}
+
+function lockKeyOf(namespace: string, key: string): string {
+  assertKey(key);
+  const lockKey = `${namespace}\0${key}`;
+  if (Buffer.byteLength(lockKey) > KEY_BYTES_MAX) {
+    throw new DkvError(
+      'DKV_INVALID_KEY',
+      `The key ${JSON.stringify(key.slice(0, 40))}… is too long for a lock: with the name of its namespace ` +
+        `(${namespace}) and a byte between, it has ${Buffer.byteLength(lockKey)} bytes; the limit is ` +
+        `${KEY_BYTES_MAX}. Use a shorter key, or a hash of it.`,
+    );
+  }
+  return lockKey;
+}
+
+function assertHolder(key: string, token: string, { token: holder, expiresAtMs }: LockState): void {
+  if (holder === '') {
+    throw new DkvLockError(`The lock ${JSON.stringify(key)} is held by nobody. Take it anew.`, undefined);
+  }
+  if (token !== holder) {
+    throw new DkvLockError(
+      `The lock ${JSON.stringify(key)} is held by another token than this one. If this one held it, its time was over: ` +
+        'stop what the lock protected, and take it anew.',
+      expiresAtMs,
+    );
+  }
+}

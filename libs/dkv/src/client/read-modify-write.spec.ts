@@ -1,0 +1,238 @@
+/** Changing by what is there: where it starts, what it does when others are faster, and when it gives up. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { rejected } from '../../testing/caught.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { microtasks } from '../../testing/microtasks.js';
+import { SimRandom } from '../../testing/simulation/sim-random.js';
+import { DkvError } from '../dkv.errors.js';
+import { type WriteResult } from '../model/peer-protocol.js';
+import { type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
+import { NO_REQUESTS, withRequest } from '../model/request-window.js';
+import { formatVersion } from '../model/version.js';
+import { type Processor } from '../processor/processor.js';
+import { RequestIds } from '../processor/request-ids.js';
+import { type ChangeCall, ReadModifyWrite } from './read-modify-write.js';
+
+const CALL: ChangeCall = { key: 'k', ttlMs: 7, timeoutMs: 1_000, readTimeoutMs: 300 };
+const ID = { namespace: 'n', key: 'k' };
+const ONCE = RequestIds.ofKey('once');
+
+let clock: ManualClock;
+/** The calls that reached the core: `read level` or `write expected value`. */
+let calls: string[];
+/** What the next calls answer. */
+let reads: (KvRecord | undefined | Error)[];
+let writes: (WriteResult | Error)[];
+
+const version = (counter: number) => formatVersion({ physicalMs: 1, counter, nodeId: 'a', boot: 1 });
+const record = (counter: number, text: string, requests = NO_REQUESTS) =>
+  stampRecord({
+    ...ID,
+    version: version(counter),
+    tombstone: false,
+    expiresAtMs: 0,
+    value: Buffer.from(text),
+    requests,
+  });
+const done = (counter: number, text: string): WriteResult => {
+  return { outcome: 'done', record: record(counter, text), existed: true };
+};
+const conflict = (found?: KvRecord): WriteResult => ({
+  outcome: 'conflict',
+  record: found,
+  existed: found !== undefined,
+});
+
+beforeEach(() => {
+  clock = new ManualClock();
+  calls = [];
+  reads = [];
+  writes = [];
+});
+
+function answer<T>(answers: (T | Error)[]): T {
+  const next = answers.shift();
+  if (next instanceof Error) {
+    throw next;
+  }
+  return next as T;
+}
+
+function changes(): ReadModifyWrite {
+  const processor = {
+    get: async (_: string, __: string, { level }: { level: string }) => {
+      calls.push(`read ${level}`);
+      return answer(reads);
+    },
+    addOrUpdate: async (_: string, __: string, value: Uint8Array, { expected }: { expected: string }) => {
+      calls.push(`write ${expected.slice(13, 17)} ${Buffer.from(value).toString()}`);
+      return answer(writes);
+    },
+    remove: async (_: string, __: string, { expected }: { expected: string }) => {
+      calls.push(`remove ${expected.slice(13, 17)}`);
+      return answer(writes);
+    },
+  };
+  const ports = { processor: processor as unknown as Processor, clock, random: new SimRandom('changes') };
+  return new ReadModifyWrite(ports, 'n');
+}
+
+const text = (current: KvRecord | undefined) => (current ? Buffer.from(current.value).toString() : 'none');
+/** Adds a letter. */
+const grow = async (current: KvRecord | undefined) => Buffer.from(`${text(current)}!`);
+
+/** Lets pauses pass until the work is settled. */
+async function passing<T>(work: Promise<T>): Promise<T> {
+  let settled = false;
+  const watched = work.finally(() => (settled = true));
+  watched.catch(() => undefined);
+  for (let step = 0; step < 10_000 && !settled; step++) {
+    await microtasks();
+    clock.advance(1);
+  }
+  return watched;
+}
+
+describe('a change', () => {
+  it('starts from the copy of the node and expects its version', async () => {
+    reads = [record(1, 'a')];
+    writes = [done(2, 'a!')];
+    const { bytes, repeated } = await changes().run(CALL, grow);
+    expect(Buffer.from(bytes!).toString()).toBe('a!');
+    expect(repeated).toBe(false);
+    expect(calls).toEqual(['read one', 'write 0001 a!']);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('of nothing expects nothing, and deletes with undefined', async () => {
+    writes = [done(1, 'none!'), done(2, '')];
+    await changes().run(CALL, grow);
+    reads = [record(1, 'a')];
+    await changes().run(CALL, () => Promise.resolve(undefined));
+    expect(calls).toEqual(['read one', 'write  none!', 'read one', 'remove 0001']);
+  });
+
+  it('queues after a conflict, then goes on from what conflicts told', async () => {
+    reads = [record(1, 'a'), record(2, 'b')];
+    writes = [conflict(record(2, 'b')), conflict(record(3, 'c')), conflict(), done(4, 'none!')];
+    await passing(changes().run(CALL, grow));
+    expect(calls).toEqual([
+      'read one',
+      'write 0001 a!',
+      'read one',
+      'write 0002 b!',
+      'write 0003 c!',
+      'write  none!',
+    ]);
+  });
+
+  it('that waits for its turn is given up when its time is over, and never begins later', async () => {
+    const all = changes();
+    writes = [conflict(), conflict(), done(1, 'none!')];
+    const slow = all.run({ ...CALL, timeoutMs: 60_000 }, async (current) => {
+      await new Promise<void>((resolve) => clock.schedule(2_000, resolve));
+      return grow(current);
+    });
+    await microtasks();
+    clock.advance(2_000);
+    await microtasks();
+    const error = await rejected(passing(all.run(CALL, grow)));
+    expect(error.code).toBe('DKV_NOT_APPLIED');
+    expect(error.message).toContain('Other changes of it were under way at this node');
+    await passing(slow);
+    expect(calls.filter((call) => call.startsWith('write'))).toHaveLength(3);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('gives up in time, having written nothing, when others are faster', async () => {
+    reads = [record(1, 'a')];
+    writes = Array.from({ length: 1_000 }, () => conflict(record(2, 'b')));
+    const error = await rejected(passing(changes().run(CALL, grow)));
+    expect(error.code).toBe('DKV_NOT_APPLIED');
+    expect(error.message).toMatch(/"k".*1000 ms.*each of \d+ attempts.*Try again/);
+    expect(calls.length).toBeLessThan(30);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('that takes too long is given up, and so is one whose caller left', async () => {
+    const never = () => new Promise<Uint8Array>(() => undefined);
+    expect((await rejected(passing(changes().run(CALL, never)))).code).toBe('DKV_NOT_APPLIED');
+    const leaving = new AbortController();
+    const left = changes().run({ ...CALL, signal: leaving.signal }, never);
+    await microtasks();
+    leaving.abort();
+    expect((await rejected(left)).code).toBe('DKV_ABORTED');
+    expect(calls.filter((call) => !call.startsWith('read'))).toEqual([]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it.each(['DKV_INDETERMINATE', 'DKV_QUORUM_NOT_REACHED'] as const)(
+    'is not tried again after %s',
+    async (code) => {
+      const failure = new DkvError(code, 'no');
+      writes = [failure];
+      expect(await rejected(changes().run(CALL, grow))).toBe(failure);
+      expect(calls).toEqual(['read one', 'write  none!']);
+    },
+  );
+});
+
+describe('what a change throws', () => {
+  const refusal = new RangeError('sold out');
+  const refuse = (stock: string) => async (current: KvRecord | undefined) => {
+    if (text(current) === stock) {
+      throw refusal;
+    }
+    return grow(current);
+  };
+
+  it('counts when the copy was the latest', async () => {
+    reads = [record(1, 'a'), record(1, 'a')];
+    await expect(changes().run(CALL, refuse('a'))).rejects.toBe(refusal);
+    expect(calls).toEqual(['read one', 'read linearizable']);
+  });
+
+  it('does not count when the copy trailed', async () => {
+    reads = [record(1, 'a'), record(2, 'b')];
+    writes = [done(3, 'b!')];
+    await changes().run(CALL, refuse('a'));
+    expect(calls).toEqual(['read one', 'read linearizable', 'write 0002 b!']);
+  });
+
+  it('counts of what a conflict told', async () => {
+    reads = [record(1, 'a'), record(1, 'a')];
+    writes = [conflict(), conflict(record(2, 'b'))];
+    await expect(passing(changes().run(CALL, refuse('b')))).rejects.toBe(refusal);
+    expect(calls).toEqual(['read one', 'write 0001 a!', 'read one', 'write 0001 a!']);
+  });
+});
+
+describe('a request that is repeated', () => {
+  const call = { ...CALL, requestId: ONCE };
+
+  it('is seen in the record, and changes nothing', async () => {
+    reads = [record(2, 'a!', withRequest(NO_REQUESTS, { id: ONCE, version: version(2) }))];
+    const { result, repeated } = await changes().run(call, () => Promise.reject(new Error('asked')));
+    expect([text(result.record), repeated]).toEqual(['a!', true]);
+    expect(calls).toEqual(['read one']);
+  });
+
+  it('is told by the core where the copy trails', async () => {
+    reads = [record(1, 'a')];
+    writes = [{ ...done(3, 'a!?'), applied: version(2) }];
+    expect((await changes().run(call, grow)).repeated).toBe(true);
+  });
+
+  it('may find the key deleted since', async () => {
+    const tombstone = stampTombstone(ID, version(3));
+    writes = [{ outcome: 'done', record: tombstone, existed: true, applied: version(2) }];
+    expect(await changes().run(call, grow)).toMatchObject({ repeated: true, result: { record: tombstone } });
+  });
+
+  it('is none where the core alone tried twice', async () => {
+    reads = [record(1, 'a')];
+    writes = [{ ...done(3, 'b'), applied: version(2) }];
+    const { bytes, repeated } = await changes().run(CALL, grow);
+    expect([Buffer.from(bytes!).toString(), repeated]).toEqual(['a!', false]);
+  });
+});

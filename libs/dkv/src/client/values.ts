@@ -1,0 +1,69 @@
+/** Between the caller's values and the stored bytes: checks, encodes, decodes. */
+import { DkvError } from '../dkv.errors.js';
+import { type WriteResult } from '../model/peer-protocol.js';
+import { type KvRecord } from '../model/record.js';
+import { type Codec } from '../ports/codec.js';
+import { parseAs } from '../wire/validation.js';
+import { type KvPair, stampOf, stampOfRecord } from './kv-pair.js';
+
+export interface ValueRules {
+  readonly valueBytesMax: number;
+  /** A class of class-validator rules; only synchronous ones count. */
+  readonly validate?: new () => object;
+}
+
+export class Values<V> {
+  constructor(
+    private readonly codec: Codec<V>,
+    private readonly rules: ValueRules,
+  ) {}
+
+  /** @throws DkvError `DKV_INVALID_ARGUMENT` naming the field, `DKV_CODEC_FAILED`, `DKV_VALUE_TOO_LARGE` */
+  encode(key: string, value: V): Uint8Array {
+    const { validate, valueBytesMax } = this.rules;
+    if (validate) {
+      // What is stored is what was given: the checked copy is dropped.
+      parseAs(validate, value, 'DKV_INVALID_ARGUMENT', `The value of key ${JSON.stringify(key)}`);
+    }
+    const bytes = this.translate(key, 'encoded', () => this.codec.encode(value));
+    if (bytes.byteLength > valueBytesMax) {
+      throw new DkvError(
+        'DKV_VALUE_TOO_LARGE',
+        `The value of key ${JSON.stringify(key)} has ${bytes.byteLength} bytes encoded; valueBytesMax is ` +
+          `${valueBytesMax}. Split the value, or raise the option on every node.`,
+      );
+    }
+    return bytes;
+  }
+
+  /** @throws DkvError `DKV_CODEC_FAILED` */
+  decode({ key, value }: KvRecord): V {
+    return this.translate(key, 'decoded', () => this.codec.decode(value));
+  }
+
+  pairOf(record: KvRecord): KvPair<V> {
+    return { key: record.key, value: this.decode(record), ...stampOfRecord(record) };
+  }
+
+  /** What a write of `value`, encoded as `bytes`, made. Decoded only when a merger made something else of it. */
+  written(key: string, value: V, bytes: Uint8Array, result: WriteResult): KvPair<V> {
+    const { record, applied } = result;
+    const isOurs = applied === undefined || applied === record?.version;
+    return isOurs && Buffer.compare(record!.value, bytes) !== 0
+      ? this.pairOf(record!)
+      : { key, value, ...stampOf(result) };
+  }
+
+  private translate<T>(key: string, done: string, work: () => T): T {
+    try {
+      return work();
+    } catch (cause) {
+      throw new DkvError(
+        'DKV_CODEC_FAILED',
+        `The value of key ${JSON.stringify(key)} cannot be ${done} as ${this.codec.name}: ` +
+          `${cause instanceof Error ? cause.message : String(cause)}`,
+        { cause },
+      );
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/** What a write makes of the record that a round found: the one place where a strong key changes. */
+import { type WriteOperation } from '../model/peer-protocol.js';
+import { isVisible, type KvRecord, type RecordHeader, stampRecord, stampTombstone } from '../model/record.js';
+import { appliedIn, mayBeForgotten, NO_REQUESTS, withRequest } from '../model/request-window.js';
+import { NO_VERSION, type Version } from '../model/version.js';
+
+export type Decision =
+  /** Propose this record. */
+  | { readonly kind: 'write'; readonly record: KvRecord }
+  /** Nothing to write; `conflict` tells that the version expected is not there. */
+  | { readonly kind: 'keep'; readonly conflict: boolean }
+  /** The request took effect before, as this version. */
+  | { readonly kind: 'applied'; readonly version: Version }
+  /** An earlier attempt of the request took no effect: what is there is proposed again, to keep it so. */
+  | { readonly kind: 'absent' }
+  /** The request may have taken effect before: the record has forgotten requests as old as this one. */
+  | { readonly kind: 'forgotten' };
+
+/**
+ * Pure, so that a repeated round decides alike. `version` is the ballot of the round; `nowMs` the wall clock, for
+ * expiry and for people. `retry`: an earlier attempt may have been carried out by another node.
+ */
+export function decide(
+  operation: WriteOperation,
+  current: KvRecord | undefined,
+  { version, nowMs, retry }: { readonly version: Version; readonly nowMs: number; readonly retry: boolean },
+): Decision {
+  const { kind, id, value, ttlMs, expected, requestId } = operation;
+  const window = current?.requests ?? NO_REQUESTS;
+  const applied = kind === 'read' ? undefined : appliedIn(window, requestId);
+  if (applied) {
+    return { kind: 'applied', version: applied.version };
+  }
+  if (retry && kind !== 'read' && mayBeForgotten(window, requestId)) {
+    return { kind: 'forgotten' };
+  }
+  const visible = isVisible(current, nowMs);
+  const held = visible ? current!.version : NO_VERSION;
+  if (expected !== undefined && expected !== held) {
+    return { kind: 'keep', conflict: true };
+  }
+  const requests = withRequest(window, { id: requestId, version });
+  const expiresAtMs = ttlMs === 0 ? 0 : nowMs + ttlMs;
+  const stamp = { namespace: id.namespace, key: id.key, version, modifiedMs: nowMs, requests };
+  switch (kind) {
+    case 'read':
+      return { kind: 'keep', conflict: false };
+    case 'addOrUpdate':
+      return { kind: 'write', record: stampRecord({ ...stamp, tombstone: false, expiresAtMs, value }) };
+    case 'remove':
+      return current !== undefined && isRemovable(operation, current)
+        ? { kind: 'write', record: stampTombstone(id, version, { modifiedMs: nowMs, requests }) }
+        : { kind: 'keep', conflict: false };
+    case 'touch':
+      return visible
+        ? {
+            kind: 'write',
+            record: stampRecord({ ...stamp, tombstone: false, expiresAtMs, value: current!.value }),
+          }
+        : { kind: 'keep', conflict: false };
+  }
+}
+
+/** Whether a `remove` finds something to remove: a value, and where it says so an expired one, not one renewed since. */
+export function isRemovable(
+  { expiredByMs }: WriteOperation,
+  { tombstone, expiresAtMs }: RecordHeader,
+): boolean {
+  return !tombstone && (expiredByMs === undefined || (expiresAtMs !== 0 && expiresAtMs <= expiredByMs));
+}

@@ -1,0 +1,85 @@
+/** Linearizable reads: what a majority accepted last is returned; where none agrees, a round settles it first. */
+import { DkvError, isDkvError } from '../dkv.errors.js';
+import { majorityOf } from '../model/consistency.js';
+import { type RecordId } from '../model/key.js';
+import { type KvRecord } from '../model/record.js';
+import { type CoreContext } from '../processor/core-context.js';
+import { type Deadline } from '../processor/deadline.js';
+import { type RequestIds } from '../processor/request-ids.js';
+import { type Inspection } from './inspection.js';
+import { type StrongRouter } from './strong-router.js';
+
+/** A write under way is seen by some nodes a moment before others: looking again is cheaper than a round. */
+const LOOKS = 2;
+const PAUSE_MS = 2;
+const NO_BYTES = new Uint8Array(0);
+
+export class StrongReader {
+  constructor(
+    private readonly context: CoreContext,
+    private readonly inspection: Inspection,
+    private readonly router: StrongRouter,
+    private readonly requestIds: RequestIds,
+  ) {}
+
+  /**
+   * The record that the last write acknowledged before this read began left, or a later one; tombstones included.
+   * Returning the highest that some node accepted would be wrong: it may never be decided.
+   * @throws DkvError `DKV_QUORUM_NOT_REACHED`, `DKV_TIMEOUT`
+   */
+  async read(id: RecordId, deadline: Deadline): Promise<KvRecord | undefined> {
+    this.assertReachable(id);
+    const { random } = this.context;
+    let cause: unknown;
+    for (let look = 0; look < LOOKS && !deadline.over; look++) {
+      const found = await this.inspection.agreement(id, deadline);
+      if (found.agreed) {
+        return found.agreed.record;
+      }
+      ({ cause } = found);
+      await deadline.pause(PAUSE_MS * (0.5 + random.next()));
+    }
+    return this.round(id, deadline, cause);
+  }
+
+  private async round(id: RecordId, deadline: Deadline, cause: unknown): Promise<KvRecord | undefined> {
+    if (deadline.over) {
+      throw this.late(id, deadline, cause);
+    }
+    const operation = {
+      kind: 'read',
+      id,
+      value: NO_BYTES,
+      ttlMs: 0,
+      level: 'quorum',
+      requestId: this.requestIds.next(),
+    } as const;
+    try {
+      return (await this.router.write(operation, deadline)).record;
+    } catch (error) {
+      throw isDkvError(error, 'DKV_INDETERMINATE', 'DKV_NOT_APPLIED')
+        ? this.late(id, deadline, error)
+        : error;
+    }
+  }
+
+  private assertReachable({ partition, key }: RecordId): void {
+    const { view, telemetry } = this.context;
+    const reachable = view.reachable(partition);
+    const needed = majorityOf(view.copiesOf(partition));
+    if (reachable.length < needed) {
+      telemetry.quorumFailure('get');
+      throw new DkvError(
+        'DKV_QUORUM_NOT_REACHED',
+        `Reading key ${JSON.stringify(key)} needs ${needed} of the nodes ${view.listOf(partition).join(', ')}; only ` +
+          `${reachable.length} can be reached from ${view.selfId}.`,
+      );
+    }
+  }
+
+  private late({ key }: RecordId, { timeoutMs }: Deadline, cause: unknown): DkvError {
+    return new DkvError('DKV_TIMEOUT', `Reading key ${JSON.stringify(key)} took over ${timeoutMs} ms.`, {
+      cause,
+    });
+  }
+}

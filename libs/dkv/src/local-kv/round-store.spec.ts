@@ -1,0 +1,887 @@
+/** The rounds of strong keys in the repository: durable before the answer, hidden until they are committed. */
+import { describe, expect, it } from 'vitest';
+import { CapturedLog } from '../../testing/captured-log.js';
+import { rejected } from '../../testing/caught.js';
+import { microtasks } from '../../testing/microtasks.js';
+import { Incarnation } from '../../testing/simulation/incarnation.js';
+import { SimDisk } from '../../testing/simulation/sim-disk.js';
+import { SimRandom } from '../../testing/simulation/sim-random.js';
+import { SimScheduler } from '../../testing/simulation/sim-scheduler.js';
+import { simHome } from '../../testing/simulation/sim-store-engine.js';
+import { SimTrace } from '../../testing/simulation/trace.js';
+import { accept, learn, prepare } from '../consensus/rules.js';
+import { type RecordId } from '../model/key.js';
+import { type KvRecord, type RecordHeader, stampRecord, stampTombstone } from '../model/record.js';
+import { formatVersion, type Version } from '../model/version.js';
+import { type KeyRound, type LocalKvRepo, type RoundChange } from '../ports/local-kv-repo.js';
+import { bucketOf, recordKey, roundKey, UNSETTLED_RANGE, unsettledKey } from './disk-keys.js';
+import { EngineLocalKvRepo, type EngineLocalKvRepoOptions } from './engine-local-kv-repo.js';
+import { HashTree, TreeChanges } from './hash-tree.js';
+import { MemoryStoreEngine } from './memory-store-engine.js';
+import { digestOf } from './record-digest.js';
+import { type StoreOperation } from './store-engine.js';
+
+const IDENTITY = { nodeId: 'n1', partitions: 4, hashFunc: 'md5' };
+const PARTITION = 1;
+const NAMESPACE = 'carts';
+/** An accepted value of more is not kept beside the same committed one. */
+const TWICE_BYTES_MAX = 256;
+const UNSETTLED_MAX = 100_000;
+
+const idOf = (key: string): RecordId => ({ partition: PARTITION, namespace: NAMESPACE, key });
+const ID = idOf('k');
+
+function ballot(at: number): Version {
+  return at === 0 ? '' : formatVersion({ physicalMs: at, counter: 0, nodeId: 'n1', boot: 1 });
+}
+
+/** The record that was first proposed under ballot `at`. */
+function recordOf(key: string, at: number, bytes = 10): KvRecord {
+  const value = Buffer.alloc(bytes, at);
+  return stampRecord({
+    namespace: NAMESPACE,
+    key,
+    version: ballot(at),
+    tombstone: false,
+    expiresAtMs: 0,
+    value,
+  });
+}
+
+const tombstoneOf = (key: string, at: number): KvRecord =>
+  stampTombstone({ namespace: NAMESPACE, key }, ballot(at));
+
+/** A round in numbers: the versions and ballots at their moments. */
+function numbersOf({ committed, promised, accepted, floor }: KeyRound): object {
+  const number = (version: Version = '') => (version === '' ? 0 : Number.parseInt(version.slice(0, 12), 16));
+  expect(floor).toBe('');
+  return {
+    committed: number(committed?.version),
+    promised: number(promised),
+    accepted: [number(accepted?.ballot), number(accepted?.record.version)],
+  };
+}
+
+/** Remembers its batches, and stalls and fails as a test says; what is in it outlives the repository. */
+class BenchEngine extends MemoryStoreEngine {
+  readonly batches: (readonly StoreOperation[])[] = [];
+  batchError: Error | undefined;
+  readError: Error | undefined;
+  stall: Promise<void> | undefined;
+
+  override async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    if (this.readError) {
+      throw this.readError;
+    }
+    return super.get(key);
+  }
+
+  override async batch(operations: readonly StoreOperation[]): Promise<void> {
+    this.batches.push(operations);
+    await this.stall;
+    if (this.batchError) {
+      throw this.batchError;
+    }
+    await super.batch(operations);
+  }
+
+  override async close(): Promise<void> {}
+}
+
+class Bench {
+  readonly engine = new BenchEngine();
+  repo!: EngineLocalKvRepo;
+
+  static async open(options: Partial<EngineLocalKvRepoOptions> = {}): Promise<Bench> {
+    const bench = new Bench();
+    await bench.reopen(options);
+    return bench;
+  }
+
+  async reopen(options: Partial<EngineLocalKvRepoOptions> = {}): Promise<void> {
+    await this.repo?.close();
+    const home = { where: '/data/n1', open: async () => this.engine, release: () => undefined };
+    const defaults = { durability: 'fsync', pendingBytesMax: 1e9, cacheBytesMax: 0 } as const;
+    this.repo = new EngineLocalKvRepo(home, { ...defaults, logger: new CapturedLog(), ...options });
+    await this.repo.open(IDENTITY);
+  }
+
+  change(key: string, change: RoundChange): Promise<void> {
+    return this.repo.updateRound(idOf(key), () => change);
+  }
+
+  accept(record: KvRecord, under = record.version): Promise<void> {
+    return this.change(record.key, { promised: under, accepted: { ballot: under, record } });
+  }
+
+  async round(key = 'k'): Promise<object> {
+    return numbersOf(await this.repo.getRound(idOf(key)));
+  }
+
+  get unsettled(): string[] {
+    return [...this.repo.unsettled()].map(({ key }) => key);
+  }
+
+  /** What a reader sees of a key, by every way there is. */
+  async shown(
+    key = 'k',
+  ): Promise<{ version: Version | undefined; header: Version | undefined; listed: boolean }> {
+    const record = await this.repo.get(idOf(key));
+    const header = await this.repo.getNoValue(idOf(key));
+    const listed = (await headersOf(this.repo)).some((one) => one.key === key);
+    return { version: record?.version, header: header?.version, listed };
+  }
+
+  /** Holds batches up until the function it gives is called. */
+  holdUp(): () => void {
+    let release!: () => void;
+    this.engine.stall = new Promise((resolve) => (release = resolve));
+    return release;
+  }
+
+  async marks(): Promise<number> {
+    let count = 0;
+    for await (const entry of this.engine.iterate(UNSETTLED_RANGE)) {
+      count += entry.key.byteLength > 0 ? 1 : 0;
+    }
+    return count;
+  }
+
+  async bytesAt(key: Uint8Array): Promise<number> {
+    return (await this.engine.get(key))?.byteLength ?? 0;
+  }
+}
+
+async function headersOf(repo: LocalKvRepo): Promise<RecordHeader[]> {
+  const headers: RecordHeader[] = [];
+  for await (const header of repo.getAllNoValue({ partition: PARTITION })) {
+    headers.push(header);
+  }
+  return headers;
+}
+
+/** Tree and counters are those of the records that readers see. */
+async function assertInStep(repo: LocalKvRepo, message = ''): Promise<void> {
+  const headers = await headersOf(repo);
+  const changes = new TreeChanges();
+  headers.forEach((header) => changes.toggle(PARTITION, bucketOf(header), digestOf(header)));
+  const recomputed = new HashTree();
+  recomputed.apply(changes);
+  expect(repo.getTree(PARTITION), message).toEqual(recomputed.digests(PARTITION));
+  const tombstones = headers.filter(({ tombstone }) => tombstone).length;
+  expect(repo.metrics(), message).toMatchObject({ keys: headers.length - tombstones, tombstones });
+}
+
+describe.each([
+  ['without a cache', 0],
+  ['with a cache', 1_000_000],
+])('a round, %s,', (_, cacheBytesMax) => {
+  it('of a key that nobody wrote is empty', async () => {
+    const { repo } = await Bench.open({ cacheBytesMax });
+    expect(await repo.getRound(ID)).toEqual({
+      committed: undefined,
+      promised: '',
+      accepted: undefined,
+      floor: '',
+    });
+  });
+
+  it('keeps what it is given, and of the rest what it had; so after a restart', async () => {
+    const bench = await Bench.open({ cacheBytesMax });
+    const steps: [RoundChange, object][] = [
+      [{ promised: ballot(2) }, { committed: 0, promised: 2, accepted: [0, 0] }],
+      [
+        { accepted: { ballot: ballot(2), record: recordOf('k', 2) } },
+        { committed: 0, promised: 2, accepted: [2, 2] },
+      ],
+      [{ promised: ballot(4) }, { committed: 0, promised: 4, accepted: [2, 2] }],
+      [{ committed: recordOf('k', 2) }, { committed: 2, promised: 4, accepted: [2, 2] }],
+      [
+        { accepted: { ballot: ballot(4), record: recordOf('k', 2) } },
+        { committed: 2, promised: 4, accepted: [4, 2] },
+      ],
+      [
+        { promised: ballot(6), accepted: { ballot: ballot(5), record: recordOf('k', 5) } },
+        { committed: 2, promised: 6, accepted: [5, 5] },
+      ],
+      // Learnt from another node, above what was accepted here.
+      [{ committed: recordOf('k', 7) }, { committed: 7, promised: 6, accepted: [5, 5] }],
+    ];
+    for (const [change, expected] of steps) {
+      await bench.change('k', change);
+      expect(await bench.round()).toEqual(expected);
+      await bench.reopen({ cacheBytesMax });
+      expect(await bench.round()).toEqual(expected);
+    }
+  });
+
+  it.each([0, 1, TWICE_BYTES_MAX, TWICE_BYTES_MAX + 1, 100_000])(
+    'has its records whole, of %i bytes, accepted and committed',
+    async (bytes) => {
+      const bench = await Bench.open({ cacheBytesMax });
+      const [one, two] = [recordOf('k', 1, bytes), recordOf('k', 2, bytes)];
+      await bench.accept(one);
+      await bench.repo.settle(ID, ballot(1));
+      const settled = await bench.repo.getRound(ID);
+      expect(plain(settled.committed!)).toEqual(plain(one));
+      expect(plain(settled.accepted!.record)).toEqual(plain(one));
+      await bench.accept(two);
+      await bench.reopen({ cacheBytesMax });
+      const { committed, accepted } = await bench.repo.getRound(ID);
+      expect(plain(committed!)).toEqual(plain(one));
+      expect(plain(accepted!.record)).toEqual(plain(two));
+    },
+  );
+
+  it('is a copy: what a caller does to it changes nothing', async () => {
+    const bench = await Bench.open({ cacheBytesMax });
+    const given = recordOf('k', 1);
+    await bench.accept(given);
+    given.value.fill(0xff);
+    (await bench.repo.getRound(ID)).accepted!.record.value.fill(0xff);
+    await bench.repo.updateRound(ID, ({ accepted }) => void accepted!.record.value.fill(0xff));
+    await bench.repo.settle(ID, ballot(1));
+    (await bench.repo.getRound(ID)).committed!.value.fill(0xff);
+    const expected = [...recordOf('k', 1).value];
+    const { committed, accepted } = await bench.repo.getRound(ID);
+    expect([...committed!.value]).toEqual(expected);
+    expect([...accepted!.record.value]).toEqual(expected);
+    expect([...(await bench.repo.get(ID))!.value]).toEqual(expected);
+  });
+
+  it('that its change leaves alone is not written', async () => {
+    const bench = await Bench.open({ cacheBytesMax });
+    await bench.change('k', { promised: ballot(2) });
+    const before = bench.engine.batches.length;
+    await bench.repo.updateRound(ID, () => undefined);
+    expect(bench.engine.batches).toHaveLength(before);
+  });
+});
+
+function plain(record: KvRecord): object {
+  return { ...record, value: Buffer.from(record.value).toString('hex') };
+}
+
+describe('an accepted record', () => {
+  it('is shown to no reader, and counts nowhere', async () => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 1));
+    expect(await bench.shown()).toEqual({ version: undefined, header: undefined, listed: false });
+    expect(bench.repo.metrics()).toMatchObject({ keys: 0, tombstones: 0 });
+    await assertInStep(bench.repo);
+    await bench.reopen();
+    expect(await bench.shown()).toEqual({ version: undefined, header: undefined, listed: false });
+    await assertInStep(bench.repo);
+  });
+
+  it('leaves in sight what was committed before it', async () => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 1));
+    await bench.repo.settle(ID, ballot(1));
+    await bench.accept(tombstoneOf('k', 2));
+    expect(await bench.shown()).toEqual({ version: ballot(1), header: ballot(1), listed: true });
+    expect(await bench.repo.checkTombstone(ID)).toBeUndefined();
+    await assertInStep(bench.repo);
+  });
+
+  it('that gives way to another is shown by nobody ever', async () => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 1));
+    await bench.accept(recordOf('k', 2));
+    await bench.repo.settle(ID, ballot(1));
+    expect(await bench.repo.get(ID)).toBeUndefined();
+    await bench.repo.settle(ID, ballot(2));
+    expect(await bench.repo.get(ID)).toMatchObject({ version: ballot(2) });
+    await assertInStep(bench.repo);
+  });
+});
+
+describe('settle', () => {
+  it.each<[string, { committed: number; accepted: number; settled: number }, shown: number]>([
+    ['shows what was accepted', { committed: 0, accepted: 5, settled: 5 }, 5],
+    ['shows it in the place of what was committed', { committed: 3, accepted: 5, settled: 5 }, 5],
+    ['of an older version changes nothing', { committed: 3, accepted: 5, settled: 4 }, 3],
+    ['of a version that never came changes nothing', { committed: 3, accepted: 5, settled: 6 }, 3],
+    ['of what is committed changes nothing', { committed: 3, accepted: 3, settled: 3 }, 3],
+    ['of what was overtaken by a newer one changes nothing', { committed: 7, accepted: 5, settled: 5 }, 7],
+    ['of a key that has no round changes nothing', { committed: 0, accepted: 0, settled: 5 }, 0],
+  ])('%s: %j', async (_, { committed, accepted, settled }, shown) => {
+    const bench = await Bench.open();
+    if (accepted) {
+      await bench.accept(recordOf('k', accepted));
+    }
+    if (committed) {
+      await bench.change('k', { committed: recordOf('k', committed) });
+    }
+    await bench.repo.settle(ID, ballot(settled));
+    await bench.repo.settle(ID, ballot(settled));
+    const expected = ballot(shown) || undefined;
+    expect(await bench.repo.get(ID).then((record) => record?.version)).toBe(expected);
+    await bench.reopen();
+    expect(await bench.shown()).toEqual({ version: expected, header: expected, listed: shown > 0 });
+    await assertInStep(bench.repo);
+  });
+
+  it('of a record that was proposed again goes by its version, not by its ballot', async () => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 2), ballot(9));
+    await bench.repo.settle(ID, ballot(9));
+    expect(await bench.repo.get(ID)).toBeUndefined();
+    await bench.repo.settle(ID, ballot(2));
+    expect(await bench.repo.get(ID)).toMatchObject({ version: ballot(2) });
+    expect(await bench.round()).toEqual({ committed: 2, promised: 9, accepted: [9, 2] });
+  });
+
+  it('of a tombstone takes the value out of sight and out of the count', async () => {
+    const bench = await Bench.open();
+    for (const record of [recordOf('k', 1), tombstoneOf('k', 2)]) {
+      await bench.accept(record);
+      await bench.repo.settle(ID, record.version);
+    }
+    expect(await bench.repo.checkTombstone(ID)).toBe(ballot(2));
+    await bench.reopen();
+    expect(bench.repo.metrics()).toMatchObject({ keys: 0, tombstones: 1 });
+    await assertInStep(bench.repo);
+  });
+
+  it.each([0, 1_000_000])(
+    'shows the record before it is on the disk (%i bytes of cache)',
+    async (cacheBytesMax) => {
+      const bench = await Bench.open({ cacheBytesMax });
+      await bench.accept(recordOf('k', 1));
+      await bench.repo.settle(ID, ballot(1));
+      await bench.accept(recordOf('k', 2));
+      const onDisk = () =>
+        bench.engine.get(recordKey(ID)).then((bytes) => Buffer.from(bytes!).toString('latin1'));
+      const release = bench.holdUp();
+      await bench.repo.settle(ID, ballot(2));
+      expect(await bench.repo.get(ID)).toMatchObject({ version: ballot(2) });
+      expect(await bench.repo.getNoValue(ID)).toMatchObject({ version: ballot(2) });
+      expect(await onDisk()).toContain(ballot(1));
+      release();
+      // Behind it in the queue of the key.
+      await bench.repo.updateRound(ID, () => undefined);
+      expect(await onDisk()).toContain(ballot(2));
+      expect(await bench.repo.get(ID)).toMatchObject({ version: ballot(2) });
+      await assertInStep(bench.repo);
+    },
+  );
+
+  it('that the disk failed to keep leaves the record in sight: readers never go back', async () => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 1));
+    bench.engine.batchError = new Error('EIO');
+    await bench.repo.settle(ID, ballot(1));
+    await microtasks();
+    expect(bench.repo.failure).toBeDefined();
+    expect(await bench.repo.get(ID)).toMatchObject({ version: ballot(1) });
+    bench.engine.batchError = undefined;
+    await bench.reopen();
+    // Nothing is lost: it is still accepted, and still to be settled.
+    expect(await bench.round()).toEqual({ committed: 0, promised: 1, accepted: [1, 1] });
+    expect(bench.unsettled).toEqual(['k']);
+    await bench.repo.settle(ID, ballot(1));
+    expect(await bench.repo.get(ID)).toMatchObject({ version: ballot(1) });
+  });
+
+  it.each([
+    [TWICE_BYTES_MAX, true],
+    [TWICE_BYTES_MAX + 1, false],
+    [100_000, false],
+  ])('of a value of %i bytes keeps it twice: %s', async (bytes, twice) => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 1, bytes));
+    const before = await bench.bytesAt(roundKey(ID));
+    expect(before).toBeGreaterThan(bytes);
+    await bench.repo.settle(ID, ballot(1));
+    await bench.repo.updateRound(ID, () => undefined);
+    const after = await bench.bytesAt(roundKey(ID));
+    expect(after === before).toBe(twice);
+    expect(after < 200).toBe(!twice);
+    expect(await bench.bytesAt(recordKey(ID))).toBeGreaterThan(bytes);
+  });
+
+  it('a large value, once left out, comes back into the round before the next one takes its place', async () => {
+    const bench = await Bench.open();
+    const large = recordOf('k', 1, 10_000);
+    await bench.accept(large);
+    await bench.repo.settle(ID, ballot(1));
+    await bench.change('k', { promised: ballot(3) });
+    // A newer one is learnt; what was accepted here is still the old one.
+    await bench.change('k', { committed: recordOf('k', 4, 10_000) });
+    await bench.reopen();
+    const { accepted } = await bench.repo.getRound(ID);
+    expect(plain(accepted!.record)).toEqual(plain(large));
+  });
+});
+
+describe('the keys with an open round', () => {
+  it.each<[string, RoundChange[], boolean]>([
+    ['a promise opens none', [{ promised: ballot(1) }], false],
+    ['an accepted record does', [{ accepted: acceptedAt(1) }], true],
+    ['that is committed does not', [{ accepted: acceptedAt(1) }, { committed: recordOf('k', 1) }], false],
+    ['that is committed at once does not', [{ accepted: acceptedAt(1), committed: recordOf('k', 1) }], false],
+    [
+      'that is overtaken by a commit does not',
+      [{ accepted: acceptedAt(1) }, { committed: recordOf('k', 2) }],
+      false,
+    ],
+    [
+      'above a commit does',
+      [{ accepted: acceptedAt(1), committed: recordOf('k', 1) }, { accepted: acceptedAt(2) }],
+      true,
+    ],
+    [
+      'that is the committed one, proposed again, does not',
+      [
+        { accepted: acceptedAt(1), committed: recordOf('k', 1) },
+        { accepted: { ballot: ballot(5), record: recordOf('k', 1) } },
+      ],
+      false,
+    ],
+    [
+      'that took the place of another one does',
+      [{ accepted: acceptedAt(1) }, { accepted: acceptedAt(2) }],
+      true,
+    ],
+    ['a commit without a round opens none', [{ committed: recordOf('k', 1) }], false],
+  ])('%s', async (_, changes, open) => {
+    const bench = await Bench.open();
+    for (const change of changes) {
+      await bench.change('k', change);
+    }
+    expect([bench.unsettled, await bench.marks()]).toEqual(open ? [['k'], 1] : [[], 0]);
+    await bench.reopen();
+    expect([bench.unsettled, await bench.marks()]).toEqual(open ? [['k'], 1] : [[], 0]);
+  });
+
+  function acceptedAt(at: number) {
+    return { ballot: ballot(at), record: recordOf('k', at) };
+  }
+
+  it('are named as they are, whatever is in the name, also after a restart', async () => {
+    const bench = await Bench.open();
+    const ids = [
+      { partition: 0, namespace: 'n', key: 'a\0b' },
+      { partition: 3, namespace: 'é', key: '__proto__' },
+      { partition: 3, namespace: 'n', key: '\u{1f642}'.repeat(256) },
+    ];
+    for (const id of ids) {
+      const record = stampRecord({ ...recordOf(id.key, 1), namespace: id.namespace });
+      await bench.repo.updateRound(id, () => ({ accepted: { ballot: ballot(1), record } }));
+    }
+    expect([...bench.repo.unsettled()]).toEqual(ids);
+    await bench.reopen();
+    expect(new Set(bench.repo.unsettled())).toEqual(new Set(ids));
+  });
+
+  it('come oldest first', async () => {
+    const bench = await Bench.open();
+    for (const key of ['c', 'a', 'b']) {
+      await bench.accept(recordOf(key, 1));
+    }
+    await bench.repo.settle(idOf('a'), ballot(1));
+    await bench.repo.updateRound(idOf('a'), () => undefined);
+    await bench.accept(recordOf('a', 2));
+    expect(bench.unsettled).toEqual(['c', 'b', 'a']);
+  });
+
+  it('are in one batch with their round', async () => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 1));
+    await bench.repo.settle(ID, ballot(1));
+    await bench.repo.updateRound(ID, () => undefined);
+    const kindsOf = (operations: readonly StoreOperation[]) =>
+      operations.flatMap(({ type, key }) =>
+        Buffer.compare(key, roundKey(ID)) === 0
+          ? `${type} round`
+          : Buffer.compare(key, unsettledKey(ID)) === 0
+            ? `${type} mark`
+            : Buffer.compare(key, recordKey(ID)) === 0
+              ? `${type} record`
+              : [],
+      );
+    expect(bench.engine.batches.map(kindsOf)).toEqual([
+      ['put round', 'put mark'],
+      ['put round', 'put record', 'del mark'],
+    ]);
+  });
+
+  it('are bounded: then no other key may be accepted, and those that are open go on', async () => {
+    const bench = new Bench();
+    const operations = Array.from({ length: UNSETTLED_MAX }, (_, at): StoreOperation => {
+      return { type: 'put', key: unsettledKey(idOf(`k${at}`)), value: new Uint8Array(0) };
+    });
+    await bench.engine.batch(operations);
+    await bench.reopen();
+    const error = await rejected(bench.accept(recordOf('other', 1)));
+    expect(error.code).toBe('DKV_OVERLOADED');
+    expect(error.message).toMatch(/100000 keys of \/data\/n1/);
+    expect(await bench.round('other')).toEqual({ committed: 0, promised: 0, accepted: [0, 0] });
+    await bench.change('other', { promised: ballot(1), committed: recordOf('other', 1) });
+    await bench.accept(recordOf('k5', 1));
+    await bench.repo.settle(idOf('k5'), ballot(1));
+    await bench.repo.updateRound(idOf('k5'), () => undefined);
+    await bench.accept(recordOf('other', 2));
+    expect(bench.repo.failure).toBeUndefined();
+  });
+});
+
+describe('changes of one key', () => {
+  it('follow each other, each seeing what the one before left', async () => {
+    const bench = await Bench.open();
+    const seen: object[] = [];
+    await Promise.all(
+      Array.from({ length: 200 }, (_, at) =>
+        bench.repo.updateRound(ID, (round) => {
+          seen.push(numbersOf(round));
+          return { promised: ballot(at + 1) };
+        }),
+      ),
+    );
+    expect(seen).toEqual(
+      Array.from({ length: 200 }, (_, at) => ({ committed: 0, promised: at, accepted: [0, 0] })),
+    );
+  });
+
+  it('of its record and of its round take turns', async () => {
+    const bench = await Bench.open();
+    const order: string[] = [];
+    const release = bench.holdUp();
+    const works = [
+      bench.repo.updateRound(ID, () => {
+        order.push('round');
+        return { promised: ballot(1), committed: recordOf('k', 1) };
+      }),
+      bench.repo.update(ID, (current) => {
+        order.push(`record, upon ${current?.version}`);
+        return recordOf('k', 2);
+      }),
+      bench.repo.updateRound(ID, ({ committed }) => {
+        order.push(`round, upon ${committed?.version}`);
+        return undefined;
+      }),
+    ];
+    await microtasks();
+    expect(order).toEqual(['round']);
+    release();
+    await Promise.all(works);
+    expect(order).toEqual(['round', `record, upon ${ballot(1)}`, `round, upon ${ballot(2)}`]);
+    await assertInStep(bench.repo);
+  });
+
+  it('wait for a settle that shows its record already, and see it', async () => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 1));
+    const release = bench.holdUp();
+    await bench.repo.settle(ID, ballot(1));
+    let seen: object | undefined;
+    const update = bench.repo.updateRound(ID, (round) => void (seen = numbersOf(round)));
+    await microtasks();
+    expect(seen).toBeUndefined();
+    release();
+    await update;
+    expect(seen).toEqual({ committed: 1, promised: 1, accepted: [1, 1] });
+  });
+
+  it('do not wait for those of another key', async () => {
+    const bench = await Bench.open();
+    const release = bench.holdUp();
+    const waiting = bench.change('k', { promised: ballot(1) });
+    await microtasks();
+    const seen: string[] = [];
+    await bench.repo.updateRound(idOf('l'), () => void seen.push('l'));
+    expect(seen).toEqual(['l']);
+    release();
+    await waiting;
+  });
+
+  it('are not done before they are on the disk', async () => {
+    const bench = await Bench.open();
+    const release = bench.holdUp();
+    let done = false;
+    const promise = bench.change('k', { promised: ballot(1) }).then(() => (done = true));
+    await microtasks();
+    expect(done).toBe(false);
+    release();
+    await promise;
+  });
+});
+
+describe('a change that is refused', () => {
+  it('because it threw stores nothing', async () => {
+    const bench = await Bench.open();
+    await bench.change('k', { promised: ballot(1) });
+    const thrown = new Error('of the test');
+    const changing = bench.repo.updateRound(ID, () => {
+      throw thrown;
+    });
+    await expect(changing).rejects.toBe(thrown);
+    expect(await bench.round()).toEqual({ committed: 0, promised: 1, accepted: [0, 0] });
+    await bench.change('k', { promised: ballot(2) });
+  });
+
+  it.each<[string, RoundChange, object]>([
+    ['older than what is committed', { committed: recordOf('k', 2) }, { code: 'DKV_CORRUPT_RECORD' }],
+    [
+      'of the same version and other content',
+      { committed: recordOf('k', 3, 11) },
+      { code: 'DKV_CORRUPT_RECORD' },
+    ],
+    [
+      'with a wrong checksum',
+      { committed: { ...recordOf('k', 4), checksum: 1 } },
+      { code: 'DKV_CORRUPT_RECORD' },
+    ],
+    ['of another key', { committed: recordOf('l', 4) }, { name: 'TypeError' }],
+  ])('because its committed record is %s stores nothing of it', async (_, change, error) => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('k', 3));
+    await bench.repo.settle(ID, ballot(3));
+    await expect(bench.change('k', { promised: ballot(9), ...change })).rejects.toMatchObject(error);
+    expect(await bench.round()).toEqual({ committed: 3, promised: 3, accepted: [3, 3] });
+    expect(bench.repo.failure).toBeUndefined();
+  });
+
+  it.each<[string, RecordId, object]>([
+    ['partition', { ...ID, partition: 4 }, { name: 'TypeError' }],
+    ['namespace', { ...ID, namespace: '' }, { name: 'TypeError' }],
+    ['key', { ...ID, key: '' }, { code: 'DKV_INVALID_KEY' }],
+  ])('because of its %s never runs', async (_, id, error) => {
+    const { repo } = await Bench.open();
+    let runs = 0;
+    await expect(repo.updateRound(id, () => void runs++)).rejects.toMatchObject(error);
+    await expect(repo.getRound(id)).rejects.toMatchObject(error);
+    await expect(repo.settle(id, ballot(1))).rejects.toMatchObject(error);
+    expect(runs).toBe(0);
+  });
+
+  it('because the store is closed says so', async () => {
+    const { repo } = await Bench.open();
+    await repo.close();
+    for (const work of [
+      repo.getRound(ID),
+      repo.updateRound(ID, () => undefined),
+      repo.settle(ID, ballot(1)),
+    ]) {
+      expect((await rejected(work)).code).toBe('DKV_NOT_READY');
+    }
+    expect([...repo.unsettled()]).toEqual([]);
+  });
+});
+
+describe('when the disk fails', () => {
+  it.each([0, 1_000_000])(
+    'nothing of the change is in force, and no more are taken (%i bytes of cache)',
+    async (cacheBytesMax) => {
+      const bench = await Bench.open({ cacheBytesMax });
+      await bench.change('k', { promised: ballot(1) });
+      bench.engine.batchError = new Error('ENOSPC');
+      expect((await rejected(bench.accept(recordOf('k', 2)))).code).toBe('DKV_STORAGE_FAILED');
+      expect(await bench.round()).toEqual({ committed: 0, promised: 1, accepted: [0, 0] });
+      expect(bench.unsettled).toEqual([]);
+      for (const work of [bench.change('k', { promised: ballot(3) }), bench.repo.settle(ID, ballot(2))]) {
+        expect((await rejected(work)).code).toBe('DKV_READ_ONLY');
+      }
+      expect(bench.repo.failure).toMatchObject({ code: 'DKV_STORAGE_FAILED' });
+    },
+  );
+
+  it('to read, it is told and the node goes on', async () => {
+    const bench = await Bench.open();
+    bench.engine.readError = new Error('EIO');
+    let runs = 0;
+    expect((await rejected(bench.repo.getRound(ID))).code).toBe('DKV_STORAGE_FAILED');
+    expect((await rejected(bench.repo.updateRound(ID, () => void runs++))).code).toBe('DKV_STORAGE_FAILED');
+    expect(runs).toBe(0);
+    bench.engine.readError = undefined;
+    await bench.change('k', { promised: ballot(1) });
+  });
+
+  it.each<[string, (bench: Bench) => Promise<void>]>([
+    [
+      'a round that is damaged',
+      async ({ engine }) =>
+        engine.batch([{ type: 'put', key: roundKey(ID), value: Buffer.from('no round') }]),
+    ],
+    [
+      "another key's round",
+      async ({ engine }) => {
+        const value = (await engine.get(roundKey(idOf('l'))))!;
+        await engine.batch([{ type: 'put', key: roundKey(ID), value }]);
+      },
+    ],
+    [
+      'a round whose record is gone',
+      async ({ engine }) => engine.batch([{ type: 'del', key: recordKey(ID) }]),
+    ],
+  ])('and has %s, the key and the remedy are named', async (_, damage) => {
+    const bench = await Bench.open();
+    await bench.accept(recordOf('l', 1));
+    await bench.accept(recordOf('k', 1, 10_000));
+    await bench.repo.settle(ID, ballot(1));
+    await bench.repo.updateRound(ID, () => undefined);
+    await damage(bench);
+    await bench.reopen();
+    const error = await rejected(bench.repo.getRound(ID));
+    expect(error.code).toBe('DKV_CORRUPT_RECORD');
+    expect(error.message).toMatch(/"k".*\/data\/n1.*Remove this node's data folder/);
+    expect(await bench.round('l')).toEqual({ committed: 0, promised: 1, accepted: [1, 1] });
+  });
+});
+
+interface Crash {
+  readonly durability: 'wal' | 'fsync';
+  /** The power goes too, not the process alone. */
+  readonly power: boolean;
+}
+
+/** What the rounds of one key must still know, as numbers. */
+interface Known {
+  promised: Version;
+  accepted: Version;
+  learnt: Version;
+}
+
+/** A node that takes part in rounds, crashes and comes back, four times; what it lost. */
+async function crashes(seed: number, { durability, power }: Crash): Promise<string[]> {
+  const scheduler = new SimScheduler();
+  const random = new SimRandom(seed);
+  const disk = new SimDisk({ scheduler, trace: new SimTrace(), random: random.fork('disk'), name: 'n1' });
+  const known = new Map<string, Known>();
+  const lost: string[] = [];
+  let incarnation = new Incarnation('n1', 1);
+  let at = 0;
+  let answers = 0;
+  for (let life = 0; life < 4; life++) {
+    disk.setFaults({ writeErrorRate: 0.01, syncErrorRate: 0.01 });
+    const options = { durability, pendingBytesMax: 1e9, cacheBytesMax: 3_000, logger: new CapturedLog() };
+    const repo = new EngineLocalKvRepo(simHome(disk, incarnation), options);
+    await scheduler.settle(repo.open(IDENTITY));
+    await scheduler.settle(compare(repo, known, lost, `seed ${seed}, life ${life}`));
+    const client = async (): Promise<void> => {
+      while (repo.failure === undefined) {
+        await act(repo).then(
+          () => answers++,
+          () => undefined,
+        );
+      }
+    };
+    const act = async (of: LocalKvRepo): Promise<void> => {
+      const id = idOf(`k${random.int(6)}`);
+      const now = ballot(++at);
+      const record = random.chance(0.2)
+        ? tombstoneOf(id.key, at)
+        : recordOf(id.key, at, random.pick([1, 2_000]));
+      const before = await of.getRound(id);
+      if (random.chance(0.2) && before.accepted) {
+        return of.settle(id, before.accepted.record.version);
+      }
+      const rule = random.pick([
+        (round: KeyRound) => prepare(round, now).change,
+        (round: KeyRound) => accept(round, now, record, '').change,
+        (round: KeyRound) => learn(round, record),
+      ]);
+      let change: RoundChange | undefined;
+      await of.updateRound(id, (round) => (change = rule(round)));
+      note(known, id.key, change);
+    };
+    for (let clients = 0; clients < 4; clients++) {
+      void client();
+    }
+    await scheduler.runFor(random.between(0, 25));
+    incarnation.kill();
+    incarnation = incarnation.next();
+    if (power) {
+      disk.losePower();
+    }
+  }
+  expect(answers).toBeGreaterThan(0);
+  return lost;
+}
+
+/** It is acknowledged: from now on the key must know this. */
+function note(known: Map<string, Known>, key: string, change: RoundChange | undefined): void {
+  const before = known.get(key) ?? { promised: '', accepted: '', learnt: '' };
+  const later = (one: Version, two: Version = '') => (two > one ? two : one);
+  known.set(key, {
+    promised: later(before.promised, change?.promised),
+    accepted: later(before.accepted, change?.accepted?.ballot),
+    learnt: later(before.learnt, change?.committed?.version),
+  });
+}
+
+async function compare(
+  repo: LocalKvRepo,
+  known: ReadonlyMap<string, Known>,
+  lost: string[],
+  when: string,
+): Promise<void> {
+  await assertInStep(repo, when);
+  const open: string[] = [];
+  for (let number = 0; number < 6; number++) {
+    const key = `k${number}`;
+    const { promised, accepted, committed } = await repo.getRound(idOf(key));
+    const must = known.get(key) ?? { promised: '', accepted: '', learnt: '' };
+    const has = { promised, accepted: accepted?.ballot ?? '', learnt: committed?.version ?? '' };
+    for (const what of ['promised', 'accepted', 'learnt'] as const) {
+      if (has[what] < must[what]) {
+        lost.push(`${when}: ${key} ${what} ${must[what]}, and has ${has[what]}`);
+      }
+    }
+    expect(await repo.get(idOf(key)), when).toEqual(committed);
+    if (accepted && accepted.record.version > (committed?.version ?? '')) {
+      open.push(key);
+    }
+  }
+  expect([...repo.unsettled()].map(({ key }) => key).sort(), when).toEqual(open);
+}
+
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+
+describe('after a crash', { timeout: 60_000 }, () => {
+  it.each<Crash>([
+    { durability: 'wal', power: false },
+    { durability: 'fsync', power: false },
+    { durability: 'fsync', power: true },
+  ])('all that was answered is there, marks, trees and counters fit it: %j (seeded)', async (crash) => {
+    for (const seed of SEEDS) {
+      expect(await crashes(seed, crash)).toEqual([]);
+    }
+  });
+
+  it('of the machine, with durability wal, answers are lost: the disk tells them apart (seeded)', async () => {
+    const lost = await Promise.all(SEEDS.map((seed) => crashes(seed, { durability: 'wal', power: true })));
+    expect(lost.flat().length).toBeGreaterThan(0);
+  });
+
+  it('a record that was settled and shown is not lost, though its settle may be', async () => {
+    for (const seed of SEEDS) {
+      const scheduler = new SimScheduler();
+      const random = new SimRandom(seed);
+      const disk = new SimDisk({ scheduler, trace: new SimTrace(), random, name: 'n1' });
+      const options = {
+        durability: 'fsync',
+        pendingBytesMax: 1e9,
+        cacheBytesMax: 0,
+        logger: new CapturedLog(),
+      } as const;
+      const before = new Incarnation('n1', 1);
+      const repo = new EngineLocalKvRepo(simHome(disk, before), options);
+      await scheduler.settle(repo.open(IDENTITY));
+      const record = recordOf('k', 1, 2_000);
+      const change = { promised: ballot(1), accepted: { ballot: ballot(1), record } };
+      await scheduler.settle(repo.updateRound(ID, () => change));
+      await scheduler.settle(repo.settle(ID, ballot(1)));
+      expect(await scheduler.settle(repo.get(ID))).toMatchObject({ version: ballot(1) });
+      before.kill();
+      disk.losePower();
+
+      const after = new EngineLocalKvRepo(simHome(disk, before.next()), options);
+      await scheduler.settle(after.open(IDENTITY));
+      const round = await scheduler.settle(after.getRound(ID));
+      expect(plain(round.accepted!.record), `seed ${seed}`).toEqual(plain(record));
+      expect([...after.unsettled()], `seed ${seed}`).toEqual(round.committed ? [] : [ID]);
+    }
+  });
+});

@@ -1,0 +1,51 @@
+/** What the parts of a repository share: the open store, its locks, its limits and its name in messages. */
+import { DkvError } from '../dkv.errors.js';
+import { type RecordId } from '../model/key.js';
+import { type RecordHeader } from '../model/record.js';
+import { KeyLocks } from '../model/key-locks.js';
+import { type OpenStore } from './open-store.js';
+
+/** What a put adds in a batch beside its content: key, digest, counters. */
+export const WRITE_OVERHEAD_BYTES = 200;
+
+export class StoreAccess {
+  readonly locks = new KeyLocks();
+  current: OpenStore | undefined;
+  partitions = 0;
+
+  /** `where` is the folder, for messages. */
+  constructor(readonly where: string) {}
+
+  /** @throws DkvError `DKV_NOT_READY` */
+  get store(): OpenStore {
+    if (!this.current) {
+      throw new DkvError('DKV_NOT_READY', `The store in ${this.where} is not open.`);
+    }
+    return this.current;
+  }
+
+  /** What `decode` gives, if it is of `id`: a sound record in another's place is damage too. */
+  decoded<T extends Pick<RecordHeader, 'namespace' | 'key'>>(id: RecordId, decode: () => T): T {
+    const place = `key ${JSON.stringify(id.key)} (namespace ${id.namespace}, partition ${id.partition})`;
+    let record: T;
+    try {
+      record = decode();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new DkvError('DKV_CORRUPT_RECORD', `At ${place}: ${reason}`, { cause: error });
+    }
+    if (record.namespace !== id.namespace || record.key !== id.key) {
+      throw new DkvError(
+        'DKV_CORRUPT_RECORD',
+        `At ${place} ${this.where} has the record of key ${JSON.stringify(record.key)} (namespace ` +
+          `${record.namespace}). Remove this node's data folder so that it refills from its replicas.`,
+      );
+    }
+    return record;
+  }
+}
+
+/** Names the key among the locks and in the caches. */
+export function lockOf({ partition, namespace, key }: RecordId): string {
+  return `${partition}\0${namespace}\0${key}`;
+}

@@ -1,0 +1,91 @@
+/** The memory of a key for requests: a retried one takes effect once, because the record says that it did. */
+import { type Version } from './version.js';
+
+/**
+ * 24 hex digits. Made by a node: 12 of the milliseconds since 1970 at which the request was made, 12 that no other
+ * request of that moment has. Made of a caller's own idempotency key: 12 times `f`, then 12 of the key's hash.
+ */
+export type RequestId = string;
+
+export interface AppliedRequest {
+  readonly id: RequestId;
+  /** The version that the request made. */
+  readonly version: Version;
+}
+
+/** Bounded: the newest requests of each sort; `forgotten` is the highest id of a node's request that was let go. */
+export interface RequestWindow {
+  readonly applied: readonly AppliedRequest[];
+  readonly forgotten: RequestId;
+}
+
+export const NO_REQUEST: RequestId = '';
+export const NO_REQUESTS: RequestWindow = Object.freeze({
+  applied: Object.freeze([]),
+  forgotten: NO_REQUEST,
+});
+
+/** A node tries again within seconds: a few later writes of the key may lie between. */
+const NODE_REQUESTS_MAX = 4;
+/** A caller comes back whenever it likes. */
+const KEYED_REQUESTS_MAX = 64;
+export const REQUESTS_MAX = NODE_REQUESTS_MAX + KEYED_REQUESTS_MAX;
+
+const KEYED_PREFIX = 'ffffffffffff';
+const REQUEST_ID_PATTERN = /^[0-9a-f]{24}$/;
+
+export function isRequestId(value: unknown): value is RequestId {
+  return typeof value === 'string' && REQUEST_ID_PATTERN.test(value);
+}
+
+/** `unique` is below 2^48. */
+export function nodeRequestId(madeAtMs: number, unique: number): RequestId {
+  return hex12(madeAtMs) + hex12(unique);
+}
+
+/** `hash` is 12 hex digits or more of a hash of the caller's key. */
+export function keyedRequestId(hash: string): RequestId {
+  return KEYED_PREFIX + hash.slice(0, 12);
+}
+
+export function appliedIn(window: RequestWindow, id: RequestId): AppliedRequest | undefined {
+  return window.applied.find((request) => request.id === id);
+}
+
+/**
+ * Whether the request may have been applied and let go since. Exact for a node's own: whatever was let go is at
+ * most `forgotten`. A caller's key is remembered for the last 64 such writes of its record and no longer.
+ */
+export function mayBeForgotten(window: RequestWindow, id: RequestId): boolean {
+  return !id.startsWith(KEYED_PREFIX) && window.forgotten >= id;
+}
+
+/** Whether a caller's own key made it: the same for attempts that are hours apart. */
+export function isKeyedRequest(id: RequestId): boolean {
+  return id.startsWith(KEYED_PREFIX);
+}
+
+/** The window after `request` took effect. */
+export function withRequest(window: RequestWindow, request: AppliedRequest): RequestWindow {
+  const keyed = request.id.startsWith(KEYED_PREFIX);
+  const alike = window.applied.filter(({ id }) => id.startsWith(KEYED_PREFIX) === keyed);
+  const excess = alike.length + 1 - (keyed ? KEYED_REQUESTS_MAX : NODE_REQUESTS_MAX);
+  const dropped = new Set(alike.slice(0, Math.max(0, excess)));
+  const kept = dropped.size > 0 ? window.applied.filter((applied) => !dropped.has(applied)) : window.applied;
+  let { forgotten } = window;
+  if (!keyed) {
+    dropped.forEach(({ id }) => (forgotten = id > forgotten ? id : forgotten));
+  }
+  return { applied: [...kept, request], forgotten };
+}
+
+/** For the checksum of a record. */
+export function requestsText({ applied, forgotten }: RequestWindow): string {
+  return applied.length === 0
+    ? forgotten
+    : `${forgotten},${applied.map(({ id, version }) => `${id}@${version}`).join()}`;
+}
+
+function hex12(value: number): string {
+  return value.toString(16).padStart(12, '0');
+}

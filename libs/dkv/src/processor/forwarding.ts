@@ -1,0 +1,136 @@
+/** Passes a write to the node that coordinates it, and takes in what others pass here: once, and only in time. */
+import { LRUCache } from 'lru-cache';
+import { DkvError, isDkvError } from '../dkv.errors.js';
+import { idOf } from '../model/key.js';
+import { type PeerProtocol, type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
+import { isKeyedRequest } from '../model/request-window.js';
+import { type CoreContext } from './core-context.js';
+import { Deadline } from './deadline.js';
+
+/**
+ * Answers that prove that nothing was written, so that another node may be asked: the request never arrived, or was
+ * refused at the door.
+ */
+export const ASK_ANOTHER = [
+  'DKV_PEER_UNREACHABLE',
+  'DKV_NOT_READY',
+  'DKV_READ_ONLY',
+  'DKV_OVERLOADED',
+  'DKV_QUORUM_NOT_REACHED',
+  'DKV_CONFIGURATION_MISMATCH',
+  'DKV_CLOCK_SKEW',
+  'DKV_FORBIDDEN',
+  'DKV_FORWARDING_LOOP',
+  'DKV_UNKNOWN_NAMESPACE',
+] as const;
+
+/** Answers after which asking another node is no use, and that nothing was written is known as well. */
+const REFUSED = [
+  'DKV_VALUE_TOO_LARGE',
+  'DKV_CODEC_FAILED',
+  'DKV_INVALID_ARGUMENT',
+  'DKV_INVALID_KEY',
+  'DKV_UNSUPPORTED',
+  'DKV_NOT_APPLIED',
+] as const;
+
+/** The coordinator gets this part of the time that is left, so that its verdict arrives before ours is due. */
+const COORDINATOR_SHARE = 0.9;
+/** Forwarded requests whose outcome is remembered, in case one arrives twice. */
+const RECEIVED_MAX = 4_096;
+
+type Forward = PeerProtocol['forward'];
+
+/** A coordinator was asked and its answer did not come: it may or may not be at work. */
+export class SilentCoordinator extends DkvError {
+  constructor(nodeId: string, key: string, cause: unknown) {
+    super(
+      'DKV_INDETERMINATE',
+      `Node ${nodeId} was asked to write key ${JSON.stringify(key)} and its answer did not come: ` +
+        `${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}
+
+export class Forwarding {
+  private readonly received = new LRUCache<string, Promise<WriteResult>>({ max: RECEIVED_MAX });
+
+  constructor(private readonly context: CoreContext) {}
+
+  /** What is left for the node that coordinates. */
+  share(deadline: Deadline): number {
+    return Math.max(1, Math.floor(deadline.leftMs * COORDINATOR_SHARE));
+  }
+
+  /**
+   * @throws DkvError with a code of {@link ASK_ANOTHER}: nothing was done there; one of the coordinator's own verdicts;
+   *   {@link SilentCoordinator}.
+   */
+  async send(
+    nodeId: string,
+    operation: WriteOperation,
+    deadline: Deadline,
+    resolve = false,
+  ): Promise<WriteResult> {
+    const { view, peers, limits } = this.context;
+    const leftMs = Math.max(1, deadline.leftMs);
+    const ask = { operation, visited: [view.selfId], timeoutMs: this.share(deadline), resolve };
+    try {
+      const unsentTimeoutMs = Math.min(limits.peerTimeoutMs, leftMs);
+      const options = { timeoutMs: leftMs, unsentTimeoutMs, signal: deadline.signal };
+      return await peers.call(nodeId, 'forward', ask, options);
+    } catch (cause) {
+      if (isDkvError(cause, 'DKV_INDETERMINATE', ...ASK_ANOTHER, ...REFUSED)) {
+        throw cause;
+      }
+      throw new SilentCoordinator(nodeId, operation.id.key, cause);
+    }
+  }
+
+  /**
+   * A write that another node forwarded, coordinated by `coordinate` or refused, never passed on; when it arrives
+   * twice, both get the answer of the first.
+   * @throws DkvError `DKV_FORWARDING_LOOP` when it was here before; `DKV_NOT_READY` when it arrived after its sender
+   *   gave it up.
+   */
+  receive(
+    ask: Forward['ask'],
+    sentAtMs: number,
+    coordinate: (deadline: Deadline) => Promise<WriteResult>,
+  ): Promise<WriteResult> {
+    const { requestId, id, expected = '*' } = ask.operation;
+    // A caller's own key names many attempts, each of which wants an answer of its own: only a message that came twice
+    // is alike in all of these.
+    const attempt = isKeyedRequest(requestId) ? `@${sentAtMs} ${ask.timeoutMs} ${expected}` : '';
+    const name = `${requestId}${attempt}${ask.resolve ? '?' : ''} ${idOf(id)}`;
+    const known = this.received.get(name);
+    if (known) {
+      return known;
+    }
+    const result = this.inTime(ask, sentAtMs, coordinate);
+    this.received.set(name, result);
+    return result;
+  }
+
+  private async inTime(
+    { operation, visited, timeoutMs }: Forward['ask'],
+    sentAtMs: number,
+    coordinate: (deadline: Deadline) => Promise<WriteResult>,
+  ): Promise<WriteResult> {
+    const { view, clock, limits } = this.context;
+    if (visited.includes(view.selfId)) {
+      throw new DkvError(
+        'DKV_FORWARDING_LOOP',
+        `The write of key ${JSON.stringify(operation.id.key)} came back to node ${view.selfId}; it has been at ` +
+          `${visited.join(', ')}.`,
+      );
+    }
+    // A message can lie in a stopped process for minutes. Only what clocks in tolerance cannot explain counts.
+    const lateMs = Math.max(0, clock.now() - sentAtMs - limits.maxClockOffsetMs);
+    if (lateMs >= timeoutMs) {
+      throw new DkvError('DKV_NOT_READY', `The write arrived ${lateMs} ms late: its sender has given it up.`);
+    }
+    return coordinate(new Deadline(clock, timeoutMs - lateMs));
+  }
+}

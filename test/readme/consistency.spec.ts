@@ -1,0 +1,65 @@
+/** The examples of docs/consistency.md are what they say: the text of the compiled file, and they work when run. */
+import { Test, type TestingModule } from '@nestjs/testing';
+import { type Dkv, DkvModule, getDkvToken, type GrowOnlySet } from 'nestjs-dkv';
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import * as examples from './consistency-examples.js';
+
+const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
+const lines = (text: string) =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .join('\n');
+
+let module: TestingModule;
+
+beforeEach(async () => {
+  const imports = [examples.AppModule, DkvModule.forFeature([{ name: 'counters' }])];
+  module = await Test.createTestingModule({ imports }).setLogger(false).compile();
+  await module.init();
+});
+
+afterEach(() => module.close());
+
+const clientOf = <V>(name?: string) => module.get<Dkv<V>>(getDkvToken(name), { strict: false });
+
+it('are the text of the compiled file', () => {
+  const compiled = lines(read('./consistency-examples.ts'));
+  const blocks = [...read('../../docs/consistency.md').matchAll(/^```ts\n([^]*?)^```/gm)];
+  expect(blocks.length).toBeGreaterThan(8);
+  for (const [, block] of blocks) {
+    expect(compiled).toContain(lines(block!).trim());
+  }
+});
+
+it('of sessions', async () => {
+  const sessions = clientOf<examples.Session>('sessions');
+  await examples.update(sessions);
+  await examples.update(sessions);
+  expect((await sessions.getOrThrow('ada')).value).toEqual({ user: 'ada', visits: 2 });
+  const conflicts: unknown[] = [];
+  await examples.compareAndSet(sessions, (current) => void conflicts.push(current));
+  expect(conflicts).toEqual([]);
+  expect((await sessions.getOrThrow('ada')).value.visits).toBe(0);
+  expect(await examples.outcomes(sessions, { user: 'ada', visits: 1 })).toBe('committed');
+  expect(await examples.outcomes(sessions, { user: 'ada', visits: 0.5 })).toBe('nothing was written');
+  await examples.levels(sessions);
+  await examples.lifetimes(sessions, { user: 'ada', visits: 1 });
+});
+
+it('of counters, locks and requests', async () => {
+  expect(await examples.increment(clientOf('counters'))).toBe(1);
+  expect(await examples.increment(clientOf('counters'))).toBe(2);
+  expect((await clientOf('counters').getOrThrow('stock:42')).value).toBe(-1);
+  const fencing: number[] = [];
+  const report = (number: number) => Promise.resolve(void fencing.push(number));
+  await examples.lock(clientOf(), report);
+  await examples.lock(clientOf(), report);
+  expect(fencing).toEqual([1, 2]);
+  expect(await examples.idempotency(clientOf(), { id: 'r1', order: {} })).toBe(true);
+});
+
+it('of mergers', async () => {
+  expect(await examples.mergers(clientOf<GrowOnlySet<string>>('tags'))).toEqual(['nest', 'storage']);
+});
