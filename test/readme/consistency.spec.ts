@@ -12,11 +12,13 @@ const lines = (text: string) =>
     .map((line) => line.trim())
     .join('\n');
 
+const silent = { log() {}, warn() {}, error() {} };
+
 let module: TestingModule;
 
 beforeEach(async () => {
   const imports = [examples.AppModule, DkvModule.forFeature([{ name: 'counters' }])];
-  module = await Test.createTestingModule({ imports }).setLogger(false).compile();
+  module = await Test.createTestingModule({ imports }).setLogger(silent).compile();
   await module.init();
 });
 

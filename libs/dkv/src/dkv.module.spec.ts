@@ -185,14 +185,14 @@ describe('a boot fails, naming the remedy, with', () => {
 
   it('a folder that was written by a cluster of other members, and leaves it free again', async () => {
     const dataDir = newFolder();
-    const options = { dataDir, storage: 'classic-level', replicas: 0 } as const;
+    const options = { dataDir, storage: 'classic-level' } as const;
     const [one, two] = [await freePort(), await freePort()];
     const first = await member('a', `a=127.0.0.1:${one}`, one, options);
     await first.close();
     const nodes = `a=127.0.0.1:${one},b=127.0.0.1:${two}`;
     const error = await rejected(member('a', nodes, one, options));
     expect(error).toMatchObject({ code: 'DKV_STORE_MISMATCH' });
-    expect(error.message).toMatch(/cluster of a with 0 replicas.*started with a, b/s);
+    expect(error.message).toMatch(/cluster of a with 2 replicas.*started with a, b/s);
     await member('a', `a=127.0.0.1:${one}`, one, options);
   });
 

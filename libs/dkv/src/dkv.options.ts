@@ -194,7 +194,7 @@ export class DkvModuleOptions {
   antiEntropyIntervalMs?: number;
 
   /** How long deletes are remembered at least. Default: 24 h. */
-  @Whole(1_000, 365 * DAY_MS, 'milliseconds')
+  @Whole(60_000, 365 * DAY_MS, 'milliseconds')
   tombstoneTtlMs?: number;
 
   /** A peer whose clock is further ahead is refused. Default: 500 ms. */
@@ -324,9 +324,19 @@ const OTHER_OPTIONS: readonly (keyof DkvModuleOptions)[] = [
 
 function wrongTogether(given: DkvModuleOptions): string[] {
   const { discovery, apiKey, remoteKvRepo, controller, mode } = given;
+  const { partitions = DEFAULTS.partitions, replicas = DEFAULTS.replicas } = given;
   const faults = wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode });
   if (discovery && apiKey == null && !controller) {
     faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
+  }
+  if (
+    typeof partitions === 'number' &&
+    typeof replicas === 'number' &&
+    partitions * (replicas + 1) > 65_535
+  ) {
+    faults.push(
+      `partitions is ${partitions} with ${replicas} replicas: give at most ${Math.floor(65_535 / (replicas + 1))}`,
+    );
   }
   if ((remoteKvRepo == null) !== (controller == null)) {
     faults.push(

@@ -6,6 +6,8 @@ export interface PlantedBug {
   readonly protection: string;
   /** What the checkers may call it. */
   readonly rules: readonly string[];
+  /** Of the rounds of one key alone too. */
+  readonly ofRounds?: boolean;
   plant(): void;
 }
 
@@ -37,11 +39,12 @@ export function replaceGetter<R>(
   name: string,
   broken: (self: Record<string, unknown>, original: () => R) => R,
 ): void {
-  const getter = Object.getOwnPropertyDescriptor(owner.prototype, name)?.get as (() => R) | undefined;
-  if (!getter) {
+  const descriptor = Object.getOwnPropertyDescriptor(owner.prototype, name);
+  if (!descriptor?.get) {
     throw new Error(`There is no ${name} to break any more: the planted bug must move with the code.`);
   }
-  vi.spyOn(owner.prototype as Record<string, R>, name, 'get').mockImplementation(function (this: unknown) {
-    return broken(this as Record<string, unknown>, getter.bind(this));
+  const prototype = owner.prototype as { accessor: object | string | boolean | undefined };
+  vi.spyOn(prototype, name as 'accessor', 'get').mockImplementation(function (this: unknown) {
+    return broken(this as Record<string, unknown>, () => descriptor.get!.call(this) as R) as never;
   });
 }

@@ -11,7 +11,6 @@ import { VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
 import { GroupCommit } from '../../../libs/dkv/src/local-kv/group-commit.js';
 import { RecordStore } from '../../../libs/dkv/src/local-kv/record-store.js';
-import { RoundStore } from '../../../libs/dkv/src/local-kv/round-store.js';
 import { type RecordId } from '../../../libs/dkv/src/model/key.js';
 import {
   type Accepted,
@@ -21,16 +20,13 @@ import {
 import { type KvRecord } from '../../../libs/dkv/src/model/record.js';
 import { NO_REQUESTS } from '../../../libs/dkv/src/model/request-window.js';
 import { NO_VERSION, type VersionParts } from '../../../libs/dkv/src/model/version.js';
-import {
-  type DecideRound,
-  type KeyRound,
-  type LocalKvRepo,
-} from '../../../libs/dkv/src/ports/local-kv-repo.js';
+import { type KeyRound, type LocalKvRepo } from '../../../libs/dkv/src/ports/local-kv-repo.js';
 import { type Deadline } from '../../../libs/dkv/src/processor/deadline.js';
 import { Forwarding } from '../../../libs/dkv/src/processor/forwarding.js';
 import { RequestIds } from '../../../libs/dkv/src/processor/request-ids.js';
 import { AntiEntropy } from '../../../libs/dkv/src/repair/anti-entropy.js';
 import { HintedHandoff } from '../../../libs/dkv/src/repair/hinted-handoff.js';
+import { ModelAcceptor } from '../../../libs/dkv/testing/simulation/key-protocol.js';
 import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
 import { type PlantedBug, replace, replaceGetter } from './plant.js';
 
@@ -56,25 +52,12 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     plant: () => blind((round) => ({ ...round, promised: NO_VERSION })),
   },
   {
-    protection: 'a promise is stored before it is answered',
-    rules: WRONG_ORDER,
-    plant: () =>
-      replace<[PeerProtocol['prepare']['ask']], Promise<unknown>>(
-        Acceptor,
-        'prepare',
-        async (self, _, ask) => {
-          const { accepted } = await contextOf(self).local.getRound(ask.id);
-          return { granted: true, seen: NO_VERSION, accepted };
-        },
-      ),
-  },
-  {
     protection: 'a vote is stored before it is answered',
     rules: WRONG_ORDER,
     plant: () =>
       replace<StepArguments, Promise<unknown>>(Acceptor, 'step', async (self, original, id, ballot, rule) => {
         const step = rule(await contextOf(self).local.getRound(id));
-        (original(id, ballot, rule) as Promise<unknown>).catch(() => undefined);
+        original(id, ballot, rule).catch(() => undefined);
         return step.answer;
       }),
   },
@@ -95,6 +78,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a round builds on the highest ballot that a majority accepted',
     rules: WRONG_ORDER,
+    ofRounds: true,
     plant: () =>
       replaceGetter<Accepted | undefined>(PreparePhase, 'latest', (self) => {
         const granted = (self.granted as (Accepted | undefined)[]).filter(Boolean) as Accepted[];
@@ -107,6 +91,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a majority of promises opens the second half',
     rules: WRONG_ORDER,
+    ofRounds: true,
     plant: () =>
       replaceGetter<string>(PreparePhase, 'state', (self, original) =>
         (self.granted as unknown[]).length > 0 ? 'won' : original(),
@@ -115,6 +100,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a majority of votes decides',
     rules: WRONG_ORDER,
+    ofRounds: true,
     plant: () =>
       replaceGetter<string>(AcceptPhase, 'state', (self, original) =>
         (self.votes as number) > 0 ? 'won' : original(),
@@ -123,6 +109,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a ballot carries one value: a promised one is dropped after anything but success',
     rules: WRONG_ORDER,
+    ofRounds: true,
     plant: () =>
       replace<[string], PromisedBallot | undefined>(PromisedBallots, 'take', (self, original, key) => {
         const ballot = original(key);
@@ -166,13 +153,9 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
       ),
   },
   {
-    protection: 'a round that changes nothing still writes back what is not decided yet',
-    rules: WRONG_ORDER,
-    plant: () => replaceGetter<boolean>(PreparePhase, 'unanimous', () => true),
-  },
-  {
     protection: '"not applied" is told only of what was fenced out',
     rules: WRONG_ORDER,
+    ofRounds: true,
     plant: () =>
       replace<unknown[], Promise<unknown>>(
         Proposer,
@@ -183,6 +166,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a request is remembered by the record: tried again, it takes effect once',
     rules: WRONG_ORDER,
+    ofRounds: true,
     plant: () =>
       replace<[unknown, KvRecord | undefined, string], unknown>(
         Proposer,
@@ -223,6 +207,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a comparison is with the version that the round found',
     rules: WRONG_ORDER,
+    ofRounds: true,
     plant: () =>
       replace<[{ operation: WriteOperation }, unknown, unknown], unknown>(
         Proposer,
@@ -245,29 +230,6 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
       }),
   },
   {
-    protection: 'a notice commits only the version that it names',
-    rules: WRONG_ORDER,
-    plant: () =>
-      replace<[RecordId, DecideRound], Promise<void>>(RoundStore, 'updateLocked', (_, original, id, change) =>
-        original(id, (round) => {
-          const open = round.accepted && round.accepted.record.version > (round.committed?.version ?? '');
-          return change(round) ?? (open ? { committed: round.accepted!.record } : undefined);
-        }),
-      ),
-  },
-  {
-    protection: 'a committed record takes the place of a lower vote only',
-    rules: [...WRONG_ORDER, 'liveness'],
-    plant: () =>
-      replace<[RecordId, KvRecord], Promise<void>>(Acceptor, 'learn', async (self, _, id, record) =>
-        contextOf(self).local.updateRound(id, (round) =>
-          record.version > (round.committed?.version ?? NO_VERSION)
-            ? { committed: record, promised: record.version, accepted: { ballot: record.version, record } }
-            : undefined,
-        ),
-      ),
-  },
-  {
     protection: 'a node shows its own write at once',
     rules: ['own-writes'],
     plant: () =>
@@ -277,8 +239,10 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'nothing is acknowledged after a storage error',
     rules: [...WRONG_ORDER, 'tree', 'liveness'],
     plant: () =>
-      replace<unknown[], Promise<unknown>>(GroupCommit, 'submit', (_, original, ...args) =>
-        original(...args).catch(() => undefined),
+      replace<[readonly { readonly resolve: () => void }[]], void>(
+        GroupCommit,
+        'fail',
+        (_self, _original, group) => group.forEach(({ resolve }) => resolve()),
       ),
   },
   {
@@ -293,5 +257,36 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
       replace<[string], Promise<void>>(HintedHandoff, 'replay', async () => {});
       replace<[string], Promise<boolean>>(AntiEntropy, 'syncWith', async () => true);
     },
+  },
+];
+
+/** Protections that only the rounds of one key alone wear out often enough. */
+export const ROUND_BUGS: readonly PlantedBug[] = [
+  ...STRONG_BUGS.filter(({ ofRounds }) => ofRounds),
+  {
+    protection: 'a round that changes nothing still writes back what is not decided yet',
+    rules: WRONG_ORDER,
+    ofRounds: true,
+    plant: () => replaceGetter<boolean>(PreparePhase, 'unanimous', () => true),
+  },
+  {
+    protection: 'a committed record takes the place of a lower vote only',
+    rules: WRONG_ORDER,
+    plant: () =>
+      replace<[KvRecord], void>(ModelAcceptor, 'learn', (self, _, record) => {
+        const model = self as unknown as { round: KeyRound };
+        model.round = { ...model.round, accepted: { ballot: record.version, record } };
+      }),
+  },
+  {
+    protection: 'a promise is stored before it is answered',
+    rules: WRONG_ORDER,
+    plant: () =>
+      replace<[Rule], unknown>(ModelAcceptor, 'take', (_, original, rule) =>
+        original((round) => {
+          const { change, answer } = rule(round);
+          return { change: change?.accepted && change, answer };
+        }),
+      ),
   },
 ];

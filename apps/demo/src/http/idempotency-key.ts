@@ -2,12 +2,14 @@
 import { applyDecorators, Headers } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 
-export const IdempotencyKey = (): ParameterDecorator => Headers('idempotency-key');
+const NAME = 'Idempotency-Key';
+
+export const IdempotencyKey = (): ParameterDecorator => Headers(NAME);
 
 export function ApiIdempotencyKey(): MethodDecorator {
   return applyDecorators(
     ApiHeader({
-      name: 'Idempotency-Key',
+      name: NAME,
       required: false,
       description:
         'Names the request, 1 to 256 characters: tried again under the same name, at whichever node, it takes effect ' +

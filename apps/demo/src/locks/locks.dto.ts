@@ -4,12 +4,13 @@ import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
 import { ErrorDto } from '../http/errors.dto.js';
 
 const TTL_MS_MAX = 86_400_000;
+const TTL_RULE = { message: `ttlMs must be a whole number of milliseconds from 1 to ${TTL_MS_MAX}` };
 
 export class LockBody {
   @ApiProperty({ description: 'How long to hold it, in milliseconds.', example: 10_000 })
-  @IsInt()
-  @Min(1)
-  @Max(TTL_MS_MAX)
+  @IsInt(TTL_RULE)
+  @Min(1, TTL_RULE)
+  @Max(TTL_MS_MAX, TTL_RULE)
   ttlMs!: number;
 }
 

@@ -74,7 +74,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   }
 
   async open(identity: StoreIdentity): Promise<void> {
-    const { partitions } = identity;
+    const partitions = identity.partitions * (identity.copies ?? 1);
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > PARTITIONS_MAX) {
       throw new TypeError(`A store has 1 to ${PARTITIONS_MAX} partitions, not ${partitions}.`);
     }

@@ -118,7 +118,9 @@ export class RoundStore {
       const tombstone = current && this.isForgotten(id, current) ? current : undefined;
       const erasure = tombstone && this.records.erasureOf(id, tombstone);
       const round = { ...this.roundOf(id, current, held), promised: held.promised };
-      const remnant = this.remnantOf(id, { ...round, committed: tombstone ? undefined : current });
+      const left = { ...round, committed: tombstone ? undefined : current };
+      const remnant = this.remnantOf(id, left);
+      const ended = this.isUnsettled(id) && !this.isOpen(id, left);
       const spent = remnant !== NO_VERSION && remnant <= floor;
       const mark = collectableKey(id, version);
       await this.access.store.write({
@@ -132,9 +134,15 @@ export class RoundStore {
           } else if (remnant !== NO_VERSION) {
             draft.put(collectableKey(id, remnant), NO_BYTES);
           }
+          if (ended) {
+            draft.delete(unsettledKey(id));
+          }
         },
         committed: () => {
           erasure?.committed?.();
+          if (ended) {
+            this.setOpen(id, false);
+          }
           if (spent) {
             this.cache.delete(lockOf(id));
           }

@@ -158,7 +158,12 @@ async function openStore(options: DkvOptions, view: ClusterView, logger: Logger)
   const { nodeId, storage, dataDir, durability, localKvRepo } = options;
   const { ring } = view;
   const local = localKvRepo ?? (await createLocalKvRepo({ storage, dataDir, durability, logger }));
-  await local.open({ nodeId, partitions: view.partitions, hashFunc: ring.hashFunc.name });
+  await local.open({
+    nodeId,
+    partitions: ring.partitions,
+    copies: ring.copies,
+    hashFunc: ring.hashFunc.name,
+  });
   try {
     await assertSameMembership(local, ring);
   } catch (error) {

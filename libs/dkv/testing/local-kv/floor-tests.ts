@@ -187,6 +187,18 @@ function defineRoundTests(define: DefineRepoTest): void {
     assert.equal((await repo.getRound(ID)).accepted, undefined);
   });
 
+  define('closes such a round with the tombstone before it', async ({ repo }) => {
+    await store(repo, settled(tombstoneOf('k', 2), 2));
+    await store(repo, {
+      promised: versionAt(4),
+      accepted: { ballot: versionAt(4), record: tombstoneOf('k', 4) },
+    });
+    assert.deepEqual([...repo.unsettled()], [ID]);
+    await repo.raiseFloor(0, versionAt(5));
+    assert.deepEqual([...repo.unsettled()], []);
+    assert.equal((await repo.getRound(ID)).accepted, undefined);
+  });
+
   define('erases promises for keys that have nothing else', async ({ repo }) => {
     await store(repo, { promised: versionAt(3) });
     await store(repo, { promised: versionAt(4) });

@@ -40,7 +40,7 @@ export function runEventualScenario(seed: number, options?: ScenarioOptions): Pr
 }
 
 function operate(
-  { cluster, history }: World,
+  { cluster, history, operationMsMax }: World,
   client: string,
   nodeId: string,
   key: string,
@@ -48,7 +48,7 @@ function operate(
 ): Promise<HistoryOutcome> {
   const { processor, incarnation } = cluster.node(nodeId);
   const start = { client, incarnation, key };
-  const timeoutMs = random.pick([200, 1_000, 5_000]);
+  const timeoutMs = random.pick([200, 1_000, operationMsMax]);
   const dice = random.next();
   if (dice < 0.5) {
     const level: ReadLevel = random.pick(['one', 'quorum']);

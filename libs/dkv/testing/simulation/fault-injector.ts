@@ -94,6 +94,15 @@ export class FaultInjector {
     );
   }
 
+  /** One node alone with its callers: what it has accepted is left behind when the others go on. */
+  isolate(): void {
+    const node = this.anyNode();
+    this.cluster.partition(
+      [node],
+      this.cluster.nodeIds.filter((nodeId) => nodeId !== node),
+    );
+  }
+
   cutOneWay(): void {
     this.cluster.network.cut(this.anyNode(), this.anyNode());
   }
@@ -107,7 +116,7 @@ export class FaultInjector {
       dropRate: this.random.pick([0, 0.02, 0.2]),
       duplicateRate: this.random.pick([0, 0.1]),
       overloadRate: this.random.pick([0, 0.05]),
-      delay: { minMs: 0.2, meanMs: this.random.pick([0.5, 20, 300]), maxMs: 3_000 },
+      delay: { minMs: 0.2, meanMs: this.random.pick([0.5, 20, 300, 1_200]), maxMs: 8_000 },
     });
   }
 
@@ -155,6 +164,8 @@ export class FaultInjector {
 const FAULTS: readonly Fault[] = [
   (injector) => injector.kill(),
   (injector) => injector.splitNetwork(),
+  (injector) => injector.isolate(),
+  (injector) => injector.isolate(),
   (injector) => injector.cutOneWay(),
   (injector) => injector.clog(),
   (injector) => injector.disturb(),

@@ -87,7 +87,7 @@ class ModelClock implements Clock {
 }
 
 /** What an acceptor holds is durable: its crash is a message that does not arrive. */
-class ModelAcceptor {
+export class ModelAcceptor {
   private round: KeyRound = {
     committed: undefined,
     promised: NO_VERSION,
@@ -245,7 +245,7 @@ export async function runKeyProtocol(seed: number): Promise<KeyProtocolResult> {
       model.clock.fireNext();
     }
     for (let turn = 0; turn < MICROTASKS; turn++) {
-      await undefined;
+      await Promise.resolve();
     }
   }
   const { history } = model;

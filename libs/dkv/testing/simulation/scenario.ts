@@ -3,13 +3,15 @@ import { isDkvError } from '../../src/dkv.errors.js';
 import { bucketOf } from '../../src/local-kv/disk-keys.js';
 import { HashTree, TreeChanges } from '../../src/local-kv/hash-tree.js';
 import { digestOf } from '../../src/local-kv/record-digest.js';
+import { type NamespaceMode } from '../../src/model/consistency.js';
 import { type KvRecord, type RecordHeader } from '../../src/model/record.js';
 import { type BucketDigest } from '../../src/ports/local-kv-repo.js';
+import { type CoreLimits } from '../../src/processor/core-context.js';
 import { type Finding } from './checkers/finding.js';
 import { checkConvergence, checkTree, readReplica } from './checkers/replicas.js';
 import { FaultInjector } from './fault-injector.js';
 import { History } from './history.js';
-import { createTestCluster, type TestCluster, type TestClusterOptions } from './sim-cluster.js';
+import { createTestCluster, type TestCluster } from './sim-cluster.js';
 import { SimRandom } from './sim-random.js';
 
 export interface ScenarioResult {
@@ -38,6 +40,8 @@ export interface World {
   readonly random: SimRandom;
   readonly history: History;
   readonly keys: readonly string[];
+  /** The longest that an operation may take. Where tombstones are collected within the life, well below their lifetime. */
+  readonly operationMsMax: number;
   running: boolean;
 }
 
@@ -45,7 +49,7 @@ export interface World {
 export interface ScenarioPlan {
   readonly name: string;
   /** May draw from `random` what differs from seed to seed. */
-  options(random: SimRandom): Pick<TestClusterOptions, 'mode' | 'limits'>;
+  options(random: SimRandom): { readonly mode: NamespaceMode; readonly limits: Partial<CoreLimits> };
   /** One operation of a client at a node that is alive; resolves when the client knows what became of it. */
   operate(world: World, client: string, nodeId: string, key: string, random: SimRandom): Promise<unknown>;
   /** What the history and the records that all nodes hold in the end are worth. */
@@ -54,6 +58,8 @@ export interface ScenarioPlan {
 
 /** In the end all copies agree within this time: several rounds of anti-entropy with every peer. */
 const CONVERGENCE_MS = 60_000;
+/** Deletes are forgotten within the life, as they are after a day outside of it. */
+const COLLECTING: Partial<CoreLimits> = { tombstoneTtlMs: 3_000, collectionIntervalMs: 700 };
 const MEETING_EVERY_MS = 250;
 const LOOK_EVERY_MS = 4_000;
 const NAMESPACE = 'default';
@@ -67,6 +73,8 @@ export async function runScenario(
   const random = new SimRandom(`${plan.name} ${seed}`);
   const size = 3 + random.int(5);
   const durability = random.chance(0.5) ? 'fsync' : 'wal';
+  const collects = random.chance(0.5);
+  const { mode, limits } = plan.options(random);
   const cluster = createTestCluster(size, {
     seed: `${plan.name} ${seed}`,
     replicas: 1 + random.int(2),
@@ -74,12 +82,14 @@ export async function runScenario(
     durability,
     connections: {},
     traceLinesMax,
-    ...plan.options(random),
+    mode,
+    limits: collects ? { ...limits, ...COLLECTING } : limits,
   });
   prepare?.(cluster);
   const history = new History(cluster.scheduler, cluster.trace);
   const keys = Array.from({ length: 1 + random.int(6) }, (_, index) => `key ${index}`);
-  const world: World = { cluster, random, history, keys, running: true };
+  const operationMsMax = collects ? 1_000 : 5_000;
+  const world: World = { cluster, random, history, keys, operationMsMax, running: true };
   const losesPower = durability === 'fsync';
   const faults = new FaultInjector(cluster, random.fork('faults'), { losesPower, faultsMax });
   await cluster.start();

@@ -325,7 +325,8 @@ export class TestNode {
     const { partitions, copies, hashFunc } = ring;
     await this.local.open({
       nodeId: this.nodeId,
-      partitions: partitions * copies,
+      partitions,
+      copies,
       hashFunc: hashFunc.name,
     });
   }

@@ -81,14 +81,15 @@ async function operateOnce(
   const { cluster, history } = world;
   const { incarnation } = cluster.node(nodeId);
   const start = { client, incarnation, key };
-  const timeoutMs = random.pick([200, 1_000, 5_000]);
+  const timeoutMs = random.pick([200, 1_000, world.operationMsMax]);
   const dice = random.next();
   if (dice < 0.45) {
     const level = random.pick(['one', 'linearizable', 'linearizable'] as const);
     return read(world, client, nodeId, key, level, timeoutMs);
   }
   const value = `${client} ${history.operations.length}`;
-  const requestId = random.chance(0.3) ? RequestIds.ofKey(value) : undefined;
+  // A request may be repeated as long as what it did is remembered.
+  const requestId = world.operationMsMax > 1_000 && random.chance(0.3) ? RequestIds.ofKey(value) : undefined;
   const base: RemoveOptions = { level: 'quorum', timeoutMs, ...(requestId && { requestId }) };
   if (dice < 0.75) {
     const action: HistoryAction = { kind: 'write', value };

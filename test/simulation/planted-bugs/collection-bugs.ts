@@ -1,0 +1,34 @@
+/** Protections of the collection of tombstones, in both modes, each taken away on purpose. */
+import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
+import { FloorStore } from '../../../libs/dkv/src/local-kv/floor-store.js';
+import { type Version } from '../../../libs/dkv/src/model/version.js';
+import { TombstoneCollection } from '../../../libs/dkv/src/repair/tombstone-collection.js';
+import { type PlantedBug, replace } from './plant.js';
+
+const BACK_OR_APART = [
+  'resurrection',
+  'divergence',
+  'lost-write',
+  'linearizability',
+  'phantom',
+  'quorum-read',
+];
+
+export const COLLECTION_BUGS: readonly PlantedBug[] = [
+  {
+    protection: 'a tombstone is collected only when all nodes of the list hold it',
+    rules: BACK_OR_APART,
+    plant: () => {
+      replace<[number], boolean>(TombstoneCollection, 'mayPropose', () => true);
+      replace<[unknown], Promise<readonly string[]>>(TombstoneCollection, 'askOthers', async () => []);
+    },
+  },
+  {
+    protection: 'nothing at or below the floor comes in',
+    rules: BACK_OR_APART,
+    plant: () => {
+      replace<[number], Version>(EngineLocalKvRepo, 'floorOf', () => '');
+      replace<[number], Version>(FloorStore, 'fenceOf', () => '');
+    },
+  },
+];
