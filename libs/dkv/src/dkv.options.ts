@@ -324,19 +324,9 @@ const OTHER_OPTIONS: readonly (keyof DkvModuleOptions)[] = [
 
 function wrongTogether(given: DkvModuleOptions): string[] {
   const { discovery, apiKey, remoteKvRepo, controller, mode } = given;
-  const { partitions = DEFAULTS.partitions, replicas = DEFAULTS.replicas } = given;
   const faults = wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode });
   if (discovery && apiKey == null && !controller) {
     faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
-  }
-  if (
-    typeof partitions === 'number' &&
-    typeof replicas === 'number' &&
-    partitions * (replicas + 1) > 65_535
-  ) {
-    faults.push(
-      `partitions is ${partitions} with ${replicas} replicas: give at most ${Math.floor(65_535 / (replicas + 1))}`,
-    );
   }
   if ((remoteKvRepo == null) !== (controller == null)) {
     faults.push(

@@ -26,6 +26,9 @@ import { Processor } from '../processor/processor.js';
 import { HttpRemoteKvRepo } from '../remote-kv/http-remote-kv-repo.js';
 import { NO_CONTROLLER, NO_REMOTE } from '../remote-kv/no-peers.js';
 
+/** Namespaces of fewer copies have partition numbers of their own, and all must fit into two bytes. */
+const PARTITION_NUMBERS_MAX = 65_535;
+
 export const clusterProviders: Provider[] = [
   { provide: Discovery, inject: [DKV_OPTIONS], useFactory: createDiscovery },
   { provide: HashFunc, inject: [DKV_OPTIONS], useFactory: createHashFunc },
@@ -100,7 +103,15 @@ function createRing(
   nodes: readonly ClusterNode[],
   hashFunc: HashFunc,
 ): Hashring {
-  return Hashring.of(nodes, { partitions, replicas, hashFunc });
+  const ring = Hashring.of(nodes, { partitions, replicas, hashFunc });
+  if (ring.partitions * ring.copies > PARTITION_NUMBERS_MAX) {
+    throw new DkvError(
+      'DKV_INVALID_OPTIONS',
+      `partitions is ${partitions} with ${ring.copies} copies: give at most ` +
+        `${Math.floor(PARTITION_NUMBERS_MAX / ring.copies)} partitions.`,
+    );
+  }
+  return ring;
 }
 
 function createRemote(options: DkvOptions, clock: Clock): RemoteKvRepo {
