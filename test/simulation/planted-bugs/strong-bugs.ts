@@ -31,7 +31,7 @@ import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
 import { type PlantedBug, replace, replaceGetter } from './plant.js';
 
 /** What any break of the rounds themselves looks like to the clients of a key. */
-const WRONG_ORDER = ['linearizability', 'phantom', 'restamp', 'own-writes', 'divergence'];
+const WRONG_ORDER = ['uncommitted', 'linearizability', 'phantom', 'restamp', 'own-writes', 'divergence'];
 
 type Rule = (round: KeyRound) => Step<unknown>;
 type StepArguments = [RecordId, string, Rule];

@@ -5,6 +5,7 @@ import { type Timer } from '../ports/clock.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { Deadline } from '../processor/deadline.js';
 import { type RequestIds } from '../processor/request-ids.js';
+import { atOnce } from '../repair/at-once.js';
 import { type Acceptor } from './acceptor.js';
 import { type Inspection } from './inspection.js';
 import { type Proposer } from './proposer.js';
@@ -54,13 +55,11 @@ export class Settler {
   }
 
   private async pass(): Promise<void> {
-    const due = this.due()[Symbol.iterator]();
-    const worker = async () => {
-      for (let step = due.next(); !step.done && this.phase === 'running'; step = due.next()) {
-        await this.settle(step.value);
+    await atOnce(this.due(), AT_ONCE, async (id) => {
+      if (this.phase === 'running') {
+        await this.settle(id);
       }
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    });
   }
 
   private due(): readonly RecordId[] {

@@ -1,5 +1,6 @@
 /** Anti-entropy: compares hash trees with the other nodes of a partition and fetches what is newer there. */
 import { createHash } from 'node:crypto';
+import { atOnce } from './at-once.js';
 import { isTroubleWithPeer } from './peer-trouble.js';
 import { ROOTS_MAX } from '../model/peer-protocol.js';
 import { type RecordHeader } from '../model/record.js';
@@ -12,6 +13,7 @@ import { type RateLimit } from './rate-limit.js';
 
 const HEADER_BYTES = 150;
 const FETCHES_AT_ONCE = 8;
+const PARTITIONS_AT_ONCE = 8;
 const RETRY_PAUSE_MS = 500;
 
 /**
@@ -22,6 +24,7 @@ const RETRY_PAUSE_MS = 500;
 export class AntiEntropy {
   private readonly rounds: PeerRounds;
   private readonly running = new Map<string, Promise<boolean>>();
+  private readonly resumeAt = new Map<string, number>();
 
   constructor(
     private readonly context: CoreContext,
@@ -74,11 +77,14 @@ export class AntiEntropy {
     const { view, logger } = this.context;
     const shared = view.ownPartitions().filter((partition) => view.holds(partition, nodeId));
     try {
-      for (let from = 0; from < shared.length && this.rounds.running; from += ROOTS_MAX) {
-        for (const partition of await this.unequal(nodeId, shared.slice(from, from + ROOTS_MAX))) {
-          await this.syncPartition(nodeId, partition);
-        }
+      // Where the last pass broke off: starting over would never end with a peer that is slow.
+      let from = this.resumeAt.get(nodeId) ?? 0;
+      for (; from < shared.length && this.rounds.running; from += ROOTS_MAX) {
+        this.resumeAt.set(nodeId, from);
+        const unequal = await this.unequal(nodeId, shared.slice(from, from + ROOTS_MAX));
+        await atOnce(unequal, PARTITIONS_AT_ONCE, (partition) => this.syncPartition(nodeId, partition));
       }
+      this.resumeAt.delete(nodeId);
       return this.rounds.running;
     } catch (error) {
       logger.debug?.(`Anti-entropy with node ${nodeId} waits: ${(error as Error).message}`);

@@ -114,7 +114,7 @@ export class FaultInjector {
   disturb(): void {
     this.cluster.network.setFaults({
       dropRate: this.random.pick([0, 0.02, 0.2]),
-      duplicateRate: this.random.pick([0, 0.1]),
+      duplicateRate: this.random.pick([0, 0.1, 0.3]),
       overloadRate: this.random.pick([0, 0.05]),
       delay: { minMs: 0.2, meanMs: this.random.pick([0.5, 20, 300, 1_200]), maxMs: 8_000 },
     });

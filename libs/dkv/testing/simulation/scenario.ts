@@ -9,6 +9,7 @@ import { type BucketDigest } from '../../src/ports/local-kv-repo.js';
 import { type CoreLimits } from '../../src/processor/core-context.js';
 import { type Finding } from './checkers/finding.js';
 import { checkConvergence, checkTree, readReplica } from './checkers/replicas.js';
+import { Decided } from './decided.js';
 import { FaultInjector } from './fault-injector.js';
 import { History } from './history.js';
 import { createTestCluster, type TestCluster } from './sim-cluster.js';
@@ -42,6 +43,9 @@ export interface World {
   readonly keys: readonly string[];
   /** The longest that an operation may take. Where tombstones are collected within the life, well below their lifetime. */
   readonly operationMsMax: number;
+  /** What was found wrong while the clients were at work. */
+  readonly observed: Finding[];
+  readonly decided: Decided;
   running: boolean;
 }
 
@@ -75,6 +79,7 @@ export async function runScenario(
   const durability = random.chance(0.5) ? 'fsync' : 'wal';
   const collects = random.chance(0.5);
   const { mode, limits } = plan.options(random);
+  const decided = new Decided();
   const cluster = createTestCluster(size, {
     seed: `${plan.name} ${seed}`,
     replicas: 1 + random.int(2),
@@ -84,12 +89,22 @@ export async function runScenario(
     traceLinesMax,
     mode,
     limits: collects ? { ...limits, ...COLLECTING } : limits,
+    onAccepted: (nodeId, id, accepted) => decided.note(nodeId, id, accepted, cluster.ring.copies),
   });
   prepare?.(cluster);
   const history = new History(cluster.scheduler, cluster.trace);
   const keys = Array.from({ length: 1 + random.int(6) }, (_, index) => `key ${index}`);
   const operationMsMax = collects ? 1_000 : 5_000;
-  const world: World = { cluster, random, history, keys, operationMsMax, running: true };
+  const world: World = {
+    cluster,
+    random,
+    history,
+    keys,
+    operationMsMax,
+    observed: [],
+    decided,
+    running: true,
+  };
   const losesPower = durability === 'fsync';
   const faults = new FaultInjector(cluster, random.fork('faults'), { losesPower, faultsMax });
   await cluster.start();
@@ -158,7 +173,7 @@ async function live(plan: ScenarioPlan, world: World, client: string, random: Si
 
 async function judge(plan: ScenarioPlan, world: World): Promise<readonly Finding[]> {
   const { cluster } = world;
-  const findings: Finding[] = [];
+  const findings: Finding[] = [...world.observed];
   const agreed = new Map<string, KvRecord>();
   for (let partition = 0; partition < cluster.ring.partitions; partition++) {
     const contents = [];

@@ -12,7 +12,8 @@ import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js'
 import { RecordMerger } from '../../src/merger/record-merger.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
 import { type ClusterNode } from '../../src/model/node.js';
-import { type PeerRequestKind } from '../../src/model/peer-protocol.js';
+import { type RecordId } from '../../src/model/key.js';
+import { type Accepted, type PeerRequestKind } from '../../src/model/peer-protocol.js';
 import { type KvRecord } from '../../src/model/record.js';
 import { type Codec } from '../../src/ports/codec.js';
 import { type LocalKvRepo } from '../../src/ports/local-kv-repo.js';
@@ -24,6 +25,7 @@ import { Processor } from '../../src/processor/processor.js';
 import { type CapturedTelemetry, captureTelemetry } from '../captured-telemetry.js';
 import { CapturedLog } from '../captured-log.js';
 import { Incarnation } from './incarnation.js';
+import { noting, observed } from './bystanders.js';
 import { SimClock } from './sim-clock.js';
 import { SimDisk } from './sim-disk.js';
 import { type ConnectionFaults, SimNetwork } from './sim-network.js';
@@ -51,6 +53,8 @@ export interface TestClusterOptions {
   readonly durability?: 'wal' | 'fsync';
   /** What the ends of connections are like. Default: failures are noticed at once. */
   readonly connections?: Partial<ConnectionFaults>;
+  /** Told of everything that a node accepts in a round, as it decides to. */
+  readonly onAccepted?: (nodeId: string, id: RecordId, accepted: Accepted) => void;
   /** Lines of the trace that are kept for reading. Default 500. */
   readonly traceLinesMax?: number;
 }
@@ -321,7 +325,9 @@ export class TestNode {
       cacheBytesMax: 0,
       logger: this.log,
     };
-    this.local = new EngineLocalKvRepo(simHome(this.disk, life), options);
+    const repo = new EngineLocalKvRepo(simHome(this.disk, life), options);
+    const { onAccepted } = this.options;
+    this.local = onAccepted ? observed(repo, (id, accepted) => onAccepted(this.nodeId, id, accepted)) : repo;
     const { partitions, copies, hashFunc } = ring;
     await this.local.open({
       nodeId: this.nodeId,
@@ -368,16 +374,4 @@ export class TestNode {
     this.view = view;
     this.processor = new Processor(context, liveness, guard);
   }
-}
-
-/** Notes every request before it is sent. */
-function noting(remote: RemoteKvRepo, from: string, messages: TestMessage[]): RemoteKvRepo {
-  return {
-    send: (to, request, options) => {
-      messages.push({ from, to: to.nodeId, kind: request.kind });
-      return remote.send(to, request, options);
-    },
-    close: () => remote.close(),
-    metrics: () => remote.metrics(),
-  };
 }

@@ -9,6 +9,10 @@ import { copyMessage } from './message-copy.js';
 import { type SimLink } from './sim-link.js';
 import { type SimNetwork } from './sim-network.js';
 
+/** Of the requests that come twice, how many come long after, and by how long at most. */
+const LATE_RATE = 0.3;
+const LATE_MS_MAX = 12_000;
+
 export class SimRemoteKvRepo implements RemoteKvRepo {
   private readonly open = new Set<Exchange>();
   private closed = false;
@@ -149,7 +153,13 @@ class Exchange {
     }
     this.serve(true);
     if (this.out.random.chance(this.out.faults.duplicateRate)) {
-      this.out.carry(`${this.label} again`, () => this.serve(false));
+      const again = () => this.out.carry(`${this.label} again`, () => this.serve(false));
+      // A copy may have lain somewhere until nobody remembers what it was about.
+      if (this.out.random.chance(LATE_RATE)) {
+        this.network.scheduler.after(this.out.random.int(LATE_MS_MAX), again);
+      } else {
+        again();
+      }
     }
   }
 

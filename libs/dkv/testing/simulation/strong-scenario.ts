@@ -57,7 +57,7 @@ async function operate(
 }
 
 function read(
-  { cluster, history }: World,
+  { cluster, history, decided, observed }: World,
   client: string,
   nodeId: string,
   key: string,
@@ -67,6 +67,10 @@ function read(
   const { processor, incarnation } = cluster.node(nodeId);
   return history.record({ client, incarnation, key, action: { kind: 'read', level } }, async () => {
     const record = await processor.get(NAMESPACE, key, { level, timeoutMs });
+    if (record && !decided.has(record, record.version)) {
+      const message = `${incarnation} showed version ${record.version}, which no majority had accepted`;
+      observed.push({ rule: 'uncommitted', key, message, operations: [] });
+    }
     return { kind: 'ok', value: record && textOf(record.value), version: record?.version };
   });
 }

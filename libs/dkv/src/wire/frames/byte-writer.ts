@@ -37,6 +37,9 @@ export class ByteWriter {
 
   /** Whole, from 0 to 2^53 - 1; seven bits a byte, the lowest first. */
   count(value: number): void {
+    if (!(Number.isSafeInteger(value) && value >= 0)) {
+      throw new TypeError(`A peer message has no place for the number ${value}.`);
+    }
     this.reserve(COUNT_BYTES_MAX);
     let rest = value;
     while (rest >= 0x80) {
@@ -79,8 +82,12 @@ export class ByteWriter {
 
   /** An even number of hex digits, without their length. */
   hex(digits: string): void {
-    this.reserve(digits.length / 2);
-    this.at += this.bytes.write(digits, this.at, 'hex');
+    const length = digits.length / 2;
+    this.reserve(length);
+    if (this.bytes.write(digits, this.at, 'hex') !== length) {
+      throw new TypeError(`A peer message has no place for ${JSON.stringify(digits)}: not hex digits.`);
+    }
+    this.at += length;
   }
 
   block(bytes: Uint8Array): void {

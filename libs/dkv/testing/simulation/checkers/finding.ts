@@ -8,6 +8,8 @@ export type FindingRule =
   | 'undecided'
   /** A value was seen that nobody wrote, or whose write was not applied, or was yet to begin. */
   | 'phantom'
+  /** A node showed what no majority had accepted. */
+  | 'uncommitted'
   /** One write was seen under two versions, or one version with two contents. */
   | 'restamp'
   /** An acknowledged write is gone. */
