@@ -14,21 +14,20 @@ const BACK_OR_APART = [
   'quorum-read',
 ];
 
-export const COLLECTION_BUGS: readonly PlantedBug[] = [
-  {
-    protection: 'a tombstone is collected only when all nodes of the list hold it',
-    rules: BACK_OR_APART,
-    plant: () => {
-      replace<[number], boolean>(TombstoneCollection, 'mayPropose', () => true);
-      replace<[unknown], Promise<readonly string[]>>(TombstoneCollection, 'askOthers', async () => []);
-    },
+export const COLLECTED_EARLY: PlantedBug = {
+  protection: 'a tombstone is collected only when all nodes of the list hold it',
+  rules: BACK_OR_APART,
+  plant: () => {
+    replace<[number], boolean>(TombstoneCollection, 'mayPropose', () => true);
+    replace<[unknown], Promise<readonly string[]>>(TombstoneCollection, 'askOthers', async () => []);
   },
-  {
-    protection: 'nothing at or below the floor comes in',
-    rules: BACK_OR_APART,
-    plant: () => {
-      replace<[number], Version>(EngineLocalKvRepo, 'floorOf', () => '');
-      replace<[number], Version>(FloorStore, 'fenceOf', () => '');
-    },
+};
+
+export const FLOOR_MISSING: PlantedBug = {
+  protection: 'nothing at or below the floor comes in',
+  rules: BACK_OR_APART,
+  plant: () => {
+    replace<[number], Version>(EngineLocalKvRepo, 'floorOf', () => '');
+    replace<[number], Version>(FloorStore, 'fenceOf', () => '');
   },
-];
+};

@@ -1,5 +1,4 @@
 /** Asks the nodes of a key what they accepted last, without a round: where a majority says the same, it is decided. */
-import { type DkvError } from '../dkv.errors.js';
 import { majorityOf } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
@@ -73,7 +72,7 @@ export class Inspection {
         // One value is enough: most often all have the same.
         answers.push({ nodeId, ...(await this.at(nodeId, id, position > 0, deadline)) });
       } catch (error) {
-        cause = error as DkvError;
+        cause = error;
       }
     };
     await Promise.all(nodes.map(ask));

@@ -33,7 +33,8 @@ export class StrongRouter {
         if (error instanceof SilentCoordinator) {
           return this.resolve(operation, candidates.slice(position + 1), deadline, error);
         }
-        if (!isDkvError(error, ...ASK_ANOTHER)) {
+        // What the holder has no room for would only be in its way from elsewhere.
+        if (!isDkvError(error, ...ASK_ANOTHER) || isDkvError(error, 'DKV_OVERLOADED')) {
           throw error;
         }
         cause = error;
@@ -44,7 +45,7 @@ export class StrongRouter {
       }
     }
     const told = isDkvError(cause) && candidates.length === 1 && cause.code !== 'DKV_PEER_UNREACHABLE';
-    if (isDkvError(cause, 'DKV_OVERLOADED') || told) {
+    if (told) {
       throw cause;
     }
     const why = cause instanceof Error ? cause.message : 'no node is left';

@@ -31,6 +31,7 @@ import { HintedHandoff } from '../repair/hinted-handoff.js';
 import { RateLimit } from '../repair/rate-limit.js';
 import { ReadRepair } from '../repair/read-repair.js';
 import { TombstoneCollection } from '../repair/tombstone-collection.js';
+import { Admission } from './admission.js';
 import { type CoreContext } from './core-context.js';
 import { Deadline } from './deadline.js';
 import { OwnWrites } from './own-writes.js';
@@ -84,6 +85,7 @@ export class Processor implements PeerService {
   private readonly settler: Settler;
   private readonly forwarding: Forwarding;
   private readonly requestIds: RequestIds;
+  private readonly admission: Admission;
   private readonly desk: PeerDesk;
   private readonly hints: HintedHandoff;
   private readonly antiEntropy: AntiEntropy;
@@ -101,6 +103,7 @@ export class Processor implements PeerService {
     const acceptor = new Acceptor(context);
     const replica = new Replica(context, acceptor);
     this.requestIds = new RequestIds(clock, random);
+    this.admission = new Admission(clock);
     this.forwarding = new Forwarding(context);
     this.hints = new HintedHandoff(context, rate, replica);
     this.antiEntropy = new AntiEntropy(context, replica, rate);
@@ -165,7 +168,9 @@ export class Processor implements PeerService {
       if (level === 'linearizable' && mode !== 'strong') {
         throw unsupported(namespace, 'linearizable reads');
       }
-      return this.reader.read(id, level, deadline);
+      const read = () => this.reader.read(id, level, deadline);
+      // The copy of this node costs nothing that could pile up.
+      return level === 'one' ? read() : this.admission.pass(read);
     });
     return isVisible(record, this.context.clock.now()) ? record : undefined;
   }
@@ -205,7 +210,8 @@ export class Processor implements PeerService {
       const operation: WriteOperation = { kind, id, value, ttlMs, level, expected, requestId };
       assertOffered(operation, mode);
       const router = mode === 'strong' ? this.strongRouter : this.router;
-      return deadline.race(router.write(operation, deadline), () => {
+      const written = this.admission.pass(() => router.write(operation, deadline));
+      return deadline.race(written, () => {
         throw new DkvError(
           'DKV_INDETERMINATE',
           `The outcome of writing key ${JSON.stringify(key)} was not known after ${deadline.timeoutMs} ms` +

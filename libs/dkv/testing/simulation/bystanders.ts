@@ -1,5 +1,5 @@
 /** Those who watch a node of the simulation from outside: what it sends, what it accepts. */
-import { EngineLocalKvRepo } from '../../src/local-kv/engine-local-kv-repo.js';
+import { type EngineLocalKvRepo } from '../../src/local-kv/engine-local-kv-repo.js';
 import { type RecordId } from '../../src/model/key.js';
 import { type Accepted } from '../../src/model/peer-protocol.js';
 import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
@@ -10,9 +10,9 @@ export function observed(
   repo: EngineLocalKvRepo,
   onAccepted: (id: RecordId, accepted: Accepted) => void,
 ): EngineLocalKvRepo {
-  const { updateRound } = EngineLocalKvRepo.prototype;
+  const updateRound = repo.updateRound.bind(repo);
   repo.updateRound = (id, change) =>
-    updateRound.call(repo, id, (round) => {
+    updateRound(id, (round) => {
       const decided = change(round);
       if (decided?.accepted) {
         onAccepted(id, decided.accepted);
