@@ -66,6 +66,7 @@ function storeOptions(environment: Environment): DkvModuleOptions {
     codec: new JsonCodec(),
     peerBind: HOST,
     peerPort: DKV_PEER_PORT,
+    transport: environment.DKV_TRANSPORT,
     apiKey: DKV_API_KEY,
     discovery: DKV_NODES === undefined ? undefined : StaticDiscovery.parse(DKV_NODES),
   };

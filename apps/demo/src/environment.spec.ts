@@ -21,6 +21,7 @@ describe('readEnvironment', () => {
       DKV_REPLICAS: 2,
       DKV_MODE: 'strong',
       DKV_DURABILITY: 'wal',
+      DKV_TRANSPORT: 'stream',
       DKV_STORAGE: 'auto',
       MONKEY_RATE: 0,
       SHUTDOWN_DELAY_MS: 0,

@@ -17,12 +17,14 @@ import {
   isDkvError,
   NAMESPACE_MODES,
   type NamespaceMode,
+  type PeerTransport,
   StaticDiscovery,
   type Storage,
 } from 'nestjs-dkv';
 import { hostname } from 'node:os';
 
 const STORAGES: readonly Storage[] = ['auto', 'rocksdb', 'classic-level', 'memory'];
+const TRANSPORTS: readonly PeerTransport[] = ['stream', 'http'];
 const DURABILITIES: readonly Durability[] = ['wal', 'fsync'];
 
 /** Says variable, value and remedy. */
@@ -73,6 +75,10 @@ export class Environment {
   @IsOptional()
   @MaxLength(65_536, says('give node1=host:port,node2=host:port'))
   DKV_NODES: string | undefined = undefined;
+
+  /** `stream` or `http`: how the processes talk to each other. */
+  @IsIn(TRANSPORTS, says(`give one of ${TRANSPORTS.join(', ')}`))
+  DKV_TRANSPORT: PeerTransport = 'stream';
 
   /** Never shown, so its rule does not tell the value. */
   @IsOptional()

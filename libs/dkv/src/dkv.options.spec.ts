@@ -191,6 +191,7 @@ describe('what is not given', () => {
       durability: 'wal',
       peerPort: 7000,
       peerBind: '0.0.0.0',
+      transport: 'stream',
       apiKey: '',
       weight: 1,
       zone: '',

@@ -36,6 +36,8 @@ import { type RemoteKvRepo } from './ports/remote-kv-repo.js';
 
 export const STORAGES = ['auto', 'rocksdb', 'classic-level', 'memory'] as const;
 export type Storage = (typeof STORAGES)[number];
+export const TRANSPORTS = ['stream', 'http'] as const;
+export type PeerTransport = (typeof TRANSPORTS)[number];
 export const DURABILITIES = ['wal', 'fsync'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
@@ -103,6 +105,14 @@ export class DkvModuleOptions {
   /** Port for peers, on all interfaces unless `peerBind` says otherwise; 0 is any free one. Default: 7000. */
   @Whole(0, 65_535, 'a TCP port')
   peerPort?: number;
+
+  /**
+   * How peers are asked: `stream`, binary frames over one WebSocket for each pair of nodes; `http`, a JSON request each,
+   * some ten times slower, for debugging. Both are listened to on the peer port, so nodes may differ. Default: `stream`.
+   */
+  @IsOptional()
+  @IsIn(TRANSPORTS, says(`give one of ${TRANSPORTS.join(', ')}`))
+  transport?: PeerTransport;
 
   /** Address that the peer port is bound to. Default: `0.0.0.0`. */
   @IsOptional()
@@ -243,6 +253,7 @@ const DEFAULTS = {
   durability: 'wal',
   peerPort: 7000,
   peerBind: '0.0.0.0',
+  transport: 'stream',
   apiKey: '',
   weight: 1,
   zone: '',

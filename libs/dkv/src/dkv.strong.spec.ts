@@ -1,7 +1,7 @@
 /** What a strong namespace offers its callers, on the real core: one node, and three over the network. */
 import { Test, type TestingModule } from '@nestjs/testing';
 import { createServer } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CapturedLog } from '../testing/captured-log.js';
 import { rejected } from '../testing/caught.js';
 import { type DkvConflictError, type DkvLockError } from './client/conflict-error.js';
@@ -285,6 +285,14 @@ describe('three nodes', () => {
       ports.map((_, index) =>
         boot({ ...common, nodeId: `n${index}`, discovery: StaticDiscovery.parse(addresses) }),
       ),
+    );
+    // A node that was asked before it listened is asked again at the next heartbeat.
+    await vi.waitFor(
+      () =>
+        expect(clients().flatMap((client) => client.cluster().map(({ state }) => state))).toEqual(
+          Array(9).fill('up'),
+        ),
+      { timeout: 30_000 },
     );
   });
 

@@ -23,7 +23,13 @@ export { Dkv } from './dkv.js';
 export { DkvModule } from './dkv.module.js';
 export { type DkvModuleExtras } from './dkv.module-definition.js';
 export { DkvNamespaceOptions } from './dkv.namespace-options.js';
-export { DkvModuleOptions, type DkvOptions, type Durability, type Storage } from './dkv.options.js';
+export {
+  DkvModuleOptions,
+  type DkvOptions,
+  type Durability,
+  type PeerTransport,
+  type Storage,
+} from './dkv.options.js';
 export { DKV_OPTIONS, DkvRegistry, getDkvToken } from './dkv.tokens.js';
 export { Hashring } from './hashring/hashring.js';
 export { md5HashFunc } from './hashring/md5-hash-func.js';

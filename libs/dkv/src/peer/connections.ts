@@ -20,6 +20,11 @@ export class Connections {
     });
   }
 
+  /** Leaves a connection that speaks another protocol from now on to those who speak it. */
+  release(socket: Socket): void {
+    this.open.delete(socket);
+  }
+
   /** Closes connections without a request now, and the others after their answer. */
   drain(): void {
     this.draining = true;

@@ -18,6 +18,7 @@ import { KvService } from './kv-service.js';
 import { PEER_SERVICE, PeerController } from './peer-controller.js';
 import { createPeerServer, type ServerGate } from './peer-server.js';
 import { withQuietNest } from './quiet-nest.js';
+import { StreamServer } from './stream-server.js';
 
 export interface HttpControllerOptions {
   /** The address to listen on. */
@@ -40,6 +41,7 @@ export class HttpController implements Controller {
   private app: INestApplication<Server> | undefined;
   private connections: Connections | undefined;
   private readonly gate: ServerGate & { stopping: boolean };
+  private readonly streams: StreamServer;
   private stopped: Promise<void> | undefined;
 
   constructor(
@@ -50,6 +52,7 @@ export class HttpController implements Controller {
     private readonly options: HttpControllerOptions,
   ) {
     this.gate = { apiKey: new ApiKey(options.apiKey), stopping: false };
+    this.streams = new StreamServer(peers, clock, logger, this.gate, options);
   }
 
   async start(): Promise<{ readonly port: number }> {
@@ -61,6 +64,7 @@ export class HttpController implements Controller {
       const server = this.app.getHttpServer();
       server.maxConnections = this.options.connectionsMax ?? 4096;
       this.connections = new Connections(server);
+      this.serveStreams(server, this.connections);
       try {
         await this.app.listen(this.options.port, this.options.host);
       } catch (error) {
@@ -75,13 +79,21 @@ export class HttpController implements Controller {
     return this.stopped;
   }
 
+  private serveStreams(server: Server, connections: Connections): void {
+    server.on('upgrade', (request, socket, head) =>
+      this.streams.upgrade(request, socket, head, (taken) => connections.release(taken)),
+    );
+  }
+
   private async drainAndClose(): Promise<void> {
     this.gate.stopping = true;
     const timer = this.clock.schedule(this.options.stopTimeoutMs ?? 10_000, () => {
       this.logger.warn('Requests on the peer port did not end in time; their connections were cut.');
       this.connections?.destroyAll();
+      this.streams.destroyAll();
     });
     this.connections?.drain();
+    this.streams.drain();
     try {
       await this.app?.close();
     } finally {

@@ -18,6 +18,7 @@ import { Controller } from '../ports/controller.js';
 import { Discovery } from '../ports/discovery.js';
 import { HashFunc } from '../ports/hash-func.js';
 import { Logger } from '../ports/logger.js';
+import { Random } from '../ports/random.js';
 import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { Telemetry } from '../ports/telemetry.js';
 import { HttpController } from '../peer/http-controller.js';
@@ -25,6 +26,7 @@ import { KvService } from '../peer/kv-service.js';
 import { Processor } from '../processor/processor.js';
 import { HttpRemoteKvRepo } from '../remote-kv/http-remote-kv-repo.js';
 import { NO_CONTROLLER, NO_REMOTE } from '../remote-kv/no-peers.js';
+import { StreamRemoteKvRepo } from '../remote-kv/stream-remote-kv-repo.js';
 
 /** Namespaces of fewer copies have partition numbers of their own, and all must fit into two bytes. */
 const PARTITION_NUMBERS_MAX = 65_535;
@@ -51,7 +53,7 @@ export const clusterProviders: Provider[] = [
       telemetry: Telemetry,
     ) => new EnvelopeGuard(view, options.maxClockOffsetMs, clock, logger, telemetry),
   },
-  { provide: RemoteKvRepo, inject: [DKV_OPTIONS, Clock], useFactory: createRemote },
+  { provide: RemoteKvRepo, inject: [DKV_OPTIONS, Clock, Random], useFactory: createRemote },
   {
     provide: PeerClient,
     inject: [ClusterView, RemoteKvRepo, EnvelopeGuard, Clock, Telemetry],
@@ -114,19 +116,19 @@ function createRing(
   return ring;
 }
 
-function createRemote(options: DkvOptions, clock: Clock): RemoteKvRepo {
-  const { remoteKvRepo, discovery, apiKey, valueBytesMax } = options;
+function createRemote(options: DkvOptions, clock: Clock, random: Random): RemoteKvRepo {
+  const { remoteKvRepo, discovery, apiKey, valueBytesMax, transport } = options;
   if (remoteKvRepo) {
     return remoteKvRepo;
   }
   const inFlightBytesMax = Math.max(64 * 1024 * 1024, 4 * valueBytesMax);
-  return discovery
-    ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, {
-        apiKey,
-        valueBytesMax,
-        inFlightBytesMax,
-      })
-    : NO_REMOTE;
+  if (!discovery) {
+    return NO_REMOTE;
+  }
+  const limits = { apiKey, valueBytesMax, inFlightBytesMax };
+  return transport === 'http'
+    ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, limits)
+    : new StreamRemoteKvRepo(clock, random, limits);
 }
 
 function createController(

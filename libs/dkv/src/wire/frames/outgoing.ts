@@ -83,7 +83,9 @@ export function originBytes({ from, configuration }: Origin): Buffer {
   writer.byte(FRAME.ORIGIN);
   writer.ascii(from);
   if (Buffer.byteLength(configuration) > CONFIGURATION_BYTES_MAX) {
-    throw new TypeError(`A configuration of ${configuration.length} characters is too long for a peer message.`);
+    throw new TypeError(
+      `A configuration of ${configuration.length} characters is too long for a peer message.`,
+    );
   }
   writer.text(configuration);
   return writer.take(0);

@@ -1,0 +1,234 @@
+/** One peer's WebSocket: its requests go to the Processor, in bounds, and the answers back as they come. */
+import { WebSocket } from 'ws';
+import { DkvError } from '../dkv.errors.js';
+import { type Clock, type Timer } from '../ports/clock.js';
+import { type PeerService } from '../ports/controller.js';
+import { type Logger } from '../ports/logger.js';
+import { malformed } from '../wire/frames/byte-reader.js';
+import { CHUNK_BYTES, FRAME } from '../wire/frames/frame-layout.js';
+import {
+  decodeRequest,
+  type FrameHandler,
+  FrameReceiver,
+  type Incoming,
+} from '../wire/frames/frame-receiver.js';
+import { type Defer, FrameSender } from '../wire/frames/frame-sender.js';
+import { KeepAlive } from '../wire/frames/keep-alive.js';
+import { KIND_NUMBERS } from '../wire/frames/message-codec.js';
+import { answerFrame, errorFrame, goodbyeFrame, type Outgoing } from '../wire/frames/outgoing.js';
+import { answerOf } from './error-filter.js';
+
+export interface SessionSettings {
+  readonly peers: PeerService;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly defer: Defer;
+  readonly requestBytesMax: number;
+  readonly replyBytesMax: number;
+  /** Of requests that are not answered and of answers that are not sent. */
+  readonly underWayBytesMax: number;
+  readonly keepAliveMs: number;
+}
+
+/** About what a request costs in memory beside its bytes. */
+const REQUEST_COST_BYTES = 1024;
+/** How long a peer that was told that this node stops has to hang up before this node does. */
+const LEAVE_MS = 1000;
+const VIOLATION = 1002;
+const GOING_AWAY = 1001;
+/** A close frame has 125 bytes, two of which are the code. */
+const REASON_LENGTH_MAX = 120;
+
+/**
+ * Past its bound it stops reading until half of it is done: what waits then are requests that this node carries out
+ * alone, or answers. Forwarded writes, which wait for other nodes and these perhaps for this one, are refused at half
+ * the bound instead.
+ */
+export class StreamSession implements FrameHandler {
+  readonly takes = FRAME.REQUEST;
+  private readonly sender: FrameSender;
+  private readonly receiver = new FrameReceiver(this);
+  private readonly keepAlive: KeepAlive;
+  /** Bytes of the large requests that come in, by id. */
+  private readonly begun = new Map<number, number>();
+  private begunBytes = 0;
+  private underWayBytes = 0;
+  private forwardBytes = 0;
+  private underWay = 0;
+  private stopping = false;
+  private mayHangUp = false;
+  private leaveTimer: Timer | undefined;
+  private isClosed = false;
+
+  constructor(
+    private readonly socket: WebSocket,
+    private readonly settings: SessionSettings,
+    private readonly closed: () => void,
+  ) {
+    const { clock, defer, keepAliveMs } = settings;
+    this.sender = new FrameSender(defer, () => this.relieved());
+    this.sender.open({ send: (message, flushed) => socket.send(message, flushed) });
+    this.keepAlive = new KeepAlive(clock, keepAliveMs, {
+      ping: () => socket.ping(),
+      dead: () => socket.terminate(),
+      // Nothing is heard while nothing is read.
+      ticked: () => socket.isPaused && this.keepAlive.heard(),
+    });
+    socket.on('message', (data: Buffer, isBinary: boolean) => this.received(data, isBinary));
+    socket.on('ping', () => this.keepAlive.heard());
+    socket.on('pong', () => this.keepAlive.heard());
+    // What breaks shows as a close.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.ended());
+  }
+
+  /** Takes no more requests, and hangs up when those under way are answered, unless the peer does before. */
+  drain(): void {
+    this.stopping = true;
+    this.sender.add(goodbyeFrame());
+    this.leaveTimer = this.settings.clock.schedule(LEAVE_MS, () => {
+      this.mayHangUp = true;
+      this.hangUpIfDone();
+    });
+  }
+
+  destroy(): void {
+    this.socket.terminate();
+  }
+
+  admits(id: number, totalBytes: number): boolean {
+    const { requestBytesMax, underWayBytesMax } = this.settings;
+    const refusal =
+      totalBytes > requestBytesMax
+        ? tooLarge(totalBytes, requestBytesMax)
+        : this.begunBytes + totalBytes > underWayBytesMax
+          ? overloaded(underWayBytesMax)
+          : undefined;
+    if (refusal) {
+      this.sender.add(errorFrame(id, refusal));
+      return false;
+    }
+    this.begun.set(id, totalBytes);
+    this.begunBytes += totalBytes;
+    return true;
+  }
+
+  incoming(message: Incoming): void {
+    this.forget(message.id, message.bytes);
+    const costBytes = message.bytes + REQUEST_COST_BYTES;
+    const isForward = message.kind === KIND_NUMBERS.forward;
+    if (this.stopping) {
+      this.sender.add(errorFrame(message.id, new DkvError('DKV_NOT_READY', 'The node is closing.')));
+    } else if (isForward && this.forwardBytes + costBytes > this.settings.underWayBytesMax / 2) {
+      this.sender.add(errorFrame(message.id, overloaded(this.settings.underWayBytesMax / 2)));
+    } else {
+      void this.serve(message, costBytes, isForward ? costBytes : 0);
+    }
+  }
+
+  cancelled(id: number): void {
+    this.forget(id, CHUNK_BYTES + 1);
+    this.sender.removeLarge(id);
+  }
+
+  private received(data: Buffer, isBinary: boolean): void {
+    if (this.isClosed) {
+      return;
+    }
+    this.keepAlive.heard();
+    try {
+      if (!isBinary) {
+        throw malformed('it is text');
+      }
+      this.receiver.receive(data);
+    } catch (error) {
+      this.breakOff(error as DkvError);
+      return;
+    }
+    if (this.loadBytes > this.settings.underWayBytesMax && !this.socket.isPaused) {
+      this.socket.pause();
+    }
+  }
+
+  private async serve(message: Incoming, costBytes: number, forwardBytes: number): Promise<void> {
+    this.underWay++;
+    this.underWayBytes += costBytes;
+    this.forwardBytes += forwardBytes;
+    const answer = await this.answerTo(message);
+    this.underWay--;
+    this.underWayBytes -= costBytes;
+    this.forwardBytes -= forwardBytes;
+    this.sender.add(answer, message.kind === KIND_NUMBERS.ping);
+    this.relieved();
+  }
+
+  /** Never rejects. */
+  private async answerTo(message: Incoming): Promise<Outgoing> {
+    const { peers, logger, replyBytesMax } = this.settings;
+    try {
+      const answer = answerFrame(message.id, await peers.serve(decodeRequest(message)));
+      return answer.bytes.length > replyBytesMax
+        ? errorFrame(message.id, tooLargeAnswer(answer.bytes.length, replyBytesMax))
+        : answer;
+    } catch (error) {
+      return errorFrame(message.id, answerOf(error, logger).body);
+    }
+  }
+
+  private get loadBytes(): number {
+    return this.underWayBytes + this.sender.unsentBytes;
+  }
+
+  private relieved(): void {
+    if (this.socket.isPaused && this.loadBytes < this.settings.underWayBytesMax / 2) {
+      this.socket.resume();
+    }
+    this.hangUpIfDone();
+  }
+
+  private forget(id: number, bytes: number): void {
+    if (bytes > CHUNK_BYTES) {
+      this.begunBytes -= this.begun.get(id) ?? 0;
+      this.begun.delete(id);
+    }
+  }
+
+  private hangUpIfDone(): void {
+    if (this.mayHangUp && this.underWay === 0 && this.sender.unsentBytes === 0) {
+      this.socket.close(GOING_AWAY, 'the node is closing');
+    }
+  }
+
+  private breakOff(error: DkvError): void {
+    this.settings.logger.warn(`A connection on the peer port was closed. ${error.message}`);
+    this.socket.close(VIOLATION, `${error.code}: ${error.message}`.slice(0, REASON_LENGTH_MAX));
+    this.ended();
+  }
+
+  private ended(): void {
+    if (!this.isClosed) {
+      this.isClosed = true;
+      this.keepAlive.stop();
+      this.leaveTimer?.cancel();
+      this.sender.close();
+    }
+    if (this.socket.readyState === WebSocket.CLOSED) {
+      this.closed();
+    }
+  }
+}
+
+function tooLarge(bytes: number, max: number): DkvError {
+  return new DkvError('DKV_VALUE_TOO_LARGE', `The request has ${bytes} bytes; ${max} are allowed.`);
+}
+
+function tooLargeAnswer(bytes: number, max: number): DkvError {
+  return new DkvError(
+    'DKV_PROTOCOL',
+    `The answer has ${bytes} bytes where ${max} are allowed. Give every node the same valueBytesMax.`,
+  );
+}
+
+function overloaded(max: number): DkvError {
+  return new DkvError('DKV_OVERLOADED', `More than ${max} bytes of requests of one peer are under way.`);
+}

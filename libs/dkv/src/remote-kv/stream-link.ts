@@ -1,0 +1,96 @@
+/** The way to one peer: connects when there is something to send, and not too often when that fails. */
+import { type WebSocket } from 'ws';
+import { DkvError } from '../dkv.errors.js';
+import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
+import { type Clock } from '../ports/clock.js';
+import { type Random } from '../ports/random.js';
+import { type SendOptions } from '../ports/remote-kv-repo.js';
+import { type ConnectionOwner, type ConnectionSettings, StreamConnection } from './stream-connection.js';
+
+export interface LinkSettings extends ConnectionSettings {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Begins to connect. May throw where the address is none. */
+  readonly connect: () => WebSocket;
+  readonly sentBytes: (bytes: number) => void;
+  readonly receivedBytes: (bytes: number) => void;
+}
+
+/** After the first failure, doubled with each one after. */
+const BACKOFF_MS_MIN = 50;
+/** Short beside the pause of a restart: who comes back is found within about a second. */
+const BACKOFF_MS_MAX = 1000;
+
+export class StreamLink implements ConnectionOwner {
+  readonly sentBytes: (bytes: number) => void;
+  readonly receivedBytes: (bytes: number) => void;
+  private readonly connections = new Set<StreamConnection>();
+  /** Where new requests go. */
+  private current: StreamConnection | undefined;
+  private failures = 0;
+  private lastFailure: DkvError | undefined;
+  private retryAtMs = 0;
+
+  constructor(private readonly settings: LinkSettings) {
+    this.sentBytes = settings.sentBytes;
+    this.receivedBytes = settings.receivedBytes;
+  }
+
+  /** Nothing is lost when this is forgotten. */
+  get isUnused(): boolean {
+    return this.connections.size === 0 && this.settings.clock.monotonic() >= this.retryAtMs;
+  }
+
+  /** @throws DkvError as `RemoteKvRepo.send` */
+  send<K extends PeerRequestKind>(request: PeerRequest<K>, options: SendOptions): Promise<PeerReply<K>> {
+    this.current ??= this.connect();
+    return this.current.send(request, options);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.connections, (connection) => connection.close('this node is closing')));
+  }
+
+  leaving(connection: StreamConnection): void {
+    if (this.current === connection) {
+      this.current = undefined;
+    }
+  }
+
+  closed(connection: StreamConnection, failure: DkvError | undefined): void {
+    this.leaving(connection);
+    this.connections.delete(connection);
+    if (failure) {
+      this.backOff(failure);
+    } else {
+      this.failures = 0;
+    }
+  }
+
+  private connect(): StreamConnection {
+    const { clock, peer, connect } = this.settings;
+    const waitMs = this.retryAtMs - clock.monotonic();
+    if (waitMs > 0 && this.lastFailure) {
+      const { code, message } = this.lastFailure;
+      throw new DkvError(code, `${message} It is tried again in ${Math.ceil(waitMs)} ms.`, {
+        cause: this.lastFailure,
+      });
+    }
+    try {
+      const connection = new StreamConnection(connect(), this, this.settings);
+      this.connections.add(connection);
+      return connection;
+    } catch (cause) {
+      throw new DkvError('DKV_PEER_UNREACHABLE', `${peer}: no WebSocket can lead there (${String(cause)}).`, {
+        cause,
+      });
+    }
+  }
+
+  private backOff(failure: DkvError): void {
+    const { clock, random } = this.settings;
+    const fullMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.failures++);
+    this.lastFailure = failure;
+    this.retryAtMs = clock.monotonic() + fullMs * (0.5 + random.next() / 2);
+  }
+}

@@ -1,0 +1,174 @@
+/** Asks peers in batched binary frames over one WebSocket each: the transport for throughput. */
+import { WebSocket } from 'ws';
+import { DkvError } from '../dkv.errors.js';
+import { type ClusterNode } from '../model/node.js';
+import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
+import { type Clock } from '../ports/clock.js';
+import { type Random } from '../ports/random.js';
+import { type RemoteKvMetrics, type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js';
+import {
+  MESSAGE_BYTES_MAX,
+  STREAM_PATH,
+  STREAM_PROTOCOL,
+  streamReplyBytesMax,
+  streamRequestBytesMax,
+} from '../wire/frames/frame-layout.js';
+import { afterThisTurn, type Defer } from '../wire/frames/frame-sender.js';
+import { currentTls, type PeerTls } from '../wire/frames/peer-tls.js';
+import { API_KEY_HEADER } from '../wire/limits.js';
+import { InFlightBytes, REQUEST_COST_BYTES } from './stream-calls.js';
+import { StreamLink } from './stream-link.js';
+
+export interface StreamRemoteKvRepoOptions {
+  /** The same on every node; sent at the upgrade of every connection. */
+  readonly apiKey: string;
+  /** The same on every node; bounds requests and answers. */
+  readonly valueBytesMax: number;
+  /**
+   * Bytes of requests to one peer that wait to be sent or answered, past which callers get `DKV_OVERLOADED`; must
+   * hold at least one request. Raising it costs as much memory for each slow peer. Default 64 MiB.
+   */
+  readonly inFlightBytesMax?: number;
+  /** How long a connection may take to be made. Default 3 s. */
+  readonly connectTimeoutMs?: number;
+  /** A silent connection is asked for a sign of life after one to two of these and cut one later. Default 2 s. */
+  readonly keepAliveMs?: number;
+  /** Connections are encrypted, and both ends show a certificate of the CA. Default: not. */
+  readonly tls?: PeerTls;
+  /** When to send what a turn of the event loop has brought together. Default: `setImmediate`. */
+  readonly defer?: Defer;
+}
+
+const IDLE_MS = 5 * 60_000;
+/** Peers that moved leave a link behind at their old address: past so many, those without use are forgotten. */
+const LINKS_KEPT = 64;
+
+/** {@link RemoteKvRepo} over `ws`, to the peer port of {@link HttpController}. May be called concurrently. */
+export class StreamRemoteKvRepo implements RemoteKvRepo {
+  private readonly links = new Map<string, StreamLink>();
+  private sentBytes = 0;
+  private receivedBytes = 0;
+  private closed = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly options: StreamRemoteKvRepoOptions,
+  ) {
+    const { apiKey, valueBytesMax, inFlightBytesMax } = options;
+    const atLeast = streamRequestBytesMax(valueBytesMax) + REQUEST_COST_BYTES;
+    if (!apiKey) {
+      throw new TypeError('apiKey must not be empty.');
+    }
+    if (inFlightBytesMax !== undefined && !(inFlightBytesMax >= atLeast)) {
+      throw new TypeError(
+        `inFlightBytesMax is ${inFlightBytesMax}; with valueBytesMax ${valueBytesMax} it must be at least ${atLeast}.`,
+      );
+    }
+  }
+
+  /**
+   * @throws DkvError as the port says; also `DKV_ABORTED`, `DKV_NOT_READY` after `close`, `DKV_VALUE_TOO_LARGE`,
+   *   `DKV_CORRUPT_RECORD` and `DKV_PROTOCOL` for an answer that is not of the protocol. A peer that cannot be
+   *   connected to is asked again after a pause that grows to a second; until then this fails at once.
+   */
+  async send<K extends PeerRequestKind>(
+    to: ClusterNode,
+    request: PeerRequest<K>,
+    options: SendOptions,
+  ): Promise<PeerReply<K>> {
+    if (this.closed) {
+      throw new DkvError('DKV_NOT_READY', 'This node is closing and sends nothing any more.');
+    }
+    if (options.signal?.aborted) {
+      throw new DkvError('DKV_ABORTED', `The request to node ${to.nodeId} was aborted before it was sent.`);
+    }
+    return this.linkTo(to).send(request, options);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.all(Array.from(this.links.values(), (link) => link.close()));
+  }
+
+  /** Bytes of WebSocket messages, without the protocol's own. */
+  metrics(): RemoteKvMetrics {
+    return { sentBytes: this.sentBytes, receivedBytes: this.receivedBytes };
+  }
+
+  private linkTo(to: ClusterNode): StreamLink {
+    const address = `${to.nodeId}@${to.host}:${to.port}`;
+    let link = this.links.get(address);
+    if (!link) {
+      this.forgetUnused();
+      link = this.createLink(to);
+      this.links.set(address, link);
+    }
+    return link;
+  }
+
+  private createLink(to: ClusterNode): StreamLink {
+    const {
+      valueBytesMax,
+      connectTimeoutMs = 3000,
+      keepAliveMs = 2000,
+      defer = afterThisTurn,
+    } = this.options;
+    const requestBytesMax = streamRequestBytesMax(valueBytesMax);
+    const { inFlightBytesMax = Math.max(64 * 1024 * 1024, requestBytesMax + REQUEST_COST_BYTES) } =
+      this.options;
+    const peer = `Node ${to.nodeId} at ${bracketed(to.host)}:${to.port}`;
+    return new StreamLink({
+      peer,
+      clock: this.clock,
+      random: this.random,
+      defer,
+      inFlight: new InFlightBytes(inFlightBytesMax, peer),
+      requestBytesMax,
+      replyBytesMax: streamReplyBytesMax(valueBytesMax),
+      connectTimeoutMs,
+      keepAliveMs,
+      idleMs: IDLE_MS,
+      connect: () => this.connect(to),
+      sentBytes: (bytes) => {
+        this.sentBytes += bytes;
+      },
+      receivedBytes: (bytes) => {
+        this.receivedBytes += bytes;
+      },
+    });
+  }
+
+  private connect({ host, port }: ClusterNode): WebSocket {
+    const { apiKey, tls } = this.options;
+    const scheme = tls ? 'wss' : 'ws';
+    return new WebSocket(`${scheme}://${bracketed(host)}:${port}${STREAM_PATH}`, STREAM_PROTOCOL, {
+      headers: { [API_KEY_HEADER]: apiKey },
+      perMessageDeflate: false,
+      maxPayload: MESSAGE_BYTES_MAX,
+      skipUTF8Validation: true,
+      // No mask: it guards proxies against scripts in browsers, and costs a copy of every byte at either end.
+      generateMask: () => undefined,
+      ...(tls && {
+        ...currentTls(tls),
+        // Who a node is, its certificate does not say: the envelope does. The certificate is of the CA or refused.
+        rejectUnauthorized: true,
+        checkServerIdentity: () => undefined,
+      }),
+    });
+  }
+
+  private forgetUnused(): void {
+    if (this.links.size >= LINKS_KEPT) {
+      for (const [address, link] of this.links) {
+        if (link.isUnused) {
+          this.links.delete(address);
+        }
+      }
+    }
+  }
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
