@@ -92,7 +92,7 @@ export class StrongWorkload implements Workload {
     const asked = { client: name, key, requestId: value.replaceAll(' ', '-'), again: other };
     switch (kind) {
       case 'counter':
-        return increment(asked, 1 + random.int(5));
+        return increment(random.chance(0.5) ? asked : { client: name, key }, 1 + random.int(5));
       case 'compare':
         return compareAndSet(asked, random.chance(STALE_SHARE) ? null : version, value);
       default:

@@ -7,6 +7,7 @@ import { AcceptPhase, PreparePhase } from '../../../libs/dkv/src/consensus/round
 import { type Promised, type Step } from '../../../libs/dkv/src/consensus/rules.js';
 import { Settler } from '../../../libs/dkv/src/consensus/settler.js';
 import { StrongRouter } from '../../../libs/dkv/src/consensus/strong-router.js';
+import { EnvelopeGuard } from '../../../libs/dkv/src/cluster/envelope-guard.js';
 import { VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
 import { GroupCommit } from '../../../libs/dkv/src/local-kv/group-commit.js';
@@ -244,6 +245,11 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
         'fail',
         (_self, _original, group) => group.forEach(({ resolve }) => resolve()),
       ),
+  },
+  {
+    protection: 'a node whose disk was lost is never taken for the voter that it was',
+    rules: [...WRONG_ORDER, 'lost-write'],
+    plant: () => replace<unknown[], void>(EnvelopeGuard, 'checkDisk', () => {}),
   },
   {
     protection: 'a round that nobody ended is settled',

@@ -146,11 +146,15 @@ export class Locks {
       signal,
     };
     let decided = freeLock(0);
-    // One change at a time is asked for, so the last one decided is the one that took effect.
-    await this.records.run(call, async (record: KvRecord | undefined) => {
+    let written: Uint8Array | undefined;
+    const { bytes } = await this.records.run(call, async (record: KvRecord | undefined) => {
       decided = decide(readLock(record));
-      return writeLock(decided);
+      written = writeLock(decided);
+      return written;
     });
+    if (bytes === undefined || bytes !== written) {
+      throw new Error('What was decided of a lock last is not what was stored.');
+    }
     return decided;
   }
 

@@ -136,7 +136,7 @@ export class ReadModifyWrite {
     await deadline.race(begun, () => {
       if (state === 'waiting') {
         state = 'left';
-        assertInTime(key, deadline, 'Other changes of it were under way at this node.');
+        throw outOfTime(key, deadline, 'Other changes of it were under way at this node.');
       }
     });
     return (await result)!;
@@ -155,9 +155,10 @@ export class ReadModifyWrite {
     { call, change, deadline }: Attempts,
     current: KvRecord | undefined,
   ): Promise<Uint8Array | undefined> {
-    const bytes = await deadline.race(change(current), () => undefined);
-    assertInTime(call.key, deadline, 'The change itself took all of the time.');
-    return bytes;
+    // Undefined is a decision: to delete.
+    return deadline.race(change(current), () => {
+      throw outOfTime(call.key, deadline, 'The change itself took all of the time.');
+    });
   }
 
   private propose(
@@ -182,10 +183,16 @@ function asItStands(record: KvRecord): WriteResult {
 function assertInTime(key: string, deadline: Deadline, why: string): void {
   deadline.assertWanted();
   if (deadline.over) {
-    throw new DkvError(
-      'DKV_NOT_APPLIED',
-      `Key ${JSON.stringify(key)} was not changed within ${deadline.timeoutMs} ms; nothing was written. ${why} Try ` +
-        'again, give more time, or spread the changes over several keys.',
-    );
+    throw outOfTime(key, deadline, why);
   }
+}
+
+/** @throws DkvError `DKV_ABORTED` when that is why. */
+function outOfTime(key: string, deadline: Deadline, why: string): DkvError {
+  deadline.assertWanted();
+  return new DkvError(
+    'DKV_NOT_APPLIED',
+    `Key ${JSON.stringify(key)} was not changed within ${deadline.timeoutMs} ms; nothing was written. ${why} Try ` +
+      'again, give more time, or spread the changes over several keys.',
+  );
 }

@@ -1,5 +1,5 @@
 /** Asks one peer: puts the envelope on, checks the one that comes back, tells liveness what was seen. */
-import { DkvError } from '../dkv.errors.js';
+import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type PeerEnvelope, type PeerProtocol, type PeerRequestKind } from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
 import { type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js';
@@ -41,6 +41,12 @@ export class PeerClient {
       this.assertAcceptable(nodeId, reply);
       this.observer?.answered(nodeId);
       return reply.answer;
+    } catch (error) {
+      if (isDkvError(error, 'DKV_DISK_LOST')) {
+        // They remember this node with another disk than it has.
+        this.view.setDiskLost();
+      }
+      throw error;
     } finally {
       this.telemetry.peerCall(nodeId, kind, (this.clock.monotonic() - started) / 1000);
     }

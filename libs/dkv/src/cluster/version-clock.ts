@@ -54,7 +54,8 @@ export class VersionClock {
     store: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>,
     maxClockOffsetMs = 500,
   ): Promise<VersionClock> {
-    const boot = Number((await store.getMeta(BOOT_META)) ?? 0) + 1;
+    // A folder that is new may stand for one that was lost: its first boot is above all of that one's.
+    const boot = Number((await store.getMeta(BOOT_META)) ?? Math.floor(clock.now() / 1000)) + 1;
     const boundMs = Number((await store.getMeta(BOUND_META)) ?? 0);
     await store.putMeta(BOOT_META, String(boot));
     return new VersionClock(nodeId, boot, boundMs, clock, store, maxClockOffsetMs);

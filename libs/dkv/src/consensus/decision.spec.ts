@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type WriteOperation } from '../model/peer-protocol.js';
 import { type KvRecord, stampRecord, stampTombstone, verifyRecord } from '../model/record.js';
 import { nodeRequestId, keyedRequestId, type RequestWindow, withRequest } from '../model/request-window.js';
-import { formatVersion } from '../model/version.js';
+import { formatVersion, type Version } from '../model/version.js';
 import { decide, type Decision } from './decision.js';
 
 const NOW_MS = 1_700_000_000_000;
@@ -12,6 +12,8 @@ const versionAt = (at: number) =>
 const HELD_VERSION = versionAt(-1);
 const OTHER_VERSION = versionAt(-2);
 const BALLOT = versionAt(0);
+/** Below all that the key remembers. */
+const OLDER_VERSION = versionAt(-1_000);
 
 const ID = { partition: 3, namespace: 'n', key: 'k' };
 const OLD_VALUE = Buffer.from('old');
@@ -20,7 +22,11 @@ const NO_BYTES = new Uint8Array(0);
 
 const REQUEST_ID = nodeRequestId(NOW_MS - 10, 1);
 const EARLIER = { id: nodeRequestId(NOW_MS - 20, 1), version: HELD_VERSION };
-const WINDOW: RequestWindow = { applied: [EARLIER], forgotten: nodeRequestId(NOW_MS - 30, 1) };
+/** As many as a record remembers of nodes' own. */
+const WINDOW: RequestWindow = {
+  applied: [1, 2, 3, 4].map((age) => ({ ...EARLIER, id: nodeRequestId(NOW_MS - 20, age) })),
+  forgotten: nodeRequestId(NOW_MS - 30, 1),
+};
 
 const value = (differing: Partial<KvRecord> = {}): KvRecord =>
   stampRecord({
@@ -50,8 +56,9 @@ function operation(kind: Kind, differing: Partial<WriteOperation> = {}): WriteOp
   return { kind, id: ID, value: bytes, ttlMs: 0, level: 'quorum', requestId: REQUEST_ID, ...differing };
 }
 
-function decided(state: State, asked: WriteOperation, retry = false): Decision {
-  return decide(asked, STATES[state], { version: BALLOT, nowMs: NOW_MS, retry });
+/** `since`: the ballot under which the request was first proposed, if it was. */
+function decided(state: State, asked: WriteOperation, since?: Version): Decision {
+  return decide(asked, STATES[state], { version: BALLOT, nowMs: NOW_MS, since });
 }
 
 /** The decision in a word. */
@@ -100,7 +107,7 @@ describe('a request that did not take effect before', () => {
       );
       // A second attempt decides the same, as long as nothing of its age was forgotten.
       expect(
-        wanted.map((version) => wordOf(decided(state, operation(kind, { expected: version }), true))),
+        wanted.map((version) => wordOf(decided(state, operation(kind, { expected: version }), HELD_VERSION))),
       ).toEqual(expected);
     },
   );
@@ -154,8 +161,8 @@ describe('a request that took effect before', () => {
     ),
   )('%s, %s there, is told its version and writes nothing, be it a retry or not', (kind, state) => {
     for (const expected of [undefined, '', HELD_VERSION, OTHER_VERSION]) {
-      for (const retry of [false, true]) {
-        expect(decided(state, operation(kind, { ...again, expected }), retry)).toEqual({
+      for (const since of [undefined, OLDER_VERSION]) {
+        expect(decided(state, operation(kind, { ...again, expected }), since)).toEqual({
           kind: 'applied',
           version: EARLIER.version,
         });
@@ -164,11 +171,14 @@ describe('a request that took effect before', () => {
   });
 
   it('is no matter to a read', () => {
-    expect(decided('visible', operation('read', again), true)).toEqual({ kind: 'keep', conflict: false });
+    expect(decided('visible', operation('read', again), OLDER_VERSION)).toEqual({
+      kind: 'keep',
+      conflict: false,
+    });
   });
 });
 
-describe('a request as old as one that was forgotten', () => {
+describe('a request first proposed before all that is remembered', () => {
   const old = { requestId: WINDOW.forgotten };
 
   it.each<[Kind, State, retry: boolean, string]>([
@@ -184,21 +194,21 @@ describe('a request as old as one that was forgotten', () => {
     ['touch', 'visible', false, 'old'],
     ['read', 'visible', true, 'keep'],
   ])('%s, %s there, a retry: %s, is %s', (kind, state, retry, word) => {
-    expect(wordOf(decided(state, operation(kind, old), retry))).toBe(word);
+    expect(wordOf(decided(state, operation(kind, old), retry ? OLDER_VERSION : undefined))).toBe(word);
   });
 
   it('is not judged by what it expects: that may be its own doing', () => {
     const asked = operation('addOrUpdate', { ...old, expected: OTHER_VERSION });
-    expect(wordOf(decided('visible', asked, true))).toBe('forgotten');
+    expect(wordOf(decided('visible', asked, OLDER_VERSION))).toBe('forgotten');
   });
 
   it('is not one with a key of its caller', () => {
     const asked = operation('addOrUpdate', { requestId: keyedRequestId('000000000000') });
-    expect(wordOf(decided('visible', asked, true))).toBe('new');
+    expect(wordOf(decided('visible', asked, OLDER_VERSION))).toBe('new');
   });
 
   it('is not one that is newer', () => {
-    expect(wordOf(decided('visible', operation('addOrUpdate'), true))).toBe('new');
+    expect(wordOf(decided('visible', operation('addOrUpdate'), HELD_VERSION))).toBe('new');
   });
 });
 

@@ -18,12 +18,16 @@ export type Decision =
 
 /**
  * Pure, so that a repeated round decides alike. `version` is the ballot of the round; `nowMs` the wall clock, for
- * expiry and for people. `retry`: an earlier attempt may have been carried out by another node.
+ * expiry and for people. `since`: the ballot under which the request was first proposed, if it was.
  */
 export function decide(
   operation: WriteOperation,
   current: KvRecord | undefined,
-  { version, nowMs, retry }: { readonly version: Version; readonly nowMs: number; readonly retry: boolean },
+  {
+    version,
+    nowMs,
+    since,
+  }: { readonly version: Version; readonly nowMs: number; readonly since?: Version | undefined },
 ): Decision {
   const { kind, id, value, ttlMs, expected, requestId } = operation;
   const window = current?.requests ?? NO_REQUESTS;
@@ -31,7 +35,7 @@ export function decide(
   if (applied) {
     return { kind: 'applied', version: applied.version };
   }
-  if (retry && kind !== 'read' && mayBeForgotten(window, requestId)) {
+  if (since !== undefined && kind !== 'read' && mayBeForgotten(window, requestId, since)) {
     return { kind: 'forgotten' };
   }
   const visible = isVisible(current, nowMs);

@@ -3,6 +3,7 @@ import { majorityOf } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
 import { type Accepted, type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
+import { NO_VERSION } from '../model/version.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { type Deadline } from '../processor/deadline.js';
 import { type OwnWrites } from '../processor/own-writes.js';
@@ -93,14 +94,20 @@ export class Electorate {
       }
     }
     const lacking = this.lacking.get(record);
-    await this.shown(
-      id,
-      record,
-      lacking?.has(view.selfId)
-        ? this.acceptor.learn(id, record)
-        : this.context.local.settle(id, record.version),
-    );
+    await this.shown(id, record, this.show(id, record, lacking?.has(view.selfId) ?? false));
     this.hintWhoLacks(id, lacking);
+  }
+
+  private async show(id: RecordId, record: KvRecord, lacks: boolean): Promise<void> {
+    const { local } = this.context;
+    if (!lacks) {
+      await local.settle(id, record.version);
+      if (((await local.getNoValue(id))?.version ?? NO_VERSION) >= record.version) {
+        return;
+      }
+      // Another proposer has built upon it here already, and may be gone: it is not what was accepted last.
+    }
+    await this.acceptor.learn(id, record);
   }
 
   /** A majority accepted it before: this node shows it too. Never rejects. */

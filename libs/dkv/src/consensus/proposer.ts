@@ -32,6 +32,8 @@ interface Attempt {
   readonly resolve: boolean;
   /** A record of it, or of an open round, went out, perhaps by way of another node: any node may hold it. */
   proposed: boolean;
+  /** The ballot under which its own record first went out. */
+  since?: Ballot;
   /** The highest ballot met. */
   seen: Ballot;
 }
@@ -127,6 +129,13 @@ export class Proposer {
   private async round(attempt: Attempt, resolving: boolean): Promise<Outcome | undefined> {
     const { operation, deadline } = attempt;
     const { id } = operation;
+    const { view } = this.context;
+    if (view.diskLost) {
+      throw new DkvError(
+        'DKV_NOT_READY',
+        `Node ${view.selfId} has another data folder than it had, so it proposes nothing.`,
+      );
+    }
     const known = this.ballots.take(idOf(id));
     const ballot = known?.next ?? (await this.context.versions.stamp(attempt.seen));
     const found = known
@@ -137,7 +146,7 @@ export class Proposer {
       return undefined;
     }
     const current = found.latest?.record;
-    const decision = resolving ? settled(operation, current) : this.decide(attempt, current, ballot);
+    const decision = resolving ? settled(attempt, current) : this.decide(attempt, current, ballot);
     if (decision.kind === 'forgotten') {
       return { kind: 'unknown', why: 'too many later writes of the key followed' };
     }
@@ -150,7 +159,10 @@ export class Proposer {
     }
     const record = decision.kind === 'write' ? decision.record : (current ?? stampTombstone(id, ballot));
     const next = await this.context.versions.stamp(ballot);
-    attempt.proposed ||= decision.kind === 'write';
+    if (decision.kind === 'write') {
+      attempt.proposed = true;
+      attempt.since ??= ballot;
+    }
     const vote = await this.electorate.accept(id, { ballot, record, next }, deadline);
     if (!vote.won) {
       attempt.seen = highest(attempt.seen, next, vote.seen);
@@ -161,13 +173,8 @@ export class Proposer {
     return this.outcomeOf(attempt, decision, current);
   }
 
-  private decide(
-    { operation, proposed }: Attempt,
-    current: KvRecord | undefined,
-    version: Version,
-  ): Decision {
-    const nowMs = this.context.clock.now();
-    return decide(operation, current, { version, nowMs, retry: proposed });
+  private decide({ operation, since }: Attempt, current: KvRecord | undefined, version: Version): Decision {
+    return decide(operation, current, { version, nowMs: this.context.clock.now(), since });
   }
 
   private outcomeOf(
@@ -187,7 +194,7 @@ export class Proposer {
           result: { outcome: 'done', record: current, existed: true, applied: decision.version },
         };
       case 'keep':
-        return done(visible ? current : undefined, visible, decision.conflict ? 'conflict' : 'done');
+        return done(current, visible, decision.conflict ? 'conflict' : 'done');
       case 'absent':
         // The node that was asked first may still be at it.
         return resolve
@@ -241,11 +248,11 @@ export class Proposer {
 }
 
 /** Whether an earlier attempt took effect. */
-function settled({ requestId }: WriteOperation, current: KvRecord | undefined): Decision {
+function settled({ operation: { requestId }, since }: Attempt, current: KvRecord | undefined): Decision {
   const window = current?.requests ?? NO_REQUESTS;
   const applied = appliedIn(window, requestId);
   if (applied) {
     return { kind: 'applied', version: applied.version };
   }
-  return { kind: mayBeForgotten(window, requestId) ? 'forgotten' : 'absent' };
+  return { kind: mayBeForgotten(window, requestId, since) ? 'forgotten' : 'absent' };
 }

@@ -117,7 +117,7 @@ describe('accept under ballot 5, next 9', () => {
   ])('that was accepted is acknowledged again, and changes nothing: %s', (_, before) => {
     const round = roundOf(before);
     expect(accept(round, ballot(5), record(5), ballot(9))).toEqual({
-      change: undefined,
+      change: round.promised < ballot(9) ? { promised: ballot(9) } : undefined,
       answer: { accepted: true, seen: round.promised },
     });
   });
@@ -241,4 +241,31 @@ it('never takes back a promise nor goes on from less than it accepted, whatever 
       }
     }
   }
+});
+
+describe('a record that a committed one has passed over', () => {
+  const passedOver = roundOf({ promised: 12, accepted: 12 });
+  /** Record 5 proposed again under ballot 12; record 9 was decided without it. */
+  const stale: KeyRound = { ...passedOver, accepted: { ballot: ballot(12), record: record(5) } };
+
+  it('does not stay accepted, though its ballot is higher; the ballot stays promised', () => {
+    expect(learn({ ...stale, promised: '' }, record(9))).toEqual({
+      committed: record(9),
+      promised: ballot(12),
+      accepted: { ballot: ballot(9), record: record(9) },
+    });
+  });
+
+  it('is not accepted any more', () => {
+    const round = {
+      ...roundOf({}),
+      committed: record(9),
+      accepted: { ballot: ballot(9), record: record(9) },
+    };
+    expect(accept(round, ballot(12), record(5), ballot(13))).toMatchObject({
+      change: undefined,
+      answer: { accepted: false },
+    });
+    expect(accept(round, ballot(12), record(9), ballot(13)).answer.accepted).toBe(true);
+  });
 });

@@ -47,9 +47,14 @@ export function accept(round: KeyRound, ballot: Ballot, record: KvRecord, next: 
   const { promised, floor } = round;
   const before = round.accepted?.ballot ?? NO_VERSION;
   if (ballot === before && record.checksum === round.accepted?.record.checksum) {
-    return { change: undefined, answer: { accepted: true, seen: promised } };
+    return {
+      change: next > promised ? { promised: next } : undefined,
+      answer: { accepted: true, seen: promised },
+    };
   }
-  if (ballot < promised || ballot <= before || ballot <= floor) {
+  // A record older than the committed one was passed over by it: nothing is ever decided upon it again.
+  const outdated = record.version < (round.committed?.version ?? NO_VERSION);
+  if (ballot < promised || ballot <= before || ballot <= floor || outdated) {
     return { change: undefined, answer: { accepted: false, seen: highest(promised, before, floor) } };
   }
   return {
@@ -72,8 +77,18 @@ export function learn(
     // Every node has held and forgotten what this key had up to the floor.
     return undefined;
   }
+  const { accepted, promised } = round;
   const newer = record.version > (round.committed?.version ?? NO_VERSION);
-  const higher = ballot > (round.accepted?.ballot ?? NO_VERSION);
+  const higher = ballot > (accepted?.ballot ?? NO_VERSION);
+  if (accepted && !higher && accepted.record.version < record.version) {
+    // Proposed again by one who had not seen what passed it over, it can never have been decided under that ballot, and
+    // must not be found once its tombstone is forgotten. The ballot itself stays promised.
+    return {
+      ...(newer && { committed: record }),
+      promised: highest(promised, accepted.ballot),
+      accepted: { ballot, record },
+    };
+  }
   return newer || higher
     ? { ...(newer && { committed: record }), ...(higher && { accepted: { ballot, record } }) }
     : undefined;

@@ -7,6 +7,8 @@ const GROUP_BYTES_MAX = 4 * 1024 * 1024;
 export interface GroupWrite {
   /** What it will take in the batch, about. */
   readonly bytes: number;
+  /** Is taken also when too many bytes wait: what it writes is in memory already. */
+  readonly urgent?: boolean;
 }
 
 export interface GroupCommitLimits {
@@ -51,7 +53,7 @@ export class GroupCommit<W extends GroupWrite> {
   async submit(write: W): Promise<void> {
     this.assertWritable();
     // Alone, a write of any size goes: it would never fit otherwise.
-    if (this.bytes > 0 && this.bytes + write.bytes > this.limits.pendingBytesMax) {
+    if (!write.urgent && this.bytes > 0 && this.bytes + write.bytes > this.limits.pendingBytesMax) {
       throw this.overloaded();
     }
     this.bytes += write.bytes;

@@ -98,8 +98,15 @@ export class RoundStore {
           resolve();
           return { committed: accepted.record };
         };
-        await this.updateLocked(id, change);
-        // After a failed write it stays in sight: readers must not go back.
+        try {
+          await this.updateLocked(id, change, true);
+        } catch (error) {
+          // After the disk failed it stays in sight: readers must not go back, and nothing is stored upon it any more.
+          if (!this.access.store.failure) {
+            shown?.landed();
+          }
+          throw error;
+        }
         shown?.landed();
         resolve();
       };
@@ -152,14 +159,14 @@ export class RoundStore {
     });
   }
 
-  private async updateLocked(id: RecordId, change: DecideRound): Promise<void> {
+  private async updateLocked(id: RecordId, change: DecideRound, urgent = false): Promise<void> {
     const [current, stored = NO_ROUND] = await Promise.all([this.records.read(id), this.read(id)]);
     const round = this.roundOf(id, copyOf(current), stored);
     // A floor that rose may have ended a round that is marked as open: whoever looks after it finds that out here.
     const decided = change(round) ?? (this.isUnsettled(id) && !this.isOpen(id, round) ? {} : undefined);
     if (decided) {
       const before = { ...round, promised: stored.promised };
-      await this.access.store.write(this.writeOf(id, current, before, decided));
+      await this.access.store.write({ ...this.writeOf(id, current, before, decided), urgent });
     }
   }
 

@@ -53,11 +53,19 @@ export function appliedIn(window: RequestWindow, id: RequestId): AppliedRequest 
 }
 
 /**
- * Whether the request may have been applied and let go since. Exact for a node's own: whatever was let go is at
- * most `forgotten`. A caller's key is remembered for the last 64 such writes of its record and no longer.
+ * Whether the request may have been applied and let go since. A request that was first proposed under the version
+ * `since` is still here, if it was applied, as long as the oldest of its sort is not newer. Without `since`: a node's own
+ * request is at most `forgotten` when it was let go; a caller's key is remembered for the last 64 such writes of its
+ * record and no longer.
  */
-export function mayBeForgotten(window: RequestWindow, id: RequestId): boolean {
-  return !id.startsWith(KEYED_PREFIX) && window.forgotten >= id;
+export function mayBeForgotten(window: RequestWindow, id: RequestId, since?: Version): boolean {
+  const keyed = isKeyedRequest(id);
+  if (since === undefined) {
+    return !keyed && window.forgotten >= id;
+  }
+  const alike = window.applied.filter((request) => isKeyedRequest(request.id) === keyed);
+  const full = alike.length >= (keyed ? KEYED_REQUESTS_MAX : NODE_REQUESTS_MAX);
+  return full && alike[0]!.version > since;
 }
 
 /** Whether a caller's own key made it: the same for attempts that are hours apart. */

@@ -13,6 +13,8 @@ export class Connections {
 
   constructor(server: Server) {
     server.on('connection', (socket: Socket) => this.opened(socket));
+    // Encrypted, requests come on a socket around that one.
+    server.on('secureConnection', (socket: Socket) => this.secured(socket));
     // Before the framework's own listener, which may answer at once.
     server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
       this.count(socket, 1);
@@ -48,6 +50,15 @@ export class Connections {
     }
     this.open.set(socket, 0);
     socket.once('close', () => this.open.delete(socket));
+  }
+
+  private secured(socket: Socket): void {
+    for (const inner of this.open.keys()) {
+      if (inner.remotePort === socket.remotePort && inner.remoteAddress === socket.remoteAddress) {
+        this.open.delete(inner);
+      }
+    }
+    this.opened(socket);
   }
 
   private answered(socket: Socket): void {

@@ -8,6 +8,7 @@ import { DkvError } from '../dkv.errors.js';
 import { type Clock } from '../ports/clock.js';
 import { type Controller, type PeerService } from '../ports/controller.js';
 import { type Logger } from '../ports/logger.js';
+import { type PeerTls } from '../wire/frames/peer-tls.js';
 import { requestBytesMax } from '../wire/limits.js';
 import { describe } from '../wire/validation.js';
 import { ApiKey } from './api-key.js';
@@ -18,6 +19,7 @@ import { KvService } from './kv-service.js';
 import { PEER_SERVICE, PeerController } from './peer-controller.js';
 import { createPeerServer, type ServerGate } from './peer-server.js';
 import { withQuietNest } from './quiet-nest.js';
+import { renewCertificates } from './stream-certificates.js';
 import { StreamServer } from './stream-server.js';
 
 export interface HttpControllerOptions {
@@ -27,6 +29,8 @@ export interface HttpControllerOptions {
   readonly port: number;
   readonly apiKey: string;
   readonly valueBytesMax: number;
+  /** Everything on the port is encrypted, and peers without a certificate of the CA are refused. Default: not. */
+  readonly tls?: PeerTls;
   /** More are refused. Raising it costs a socket and some 20 KiB each. Default 4096. */
   readonly connectionsMax?: number;
   /** How long `stop` waits for requests under way before it cuts them off. Default 10 s. */
@@ -65,6 +69,9 @@ export class HttpController implements Controller {
       server.maxConnections = this.options.connectionsMax ?? 4096;
       this.connections = new Connections(server);
       this.serveStreams(server, this.connections);
+      if (this.options.tls) {
+        renewCertificates(server, this.options.tls, this.logger);
+      }
       try {
         await this.app.listen(this.options.port, this.options.host);
       } catch (error) {
@@ -102,7 +109,8 @@ export class HttpController implements Controller {
   }
 
   private async createApp(): Promise<INestApplication<Server>> {
-    const adapter = createPeerServer(requestBytesMax(this.options.valueBytesMax), this.gate);
+    const { valueBytesMax, tls } = this.options;
+    const adapter = createPeerServer(requestBytesMax(valueBytesMax), this.gate, tls);
     // A factory of its own: the shared one keeps abortOnError and autoFlushLogs of the app created last.
     return new NestFactoryStatic().create<INestApplication<Server>>(this.module(), adapter, {
       abortOnError: false,

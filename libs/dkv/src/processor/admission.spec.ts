@@ -30,12 +30,12 @@ async function end(count: number): Promise<void> {
   await microtasks();
 }
 
-it('takes 512 from the start, and not one more', async () => {
-  expect(await begin(512)).toBe(0);
+it('takes 1024 from the start, and not one more', async () => {
+  expect(await begin(1_024)).toBe(0);
   expect(await begin(3)).toBe(3);
   const error = await rejected(admission.pass(async () => {}));
   expect(error).toMatchObject({ code: 'DKV_OVERLOADED' });
-  expect(error.message).toContain('512 operations are under way');
+  expect(error.message).toContain('1024 operations are under way');
 });
 
 it('takes as many as half a second completes', async () => {
@@ -60,7 +60,7 @@ it('takes few again when nothing is completed any more', async () => {
     clock.advance(200);
     await begin(1);
   }
-  expect(admission.limit).toBe(512);
+  expect(admission.limit).toBe(1_024);
 });
 
 it('does not count what failed as done', async () => {
@@ -70,5 +70,5 @@ it('does not count what failed as done', async () => {
     }
     clock.advance(200);
   }
-  expect(admission.limit).toBe(512);
+  expect(admission.limit).toBe(1_024);
 });

@@ -5,7 +5,7 @@ import { type Clock } from '../ports/clock.js';
 /** As long as operations wait no longer than this for those before them, all are taken. */
 const WAIT_MS_MAX = 500;
 /** So many are always taken: of a node that was idle nobody knows what it can do. */
-const UNDER_WAY_MIN = 512;
+const UNDER_WAY_MIN = 1_024;
 const WINDOW_MS = 200;
 /** How much of the estimate the last window is. */
 const WEIGHT = 0.5;

@@ -1,11 +1,11 @@
 /** Passes a write to the node that coordinates it, and takes in what others pass here: once, and only in time. */
-import { LRUCache } from 'lru-cache';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { idOf } from '../model/key.js';
 import { type PeerProtocol, type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
 import { isKeyedRequest } from '../model/request-window.js';
 import { type CoreContext } from './core-context.js';
 import { Deadline } from './deadline.js';
+import { ReceivedRequests } from './received-requests.js';
 
 /**
  * Answers that prove that nothing was written, so that another node may be asked: the request never arrived, or was
@@ -18,6 +18,7 @@ export const ASK_ANOTHER = [
   'DKV_OVERLOADED',
   'DKV_QUORUM_NOT_REACHED',
   'DKV_CONFIGURATION_MISMATCH',
+  'DKV_DISK_LOST',
   'DKV_CLOCK_SKEW',
   'DKV_FORBIDDEN',
   'DKV_FORWARDING_LOOP',
@@ -36,8 +37,6 @@ const REFUSED = [
 
 /** The coordinator gets this part of the time that is left, so that its verdict arrives before ours is due. */
 const COORDINATOR_SHARE = 0.9;
-/** Forwarded requests whose outcome is remembered, in case one arrives twice. */
-const RECEIVED_MAX = 4_096;
 
 type Forward = PeerProtocol['forward'];
 
@@ -54,9 +53,11 @@ export class SilentCoordinator extends DkvError {
 }
 
 export class Forwarding {
-  private readonly received = new LRUCache<string, Promise<WriteResult>>({ max: RECEIVED_MAX });
+  private readonly received: ReceivedRequests;
 
-  constructor(private readonly context: CoreContext) {}
+  constructor(private readonly context: CoreContext) {
+    this.received = new ReceivedRequests(context.clock);
+  }
 
   /** What is left for the node that coordinates. */
   share(deadline: Deadline): number {
@@ -104,13 +105,9 @@ export class Forwarding {
     // is alike in all of these.
     const attempt = isKeyedRequest(requestId) ? `@${sentAtMs} ${ask.timeoutMs} ${expected}` : '';
     const name = `${requestId}${attempt}${ask.resolve ? '?' : ''} ${idOf(id)}`;
-    const known = this.received.get(name);
-    if (known) {
-      return known;
-    }
-    const result = this.inTime(ask, sentAtMs, coordinate);
-    this.received.set(name, result);
-    return result;
+    // It is not carried out later than that, so a message that comes once more later is refused as late.
+    const rememberMs = ask.timeoutMs + 2 * this.context.limits.maxClockOffsetMs;
+    return this.received.once(name, rememberMs, () => this.inTime(ask, sentAtMs, coordinate));
   }
 
   private async inTime(

@@ -211,14 +211,25 @@ export class Processor implements PeerService {
       assertOffered(operation, mode);
       const router = mode === 'strong' ? this.strongRouter : this.router;
       const written = this.admission.pass(() => router.write(operation, deadline));
-      return deadline.race(written, () => {
-        throw new DkvError(
-          'DKV_INDETERMINATE',
-          `The outcome of writing key ${JSON.stringify(key)} was not known after ${deadline.timeoutMs} ms` +
-            `${deadline.signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect.`,
-        );
-      });
+      return deadline.race(
+        written.then((result) => this.shown(kind, result)),
+        () => {
+          throw new DkvError(
+            'DKV_INDETERMINATE',
+            `The outcome of writing key ${JSON.stringify(key)} was not known after ${deadline.timeoutMs} ms` +
+              `${deadline.signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect.`,
+          );
+        },
+      );
     });
+  }
+
+  /** What was found in place of what was to be written, as a reader sees it. */
+  private shown(kind: WriteOperation['kind'], result: WriteResult): WriteResult {
+    const found = result.outcome === 'conflict' || kind === 'touch';
+    return found && !isVisible(result.record, this.context.clock.now())
+      ? { ...result, record: undefined }
+      : result;
   }
 
   private async coordinateForwarded(

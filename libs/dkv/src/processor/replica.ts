@@ -36,8 +36,9 @@ export class Replica {
       return (await local.get(id)) ?? record;
     }
     const stored = await local.update(id, (current) => {
-      if (!current && record.version <= local.floorOf(partition)) {
-        // Every node has held and forgotten what this key had up to the floor.
+      const floor = local.floorOf(partition);
+      if (record.version <= floor && (!current || current.version > floor)) {
+        // Every node has held what this key had up to the floor, and forgotten it or written above it.
         return undefined;
       }
       this.assertNotFromTheFuture(record, current);

@@ -40,6 +40,8 @@ export interface ConnectionOwner {
   receivedBytes(bytes: number): void;
 }
 
+/** How long the peer has to agree that the connection is closed. */
+const CLOSE_MS = 1000;
 /** Ids are numbers below this; a connection that lives so long begins anew. */
 const ID_MAX = 2 ** 32 - 1;
 
@@ -189,6 +191,7 @@ export class StreamConnection implements FrameHandler {
       }
       this.receiver.receive(data);
     } catch (cause) {
+      this.heard = false;
       this.end(this.unreachable('what it sent is not of the protocol', cause));
       return;
     }
@@ -226,6 +229,7 @@ export class StreamConnection implements FrameHandler {
     this.owner.closed(this, this.heard ? undefined : why);
     if (politely) {
       this.socket.close(1000);
+      this.settings.clock.schedule(CLOSE_MS, () => this.socket.terminate());
     } else {
       this.socket.terminate();
     }

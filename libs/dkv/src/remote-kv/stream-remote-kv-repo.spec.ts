@@ -44,7 +44,7 @@ class FarEnd implements FrameHandler {
 
   constructor(
     readonly socket: WebSocket,
-    private readonly changed: () => void,
+    changed: () => void,
   ) {
     const receiver = new FrameReceiver(this);
     this.sender.open({ send: (message, flushed) => socket.send(message, flushed) });
@@ -252,7 +252,7 @@ describe('overload', () => {
     const peer = await FarPeer.listen();
     const remote = remoteWith({ inFlightBytesMax: 3 * MIB });
     for (const [request, most] of [
-      [question(), 3000],
+      [question(), 3072],
       [PING, 64],
     ] as const) {
       const settled = await Promise.allSettled(many(5000, () => send(remote, peer.port, request)));
@@ -338,12 +338,14 @@ describe('connecting', () => {
     const peer = await FarPeer.listen();
     peer.prepare = (end) => (end.answering = false);
     const remote = remoteWith();
-    for (const nonsense of [Buffer.of(9, 9, 9), 'text']) {
+    for (const [round, nonsense] of [Buffer.of(9, 9, 9), 'text'].entries()) {
       const failure = failureOf(send(remote, peer.port));
-      await peer.until(() => peer.ends.at(-1)?.requests.length === 1);
-      peer.ends.at(-1)!.socket.send(nonsense);
+      await peer.until(() => peer.ends[round]?.requests.length === 1);
+      peer.ends[round]!.socket.send(nonsense);
       expect((await failure).code).toBe('DKV_PEER_DISCONNECTED');
-      await peer.until(() => peer.ends.at(-1)!.isClosed);
+      await peer.until(() => peer.ends[round]!.isClosed);
+      expect((await failureOf(send(remote, peer.port))).message).toMatch(/not of the protocol.*tried again/);
+      clock.advance(1000);
     }
   });
 });

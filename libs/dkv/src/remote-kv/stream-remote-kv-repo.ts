@@ -151,6 +151,7 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
       generateMask: () => undefined,
       ...(tls && {
         ...currentTls(tls),
+        minVersion: 'TLSv1.3',
         // Who a node is, its certificate does not say: the envelope does. The certificate is of the CA or refused.
         rejectUnauthorized: true,
         checkServerIdentity: () => undefined,

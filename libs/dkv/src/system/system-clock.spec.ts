@@ -50,6 +50,26 @@ describe('the clock', () => {
   });
 });
 
+it('runs no task before its time, as timers of Node do', async () => {
+  const clock = new SystemClock();
+  let early = 0;
+  const tasks = Array.from({ length: 300 }, (_, index) => {
+    const delayMs = 1 + (index % 20) + index / 1_000;
+    const dueMs = clock.monotonic() + delayMs;
+    return new Promise<void>((resolve) => {
+      clock.schedule(delayMs, () => {
+        early += clock.monotonic() < dueMs ? 1 : 0;
+        resolve();
+      });
+    });
+  });
+  // Timers of the clock keep no process alive.
+  const alive = setInterval(() => undefined, 1_000);
+  await Promise.all(tasks);
+  clearInterval(alive);
+  expect(early).toBe(0);
+});
+
 it('does not keep the process alive for a timer', () => {
   const before = process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
   const timer = new SystemClock().schedule(DAY_MS, () => undefined);

@@ -16,8 +16,21 @@ export class SystemClock implements Clock {
   }
 
   schedule(delayMs: number, task: () => void): Timer {
-    const timer = setTimeout(task, Math.min(delayMs, DELAY_MS_MAX));
-    timer.unref();
+    const dueMs = this.monotonic() + Math.min(delayMs, DELAY_MS_MAX);
+    let timer: NodeJS.Timeout;
+    const arm = (leftMs: number) => {
+      timer = setTimeout(() => {
+        // Timers of Node fire up to 2 ms early; who waits for a deadline must find it over.
+        const missingMs = dueMs - this.monotonic();
+        if (missingMs > 0) {
+          arm(Math.ceil(missingMs));
+        } else {
+          task();
+        }
+      }, leftMs);
+      timer.unref();
+    };
+    arm(Math.max(0, dueMs - this.monotonic()));
     return { cancel: () => clearTimeout(timer) };
   }
 }

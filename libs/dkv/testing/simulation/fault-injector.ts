@@ -5,6 +5,8 @@ import { type SimRandom } from './sim-random.js';
 export interface FaultInjectorOptions {
   /** A crash may take unsynced writes along: only where writes are synced before they are acknowledged. */
   readonly losesPower: boolean;
+  /** Whether one node may lose its disk for good, once: where the other nodes of each key suffice without it. */
+  readonly losesDisk?: boolean;
   /** No more than so many faults. Default: as many as come. */
   readonly faultsMax?: number;
 }
@@ -18,6 +20,7 @@ export class FaultInjector {
   /** Faults so far. */
   count = 0;
   private running = false;
+  private lostDisk = false;
   private readonly offsets = new Map<string, number>();
   private readonly restarts = new Set<Promise<void>>();
 
@@ -70,6 +73,17 @@ export class FaultInjector {
       if (this.options.losesPower && this.random.chance(0.5)) {
         node.disk.losePower();
       }
+      this.restartLater(node.nodeId);
+    }
+  }
+
+  /** One node comes back with an empty disk. */
+  loseDisk(): void {
+    const node = this.cluster.node(this.anyNode());
+    if (this.options.losesDisk && !this.lostDisk && node.alive) {
+      this.lostDisk = true;
+      node.kill();
+      node.loseDisk();
       this.restartLater(node.nodeId);
     }
   }
@@ -169,6 +183,7 @@ const FAULTS: readonly Fault[] = [
   (injector) => injector.cutOneWay(),
   (injector) => injector.clog(),
   (injector) => injector.disturb(),
+  (injector) => injector.loseDisk(),
   (injector) => injector.failDisk(),
   (injector) => injector.moveClock(),
   (injector) => injector.slowDisk(),

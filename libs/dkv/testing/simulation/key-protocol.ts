@@ -322,8 +322,8 @@ async function outcomeOf(
     if (action.kind === 'read') {
       return {
         kind: 'ok',
-        value: record && Buffer.from(record.value).toString(),
-        version: record?.version,
+        value: record && !record.tombstone ? Buffer.from(record.value).toString() : undefined,
+        version: record?.tombstone ? undefined : record?.version,
       };
     }
     if (action.kind === 'delete') {

@@ -106,7 +106,8 @@ export async function runScenario(
     running: true,
   };
   const losesPower = durability === 'fsync';
-  const faults = new FaultInjector(cluster, random.fork('faults'), { losesPower, faultsMax });
+  const losesDisk = mode === 'strong' && cluster.ring.copies > 2;
+  const faults = new FaultInjector(cluster, random.fork('faults'), { losesPower, losesDisk, faultsMax });
   await cluster.start();
   for (let client = 0; client < 2 + random.int(5); client++) {
     void live(plan, world, `client ${client}`, random.fork(`client ${client}`));

@@ -1,5 +1,6 @@
 /** A small cluster of real Processors in one process, on virtual time and a virtual network, to be broken at will. */
 import { ClusterView } from '../../src/cluster/cluster-view.js';
+import { Disks } from '../../src/cluster/disks.js';
 import { EnvelopeGuard } from '../../src/cluster/envelope-guard.js';
 import { Liveness } from '../../src/cluster/liveness.js';
 import { PeerClient } from '../../src/cluster/peer-client.js';
@@ -347,7 +348,8 @@ export class TestNode {
     const limits = { ...LIMITS, ...options.limits };
     const random = this.random.fork(life.name);
     const view = new ClusterView(nodeId, cluster.ring, this.members);
-    const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, logger, telemetry);
+    const disks = await Disks.open(local, random, logger);
+    const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, logger, telemetry, disks);
     this.remote = noting(cluster.network.remote(life), nodeId, cluster.messages);
     const peers = new PeerClient(view, this.remote, guard, clock, telemetry);
     const heartbeats = { heartbeatIntervalMs, heartbeatTimeoutMs: limits.peerTimeoutMs };

@@ -1,6 +1,6 @@
+/** What a WebSocket message between peers is made of, and its limits. */
+
 /**
- * What a WebSocket message between peers is made of, and its limits.
- *
  * A message is one byte, the format, and frames one after another; a frame is one byte, its type, and its fields.
  * Numbers are in groups of 7 bits, the lowest first; texts and blocks have their length in bytes before them.
  *
@@ -16,9 +16,9 @@
  * | GOODBYE | | the server stops: it answers what it was asked before and nothing after |
  *
  * The block of a request or an answer: sentAtMs as a double, then the fields of its kind (`message-codec.ts`).
+ *
+ * The number is raised when a frame or a kind changes so that an older node would misread it.
  */
-
-/** Raised when a frame or a kind changes so that an older node would misread it. */
 export const FRAME_FORMAT = 1;
 
 export const STREAM_PATH = '/peer/stream';
@@ -49,7 +49,7 @@ export const MESSAGE_BYTES_MAX = 512 * 1024;
 /** Bytes given to the socket and not yet taken by the network, past which frames wait in their queue. */
 export const UNFLUSHED_BYTES_MAX = 512 * 1024;
 
-export const CONFIGURATION_BYTES_MAX = 1024;
+export const CONFIGURATION_LENGTH_MAX = 256;
 export const ERROR_CODE_LENGTH_MAX = 80;
 export const ERROR_TEXT_LENGTH_MAX = 2000;
 

@@ -3,7 +3,7 @@ import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../mo
 import { ByteReader, malformed } from './byte-reader.js';
 import {
   CHUNK_BYTES,
-  CONFIGURATION_BYTES_MAX,
+  CONFIGURATION_LENGTH_MAX,
   ERROR_CODE_LENGTH_MAX,
   ERROR_TEXT_LENGTH_MAX,
   FRAME,
@@ -72,7 +72,7 @@ export class FrameReceiver {
 
   private readOrigin(from: ByteReader): Origin {
     const nodeId = readNodeId(from);
-    const configuration = from.text(CONFIGURATION_BYTES_MAX);
+    const configuration = from.text(3 * CONFIGURATION_LENGTH_MAX);
     // Kept, so that what is kept of many messages shares its texts.
     if (this.lastOrigin?.from !== nodeId || this.lastOrigin.configuration !== configuration) {
       this.lastOrigin = { from: nodeId, configuration };

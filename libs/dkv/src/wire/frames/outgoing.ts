@@ -4,7 +4,7 @@ import { type ErrorBody } from '../error-body.js';
 import { ByteWriter } from './byte-writer.js';
 import {
   CHUNK_BYTES,
-  CONFIGURATION_BYTES_MAX,
+  CONFIGURATION_LENGTH_MAX,
   ERROR_CODE_LENGTH_MAX,
   ERROR_TEXT_LENGTH_MAX,
   FRAME,
@@ -82,11 +82,6 @@ export function originBytes({ from, configuration }: Origin): Buffer {
   writer.begin(0);
   writer.byte(FRAME.ORIGIN);
   writer.ascii(from);
-  if (Buffer.byteLength(configuration) > CONFIGURATION_BYTES_MAX) {
-    throw new TypeError(
-      `A configuration of ${configuration.length} characters is too long for a peer message.`,
-    );
-  }
   writer.text(configuration);
   return writer.take(0);
 }
@@ -108,6 +103,11 @@ export function chunkHead({ id, kind, bytes, sentBytes }: Outgoing, length: numb
 }
 
 function finish(type: number, id: number, kind: number, { from, configuration }: Origin): Outgoing {
+  if (configuration.length > CONFIGURATION_LENGTH_MAX) {
+    throw new TypeError(
+      `A configuration of ${configuration.length} characters is too long for a peer message.`,
+    );
+  }
   const origin = { from, configuration };
   const end = writer.length;
   const length = end - HEAD_BYTES_MAX;
