@@ -33,6 +33,9 @@ export class Electorate {
   /** Nodes that have not answered the accept of a record yet, or failed to: they get a hint when it is committed. */
   private readonly lacking = new WeakMap<KvRecord, Set<string>>();
   private readonly trailing = new Set<Promise<unknown>>();
+  private stop!: () => void;
+  /** Late answers are not waited for any longer: who lacks a record gets its hint now. */
+  private readonly stopping = new Promise<void>((resolve) => (this.stop = resolve));
 
   constructor(
     private readonly context: CoreContext,
@@ -42,8 +45,9 @@ export class Electorate {
     private readonly ownWrites: OwnWrites,
   ) {}
 
-  /** Resolves when every request under way has ended, and every hint is kept. */
+  /** Nothing new comes: resolves when every request under way has ended, and every hint is kept. */
   async idle(): Promise<void> {
+    this.stop();
     while (this.trailing.size > 0) {
       await Promise.allSettled(this.trailing);
     }
@@ -132,7 +136,8 @@ export class Electorate {
       return;
     }
     const { clock, limits, view } = this.context;
-    const waited = new Promise<void>((resolve) => clock.schedule(limits.peerTimeoutMs, resolve)).then(() =>
+    const waiting = new Promise<void>((resolve) => clock.schedule(limits.peerTimeoutMs, resolve));
+    const waited = Promise.race([waiting, this.stopping]).then(() =>
       Promise.all(
         [...lacking]
           .filter((nodeId) => nodeId !== view.selfId)

@@ -157,6 +157,12 @@ export const storeProviders: Provider[] = [
 async function openStore(options: DkvOptions, view: ClusterView, logger: Logger): Promise<LocalKvRepo> {
   const { nodeId, storage, dataDir, durability, localKvRepo } = options;
   const { ring } = view;
+  if (storage === 'memory' && view.peers.length > 0 && options.mode === 'strong') {
+    logger.warn(
+      'Storage is memory: after a restart this node has forgotten its votes and takes no part in the rounds of strong ' +
+        'keys any more. Use a disk, or a namespace of mode eventual.',
+    );
+  }
   const local = localKvRepo ?? (await createLocalKvRepo({ storage, dataDir, durability, logger }));
   await local.open({
     nodeId,
