@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { CapturedLog } from '../../testing/captured-log.js';
 import { rejected } from '../../testing/caught.js';
+import { microtasks } from '../../testing/microtasks.js';
 import { Incarnation } from '../../testing/simulation/incarnation.js';
 import { SimDisk } from '../../testing/simulation/sim-disk.js';
 import { SimRandom } from '../../testing/simulation/sim-random.js';
@@ -25,6 +26,22 @@ import {
   assertInStep,
   plain,
 } from '../../testing/rounds-bench.js';
+
+it('what is settled is stored also when there is room for no other write', async () => {
+  const bench = await Bench.open({ pendingBytesMax: 6_000 });
+  await bench.accept(recordOf('k', 1, 2_000));
+  const release = bench.holdUp();
+  const filling = bench.accept(recordOf('other', 2, 5_000));
+  await microtasks();
+  expect((await rejected(bench.accept(recordOf('third', 3, 2_000)))).code).toBe('DKV_OVERLOADED');
+  await bench.repo.settle(ID, ballot(1));
+  expect(await bench.shown()).toMatchObject({ version: ballot(1) });
+  release();
+  await filling;
+  await bench.reopen();
+  expect(await bench.round()).toEqual({ committed: 1, promised: 1, accepted: [1, 1] });
+  await assertInStep(bench.repo);
+});
 
 describe('when the disk fails', () => {
   it.each([0, 1_000_000])(
