@@ -1,11 +1,11 @@
 /** Finds out what became of rounds that nobody ended: their proposer died, or its notice was lost. */
 import { idOf, type RecordId } from '../model/key.js';
 import { NO_VERSION } from '../model/version.js';
-import { type Timer } from '../ports/clock.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { Deadline } from '../processor/deadline.js';
 import { type RequestIds } from '../processor/request-ids.js';
 import { atOnce } from '../repair/at-once.js';
+import { Rhythm } from '../repair/rhythm.js';
 import { type Acceptor } from './acceptor.js';
 import { type Inspection } from './inspection.js';
 import { type Proposer } from './proposer.js';
@@ -18,8 +18,7 @@ const KEYS_MAX = 256;
 const AT_ONCE = 8;
 
 export class Settler {
-  private timer: Timer | undefined;
-  private phase: 'new' | 'running' | 'ended' = 'new';
+  private readonly rhythm: Rhythm;
   /** Since when a round was seen open, by key and of this long list no more than the repository holds. */
   private readonly openSince = new Map<string, number>();
 
@@ -29,34 +28,21 @@ export class Settler {
     private readonly inspection: Inspection,
     private readonly proposer: Proposer,
     private readonly requestIds: RequestIds,
-  ) {}
+  ) {
+    this.rhythm = new Rhythm(context, { intervalMs: () => INTERVAL_MS, pass: () => this.pass() });
+  }
 
   start(): void {
-    if (this.phase === 'new') {
-      this.phase = 'running';
-      this.schedule();
-    }
+    this.rhythm.start();
   }
 
   stop(): void {
-    this.phase = 'ended';
-    this.timer?.cancel();
-  }
-
-  private schedule(): void {
-    const { clock, random } = this.context;
-    this.timer = clock.schedule(INTERVAL_MS * (0.8 + 0.4 * random.next()), () => {
-      void this.pass().finally(() => {
-        if (this.phase === 'running') {
-          this.schedule();
-        }
-      });
-    });
+    this.rhythm.stop();
   }
 
   private async pass(): Promise<void> {
     await atOnce(this.due(), AT_ONCE, async (id) => {
-      if (this.phase === 'running') {
+      if (this.rhythm.running) {
         await this.settle(id);
       }
     });

@@ -1,11 +1,11 @@
 /** Makes tombstones of expired values: readers do not see them any more, and now their bytes go too. */
 import { copiesNeeded, type NamespaceMode, type WriteLevel } from '../model/consistency.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
-import { type Timer } from '../ports/clock.js';
 import { type ExpiringKey } from '../ports/local-kv-repo.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { Deadline } from '../processor/deadline.js';
 import { type RequestIds } from '../processor/request-ids.js';
+import { Rhythm } from './rhythm.js';
 
 const INTERVAL_MS = 1_000;
 /** While there is more than one pass takes. */
@@ -25,8 +25,7 @@ type Remove = (operation: WriteOperation, deadline: Deadline) => Promise<WriteRe
  * one because the tombstone is stamped right above the value that expired, and so below its renewal.
  */
 export class ExpirySweeper {
-  private timer: Timer | undefined;
-  private phase: 'new' | 'running' | 'ended' = 'new';
+  private readonly rhythm: Rhythm;
   /** Where the next pass goes on; undefined for the beginning. */
   private after: ExpiringKey | undefined;
 
@@ -34,31 +33,20 @@ export class ExpirySweeper {
     private readonly context: CoreContext,
     private readonly requestIds: RequestIds,
     private readonly removals: Readonly<Record<NamespaceMode, Remove>>,
-  ) {}
+  ) {
+    this.rhythm = new Rhythm(context, {
+      intervalMs: () => (this.after ? BUSY_INTERVAL_MS : (context.limits.expiryIntervalMs ?? INTERVAL_MS)),
+      pass: () => this.pass(),
+    });
+  }
 
   /** Does nothing after `stop`. */
   start(): void {
-    if (this.phase === 'new') {
-      this.phase = 'running';
-      this.schedule();
-    }
+    this.rhythm.start();
   }
 
   stop(): void {
-    this.phase = 'ended';
-    this.timer?.cancel();
-  }
-
-  private schedule(): void {
-    const { clock, limits, random } = this.context;
-    const intervalMs = this.after ? BUSY_INTERVAL_MS : (limits.expiryIntervalMs ?? INTERVAL_MS);
-    this.timer = clock.schedule(intervalMs * (0.8 + 0.4 * random.next()), () => {
-      void this.pass().finally(() => {
-        if (this.phase === 'running') {
-          this.schedule();
-        }
-      });
-    });
+    this.rhythm.stop();
   }
 
   /** Never rejects. */
@@ -79,7 +67,7 @@ export class ExpirySweeper {
     const own = expired.filter((value) => this.isOwn(value)).values();
     let removed = 0;
     const worker = async () => {
-      for (let step = own.next(); !step.done && this.phase === 'running'; step = own.next()) {
+      for (let step = own.next(); !step.done && this.rhythm.running; step = own.next()) {
         removed += (await this.remove(step.value, expiredByMs)) ? 1 : 0;
       }
     };

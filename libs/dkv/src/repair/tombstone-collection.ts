@@ -4,9 +4,9 @@ import { KeyLocks } from '../model/key-locks.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
 import { type RecordHeader } from '../model/record.js';
 import { formatVersion, physicalMsOf, type Version } from '../model/version.js';
-import { type Timer } from '../ports/clock.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { type RateLimit } from './rate-limit.js';
+import { Rhythm } from './rhythm.js';
 
 type ConfirmFloor = PeerProtocol['confirmFloor'];
 
@@ -37,8 +37,7 @@ const NOT_NOW = '';
  * an idle proposer may hold a ballot, promised long ago, that is older than F.
  */
 export class TombstoneCollection {
-  private timer: Timer | undefined;
-  private phase: 'new' | 'running' | 'ended' = 'new';
+  private readonly rhythm: Rhythm;
   /** One partition is read through at a time. */
   private readonly turns = new KeyLocks();
   private waiting = 0;
@@ -48,19 +47,20 @@ export class TombstoneCollection {
   constructor(
     private readonly context: CoreContext,
     private readonly rate: RateLimit,
-  ) {}
+  ) {
+    this.rhythm = new Rhythm(context, {
+      intervalMs: () => context.limits.collectionIntervalMs ?? INTERVAL_MS,
+      pass: () => this.pass(),
+    });
+  }
 
   /** Does nothing after `stop`. */
   start(): void {
-    if (this.phase === 'new') {
-      this.phase = 'running';
-      this.schedule();
-    }
+    this.rhythm.start();
   }
 
   stop(): void {
-    this.phase = 'ended';
-    this.timer?.cancel();
+    this.rhythm.stop();
   }
 
   /** The answer to a peer's `confirmFloor`, or to this node's own. @throws DkvError of the repository. */
@@ -80,21 +80,9 @@ export class TombstoneCollection {
     }
   }
 
-  private schedule(): void {
-    const { clock, limits, random } = this.context;
-    const intervalMs = limits.collectionIntervalMs ?? INTERVAL_MS;
-    this.timer = clock.schedule(intervalMs * (0.8 + 0.4 * random.next()), () => {
-      void this.pass().finally(() => {
-        if (this.phase === 'running') {
-          this.schedule();
-        }
-      });
-    });
-  }
-
   private async pass(): Promise<void> {
     for (const partition of this.context.view.ownPartitions()) {
-      if (this.phase === 'running') {
+      if (this.rhythm.running) {
         await this.visit(partition);
       }
     }
@@ -132,7 +120,7 @@ export class TombstoneCollection {
       return;
     }
     const answers = await this.askOthers({ partition, floor });
-    if (this.phase !== 'running' || !answers.every((answer) => answer === root)) {
+    if (!this.rhythm.running || !answers.every((answer) => answer === root)) {
       logger.debug?.(`The nodes of partition ${partition} do not hold the same up to ${floor} yet.`);
       return;
     }
@@ -208,11 +196,11 @@ export class TombstoneCollection {
       if (++read % CHUNK === 0) {
         await this.rate.take(CHUNK * HEADER_BYTES);
       }
-      if (this.phase !== 'running') {
+      if (!this.rhythm.running) {
         return NOT_NOW;
       }
     }
-    return this.phase === 'running' ? sum.toString('hex') : NOT_NOW;
+    return this.rhythm.running ? sum.toString('hex') : NOT_NOW;
   }
 
   /** No version is ever stamped like this: boots are counted from 1. */

@@ -1,0 +1,49 @@
+/** The rhythm of background work: one pass after the other, with jittered pauses, from the start until the end of a node. */
+import { type Clock, type Timer } from '../ports/clock.js';
+import { type Random } from '../ports/random.js';
+
+export interface RhythmPlan {
+  /** From the end of a pass to the next, on average. */
+  readonly intervalMs: () => number;
+  /** Must not reject. */
+  readonly pass: () => Promise<void>;
+}
+
+export class Rhythm {
+  private timer: Timer | undefined;
+  private phase: 'new' | 'running' | 'ended' = 'new';
+
+  constructor(
+    private readonly ports: { readonly clock: Clock; readonly random: Random },
+    private readonly plan: RhythmPlan,
+  ) {}
+
+  get running(): boolean {
+    return this.phase === 'running';
+  }
+
+  /** Does nothing after `stop`: a node that is closed while it starts must stay closed. */
+  start(): void {
+    if (this.phase === 'new') {
+      this.phase = 'running';
+      this.schedule();
+    }
+  }
+
+  stop(): void {
+    this.phase = 'ended';
+    this.timer?.cancel();
+  }
+
+  /** The nodes of a cluster that was started at once do not work in step. */
+  private schedule(): void {
+    const { clock, random } = this.ports;
+    this.timer = clock.schedule(this.plan.intervalMs() * (0.8 + 0.4 * random.next()), () => {
+      void this.plan.pass().finally(() => {
+        if (this.running) {
+          this.schedule();
+        }
+      });
+    });
+  }
+}
