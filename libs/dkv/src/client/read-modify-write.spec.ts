@@ -9,6 +9,7 @@ import { type WriteResult } from '../model/peer-protocol.js';
 import { type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
 import { NO_REQUESTS, withRequest } from '../model/request-window.js';
 import { formatVersion } from '../model/version.js';
+import { type Clock } from '../ports/clock.js';
 import { type Processor } from '../processor/processor.js';
 import { RequestIds } from '../processor/request-ids.js';
 import { type ChangeCall, ReadModifyWrite } from './read-modify-write.js';
@@ -58,7 +59,8 @@ function answer<T>(answers: (T | Error)[]): T {
   return next as T;
 }
 
-function changes(): ReadModifyWrite {
+/** On `time`: the clock of the test, or one that is not as exact. */
+function changes(time: Clock = clock): ReadModifyWrite {
   const processor = {
     get: async (_: string, __: string, { level }: { level: string }) => {
       calls.push(`read ${level}`);
@@ -73,7 +75,11 @@ function changes(): ReadModifyWrite {
       return answer(writes);
     },
   };
-  const ports = { processor: processor as unknown as Processor, clock, random: new SimRandom('changes') };
+  const ports = {
+    processor: processor as unknown as Processor,
+    clock: time,
+    random: new SimRandom('changes'),
+  };
   return new ReadModifyWrite(ports, 'n');
 }
 
@@ -234,5 +240,43 @@ describe('a request that is repeated', () => {
     writes = [{ ...done(3, 'b'), applied: version(2) }];
     const { bytes, repeated } = await changes().run(CALL, grow);
     expect([Buffer.from(bytes!).toString(), repeated]).toEqual(['a!', false]);
+  });
+});
+
+describe('when timers run a moment early', () => {
+  /** As timers of a machine under load may, in spite of what a clock promises. */
+  const early: Clock = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    schedule: (delayMs, task) => clock.schedule(Math.max(0, delayMs - 1), task),
+  };
+
+  it('a change that takes all of its time writes nothing: it is no decision to delete', async () => {
+    reads = [record(1, 'a')];
+    writes = [done(2, 'gone')];
+    const never = () => new Promise<never>(() => undefined);
+    expect((await rejected(passing(changes(early).run(CALL, never)))).code).toBe('DKV_NOT_APPLIED');
+    expect(calls.filter((call) => !call.startsWith('read'))).toEqual([]);
+  });
+
+  it('a change that never got its turn is told so', async () => {
+    const records = changes(early);
+    reads = [record(1, 'a'), record(1, 'a'), record(1, 'a'), record(1, 'a')];
+    writes = [conflict(record(2, 'b')), conflict(record(2, 'b'))];
+    let free!: () => void;
+    const held = new Promise<void>((resolve) => (free = resolve));
+    let asked = 0;
+    const first = records.run({ ...CALL, timeoutMs: 60_000 }, async (current) => {
+      if (++asked > 1) {
+        await held;
+      }
+      return grow(current);
+    });
+    first.catch(() => undefined);
+    await microtasks();
+    expect((await rejected(passing(records.run(CALL, grow)))).code).toBe('DKV_NOT_APPLIED');
+    writes = [done(3, 'b!')];
+    free();
+    await passing(first);
   });
 });
