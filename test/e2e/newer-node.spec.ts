@@ -12,7 +12,7 @@ describe('Node 24', () => {
   it('chooses LevelDB, says so, and survives a kill', { timeout: 300_000 }, async ({ skip }) => {
     const node = await newerNode();
     skip(node === undefined, 'Node 24 could not be had from the npm registry.');
-    const cluster = await DemoCluster.start(3, { node });
+    const cluster = await DemoCluster.start(3, { node, env: { DKV_MODE: 'eventual' } });
     try {
       const [first, second, third] = cluster.nodes;
       expect(first!.log).toMatch(/WARN RocksDB does not run here .*classic-level/);

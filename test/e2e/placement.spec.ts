@@ -18,7 +18,7 @@ const CLOCK: Clock = {
 };
 
 describe('five nodes with two replicas', { timeout: 300_000 }, () => {
-  const cluster = useCluster(5, { env: { DKV_REPLICAS: String(REPLICAS) } });
+  const cluster = useCluster(5, { env: { DKV_REPLICAS: String(REPLICAS), DKV_MODE: 'eventual' } });
 
   it('holds each key on its holder and its replicas, byte for byte the same, and nowhere else', async () => {
     const { nodes } = cluster();
