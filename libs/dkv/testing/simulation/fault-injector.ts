@@ -77,14 +77,16 @@ export class FaultInjector {
     }
   }
 
-  /** One node comes back with an empty disk. */
+  /** One node comes back with an empty disk, and nobody but those who lack its writes to refill it from. */
   loseDisk(): void {
     const node = this.cluster.node(this.anyNode());
     if (this.options.losesDisk && !this.lostDisk && node.alive) {
       this.lostDisk = true;
+      this.isolate();
       node.kill();
       node.loseDisk();
-      this.restartLater(node.nodeId);
+      node.disk.heal();
+      void node.start();
     }
   }
 
@@ -183,6 +185,7 @@ const FAULTS: readonly Fault[] = [
   (injector) => injector.cutOneWay(),
   (injector) => injector.clog(),
   (injector) => injector.disturb(),
+  (injector) => injector.loseDisk(),
   (injector) => injector.loseDisk(),
   (injector) => injector.failDisk(),
   (injector) => injector.moveClock(),
