@@ -37,21 +37,9 @@ const WRONG_ORDER = ['uncommitted', 'linearizability', 'phantom', 'restamp', 'ow
 type Rule = (round: KeyRound) => Step<unknown>;
 type StepArguments = [RecordId, string, Rule];
 
-/** Changes what the acceptor's rules see of the round. */
-function blind(seen: (round: KeyRound) => KeyRound): void {
-  replace<StepArguments, unknown>(Acceptor, 'step', (_, original, id, ballot, rule) =>
-    original(id, ballot, (round) => rule(seen(round))),
-  );
-}
-
 const contextOf = (self: unknown) => (self as { context: { local: LocalKvRepo } }).context;
 
 export const STRONG_BUGS: readonly PlantedBug[] = [
-  {
-    protection: 'an acceptor refuses ballots below its promise',
-    rules: WRONG_ORDER,
-    plant: () => blind((round) => ({ ...round, promised: NO_VERSION })),
-  },
   {
     protection: 'a vote is stored before it is answered',
     rules: WRONG_ORDER,
@@ -283,6 +271,14 @@ export const ROUND_BUGS: readonly PlantedBug[] = [
         const model = self as unknown as { round: KeyRound };
         model.round = { ...model.round, accepted: { ballot: record.version, record } };
       }),
+  },
+  {
+    protection: 'an acceptor refuses ballots below its promise',
+    rules: WRONG_ORDER,
+    plant: () =>
+      replace<[Rule], unknown>(ModelAcceptor, 'take', (_, original, rule) =>
+        original((round) => rule({ ...round, promised: NO_VERSION })),
+      ),
   },
   {
     protection: 'a promise is stored before it is answered',
