@@ -1,6 +1,7 @@
 /** Protections of strong namespaces, each taken away on purpose. */
 import { Acceptor } from '../../../libs/dkv/src/consensus/acceptor.js';
 import { type PromisedBallot, PromisedBallots } from '../../../libs/dkv/src/consensus/ballots.js';
+import { Electorate } from '../../../libs/dkv/src/consensus/electorate.js';
 import { Inspection } from '../../../libs/dkv/src/consensus/inspection.js';
 import { Proposer } from '../../../libs/dkv/src/consensus/proposer.js';
 import { AcceptPhase, PreparePhase } from '../../../libs/dkv/src/consensus/round.js';
@@ -11,7 +12,6 @@ import { EnvelopeGuard } from '../../../libs/dkv/src/cluster/envelope-guard.js';
 import { VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
 import { GroupCommit } from '../../../libs/dkv/src/local-kv/group-commit.js';
-import { RecordStore } from '../../../libs/dkv/src/local-kv/record-store.js';
 import { type RecordId } from '../../../libs/dkv/src/model/key.js';
 import {
   type Accepted,
@@ -221,8 +221,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a node shows its own write at once',
     rules: ['own-writes'],
-    plant: () =>
-      replace<[RecordId, KvRecord], { landed(): void }>(RecordStore, 'showAhead', () => ({ landed() {} })),
+    plant: () => replace<unknown[], Promise<void>>(Electorate, 'show', async () => {}),
   },
   {
     protection: 'nothing is acknowledged after a storage error',
