@@ -98,7 +98,6 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a ballot carries one value: a promised one is dropped after anything but success',
     rules: WRONG_ORDER,
-    ofRounds: true,
     plant: () =>
       replace<[string], PromisedBallot | undefined>(PromisedBallots, 'take', (self, original, key) => {
         const ballot = original(key);
