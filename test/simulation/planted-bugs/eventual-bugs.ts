@@ -10,7 +10,6 @@ import { Reader } from '../../../libs/dkv/src/processor/reader.js';
 import { Replica } from '../../../libs/dkv/src/processor/replica.js';
 import { Shipment } from '../../../libs/dkv/src/processor/replication.js';
 import { Forwarding } from '../../../libs/dkv/src/processor/forwarding.js';
-import { WriteRouter } from '../../../libs/dkv/src/processor/write-router.js';
 import { AntiEntropy } from '../../../libs/dkv/src/repair/anti-entropy.js';
 import { HintedHandoff } from '../../../libs/dkv/src/repair/hinted-handoff.js';
 import { ReadRepair } from '../../../libs/dkv/src/repair/read-repair.js';
@@ -23,7 +22,7 @@ export const EVENTUAL_BUGS: readonly PlantedBug[] = [
     rules: ['own-writes'],
     plant: () => {
       replace<[RecordId], OwnWrite | undefined>(OwnWrites, 'expected', () => undefined);
-      replace<[unknown, KvRecord], Promise<void>>(WriteRouter, 'remember', async () => {});
+      replace<[unknown, KvRecord], Promise<void>>(Forwarding, 'remember', async () => {});
     },
   },
   {

@@ -150,6 +150,17 @@ export class ClusterView {
     return this.listOf(partition).includes(nodeId);
   }
 
+  /** @throws DkvError `DKV_FORWARDING_LOOP` when this node holds no copy */
+  assertHolds(partition: number): void {
+    if (!this.holds(partition)) {
+      throw new DkvError(
+        'DKV_FORWARDING_LOOP',
+        `Node ${this.selfId} holds no copy of partition ${partition}: its nodes are ` +
+          `${this.listOf(partition).join(', ')}.`,
+      );
+    }
+  }
+
   /** The partition's nodes worth asking, in the order of the preference list, suspects last. */
   reachable(partition: number): readonly string[] {
     const list = this.listOf(partition);

@@ -1,8 +1,22 @@
 /** What a write makes of the record that a round found: the one place where a strong key changes. */
+import { type RecordId } from '../model/key.js';
 import { type WriteOperation } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord, type RecordHeader, stampRecord, stampTombstone } from '../model/record.js';
-import { appliedIn, mayBeForgotten, NO_REQUESTS, withRequest } from '../model/request-window.js';
+import {
+  appliedIn,
+  mayBeForgotten,
+  NO_REQUESTS,
+  withRequest,
+  type RequestId,
+} from '../model/request-window.js';
 import { NO_VERSION, type Version } from '../model/version.js';
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Changes nothing, and has the order of the writes. */
+export function readOf(id: RecordId, requestId: RequestId): WriteOperation {
+  return { kind: 'read', id, value: NO_BYTES, ttlMs: 0, level: 'quorum', requestId };
+}
 
 export type Decision =
   /** Propose this record. */

@@ -54,8 +54,8 @@ export class Electorate {
   }
 
   async prepare(id: RecordId, ballot: Ballot, deadline: Deadline): Promise<Found> {
-    const { copies, nodes } = this.nodesOf(id);
-    const phase = new PreparePhase(majorityOf(copies), nodes.length);
+    const { nodes, majority } = this.nodesOf(id);
+    const phase = new PreparePhase(majority, nodes.length);
     await this.ask(nodes, phase, deadline, (nodeId) =>
       this.at(nodeId, 'prepare', { id, ballot }, deadline, () => this.acceptor.prepare({ id, ballot })),
     );
@@ -70,9 +70,9 @@ export class Electorate {
     { ballot, record, next }: Proposal,
     deadline: Deadline,
   ): Promise<{ readonly won: boolean; readonly seen: Ballot }> {
-    const { copies, nodes, list } = this.nodesOf(id);
-    const phase = new AcceptPhase(majorityOf(copies), nodes.length);
-    const lacking = new Set(list);
+    const { nodes, majority } = this.nodesOf(id);
+    const phase = new AcceptPhase(majority, nodes.length);
+    const lacking = new Set(this.context.view.listOf(id.partition));
     this.lacking.set(record, lacking);
     await this.ask(nodes, phase, deadline, async (nodeId) => {
       const ask = { partition: id.partition, ballot, record, next, settled: this.notices.take(nodeId) };
@@ -147,15 +147,10 @@ export class Electorate {
     this.trail(waited);
   }
 
-  /** All of the key's nodes but those that are down. */
-  private nodesOf({ partition }: RecordId): {
-    copies: number;
-    nodes: readonly string[];
-    list: readonly string[];
-  } {
+  /** All of the key's nodes but those that are down, and how many of all must agree. */
+  private nodesOf({ partition }: RecordId): { nodes: readonly string[]; majority: number } {
     const { view } = this.context;
-    const list = view.listOf(partition);
-    return { copies: list.length, list, nodes: view.reachable(partition) };
+    return { nodes: view.reachable(partition), majority: majorityOf(view.copiesOf(partition)) };
   }
 
   /** Resolves when the phase is won or lost or the time is over; answers that come later still count in it. */

@@ -10,15 +10,15 @@ import { NO_VERSION, type Version } from '../model/version.js';
 import { ByteBudget } from '../processor/byte-budget.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { type Deadline } from '../processor/deadline.js';
+import { reachableQuorum } from '../processor/reachable-quorum.js';
 import { PromisedBallots } from './ballots.js';
-import { decide, type Decision } from './decision.js';
+import { decide, type Decision, readOf } from './decision.js';
 import { type Electorate } from './electorate.js';
 import { type Ballot, highest } from './rules.js';
 
 /** What a record costs beside its value while it is under way. */
 const RECORD_OVERHEAD_BYTES = 512;
 const BALLOT_BYTES_MAX = 32 * 1024 * 1024;
-const NO_BYTES = new Uint8Array(0);
 const PAUSE_MS = 4;
 const PAUSE_MS_MAX = 250;
 /** The last part of the time is for finding out what became of it. */
@@ -68,14 +68,15 @@ export class Proposer {
 
   /** Leaves a majority with what is decided of the key, and no earlier round open. @throws DkvError as `propose`. */
   async settle(id: RecordId, requestId: RequestId, deadline: Deadline): Promise<void> {
-    const operation = { kind: 'read', id, value: NO_BYTES, ttlMs: 0, level: 'quorum', requestId } as const;
+    const operation = readOf(id, requestId);
     await this.attempt({ operation, deadline, resolve: false, proposed: true, seen: NO_VERSION });
   }
 
   private async attempt(attempt: Attempt): Promise<WriteResult> {
     const { local, view } = this.context;
     const { operation } = attempt;
-    this.assertReachable(operation);
+    const { id, kind } = operation;
+    reachableQuorum(this.context, kind, id, majorityOf(view.copiesOf(id.partition)));
     if (local.failure) {
       throw new DkvError('DKV_READ_ONLY', `Node ${view.selfId} takes no writes: ${local.failure.message}`, {
         cause: local.failure,
@@ -84,7 +85,7 @@ export class Proposer {
     const bytes = operation.value.byteLength + RECORD_OVERHEAD_BYTES;
     this.underWay.take(bytes);
     try {
-      return await this.turns.run(idOf(operation.id), () => this.rounds(attempt));
+      return await this.turns.run(idOf(id), () => this.rounds(attempt));
     } finally {
       this.underWay.release(bytes);
     }
@@ -200,20 +201,6 @@ export class Proposer {
         return resolve
           ? { kind: 'unknown', why: 'the node that was asked to fell silent' }
           : { kind: 'not-applied' };
-    }
-  }
-
-  private assertReachable({ kind, id }: WriteOperation): void {
-    const { view, telemetry } = this.context;
-    const reachable = view.reachable(id.partition);
-    const needed = majorityOf(view.copiesOf(id.partition));
-    if (reachable.length < needed) {
-      telemetry.quorumFailure(kind === 'read' ? 'get' : kind);
-      throw new DkvError(
-        'DKV_QUORUM_NOT_REACHED',
-        `Key ${JSON.stringify(id.key)} needs ${needed} of the nodes ${view.listOf(id.partition).join(', ')}; only ` +
-          `${reachable.length} can be reached from ${view.selfId}. Nothing was written.`,
-      );
     }
   }
 

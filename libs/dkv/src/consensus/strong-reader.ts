@@ -5,14 +5,15 @@ import { type RecordId } from '../model/key.js';
 import { type KvRecord } from '../model/record.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { type Deadline } from '../processor/deadline.js';
+import { reachableQuorum } from '../processor/reachable-quorum.js';
 import { type RequestIds } from '../processor/request-ids.js';
+import { readOf } from './decision.js';
 import { type Inspection } from './inspection.js';
 import { type StrongRouter } from './strong-router.js';
 
 /** A write under way is seen by some nodes a moment before others: looking again is cheaper than a round. */
 const LOOKS = 2;
 const PAUSE_MS = 2;
-const NO_BYTES = new Uint8Array(0);
 
 export class StrongReader {
   constructor(
@@ -28,8 +29,8 @@ export class StrongReader {
    * @throws DkvError `DKV_QUORUM_NOT_REACHED`, `DKV_TIMEOUT`
    */
   async read(id: RecordId, deadline: Deadline): Promise<KvRecord | undefined> {
-    this.assertReachable(id);
-    const { random } = this.context;
+    const { random, view } = this.context;
+    reachableQuorum(this.context, 'read', id, majorityOf(view.copiesOf(id.partition)));
     let cause: unknown;
     for (let look = 0; look < LOOKS && !deadline.over; look++) {
       const found = await this.inspection.agreement(id, deadline);
@@ -46,34 +47,13 @@ export class StrongReader {
     if (deadline.over) {
       throw this.late(id, deadline, cause);
     }
-    const operation = {
-      kind: 'read',
-      id,
-      value: NO_BYTES,
-      ttlMs: 0,
-      level: 'quorum',
-      requestId: this.requestIds.next(),
-    } as const;
+    const operation = readOf(id, this.requestIds.next());
     try {
       return (await this.router.write(operation, deadline)).record;
     } catch (error) {
       throw isDkvError(error, 'DKV_INDETERMINATE', 'DKV_NOT_APPLIED')
         ? this.late(id, deadline, error)
         : error;
-    }
-  }
-
-  private assertReachable({ partition, key }: RecordId): void {
-    const { view, telemetry } = this.context;
-    const reachable = view.reachable(partition);
-    const needed = majorityOf(view.copiesOf(partition));
-    if (reachable.length < needed) {
-      telemetry.quorumFailure('get');
-      throw new DkvError(
-        'DKV_QUORUM_NOT_REACHED',
-        `Reading key ${JSON.stringify(key)} needs ${needed} of the nodes ${view.listOf(partition).join(', ')}; only ` +
-          `${reachable.length} can be reached from ${view.selfId}.`,
-      );
     }
   }
 

@@ -5,17 +5,14 @@ import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js
 import { type CoreContext } from '../processor/core-context.js';
 import { Deadline } from '../processor/deadline.js';
 import { ASK_ANOTHER, type Forwarding, SilentCoordinator } from '../processor/forwarding.js';
-import { type OwnWrites } from '../processor/own-writes.js';
-import { type Acceptor } from './acceptor.js';
+import { reachableQuorum } from '../processor/reachable-quorum.js';
 import { type Proposer } from './proposer.js';
 
 export class StrongRouter {
   constructor(
     private readonly context: CoreContext,
     private readonly proposer: Proposer,
-    private readonly acceptor: Acceptor,
     private readonly forwarding: Forwarding,
-    private readonly ownWrites: OwnWrites,
   ) {}
 
   /**
@@ -24,7 +21,9 @@ export class StrongRouter {
    */
   async write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
     deadline.assertWanted();
-    const candidates = this.candidates(operation);
+    const { id, kind } = operation;
+    const needed = majorityOf(this.context.view.copiesOf(id.partition));
+    const candidates = reachableQuorum(this.context, kind, id, needed);
     let cause: unknown;
     for (const [position, nodeId] of candidates.entries()) {
       try {
@@ -51,7 +50,7 @@ export class StrongRouter {
     const why = cause instanceof Error ? cause.message : 'no node is left';
     throw new DkvError(
       'DKV_QUORUM_NOT_REACHED',
-      `No node could propose a write of key ${JSON.stringify(operation.id.key)}; nothing was written. The last ` +
+      `No node could propose a write of key ${JSON.stringify(id.key)}; nothing was written. The last ` +
         `answer: ${why}`,
       { cause },
     );
@@ -59,14 +58,7 @@ export class StrongRouter {
 
   /** A write that another node forwarded. */
   coordinate(operation: WriteOperation, deadline: Deadline, resolve: boolean): Promise<WriteResult> {
-    const { view } = this.context;
-    if (!view.holds(operation.id.partition)) {
-      throw new DkvError(
-        'DKV_FORWARDING_LOOP',
-        `Node ${view.selfId} holds no copy of partition ${operation.id.partition}: its nodes are ` +
-          `${view.listOf(operation.id.partition).join(', ')}.`,
-      );
-    }
+    this.context.view.assertHolds(operation.id.partition);
     return this.proposer.propose(operation, deadline, resolve);
   }
 
@@ -92,22 +84,7 @@ export class StrongRouter {
     throw silence;
   }
 
-  private candidates({ kind, id }: WriteOperation): readonly string[] {
-    const { view, telemetry } = this.context;
-    const reachable = view.reachable(id.partition);
-    const needed = majorityOf(view.copiesOf(id.partition));
-    if (reachable.length < needed) {
-      telemetry.quorumFailure(kind === 'read' ? 'get' : kind);
-      throw new DkvError(
-        'DKV_QUORUM_NOT_REACHED',
-        `Key ${JSON.stringify(id.key)} needs ${needed} of the nodes ${view.listOf(id.partition).join(', ')}; ` +
-          `${reachable.length} can be reached from ${view.selfId}. Nothing was written.`,
-      );
-    }
-    return reachable;
-  }
-
-  private async writeAt(
+  private writeAt(
     nodeId: string,
     operation: WriteOperation,
     deadline: Deadline,
@@ -119,30 +96,6 @@ export class StrongRouter {
       const own = new Deadline(clock, this.forwarding.share(deadline), deadline.signal);
       return this.proposer.propose(operation, own, resolve);
     }
-    const result = await this.forwarding.send(nodeId, operation, deadline, resolve);
-    await this.remember(operation, result, nodeId);
-    return result;
-  }
-
-  /** A node reads what it wrote: it shows the record where it holds a copy, and notes it where it does not. */
-  private async remember(
-    { id }: WriteOperation,
-    { record }: WriteResult,
-    coordinator: string,
-  ): Promise<void> {
-    if (!record) {
-      return;
-    }
-    const { view, versions, logger } = this.context;
-    versions.observe(record.version);
-    if (view.holds(id.partition)) {
-      try {
-        await this.acceptor.learn(id, record);
-        return;
-      } catch (error) {
-        logger.debug?.(`An own write is not in the local copy: ${(error as Error).message}`);
-      }
-    }
-    this.ownWrites.note(id, record.version, coordinator);
+    return this.forwarding.send(nodeId, operation, deadline, resolve);
   }
 }

@@ -1,11 +1,14 @@
 /** Passes a write to the node that coordinates it, and takes in what others pass here: once, and only in time. */
 import { DkvError, isDkvError } from '../dkv.errors.js';
-import { idOf } from '../model/key.js';
+import { idOf, type RecordId } from '../model/key.js';
 import { type PeerProtocol, type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
+import { type KvRecord } from '../model/record.js';
 import { isKeyedRequest } from '../model/request-window.js';
 import { type CoreContext } from './core-context.js';
 import { Deadline } from './deadline.js';
+import { type OwnWrites } from './own-writes.js';
 import { ReceivedRequests } from './received-requests.js';
+import { type Replica } from './replica.js';
 
 /**
  * Answers that prove that nothing was written, so that another node may be asked: the request never arrived, or was
@@ -55,7 +58,11 @@ export class SilentCoordinator extends DkvError {
 export class Forwarding {
   private readonly received: ReceivedRequests;
 
-  constructor(private readonly context: CoreContext) {
+  constructor(
+    private readonly context: CoreContext,
+    private readonly replica: Replica,
+    private readonly ownWrites: OwnWrites,
+  ) {
     this.received = new ReceivedRequests(context.clock);
   }
 
@@ -73,6 +80,33 @@ export class Forwarding {
     operation: WriteOperation,
     deadline: Deadline,
     resolve = false,
+  ): Promise<WriteResult> {
+    const result = await this.ask(nodeId, operation, deadline, resolve);
+    if (result.record) {
+      this.context.versions.observe(result.record.version);
+      await this.remember(operation.id, result.record, nodeId);
+    }
+    return result;
+  }
+
+  /** A node reads what it wrote: it keeps the record where it holds a copy, and notes it where it does not. */
+  private async remember(id: RecordId, record: KvRecord, coordinator: string): Promise<void> {
+    if (this.context.view.holds(id.partition)) {
+      try {
+        await this.replica.keep(id.partition, record);
+        return;
+      } catch (error) {
+        this.context.logger.debug?.(`An own write is not in the local copy: ${(error as Error).message}`);
+      }
+    }
+    this.ownWrites.note(id, record.version, coordinator);
+  }
+
+  private async ask(
+    nodeId: string,
+    operation: WriteOperation,
+    deadline: Deadline,
+    resolve: boolean,
   ): Promise<WriteResult> {
     const { view, peers, limits } = this.context;
     const leftMs = Math.max(1, deadline.leftMs);

@@ -36,7 +36,6 @@ export interface DeskParts {
 
 export class PeerDesk {
   private readonly handlers: Handlers;
-  private readonly replica: Replica;
 
   constructor(
     private readonly context: CoreContext,
@@ -45,7 +44,6 @@ export class PeerDesk {
     node: { readonly ready: boolean; readonly caughtUp: boolean },
   ) {
     const { local } = context;
-    this.replica = replica;
     this.handlers = {
       get: async ({ id }) => ({ record: await local.get(id) }),
       getNoValue: async ({ id }) => ({ header: await local.getNoValue(id) }),
@@ -82,7 +80,7 @@ export class PeerDesk {
 
   /** A node takes part in rounds of its own partitions alone: a vote of another node would count for nothing. */
   private async held<A>(partition: number, work: () => Promise<A>): Promise<A> {
-    this.replica.assertHolds(partition);
+    this.context.view.assertHolds(partition);
     return work();
   }
 

@@ -17,7 +17,7 @@ export class Replica {
 
   /** The answer to a peer's `addOrUpdate`. @throws DkvError as `join`; `DKV_FORWARDING_LOOP`. */
   async addOrUpdate(partition: number, record: KvRecord): Promise<PeerProtocol['addOrUpdate']['answer']> {
-    this.assertHolds(partition);
+    this.context.view.assertHolds(partition);
     const stored = await this.join(partition, record);
     return { version: stored.version, newer: stored.version === record.version ? undefined : stored };
   }
@@ -29,9 +29,9 @@ export class Replica {
    *   merger.
    */
   async join(partition: number, record: KvRecord): Promise<KvRecord> {
-    const { local, namespaces } = this.context;
+    const { local } = this.context;
     const id = { partition, namespace: record.namespace, key: record.key };
-    if (namespaces.get(record.namespace).mode === 'strong') {
+    if (this.isStrong(record)) {
       await this.acceptor.learn(id, record);
       return (await local.get(id)) ?? record;
     }
@@ -46,6 +46,19 @@ export class Replica {
       return joined === current ? undefined : joined;
     });
     return stored ?? record;
+  }
+
+  /** As {@link join}, for who does not ask what stands then. */
+  async keep(partition: number, record: KvRecord): Promise<void> {
+    if (this.isStrong(record)) {
+      await this.acceptor.learn({ partition, namespace: record.namespace, key: record.key }, record);
+    } else {
+      await this.join(partition, record);
+    }
+  }
+
+  private isStrong({ namespace }: KvRecord): boolean {
+    return this.context.namespaces.get(namespace).mode === 'strong';
   }
 
   /** The join of two records, not stored. */
@@ -73,17 +86,6 @@ export class Replica {
           throw error;
         }
       }
-    }
-  }
-
-  assertHolds(partition: number): void {
-    const { view } = this.context;
-    if (!view.holds(partition)) {
-      throw new DkvError(
-        'DKV_FORWARDING_LOOP',
-        `Node ${view.selfId} holds no copy of partition ${partition}: its nodes are ` +
-          `${view.listOf(partition).join(', ')}.`,
-      );
     }
   }
 

@@ -8,6 +8,7 @@ import { type HintedHandoff } from '../repair/hinted-handoff.js';
 import { ByteBudget } from './byte-budget.js';
 import { type CoreContext } from './core-context.js';
 import { type Deadline } from './deadline.js';
+import { reachableQuorum } from './reachable-quorum.js';
 import { type Replica } from './replica.js';
 import { Shipment, type ShipmentOutcome } from './replication.js';
 
@@ -49,9 +50,9 @@ export class WriteCoordinator {
   async write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
     const { view, local } = this.context;
     const { partition } = operation.id;
-    this.replica.assertHolds(partition);
+    view.assertHolds(partition);
     const needed = copiesNeeded(operation.level, view.copiesOf(partition));
-    this.assertReachable(operation, needed);
+    reachableQuorum(this.context, operation.kind, operation.id, needed);
     if (view.clockSuspect) {
       throw new DkvError(
         'DKV_CLOCK_SKEW',
@@ -145,19 +146,6 @@ export class WriteCoordinator {
       return stampRecord({ ...incoming, value: current!.value });
     }
     return stampRecord({ ...incoming, value: merger.writeValue(current, incoming) });
-  }
-
-  private assertReachable({ kind, id: { partition } }: WriteOperation, needed: number): void {
-    const { view, telemetry } = this.context;
-    const reachable = view.reachable(partition);
-    if (reachable.length < needed) {
-      telemetry.quorumFailure(kind === 'read' ? 'get' : kind);
-      throw new DkvError(
-        'DKV_QUORUM_NOT_REACHED',
-        `The write needs ${needed} of the nodes ${view.listOf(partition).join(', ')}; only ` +
-          `${reachable.length} can be reached from ${view.selfId}. Nothing was written.`,
-      );
-    }
   }
 
   private indeterminate({ id }: WriteOperation, held: number, needed: number, cause: unknown): DkvError {

@@ -2,12 +2,10 @@
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { copiesNeeded } from '../model/consistency.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
-import { type KvRecord } from '../model/record.js';
 import { type CoreContext } from './core-context.js';
 import { type Deadline } from './deadline.js';
 import { ASK_ANOTHER, type Forwarding } from './forwarding.js';
-import { type OwnWrites } from './own-writes.js';
-import { type Replica } from './replica.js';
+import { reachableQuorum } from './reachable-quorum.js';
 import { type WriteCoordinator } from './write-coordinator.js';
 
 export class WriteRouter {
@@ -15,8 +13,6 @@ export class WriteRouter {
     private readonly context: CoreContext,
     private readonly coordinator: WriteCoordinator,
     private readonly forwarding: Forwarding,
-    private readonly ownWrites: OwnWrites,
-    private readonly replica: Replica,
   ) {}
 
   /**
@@ -25,7 +21,9 @@ export class WriteRouter {
    */
   async write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
     deadline.assertWanted();
-    const candidates = this.candidates(operation);
+    const { id, kind, level } = operation;
+    const needed = copiesNeeded(level, this.context.view.copiesOf(id.partition));
+    const candidates = reachableQuorum(this.context, kind, id, needed);
     let cause: unknown;
     for (const nodeId of candidates) {
       try {
@@ -49,46 +47,10 @@ export class WriteRouter {
     throw this.refused(operation, cause);
   }
 
-  private candidates({ kind, id, level }: WriteOperation): readonly string[] {
-    const { view, telemetry } = this.context;
-    const reachable = view.reachable(id.partition);
-    const needed = copiesNeeded(level, view.copiesOf(id.partition));
-    if (reachable.length < needed) {
-      telemetry.quorumFailure(kind === 'read' ? 'get' : kind);
-      throw new DkvError(
-        'DKV_QUORUM_NOT_REACHED',
-        `Writing key ${JSON.stringify(id.key)} at level ${level} needs ${needed} of the nodes ` +
-          `${view.listOf(id.partition).join(', ')}; ${reachable.length} can be reached from ` +
-          `${view.selfId}. Nothing was written.`,
-      );
-    }
-    return reachable;
-  }
-
-  private async writeAt(nodeId: string, operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
-    const { view } = this.context;
-    if (nodeId === view.selfId) {
-      return this.coordinator.write(operation, deadline);
-    }
-    const result = await this.forwarding.send(nodeId, operation, deadline);
-    if (result.record) {
-      this.context.versions.observe(result.record.version);
-      await this.remember(operation, result.record, nodeId);
-    }
-    return result;
-  }
-
-  /** A node reads what it wrote: it stores the record where it holds a copy, and notes it where it does not. */
-  private async remember({ id }: WriteOperation, record: KvRecord, coordinator: string): Promise<void> {
-    if (this.context.view.holds(id.partition)) {
-      try {
-        await this.replica.join(id.partition, record);
-        return;
-      } catch (error) {
-        this.context.logger.debug?.(`An own write is not in the local copy: ${(error as Error).message}`);
-      }
-    }
-    this.ownWrites.note(id, record.version, coordinator);
+  private writeAt(nodeId: string, operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
+    return nodeId === this.context.view.selfId
+      ? this.coordinator.write(operation, deadline)
+      : this.forwarding.send(nodeId, operation, deadline);
   }
 
   private refused({ id }: WriteOperation, cause: unknown): DkvError {
