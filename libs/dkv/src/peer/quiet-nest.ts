@@ -40,6 +40,10 @@ function install(): void {
 
 function uninstall(): void {
   running -= 1;
+  if (running === 0) {
+    // While a storage is in use, Node runs hooks for every promise of the process: half of all time under load.
+    scopes.disable();
+  }
   // The host may have changed its logger meanwhile; that one stays.
   if (running === 0 && filter && NestLogger['staticInstanceRef'] === filter.installed) {
     NestLogger.overrideLogger(filter.host ?? false);
