@@ -68,6 +68,7 @@ function storeOptions(environment: Environment): DkvModuleOptions {
     peerPort: DKV_PEER_PORT,
     transport: environment.DKV_TRANSPORT,
     apiKey: DKV_API_KEY,
+    tls: environment.tls,
     discovery: DKV_NODES === undefined ? undefined : StaticDiscovery.parse(DKV_NODES),
   };
 }

@@ -18,6 +18,9 @@ describe('readEnvironment', () => {
       DKV_DATA_DIR: undefined,
       DKV_NODES: undefined,
       DKV_API_KEY: undefined,
+      DKV_TLS_KEY: undefined,
+      DKV_TLS_CERT: undefined,
+      DKV_TLS_CA: undefined,
       DKV_REPLICAS: 2,
       DKV_MODE: 'strong',
       DKV_DURABILITY: 'wal',
@@ -27,6 +30,7 @@ describe('readEnvironment', () => {
       SHUTDOWN_DELAY_MS: 0,
     });
     expect(environment.dataDir).toBe(`dkv-data/${hostname()}`);
+    expect(environment.tls).toBeUndefined();
   });
 
   it('takes what is given, an empty variable for none, and nothing else', () => {
@@ -42,6 +46,12 @@ describe('readEnvironment', () => {
     expect(environment).not.toHaveProperty('DKV_PORT');
   });
 
+  it('takes the paths of key, certificate and CA', () => {
+    const paths = { DKV_TLS_KEY: '/tls/tls.key', DKV_TLS_CERT: '/tls/tls.crt', DKV_TLS_CA: '/tls/ca.crt' };
+    const { tls } = readEnvironment({ ...MEMBER, ...paths });
+    expect(tls).toEqual({ keyFile: '/tls/tls.key', certFile: '/tls/tls.crt', caFile: '/tls/ca.crt' });
+  });
+
   it.each([
     [{ PORT: '65536' }, 'PORT is 65536: give a whole number from 0 to 65535 (a TCP port)'],
     [{ PORT: '3e3' }, 'PORT is "3e3": give a whole number'],
@@ -53,6 +63,9 @@ describe('readEnvironment', () => {
     [{ ...MEMBER, DKV_NODE_ID: 'node3' }, 'DKV_NODE_ID is "node3", which DKV_NODES does not name'],
     [{ ...MEMBER, DKV_PEER_PORT: '7001' }, 'DKV_PEER_PORT is 7001 but DKV_NODES says node2=127.0.0.1:7002'],
     [{ ...MEMBER, DKV_API_KEY: '' }, 'DKV_API_KEY is not set'],
+    [{ ...MEMBER, DKV_TLS_KEY: 'a', DKV_TLS_CERT: 'b' }, 'DKV_TLS_CA not set: give all three paths'],
+    [{ DKV_TLS_CA: 'c' }, 'DKV_TLS_KEY and DKV_TLS_CERT not set: give all three paths'],
+    [{ DKV_TLS_KEY: 'x'.repeat(4097) }, 'give a path'],
   ])('refuses %j, saying why', (variables, message) => {
     expect(() => readEnvironment(variables)).toThrow(EnvironmentError);
     expect(() => readEnvironment(variables)).toThrow(message);

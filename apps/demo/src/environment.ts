@@ -13,6 +13,7 @@ import {
   validateSync,
 } from 'class-validator';
 import {
+  type DkvModuleOptions,
   type Durability,
   isDkvError,
   NAMESPACE_MODES,
@@ -88,6 +89,21 @@ export class Environment {
   })
   DKV_API_KEY: string | undefined = undefined;
 
+  /** Path of this process's key, in PEM. The three go together; absent: peers talk unencrypted. */
+  @IsOptional()
+  @MaxLength(4096, says('give a path'))
+  DKV_TLS_KEY: string | undefined = undefined;
+
+  /** Path of its certificate. */
+  @IsOptional()
+  @MaxLength(4096, says('give a path'))
+  DKV_TLS_CERT: string | undefined = undefined;
+
+  /** Path of the certificate of the CA: peers must have one of it. */
+  @IsOptional()
+  @MaxLength(4096, says('give a path'))
+  DKV_TLS_CA: string | undefined = undefined;
+
   /** Copies besides the holder's. */
   @Whole(0, 15, 'copies')
   DKV_REPLICAS = 2;
@@ -115,6 +131,12 @@ export class Environment {
 
   get dataDir(): string {
     return this.DKV_DATA_DIR ?? `dkv-data/${this.DKV_NODE_ID}`;
+  }
+
+  /** The store's option. */
+  get tls(): DkvModuleOptions['tls'] {
+    const { DKV_TLS_KEY: keyFile, DKV_TLS_CERT: certFile, DKV_TLS_CA: caFile } = this;
+    return keyFile && certFile && caFile ? { keyFile, certFile, caFile } : undefined;
   }
 }
 
@@ -144,7 +166,20 @@ export function readEnvironment(variables: NodeJS.ProcessEnv): Environment {
   return environment;
 }
 
-function wrongTogether({ DKV_NODES, DKV_API_KEY, DKV_NODE_ID, DKV_PEER_PORT }: Environment): string[] {
+function wrongTogether(environment: Environment): string[] {
+  return [...wrongTls(environment), ...wrongMember(environment)];
+}
+
+function wrongTls({ DKV_TLS_KEY, DKV_TLS_CERT, DKV_TLS_CA }: Environment): string[] {
+  const missing = Object.entries({ DKV_TLS_KEY, DKV_TLS_CERT, DKV_TLS_CA })
+    .filter(([, path]) => path === undefined)
+    .map(([name]) => name);
+  return missing.length % 3 === 0
+    ? []
+    : [`${missing.join(' and ')} not set: give all three paths, of key, certificate and CA, or none`];
+}
+
+function wrongMember({ DKV_NODES, DKV_API_KEY, DKV_NODE_ID, DKV_PEER_PORT }: Environment): string[] {
   if (DKV_NODES === undefined) {
     return [];
   }

@@ -1,10 +1,9 @@
 /** What `DkvModule.forFeature` takes for a namespace: each option, its default, what is allowed. */
-import { plainToInstance } from 'class-transformer';
-import { IsIn, IsOptional, ValidateBy, validateSync } from 'class-validator';
+import { IsIn, IsOptional, ValidateBy } from 'class-validator';
 import { TTL_MS_MAX } from './client/call-arguments.js';
 import { DkvError } from './dkv.errors.js';
 import { type DkvOptions, wrongForMode } from './dkv.options.js';
-import { Accepts, Offers, says, Whole } from './dkv.option-rules.js';
+import { Accepts, faultsOf, Offers, says, Whole } from './dkv.option-rules.js';
 import {
   NAMESPACE_MODES,
   type NamespaceMode,
@@ -68,18 +67,6 @@ export class DkvNamespaceOptions {
   writeConsistency?: WriteLevel;
 }
 
-const OPTIONS: readonly (keyof DkvNamespaceOptions)[] = [
-  'name',
-  'mode',
-  'replicas',
-  'ttlMs',
-  'codec',
-  'merger',
-  'validate',
-  'readConsistency',
-  'writeConsistency',
-];
-
 /** A namespace with every default filled in. */
 export type NamespaceOptions = Readonly<
   Required<Omit<DkvNamespaceOptions, 'merger' | 'validate' | 'codec'>> &
@@ -89,7 +76,10 @@ export type NamespaceOptions = Readonly<
 /** @throws DkvError `DKV_INVALID_OPTIONS` naming the namespace, each wrong option, its value and the remedy. */
 export function resolveNamespace(given: DkvNamespaceOptions, root: DkvOptions): NamespaceOptions {
   const { mode = 'strong', replicas = root.replicas } = given;
-  const faults = [...unknownOptions(given), ...wrongOptions(given), ...wrongForMode({ ...given, mode })];
+  const faults = [
+    ...faultsOf(DkvNamespaceOptions, given, 'an option of a namespace'),
+    ...wrongForMode({ ...given, mode }),
+  ];
   if (replicas > root.replicas) {
     faults.push(
       `replicas is ${replicas}: the cluster has ${root.replicas}; give at most that, or raise replicas of forRoot`,
@@ -118,18 +108,4 @@ export function resolveNamespace(given: DkvNamespaceOptions, root: DkvOptions): 
 
 function isFreeName(name: unknown): boolean {
   return isNamespace(name) && name !== DEFAULT_NAMESPACE && !name.startsWith(RESERVED_PREFIX);
-}
-
-function wrongOptions(given: DkvNamespaceOptions): string[] {
-  // Validated on a shallow instance: ports are live objects and must not be copied.
-  const instance = Object.assign(plainToInstance(DkvNamespaceOptions, {}), given);
-  return validateSync(instance, { forbidUnknownValues: true }).flatMap(({ constraints }) => [
-    ...new Set(Object.values(constraints ?? {})),
-  ]);
-}
-
-function unknownOptions(given: DkvNamespaceOptions): string[] {
-  return Object.keys(given)
-    .filter((name) => !OPTIONS.includes(name as keyof DkvNamespaceOptions))
-    .map((name) => `${name} is not an option of a namespace: check its spelling`);
 }

@@ -1,5 +1,7 @@
 /** Rules for options, in the words of a boot that fails: option, value, remedy. */
+import { plainToInstance } from 'class-transformer';
 import {
+  getMetadataStorage,
   IsInt,
   IsOptional,
   Max,
@@ -7,7 +9,25 @@ import {
   ValidateBy,
   type ValidationArguments,
   type ValidationOptions,
+  validateSync,
 } from 'class-validator';
+
+/**
+ * What is wrong with each option by itself, and which are none: an option is a property of `Options` with a rule.
+ * `kind` is what they are called.
+ */
+export function faultsOf<T extends object>(Options: new () => T, given: T, kind = 'an option'): string[] {
+  const rules = getMetadataStorage().getTargetValidationMetadatas(Options, '', false, false);
+  const known = new Set(rules.map(({ propertyName }) => propertyName));
+  const unknown = Object.keys(given).filter((name) => !known.has(name));
+  // Validated on a shallow instance: ports are live objects and must not be copied.
+  const instance = Object.assign(plainToInstance(Options, {}), given);
+  const wrong = validateSync(instance, { forbidUnknownValues: true });
+  return [
+    ...unknown.map((name) => `${name} is not ${kind}: check its spelling`),
+    ...wrong.flatMap(({ constraints }) => [...new Set(Object.values(constraints ?? {}))]),
+  ];
+}
 
 /** Says option, value and remedy. */
 export function says(remedy: string): ValidationOptions {

@@ -1,5 +1,4 @@
 /** The module's options: what each is, its default, what is allowed; resolved once at boot, frozen after. */
-import { plainToInstance } from 'class-transformer';
 import {
   IsIn,
   IsNotEmpty,
@@ -9,12 +8,13 @@ import {
   IsString,
   Matches,
   MaxLength,
-  validateSync,
+  ValidateBy,
 } from 'class-validator';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
-import { Accepts, Offers, says, Whole } from './dkv.option-rules.js';
+import { Accepts, faultsOf, Offers, says, Whole } from './dkv.option-rules.js';
+import { type DkvTls, isTls, TLS_FORMS, wrongTls } from './dkv.tls-options.js';
 import {
   NAMESPACE_MODES,
   type NamespaceMode,
@@ -125,6 +125,20 @@ export class DkvModuleOptions {
     message: 'apiKey: give 8 to 256 printable ASCII characters without spaces (the value is not shown here)',
   })
   apiKey?: string;
+
+  /**
+   * Encrypts everything on the peer port, TLS 1.3: both ends of a connection, peers and REST callers, must show a
+   * certificate of `ca`, valid at the time; which of them it is for, its host names included, is not looked at, so `ca`
+   * is one for these nodes alone. `{ key, cert, ca }` in PEM, a function that returns these and is asked at each new
+   * connection, or the paths `{ keyFile, certFile, caFile }`, which are read again when they change: no restart is
+   * needed, and connections that are open stay. The same for every node. Default: nothing is encrypted.
+   */
+  @IsOptional()
+  @ValidateBy(
+    { name: 'tls', validator: { validate: isTls } },
+    { message: `tls: ${TLS_FORMS} (the value is not shown here)` },
+  )
+  tls?: DkvTls;
 
   /** This node's share of the data, relative to the others. Default: 1. */
   @IsOptional()
@@ -285,7 +299,7 @@ export type DkvOptions = Readonly<
 
 /** @throws DkvError `DKV_INVALID_OPTIONS` naming each wrong option, its value and the remedy. */
 export function resolveOptions(given: DkvModuleOptions = {}): DkvOptions {
-  const faults = [...unknownOptions(given), ...wrongOptions(given), ...wrongTogether(given)];
+  const faults = [...faultsOf(DkvModuleOptions, given), ...wrongTogether(given)];
   if (faults.length > 0) {
     throw new DkvError(
       'DKV_INVALID_OPTIONS',
@@ -304,37 +318,8 @@ export function resolveOptions(given: DkvModuleOptions = {}): DkvOptions {
   return Object.freeze({ ...DEFAULTS, hostname: hostname(), ...set, nodeId, dataDir });
 }
 
-function wrongOptions(given: DkvModuleOptions): string[] {
-  // Validated on a shallow instance: ports are live objects and must not be copied.
-  const instance = Object.assign(plainToInstance(DkvModuleOptions, {}), given);
-  return validateSync(instance, { forbidUnknownValues: true }).flatMap(({ constraints }) => [
-    ...new Set(Object.values(constraints ?? {})),
-  ]);
-}
-
-function unknownOptions(given: DkvModuleOptions): string[] {
-  const known = new Set([...Object.keys(DEFAULTS), ...OTHER_OPTIONS]);
-  return Object.keys(given)
-    .filter((name) => !known.has(name))
-    .map((name) => `${name} is not an option: check its spelling`);
-}
-
-const OTHER_OPTIONS: readonly (keyof DkvModuleOptions)[] = [
-  'nodeId',
-  'hostname',
-  'dataDir',
-  'discovery',
-  'merger',
-  'codec',
-  'logger',
-  'localKvRepo',
-  'remoteKvRepo',
-  'controller',
-  'clock',
-];
-
 function wrongTogether(given: DkvModuleOptions): string[] {
-  const { discovery, apiKey, remoteKvRepo, controller, mode } = given;
+  const { discovery, apiKey, remoteKvRepo, controller, mode, tls } = given;
   const faults = wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode });
   if (discovery && apiKey == null && !controller) {
     faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
@@ -343,6 +328,14 @@ function wrongTogether(given: DkvModuleOptions): string[] {
     faults.push(
       'remoteKvRepo and controller go together: a client of peers needs its listener, and the reverse',
     );
+  }
+  if (isTls(tls)) {
+    faults.push(...wrongTls(tls));
+    if (remoteKvRepo || controller) {
+      faults.push(
+        'tls is not for a remoteKvRepo and controller of your own: leave it out, and encrypt in these',
+      );
+    }
   }
   return faults;
 }

@@ -8,7 +8,7 @@ import { DkvError } from '../dkv.errors.js';
 import { type Clock } from '../ports/clock.js';
 import { type Controller, type PeerService } from '../ports/controller.js';
 import { type Logger } from '../ports/logger.js';
-import { type PeerTls } from '../wire/frames/peer-tls.js';
+import { HandshakeLog, type PeerTls } from '../wire/frames/peer-tls.js';
 import { requestBytesMax } from '../wire/limits.js';
 import { describe } from '../wire/validation.js';
 import { ApiKey } from './api-key.js';
@@ -19,7 +19,7 @@ import { KvService } from './kv-service.js';
 import { PEER_SERVICE, PeerController } from './peer-controller.js';
 import { createPeerServer, type ServerGate } from './peer-server.js';
 import { withQuietNest } from './quiet-nest.js';
-import { renewCertificates } from './stream-certificates.js';
+import { renewCertificates, tellOfRefused } from './stream-certificates.js';
 import { StreamServer } from './stream-server.js';
 
 export interface HttpControllerOptions {
@@ -71,6 +71,7 @@ export class HttpController implements Controller {
       this.serveStreams(server, this.connections);
       if (this.options.tls) {
         renewCertificates(server, this.options.tls, this.logger);
+        tellOfRefused(server, new HandshakeLog(this.clock, this.logger));
       }
       try {
         await this.app.listen(this.options.port, this.options.host);

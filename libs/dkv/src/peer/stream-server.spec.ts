@@ -16,9 +16,17 @@ import {
   sampleRecord,
 } from '../../testing/remote-kv/samples.js';
 import { ScriptedPeer } from '../../testing/remote-kv/scripted-peer.js';
+import { DkvError } from '../dkv.errors.js';
 import { type PeerRequest } from '../model/peer-protocol.js';
+import { type PeerService } from '../ports/controller.js';
 import { type Logger } from '../ports/logger.js';
-import { FRAME, MESSAGE_BYTES_MAX, STREAM_PATH, STREAM_PROTOCOL } from '../wire/frames/frame-layout.js';
+import {
+  FRAME,
+  FRAME_FORMAT,
+  MESSAGE_BYTES_MAX,
+  STREAM_PATH,
+  STREAM_PROTOCOL,
+} from '../wire/frames/frame-layout.js';
 import { type FrameHandler, FrameReceiver, type Incoming } from '../wire/frames/frame-receiver.js';
 import { FrameSender } from '../wire/frames/frame-sender.js';
 import { cancelFrame, requestFrame } from '../wire/frames/outgoing.js';
@@ -35,7 +43,7 @@ afterEach(async () => {
   }
 });
 
-async function serverOf(peer: ScriptedPeer, options: Partial<StreamServerOptions> = {}) {
+async function serverOf(peer: PeerService, options: Partial<StreamServerOptions> = {}) {
   const clock = new ManualClock();
   const gate = { apiKey: new ApiKey('the key'), stopping: false };
   const streams = new StreamServer(peer, clock, SILENT, gate, { valueBytesMax: 1024 * KIB, ...options });
@@ -155,7 +163,7 @@ describe('the upgrade', () => {
 
 describe('what is not of the protocol', () => {
   it.each([
-    ['bytes', Buffer.of(1, 99), 1002, /^DKV_PROTOCOL: .*type 99/],
+    ['bytes', Buffer.of(FRAME_FORMAT, 99), 1002, /^DKV_PROTOCOL: .*type 99/],
     ['text', 'hello', 1002, /^DKV_PROTOCOL: .*text/],
     ['a message too large', Buffer.alloc(MESSAGE_BYTES_MAX + 1), 1009, /^/],
   ])('closes the connection with a reason: %s', async (_, message, code, reason) => {
@@ -247,6 +255,34 @@ describe('the number of requests carried out at once', () => {
     expect(peer.requests).toHaveLength(1024 + others.length);
     gate.open();
     await asker.heard(() => asker.answered.length === others.length + ids.length);
+  });
+});
+
+describe('requests that fail at once', () => {
+  it('are answered one by one, however many have waited for their turn', async () => {
+    const gate = new Gate();
+    let failing = false;
+    const peer = new ScriptedPeer(async () => {
+      await gate.opened;
+      return answer();
+    });
+    const service = {
+      serve: ((request) => {
+        if (failing) {
+          throw new DkvError('DKV_NOT_READY', 'not now');
+        }
+        return peer.serve(request);
+      }) as PeerService['serve'],
+    };
+    const { port } = await serverOf(service);
+    const asker = await Asker.of(port);
+    const ids = Array.from({ length: 20_000 }, () => asker.ask());
+    await peer.asked(1024);
+    failing = true;
+    gate.open();
+    await asker.heard(() => asker.answered.length + asker.failures.size === ids.length);
+    expect(new Set(asker.failures.values())).toEqual(new Set(['DKV_NOT_READY']));
+    expect(asker.answered.length).toBeLessThan(2048);
   });
 });
 

@@ -10,6 +10,7 @@ import { StaticDiscovery } from '../discovery/static-discovery.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { DKV_NODES, DKV_OPTIONS } from '../dkv.tokens.js';
 import { DkvError } from '../dkv.errors.js';
+import { certificateSource } from '../dkv.tls-options.js';
 import { Hashring } from '../hashring/hashring.js';
 import { md5HashFunc } from '../hashring/md5-hash-func.js';
 import { createXxhashHashFunc } from '../hashring/xxhash-hash-func.js';
@@ -25,13 +26,16 @@ import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { Telemetry } from '../ports/telemetry.js';
 import { HttpController } from '../peer/http-controller.js';
 import { KvService } from '../peer/kv-service.js';
+import { renewedCertificates } from '../peer/renewed-certificates.js';
 import { Processor } from '../processor/processor.js';
 import { HttpRemoteKvRepo } from '../remote-kv/http-remote-kv-repo.js';
 import { NO_CONTROLLER, NO_REMOTE } from '../remote-kv/no-peers.js';
 import { StreamRemoteKvRepo } from '../remote-kv/stream-remote-kv-repo.js';
+import { type PeerTls } from '../wire/frames/peer-tls.js';
 
 /** Namespaces of fewer copies have partition numbers of their own, and all must fit into two bytes. */
 const PARTITION_NUMBERS_MAX = 65_535;
+const PEER_TLS = Symbol('DkvPeerTls');
 
 export const clusterProviders: Provider[] = [
   { provide: Discovery, inject: [DKV_OPTIONS], useFactory: createDiscovery },
@@ -61,7 +65,17 @@ export const clusterProviders: Provider[] = [
       disks: Disks,
     ) => new EnvelopeGuard(view, options.maxClockOffsetMs, clock, logger, telemetry, disks),
   },
-  { provide: RemoteKvRepo, inject: [DKV_OPTIONS, Clock, Random], useFactory: createRemote },
+  {
+    provide: PEER_TLS,
+    inject: [DKV_OPTIONS, Clock, Logger],
+    useFactory: ({ tls }: DkvOptions, clock: Clock, logger: Logger): PeerTls | undefined =>
+      tls && renewedCertificates(certificateSource(tls), clock, logger),
+  },
+  {
+    provide: RemoteKvRepo,
+    inject: [DKV_OPTIONS, PEER_TLS, Clock, Random, Logger],
+    useFactory: createRemote,
+  },
   {
     provide: PeerClient,
     inject: [ClusterView, RemoteKvRepo, EnvelopeGuard, Clock, Telemetry],
@@ -75,7 +89,7 @@ export const clusterProviders: Provider[] = [
   },
   {
     provide: Controller,
-    inject: [DKV_OPTIONS, ClusterView, Processor, KvService, Clock, Logger],
+    inject: [DKV_OPTIONS, PEER_TLS, ClusterView, Processor, KvService, Clock, Logger],
     useFactory: createController,
   },
 ];
@@ -124,7 +138,13 @@ function createRing(
   return ring;
 }
 
-function createRemote(options: DkvOptions, clock: Clock, random: Random): RemoteKvRepo {
+function createRemote(
+  options: DkvOptions,
+  tls: PeerTls | undefined,
+  clock: Clock,
+  random: Random,
+  logger: Logger,
+): RemoteKvRepo {
   const { remoteKvRepo, discovery, apiKey, valueBytesMax, transport } = options;
   if (remoteKvRepo) {
     return remoteKvRepo;
@@ -133,14 +153,15 @@ function createRemote(options: DkvOptions, clock: Clock, random: Random): Remote
   if (!discovery) {
     return NO_REMOTE;
   }
-  const limits = { apiKey, valueBytesMax, inFlightBytesMax };
+  const settings = { apiKey, valueBytesMax, inFlightBytesMax, tls, logger };
   return transport === 'http'
-    ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, limits)
-    : new StreamRemoteKvRepo(clock, random, limits);
+    ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, settings)
+    : new StreamRemoteKvRepo(clock, random, settings);
 }
 
 function createController(
   options: DkvOptions,
+  tls: PeerTls | undefined,
   view: ClusterView,
   processor: Processor,
   kv: KvService,
@@ -156,5 +177,6 @@ function createController(
   }
   // What the others were told is what must be listened on.
   const port = peerPort === 0 ? 0 : view.address(nodeId).port;
-  return new HttpController(processor, kv, clock, logger, { host: peerBind, port, apiKey, valueBytesMax });
+  const settings = { host: peerBind, port, apiKey, valueBytesMax, tls };
+  return new HttpController(processor, kv, clock, logger, settings);
 }

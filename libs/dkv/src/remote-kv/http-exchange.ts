@@ -8,6 +8,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { firstValueFrom } from 'rxjs';
 import { DkvError, type DkvErrorCode, isDkvError } from '../dkv.errors.js';
 import { API_KEY_HEADER } from '../wire/limits.js';
@@ -86,6 +87,7 @@ export class HttpExchange {
         adapter: 'http',
         transport: { request: this.start },
         httpAgent: agent,
+        httpsAgent: agent,
         proxy: false,
         decompress: false,
         responseType: 'stream',
@@ -109,15 +111,19 @@ export class HttpExchange {
     return this.request;
   };
 
-  /** Node writes the request right after this, or after `connect`, and not before: see ClientRequest.onSocket. */
+  /**
+   * Node writes the request right after this, or after `connect`, and not before: see ClientRequest.onSocket.
+   * Encrypted, nothing of it leaves before the peer's certificate was accepted.
+   */
   private watch(socket: Socket): void {
     this.onReusedSocket = this.request?.reusedSocket ?? false;
-    if (socket.connecting) {
-      socket.once('connect', () => {
+    const isEncrypted = socket instanceof TLSSocket;
+    if (isEncrypted ? socket.authorized : !socket.connecting) {
+      this.connected = true;
+    } else {
+      socket.once(isEncrypted ? 'secureConnect' : 'connect', () => {
         this.connected = true;
       });
-    } else {
-      this.connected = true;
     }
   }
 

@@ -5,11 +5,14 @@ import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type ClusterNode } from '../model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
+import { type Logger } from '../ports/logger.js';
 import { type RemoteKvMetrics, type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js';
 import { toPeerError } from '../wire/error-body.js';
+import { HandshakeLog, type PeerTls } from '../wire/frames/peer-tls.js';
 import { replyBytesMax, requestBytesMax } from '../wire/limits.js';
 import { decodePeerReply, encodePeerRequest } from '../wire/peer-codec.js';
 import { HttpExchange, type RawReply } from './http-exchange.js';
+import { TlsConnections } from './tls-connections.js';
 
 export interface HttpRemoteKvRepoOptions {
   /** The same on every node; sent in every request. */
@@ -23,6 +26,10 @@ export interface HttpRemoteKvRepoOptions {
   readonly inFlightBytesMax?: number;
   /** Connections to one peer, per lane; more requests than that wait. Raising it costs the peer sockets. Default 64. */
   readonly socketsPerPeerMax?: number;
+  /** Connections are encrypted, and both ends show a certificate of the CA. Default: not. */
+  readonly tls?: PeerTls;
+  /** Told why a peer's certificate, or this node's, was refused. */
+  readonly logger?: Logger;
 }
 
 /** So that a flood of requests without values meets the bound as well: about what one costs in memory. */
@@ -60,6 +67,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     private readonly options: HttpRemoteKvRepoOptions,
   ) {
     const { apiKey, valueBytesMax, inFlightBytesMax = 64 * 1024 * 1024, socketsPerPeerMax = 64 } = options;
+    const { tls, logger } = options;
     this.requestBytesMax = requestBytesMax(valueBytesMax);
     this.replyBytesMax = replyBytesMax(valueBytesMax);
     this.inFlightBytesMax = inFlightBytesMax;
@@ -72,15 +80,18 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
           `${this.requestBytesMax + REQUEST_COST_BYTES}.`,
       );
     }
-    const agent = (sockets: number) =>
-      new Agent({
+    const encrypted = tls && new TlsConnections(tls, logger && new HandshakeLog(clock, logger));
+    const agent = (sockets: number): Agent => {
+      const pool = {
         keepAlive: true,
         // The one used last is the least likely to be stale; the others time out.
         scheduling: 'lifo',
         timeout: IDLE_SOCKET_MS,
         maxSockets: sockets,
         maxFreeSockets: sockets,
-      });
+      } as const;
+      return encrypted ? encrypted.agent(pool) : new Agent(pool);
+    };
     this.agents = { forward: agent(socketsPerPeerMax), ping: agent(1), other: agent(socketsPerPeerMax) };
   }
 
@@ -151,7 +162,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     { timeoutMs, unsentTimeoutMs = timeoutMs, signal }: SendOptions,
   ): Promise<RawReply> {
     const exchange = new HttpExchange(this.http, {
-      url: `http://${bracketed(to.host)}:${to.port}/peer/${kind}`,
+      url: `${this.options.tls ? 'https' : 'http'}://${bracketed(to.host)}:${to.port}/peer/${kind}`,
       peer: nameOf(to),
       apiKey: this.options.apiKey,
       agent: this.agents[laneOf(kind)],
@@ -202,8 +213,11 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
    */
   private dropIdleConnections({ host, port }: ClusterNode): void {
     for (const agent of Object.values(this.agents)) {
-      for (const socket of [...(agent.freeSockets[agent.getName({ host, port })] ?? [])]) {
-        socket.destroy();
+      for (const [name, sockets = []] of Object.entries(agent.freeSockets)) {
+        // What follows in the name of an agent's pool is of TLS.
+        if (name.startsWith(`${host}:${port}:`)) {
+          [...sockets].forEach((socket) => socket.destroy());
+        }
       }
     }
   }

@@ -3,10 +3,12 @@ import 'reflect-metadata';
 import { HttpService } from '@nestjs/axios';
 import axios from 'axios';
 import { describe, it } from 'vitest';
+import { certificatesOf, issue } from '../../testing/certificates.js';
 import { type Transport, testRemoteKvTransport } from '../../testing/remote-kv-conformance.js';
 import { HttpController } from '../peer/http-controller.js';
 import { type KvService } from '../peer/kv-service.js';
 import { type Logger } from '../ports/logger.js';
+import { type PeerTls } from '../wire/frames/peer-tls.js';
 import { HttpRemoteKvRepo } from './http-remote-kv-repo.js';
 
 const NO_REST: KvService = {
@@ -17,10 +19,16 @@ const NO_REST: KvService = {
 
 const SILENT: Logger = { log() {}, warn() {}, error() {} };
 
-const http: Transport = {
+/** Both ends show a certificate of one CA, or neither any. */
+const http = (tls?: PeerTls): Transport => ({
   controller: (service, { clock, ...settings }) =>
-    new HttpController(service, NO_REST, clock, SILENT, { host: '127.0.0.1', ...settings }),
-  remote: ({ clock, ...settings }) => new HttpRemoteKvRepo(new HttpService(axios.create()), clock, settings),
-};
+    new HttpController(service, NO_REST, clock, SILENT, { host: '127.0.0.1', tls, ...settings }),
+  remote: ({ clock, ...settings }) =>
+    new HttpRemoteKvRepo(new HttpService(axios.create()), clock, { tls, ...settings }),
+});
 
-describe('HTTP transport', () => testRemoteKvTransport(it, http));
+describe('HTTP transport', () => testRemoteKvTransport(it, http()));
+
+describe('HTTP transport over TLS', () => {
+  testRemoteKvTransport(it, http(certificatesOf(issue('the CA'))));
+});

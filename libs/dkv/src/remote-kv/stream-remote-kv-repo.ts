@@ -1,9 +1,11 @@
 /** Asks peers in batched binary frames over one WebSocket each: the transport for throughput. */
+import { type createConnection } from 'node:net';
 import { WebSocket } from 'ws';
 import { DkvError } from '../dkv.errors.js';
 import { type ClusterNode } from '../model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
+import { type Logger } from '../ports/logger.js';
 import { type Random } from '../ports/random.js';
 import { type RemoteKvMetrics, type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js';
 import {
@@ -14,10 +16,11 @@ import {
   streamRequestBytesMax,
 } from '../wire/frames/frame-layout.js';
 import { afterThisTurn, type Defer } from '../wire/frames/frame-sender.js';
-import { currentTls, type PeerTls } from '../wire/frames/peer-tls.js';
+import { HandshakeLog, type PeerTls } from '../wire/frames/peer-tls.js';
 import { API_KEY_HEADER } from '../wire/limits.js';
 import { InFlightBytes, REQUEST_COST_BYTES } from './stream-calls.js';
 import { StreamLink } from './stream-link.js';
+import { TlsConnections } from './tls-connections.js';
 
 export interface StreamRemoteKvRepoOptions {
   /** The same on every node; sent at the upgrade of every connection. */
@@ -35,6 +38,8 @@ export interface StreamRemoteKvRepoOptions {
   readonly keepAliveMs?: number;
   /** Connections are encrypted, and both ends show a certificate of the CA. Default: not. */
   readonly tls?: PeerTls;
+  /** Told why a peer's certificate, or this node's, was refused. */
+  readonly logger?: Logger;
   /** When to send what a turn of the event loop has brought together. Default: `setImmediate`. */
   readonly defer?: Defer;
 }
@@ -46,6 +51,7 @@ const LINKS_KEPT = 64;
 /** {@link RemoteKvRepo} over `ws`, to the peer port of {@link HttpController}. May be called concurrently. */
 export class StreamRemoteKvRepo implements RemoteKvRepo {
   private readonly links = new Map<string, StreamLink>();
+  private readonly encrypted: TlsConnections | undefined;
   private sentBytes = 0;
   private receivedBytes = 0;
   private closed = false;
@@ -55,7 +61,7 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
     private readonly random: Random,
     private readonly options: StreamRemoteKvRepoOptions,
   ) {
-    const { apiKey, valueBytesMax, inFlightBytesMax } = options;
+    const { apiKey, valueBytesMax, inFlightBytesMax, tls, logger } = options;
     const atLeast = streamRequestBytesMax(valueBytesMax) + REQUEST_COST_BYTES;
     if (!apiKey) {
       throw new TypeError('apiKey must not be empty.');
@@ -65,6 +71,7 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
         `inFlightBytesMax is ${inFlightBytesMax}; with valueBytesMax ${valueBytesMax} it must be at least ${atLeast}.`,
       );
     }
+    this.encrypted = tls && new TlsConnections(tls, logger && new HandshakeLog(clock, logger));
   }
 
   /**
@@ -140,22 +147,16 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
   }
 
   private connect({ host, port }: ClusterNode): WebSocket {
-    const { apiKey, tls } = this.options;
-    const scheme = tls ? 'wss' : 'ws';
+    const { encrypted } = this;
+    const scheme = encrypted ? 'wss' : 'ws';
     return new WebSocket(`${scheme}://${bracketed(host)}:${port}${STREAM_PATH}`, STREAM_PROTOCOL, {
-      headers: { [API_KEY_HEADER]: apiKey },
+      headers: { [API_KEY_HEADER]: this.options.apiKey },
       perMessageDeflate: false,
       maxPayload: MESSAGE_BYTES_MAX,
       skipUTF8Validation: true,
       // No mask: it guards proxies against scripts in browsers, and costs a copy of every byte at either end.
       generateMask: () => undefined,
-      ...(tls && {
-        ...currentTls(tls),
-        minVersion: 'TLSv1.3',
-        // Who a node is, its certificate does not say: the envelope does. The certificate is of the CA or refused.
-        rejectUnauthorized: true,
-        checkServerIdentity: () => undefined,
-      }),
+      ...(encrypted && { createConnection: encrypted.connect as typeof createConnection }),
     });
   }
 

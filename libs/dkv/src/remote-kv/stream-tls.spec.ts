@@ -1,9 +1,14 @@
+/** Encrypted connections between peers, over either transport: who gets in, who is sent nothing, what is told. */
 import 'reflect-metadata';
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { HttpService } from '@nestjs/axios';
+import axios from 'axios';
 import { once } from 'node:events';
 import { Agent, request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
+import { connect as tlsConnect, type ConnectionOptions } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { certificatesOf, issue, type Issued } from '../../testing/certificates.js';
+import { CapturedLog } from '../../testing/captured-log.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { Gate } from '../../testing/remote-kv/gate.js';
 import { answer, ANSWERING, question } from '../../testing/remote-kv/samples.js';
@@ -12,8 +17,11 @@ import { failureOf } from '../../testing/remote-kv/transport-pair.js';
 import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { HttpController } from '../peer/http-controller.js';
 import { type KvService } from '../peer/kv-service.js';
+import { type Logger } from '../ports/logger.js';
+import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type PeerCertificates, type PeerTls } from '../wire/frames/peer-tls.js';
 import { encodePeerRequest } from '../wire/peer-codec.js';
+import { HttpRemoteKvRepo } from './http-remote-kv-repo.js';
 import { StreamRemoteKvRepo } from './stream-remote-kv-repo.js';
 
 const NO_REST: KvService = {
@@ -21,59 +29,6 @@ const NO_REST: KvService = {
   addOrUpdate: () => Promise.reject(new Error('not asked here')),
   remove: () => Promise.reject(new Error('not asked here')),
 };
-
-const der = (tag: number, ...parts: readonly Uint8Array[]): Buffer => {
-  const body = Buffer.concat(parts);
-  const length = body.length < 128 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff];
-  return Buffer.concat([Buffer.of(tag, ...length), body]);
-};
-const [SEQUENCE, SET, INTEGER, BITS, OCTETS, UTF8, UTC_TIME, TIME] = [
-  0x30, 0x31, 2, 3, 4, 12, 23, 24,
-] as const;
-const ECDSA_SHA256 = der(SEQUENCE, Buffer.from('06082a8648ce3d040302', 'hex'));
-const VALIDITY = der(
-  SEQUENCE,
-  der(UTC_TIME, Buffer.from('200101000000Z')),
-  der(TIME, Buffer.from('21000101000000Z')),
-);
-const IS_CA = der(
-  0xa3,
-  der(
-    SEQUENCE,
-    der(SEQUENCE, Buffer.from('0603551d130101ff', 'hex'), der(OCTETS, Buffer.from('30030101ff', 'hex'))),
-  ),
-);
-const nameOf = (name: string) =>
-  der(SEQUENCE, der(SET, der(SEQUENCE, Buffer.from('0603550403', 'hex'), der(UTF8, Buffer.from(name)))));
-
-interface Issued {
-  readonly name: string;
-  readonly key: string;
-  readonly cert: string;
-}
-
-let serial = 0;
-
-/** A certificate for `name`, signed by `issuer` or by itself. */
-function issue(name: string, issuer?: Issued): Issued {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const body = der(
-    SEQUENCE,
-    der(0xa0, der(INTEGER, Buffer.of(2))),
-    der(INTEGER, Buffer.of(++serial)),
-    ECDSA_SHA256,
-    nameOf(issuer?.name ?? name),
-    VALIDITY,
-    nameOf(name),
-    publicKey.export({ type: 'spki', format: 'der' }),
-    ...(issuer ? [] : [IS_CA]),
-  );
-  const signature = der(BITS, Buffer.of(0), sign('sha256', body, issuer?.key ?? key));
-  const base64 = der(SEQUENCE, body, ECDSA_SHA256, signature).toString('base64');
-  const cert = `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
-  return { name, key, cert };
-}
 
 const clock = new ManualClock();
 const cleanUps: (() => Promise<unknown>)[] = [];
@@ -83,9 +38,8 @@ let authority: Issued;
 
 beforeAll(() => {
   authority = issue('the CA');
-  ours = { ...issue('a node', authority), ca: authority.cert };
-  const stranger = issue('another CA');
-  others = { ...issue('a node', stranger), ca: stranger.cert };
+  ours = certificatesOf(authority);
+  others = certificatesOf(issue('another CA'));
 });
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) {
@@ -93,25 +47,43 @@ afterEach(async () => {
   }
 });
 
-async function controllerWith(tls: PeerTls, peer = new ScriptedPeer(answer)) {
-  const errors: string[] = [];
-  const logger = { log() {}, warn() {}, error: (message: string) => void errors.push(message) };
+async function controllerWith(tls?: PeerTls, peer = new ScriptedPeer(answer)) {
+  const log = new CapturedLog();
   const options = { host: '127.0.0.1', port: 0, apiKey: 'the key', valueBytesMax: 1024, tls };
-  const controller = new HttpController(peer, NO_REST, clock, logger, options);
+  const controller = new HttpController(peer, NO_REST, clock, log, options);
   const { port } = await controller.start();
   cleanUps.push(() => controller.stop());
-  return { controller, port, errors };
+  return { controller, port, log };
 }
 
-function ask(port: number, tls?: PeerTls) {
-  const remote = new StreamRemoteKvRepo(clock, new SimRandom(1), {
-    apiKey: 'the key',
-    valueBytesMax: 1024,
-    tls,
-  });
+type Make = (tls?: PeerTls, logger?: Logger) => RemoteKvRepo;
+
+const options = { apiKey: 'the key', valueBytesMax: 1024 };
+const overStream: Make = (tls, logger) =>
+  new StreamRemoteKvRepo(clock, new SimRandom(1), { ...options, tls, logger });
+const overHttp: Make = (tls, logger) =>
+  new HttpRemoteKvRepo(new HttpService(axios.create()), clock, { ...options, tls, logger });
+
+function ask(port: number, tls?: PeerTls, make = overStream, logger?: Logger) {
+  const remote = make(tls, logger);
   cleanUps.push(() => remote.close());
   const to = { nodeId: ANSWERING.from, weight: 1, zone: '', host: '127.0.0.1', port };
   return remote.send(to, question(), { timeoutMs: 5000 });
+}
+
+/** Connects, waits for what the port has to say, and hangs up; whether it resumed a session. */
+async function handshake(port: number, tls: ConnectionOptions, onSession?: (session: Buffer) => void) {
+  const socket = tlsConnect({ port, host: '127.0.0.1', ...tls, checkServerIdentity: () => undefined });
+  socket.on('session', (session: Buffer) => onSession?.(session));
+  socket.on('error', () => undefined);
+  const closed = new Promise<void>((resolve) => socket.resume().once('close', () => resolve()));
+  let resumed: boolean | undefined;
+  socket.once('secureConnect', () => {
+    resumed = socket.isSessionReused();
+  });
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  await closed;
+  return resumed;
 }
 
 describe('an encrypted peer port', () => {
@@ -134,20 +106,76 @@ describe('an encrypted peer port', () => {
     }
   });
 
-  it('is refused when its own certificate is of another CA', async () => {
-    const { port } = await controllerWith({ ...others, ca: ours.ca });
-    expect((await failureOf(ask(port, ours))).message).toMatch(/certificate/);
+  it.each([
+    ['a stream', overStream],
+    ['HTTP', overHttp],
+  ])('of another CA is sent nothing over %s, and the log says so', async (_, make) => {
+    const peer = new ScriptedPeer(answer);
+    const { port } = await controllerWith({ ...others, ca: ours.ca }, peer);
+    const log = new CapturedLog();
+    const failure = await failureOf(ask(port, ours, make, log));
+    expect(failure.code).toBe('DKV_PEER_UNREACHABLE');
+    expect(failure.message).toMatch(/certificate/);
+    expect(peer.requests).toEqual([]);
+    expect(log.warnings).toEqual([
+      expect.stringMatching(`^Peer 127.0.0.1:${port} was not connected to: its certificate is not accepted`),
+    ]);
+  });
+
+  it.each([
+    ['a stream', overStream],
+    ['HTTP', overHttp],
+  ])('that does not encrypt is sent nothing over %s, and the log says so', async (_, make) => {
+    const peer = new ScriptedPeer(answer);
+    const { port } = await controllerWith(undefined, peer);
+    const log = new CapturedLog();
+    expect((await failureOf(ask(port, ours, make, log))).code).toBe('DKV_PEER_UNREACHABLE');
+    expect(peer.requests).toEqual([]);
+    expect(log.warnings.join()).toMatch(/was not connected to: it does not encrypt/);
+  });
+
+  it('logs why it refuses, not for every attempt, and says nothing of a probe', async () => {
+    const { port, log } = await controllerWith(ours);
+    const probe = connect(port, '127.0.0.1');
+    await once(probe, 'connect');
+    probe.destroy();
+    for (const [tls, reason] of [
+      [undefined, /from 127\.0\.0\.1 was refused: it does not encrypt\. Give every node the option tls/],
+      [{ ...others, ca: ours.ca }, /refused: its certificate is not accepted \(UNABLE_TO_VERIFY_LEAF_SIGN/],
+    ] as const) {
+      await failureOf(ask(port, tls));
+      await failureOf(ask(port, tls));
+      await expect.poll(() => log.warnings.length).toBe(1);
+      expect(log.warnings.pop()).toMatch(reason);
+      clock.advance(10_001);
+    }
+    await handshake(port, { ca: ours.ca });
+    expect(log.warnings.pop()).toMatch(/refused: it shows no certificate/);
+    clock.advance(10_001);
+    await handshake(port, { ...ours, maxVersion: 'TLSv1.2' });
+    expect(log.warnings.pop()).toMatch(/refused: its TLS is older than 1\.3/);
+  });
+
+  it('resumes no session: a certificate is asked for every time', async () => {
+    const { port } = await controllerWith(ours);
+    const sessions: Buffer[] = [];
+    await handshake(port, ours, (session) => sessions.push(session));
+    for (const session of sessions) {
+      expect(await handshake(port, { ...ours, session })).toBe(false);
+    }
+    await handshake(port, { ca: ours.ca, session: sessions[0] });
+    expect((await failureOf(ask(port))).code).toBe('DKV_PEER_UNREACHABLE');
   });
 
   it('takes renewed certificates with the next connection, and keeps the last good ones', async () => {
     let current: PeerCertificates = others;
-    const { port, errors } = await controllerWith(() => current);
+    const { port, log } = await controllerWith(() => current);
     expect((await failureOf(ask(port, ours))).code).toBe('DKV_PEER_UNREACHABLE');
-    current = { ...issue('a node, again', authority), ca: authority.cert };
+    current = certificatesOf(authority, 'a node, again');
     await ask(port, () => ours);
     current = { key: 'no key', cert: '', ca: '' };
     await ask(port, ours);
-    expect(errors.join()).toMatch(/could not be renewed/);
+    expect(log.errors.join()).toMatch(/could not be renewed/);
   });
 
   it('stops when what is under way is answered, whatever connections are open', async () => {
