@@ -15,17 +15,30 @@ export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteK
         this.set(read());
       },
     });
+  const total = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name: `dkv_${name}_total`,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
   gauge('up', 'Whether the store is open', () => 1);
   gauge('ready', 'Whether this node is ready to serve', () => Number(dkv.metrics().ready));
   gauge('keys', 'Live keys held by this node', () => dkv.metrics().keys);
   gauge('tombstones', 'Remembered deletes held by this node', () => dkv.metrics().tombstones);
   gauge('storage_bytes', 'Size of the store of this node', () => dkv.metrics().storageBytes);
+  gauge('cache_bytes', 'Memory of the hot records cached', () => dkv.metrics().cacheBytes ?? 0);
   gauge('hints_pending_bytes', 'Marks of what other nodes missed', () => dkv.metrics().hintBytes);
   gauge(
     'partitions_under_replicated',
     'Own partitions with a copy on a node that is down',
     () => dkv.metrics().partitionsUnderReplicated,
   );
+  total('cache_hits', 'Reads of records that were in the hot cache', () => dkv.metrics().cacheHits ?? 0);
+  total('cache_misses', 'Reads of records that had to go to the store', () => dkv.metrics().cacheMisses ?? 0);
   new Gauge({
     name: 'dkv_members',
     help: 'Members by state as this node sees them',

@@ -72,6 +72,9 @@ describe('what is read when it is asked for', () => {
     hintBytes: 14,
     partitionsUnderReplicated: 15,
     engine: 'rocksdb',
+    cacheHits: 16,
+    cacheMisses: 17,
+    cacheBytes: 18,
   };
   const nodes = [
     { nodeId: 'a', state: 'up', partitions: { holder: 5, replica: 6 } },
@@ -94,6 +97,9 @@ describe('what is read when it is asked for', () => {
     'dkv_storage_bytes 13',
     'dkv_hints_pending_bytes 14',
     'dkv_partitions_under_replicated 15',
+    'dkv_cache_bytes 18',
+    'dkv_cache_hits_total 16',
+    'dkv_cache_misses_total 17',
     'dkv_members{state="up"} 2',
     'dkv_members{state="suspect"} 0',
     'dkv_members{state="down"} 1',
@@ -110,9 +116,23 @@ describe('what is read when it is asked for', () => {
     await registry.metrics();
     figures.ready = false;
     traffic.sentBytes = 150;
+    figures.cacheHits = 160;
     expect(await scraped('dkv_ready')).toEqual(['dkv_ready 0']);
     expect(await scraped('dkv_peer_bytes_total{direction="out"}')).toEqual([
       'dkv_peer_bytes_total{direction="out"} 150',
+    ]);
+    expect(await scraped('dkv_cache_hits_total')).toEqual(['dkv_cache_hits_total 160']);
+  });
+
+  it('is nothing of a cache where the repository has none', async () => {
+    const uncached = { ...figures, cacheHits: undefined, cacheMisses: undefined, cacheBytes: undefined };
+    const dkv = { metrics: () => uncached, cluster: () => nodes } as unknown as Dkv;
+    registry = new Registry();
+    registerNodeGauges(registry, dkv, { metrics: () => traffic } as unknown as RemoteKvRepo, 'a');
+    expect(await scraped('dkv_cache_')).toEqual([
+      'dkv_cache_bytes 0',
+      'dkv_cache_hits_total 0',
+      'dkv_cache_misses_total 0',
     ]);
   });
 });

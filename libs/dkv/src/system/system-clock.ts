@@ -2,11 +2,11 @@
 import { randomInt } from 'node:crypto';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
-
-/** The longest delay that a Node timer takes; a longer one would fire at once. */
-const DELAY_MS_MAX = 2 ** 31 - 1;
+import { TimerLists } from './timer-lists.js';
 
 export class SystemClock implements Clock {
+  private readonly timers = new TimerLists();
+
   now(): number {
     return Date.now();
   }
@@ -16,22 +16,7 @@ export class SystemClock implements Clock {
   }
 
   schedule(delayMs: number, task: () => void): Timer {
-    const dueMs = this.monotonic() + Math.min(delayMs, DELAY_MS_MAX);
-    let timer: NodeJS.Timeout;
-    const arm = (leftMs: number) => {
-      timer = setTimeout(() => {
-        // Timers of Node fire up to 2 ms early; who waits for a deadline must find it over.
-        const missingMs = dueMs - this.monotonic();
-        if (missingMs > 0) {
-          arm(Math.ceil(missingMs));
-        } else {
-          task();
-        }
-      }, leftMs);
-      timer.unref();
-    };
-    arm(Math.max(0, dueMs - this.monotonic()));
-    return { cancel: () => clearTimeout(timer) };
+    return this.timers.schedule(delayMs, task);
   }
 }
 
