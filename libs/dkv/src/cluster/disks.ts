@@ -63,6 +63,6 @@ export class Disks {
   }
 
   isReplaced(nodeId: string): boolean {
-    return this.replaced.has(nodeId);
+    return this.replaced.size > 0 && this.replaced.has(nodeId);
   }
 }

@@ -70,6 +70,38 @@ describe('a message', () => {
   });
 });
 
+describe('the skew of a clock', () => {
+  it('is told ten times a second at most, of each peer, and always where it is refused', () => {
+    for (let ms = 0; ms < 1_000; ms++) {
+      guard.check(envelope(ms % 7));
+      guard.check(envelope(0, { from: 'c' }));
+      clock.advance(1);
+    }
+    expect(telemetry.events.filter((event) => event.startsWith('clockSkew b'))).toHaveLength(10);
+    expect(telemetry.events.filter((event) => event.startsWith('clockSkew c'))).toHaveLength(10);
+    caught(() => guard.check(envelope(600)));
+    caught(() => guard.check(envelope(700)));
+    expect(telemetry.events.slice(-4)).toEqual([
+      'clockSkew b 0.6',
+      'clockSkewRefused b',
+      'clockSkew b 0.7',
+      'clockSkewRefused b',
+    ]);
+  });
+});
+
+describe('a member that was let in before', () => {
+  it('is refused with its next message when that is of another configuration, and let in again', () => {
+    for (let round = 0; round < 3; round++) {
+      guard.check(envelope());
+      expect(caught(() => guard.check(envelope(0, { configuration: 'another' }))).code).toBe(
+        'DKV_CONFIGURATION_MISMATCH',
+      );
+      expect(caught(() => guard.check(envelope(501))).code).toBe('DKV_CLOCK_SKEW');
+    }
+  });
+});
+
 describe('the log', () => {
   const refuseAt = (times: readonly number[], from = 'b') => {
     for (const atMs of times) {
@@ -99,7 +131,7 @@ describe('the log', () => {
     const remembered = Object.values(guard as unknown as Record<string, unknown>).filter(
       (part) => part instanceof Map,
     );
-    expect(remembered.map(({ size }) => size <= 1_001)).toEqual([true]);
+    expect(remembered.map(({ size }) => size <= 1_001)).toEqual([true, true]);
   });
 });
 
@@ -122,6 +154,17 @@ describe('a node that came back with another disk', () => {
     }
     for (const kind of ['get', 'addOrUpdate', 'forward', 'ping'] as const) {
       known.check({ ...other, kind });
+    }
+  });
+
+  it('is known by every change of disk, whatever was said before', async () => {
+    const known = await met();
+    const vote = (disk: string) => () =>
+      known.check({ ...envelope(), configuration: `${view.configuration}@${disk}`, kind: 'accept' });
+    for (let round = 0; round < 3; round++) {
+      vote('0123456789ab')();
+      expect(caught(vote('ffffffffffff'))).toMatchObject({ code: 'DKV_DISK_LOST' });
+      expect(caught(vote('ffffffffffff'))).toMatchObject({ code: 'DKV_DISK_LOST' });
     }
   });
 

@@ -19,9 +19,15 @@ const REFUSALS_TO_DOWN = 2;
 /** A time-out that fires this much late shows that this node stood still, not its peer. */
 const STALL_FACTOR = 1.5;
 
+/** Of one peer. */
+interface Signs {
+  /** In a row. */
+  failures: number;
+  answeredAtMs: number;
+}
+
 export class Liveness implements PeerObserver {
-  private readonly failures = new Map<string, number>();
-  private readonly answeredAt = new Map<string, number>();
+  private readonly peerSigns = new Map<string, Signs>();
   private readonly timers = new Map<string, Timer>();
   private stopped = true;
   private ended = false;
@@ -55,14 +61,16 @@ export class Liveness implements PeerObserver {
   }
 
   answered(nodeId: string): void {
-    this.answeredAt.set(nodeId, this.clock.monotonic());
-    this.failures.delete(nodeId);
+    const signs = this.signsOf(nodeId);
+    signs.answeredAtMs = this.clock.monotonic();
+    signs.failures = 0;
     this.view.setState(nodeId, 'up');
   }
 
   private failed(nodeId: string, limit: number): void {
-    const failures = (this.failures.get(nodeId) ?? 0) + 1;
-    this.failures.set(nodeId, Math.min(failures, FAILURES_TO_DOWN));
+    const signs = this.signsOf(nodeId);
+    const failures = signs.failures + 1;
+    signs.failures = Math.min(failures, FAILURES_TO_DOWN);
     if (this.view.stateOf(nodeId) !== 'down') {
       this.view.setState(nodeId, failures >= limit ? 'down' : 'suspect');
     }
@@ -96,9 +104,18 @@ export class Liveness implements PeerObserver {
   private judge(nodeId: string, startedAt: number, error: unknown): void {
     const answers = !isDkvError(error, 'DKV_PEER_UNREACHABLE', 'DKV_PEER_DISCONNECTED', 'DKV_OVERLOADED');
     const stalled = this.clock.monotonic() - startedAt > STALL_FACTOR * this.options.heartbeatTimeoutMs;
-    if (!answers && (stalled || (this.answeredAt.get(nodeId) ?? -1) >= startedAt)) {
+    if (!answers && (stalled || this.signsOf(nodeId).answeredAtMs >= startedAt)) {
       return;
     }
     this.failed(nodeId, isDkvError(error, 'DKV_PEER_UNREACHABLE') ? REFUSALS_TO_DOWN : FAILURES_TO_DOWN);
+  }
+
+  private signsOf(nodeId: string): Signs {
+    let signs = this.peerSigns.get(nodeId);
+    if (!signs) {
+      signs = { failures: 0, answeredAtMs: -1 };
+      this.peerSigns.set(nodeId, signs);
+    }
+    return signs;
   }
 }

@@ -36,7 +36,8 @@ export class PeerClient {
   ): Promise<PeerProtocol[K]['answer']> {
     const started = this.clock.monotonic();
     try {
-      const request = { kind, ask, ...this.guard.envelope() };
+      const { from, configuration, sentAtMs } = this.guard.envelope();
+      const request = { kind, from, configuration, sentAtMs, ask };
       const reply = await this.remote.send<K>(this.view.address(nodeId), request, options);
       this.assertAcceptable(nodeId, reply);
       this.observer?.answered(nodeId);

@@ -1,7 +1,6 @@
 /** The store's own words as rules for class-validator: what a key, a namespace, a version may look like. */
 import { ValidateBy } from 'class-validator';
-import { assertKey } from '../model/key.js';
-import { NAMESPACE_BYTES_MAX } from '../model/record.js';
+import { assertKey, NAMESPACE_BYTES_MAX } from '../model/key.js';
 import { isRequestId } from '../model/request-window.js';
 import { isVersion, NODE_ID_PATTERN } from '../model/version.js';
 import { isBase64 } from './base64.js';

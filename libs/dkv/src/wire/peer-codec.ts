@@ -10,6 +10,7 @@ import {
   type PeerRequestKind,
   type WriteOperation,
 } from '../model/peer-protocol.js';
+import { kept } from '../model/record-layout.js';
 import { verifyRecord, type KvRecord } from '../model/record.js';
 import { fromBase64, toBase64 } from './base64.js';
 import { PROTOCOL_FORMAT } from './limits.js';
@@ -283,7 +284,7 @@ function open(body: unknown, what: string, code: DkvErrorCode) {
   const { from, configuration, sentAtMs } = parseAs(EnvelopeDto, body, code, what);
   const parse: Parse = Object.assign(
     <T extends object>(Dto: new () => T, plain: unknown) => parseAs(Dto, plain, code, what),
-    { record: (dto: RecordDto) => verifyRecord(toRecord(dto), `a message of node ${from}`) },
+    { record: (dto: RecordDto) => kept(verifyRecord(toRecord(dto), `a message of node ${from}`)) },
   );
   return { envelope: { from, configuration, sentAtMs }, parse, plain: body };
 }

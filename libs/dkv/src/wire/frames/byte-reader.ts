@@ -1,12 +1,19 @@
 /** Reads fields out of bytes that anybody may have sent: every length is held against what is there. */
 import { isUtf8 } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
+import { type KnownTexts } from './known-texts.js';
 
 /** The weight of the last group of 7 bits that a number below 2^53 can have. */
 const SCALE_MAX = 2 ** 49;
 const REPLACEMENT = '\ufffd';
+/** Up to here it is cheaper to look at each byte than to look for what Node put in the place of wrong ones. */
+const SHORT_TEXT_BYTES = 64;
 
 export class ByteReader {
+  /** What was read last, for fields that say "the same again". */
+  lastNamespace: string | undefined;
+  lastVersion: string | undefined;
+
   /** From `at` to before `end` of `bytes`. */
   constructor(
     private readonly bytes: Buffer,
@@ -16,6 +23,11 @@ export class ByteReader {
 
   get left(): number {
     return this.end - this.at;
+  }
+
+  /** The byte that comes next, not taken; undefined at the end. */
+  get next(): number | undefined {
+    return this.at < this.end ? this.bytes[this.at] : undefined;
   }
 
   byte(): number {
@@ -44,6 +56,9 @@ export class ByteReader {
 
   count(): number {
     let byte = this.byte();
+    if (byte < 0x80) {
+      return byte;
+    }
     let value = byte & 0x7f;
     for (let scale = 0x80; byte >= 0x80; scale *= 0x80) {
       byte = this.byte();
@@ -80,6 +95,9 @@ export class ByteReader {
   text(bytesMax: number): string {
     const length = this.lengthUpTo(bytesMax);
     const start = this.skip(length);
+    if (length <= SHORT_TEXT_BYTES && this.isAscii(start)) {
+      return this.bytes.toString('latin1', start, this.at);
+    }
     const text = this.bytes.toString('utf8', start, this.at);
     // Node puts this character where bytes are not UTF-8; a text may have it of its own.
     if (text.includes(REPLACEMENT) && !isUtf8(this.bytes.subarray(start, this.at))) {
@@ -88,9 +106,28 @@ export class ByteReader {
     return text;
   }
 
+  /** A text that passes `check`, or did when it was met before. */
+  knownText(known: KnownTexts, bytesMax: number, check: (text: string) => string): string {
+    const before = this.at;
+    const length = this.lengthUpTo(bytesMax);
+    const start = this.skip(length);
+    const end = this.at;
+    let text = known.find(this.bytes, start, end);
+    if (text === undefined) {
+      this.at = before;
+      text = check(this.text(bytesMax));
+      known.add(this.bytes, start, end, text);
+    }
+    return text;
+  }
+
   /** Characters are what `latin1` makes of them: check them. */
   ascii(lengthMax: number): string {
-    const length = this.lengthUpTo(lengthMax);
+    return this.asciiOf(this.lengthUpTo(lengthMax));
+  }
+
+  /** As `ascii`, of a length that was read before. */
+  asciiOf(length: number): string {
     const start = this.skip(length);
     return this.bytes.toString('latin1', start, this.at);
   }
@@ -107,6 +144,18 @@ export class ByteReader {
     return this.bytes.subarray(start, this.at);
   }
 
+  /** As `block`, a view where it has `viewBytesMin` bytes and a copy where it has fewer. */
+  bytesOf(viewBytesMin: number): Buffer {
+    const length = this.lengthUpTo(this.left);
+    const start = this.skip(length);
+    if (length >= viewBytesMin) {
+      return this.bytes.subarray(start, this.at);
+    }
+    const copied = Buffer.allocUnsafe(length);
+    this.bytes.copy(copied, 0, start, this.at);
+    return copied;
+  }
+
   /** A reader of a block, of which this one skips the whole. */
   part(bytesMax: number): ByteReader {
     const length = this.lengthUpTo(bytesMax);
@@ -118,6 +167,15 @@ export class ByteReader {
     if (this.left > 0) {
       throw malformed(`${this.left} bytes follow its end`);
     }
+  }
+
+  private isAscii(start: number): boolean {
+    for (let at = start; at < this.at; at++) {
+      if (this.bytes[at]! >= 0x80) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private lengthUpTo(max: number): number {

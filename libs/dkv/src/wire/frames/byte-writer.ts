@@ -10,11 +10,16 @@ export class ByteWriter {
   private readonly scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   private bytes = this.scratch;
   private at = 0;
+  /** What was written last, for fields that say "the same again". */
+  lastNamespace: string | undefined;
+  lastVersion: string | undefined;
 
   /** Forgets what was written and leaves `headBytes` free for a head that is known only at the end. */
   begin(headBytes: number): void {
     this.bytes = this.scratch;
     this.at = headBytes;
+    this.lastNamespace = undefined;
+    this.lastVersion = undefined;
   }
 
   get length(): number {
@@ -41,6 +46,10 @@ export class ByteWriter {
       throw new TypeError(`A peer message has no place for the number ${value}.`);
     }
     this.reserve(COUNT_BYTES_MAX);
+    if (value < 0x80) {
+      this.bytes[this.at++] = value;
+      return;
+    }
     let rest = value;
     while (rest >= 0x80) {
       this.bytes[this.at++] = (rest % 0x80) | 0x80;
@@ -76,6 +85,11 @@ export class ByteWriter {
   /** Of characters below 128. */
   ascii(value: string): void {
     this.count(value.length);
+    this.asciiOf(value);
+  }
+
+  /** As `ascii`, without its length. */
+  asciiOf(value: string): void {
     this.reserve(value.length);
     this.at += this.bytes.write(value, this.at, 'latin1');
   }

@@ -1,34 +1,62 @@
 /** The words of the store as bytes: keys, versions, records; what comes in is held against their rules. */
-import { type RecordId } from '../../model/key.js';
+import { KEY_BYTES_MAX, NAMESPACE_BYTES_MAX, type RecordId } from '../../model/key.js';
 import { type Notice, NOTICES_MAX } from '../../model/peer-protocol.js';
-import { KEY_BYTES_MAX, type KvRecord, NAMESPACE_BYTES_MAX, type RecordHeader } from '../../model/record.js';
+import { type KvRecord, type RecordHeader } from '../../model/record.js';
 import { decodeRecord, encodeRecord } from '../../model/record-layout.js';
 import { type RequestId } from '../../model/request-window.js';
-import { isVersion, NO_VERSION, type Version } from '../../model/version.js';
+import { isVersion, NO_VERSION, NODE_ID_PATTERN, type Version } from '../../model/version.js';
 import { isKey, isNamespace } from '../field-rules.js';
 import { type ByteReader, malformed } from './byte-reader.js';
 import { type ByteWriter } from './byte-writer.js';
+import { KnownTexts } from './known-texts.js';
 
 const VERSION_LENGTH_MAX = 255;
 const REQUEST_ID_BYTES = 12;
 /** Below this, a view costs more than its copy: it keeps the whole message in memory. */
 const VIEW_BYTES_MIN = 64 * 1024;
+/** In the place of a namespace's length: it is the one before it in the frame. No namespace is empty. */
+const SAME_NAMESPACE = 0;
+/** In the place of a version's length: it is the one before it in the frame. No version is so short. */
+const SAME_VERSION = 1;
+const NODE_ID_LENGTH_MAX = 100;
+
+const namespaces = new KnownTexts();
+const nodeIds = new KnownTexts();
 
 export function writeName(to: ByteWriter, { namespace, key }: { namespace: string; key: string }): void {
-  to.text(namespace);
+  if (namespace === to.lastNamespace) {
+    to.byte(SAME_NAMESPACE);
+  } else {
+    to.text(namespace);
+    to.lastNamespace = namespace;
+  }
   to.text(key);
 }
 
-export function readName(from: ByteReader): { namespace: string; key: string } {
-  const namespace = from.text(NAMESPACE_BYTES_MAX);
-  if (!isNamespace(namespace)) {
-    throw malformed('a namespace is not 1 to 64 bytes without NUL');
+export function readNamespace(from: ByteReader): string {
+  if (from.next === SAME_NAMESPACE && from.lastNamespace !== undefined) {
+    from.byte();
+    return from.lastNamespace;
   }
+  const namespace = from.knownText(namespaces, NAMESPACE_BYTES_MAX, checkedNamespace);
+  from.lastNamespace = namespace;
+  return namespace;
+}
+
+export function readKey(from: ByteReader): string {
   const key = from.text(KEY_BYTES_MAX);
   if (!isKey(key)) {
     throw malformed('a key is empty');
   }
-  return { namespace, key };
+  return key;
+}
+
+export function readName(from: ByteReader): { namespace: string; key: string } {
+  return { namespace: readNamespace(from), key: readKey(from) };
+}
+
+export function readNodeId(from: ByteReader): string {
+  return from.knownText(nodeIds, NODE_ID_LENGTH_MAX, checkedNodeId);
 }
 
 export function writeId(to: ByteWriter, id: RecordId): void {
@@ -37,29 +65,44 @@ export function writeId(to: ByteWriter, id: RecordId): void {
 }
 
 export function readId(from: ByteReader): RecordId {
-  const partition = from.count();
-  const { namespace, key } = readName(from);
-  return { partition, namespace, key };
+  return { partition: from.count(), namespace: readNamespace(from), key: readKey(from) };
 }
 
-/** Also of {@link NO_VERSION}. */
+/** Also of {@link NO_VERSION}. A ballot is mostly the version of the record before it: then it is one byte. */
 export function writeVersion(to: ByteWriter, version: Version): void {
-  to.ascii(version);
+  if (version !== NO_VERSION && version === to.lastVersion) {
+    to.byte(SAME_VERSION);
+    return;
+  }
+  if (version.length > VERSION_LENGTH_MAX) {
+    throw new TypeError(`A peer message has no place for the version ${JSON.stringify(version)}.`);
+  }
+  to.byte(version.length);
+  to.asciiOf(version);
+  to.lastVersion = version === NO_VERSION ? to.lastVersion : version;
 }
 
 export function readVersion(from: ByteReader): Version {
-  const version = from.ascii(VERSION_LENGTH_MAX);
-  if (!isVersion(version)) {
+  const version = readVersionOrNone(from);
+  if (version === NO_VERSION) {
     throw malformed('a version is none');
   }
   return version;
 }
 
 export function readVersionOrNone(from: ByteReader): Version {
-  const version = from.ascii(VERSION_LENGTH_MAX);
-  if (version !== NO_VERSION && !isVersion(version)) {
+  const length = from.byte();
+  if (length === 0) {
+    return NO_VERSION;
+  }
+  if (length === SAME_VERSION && from.lastVersion !== undefined) {
+    return from.lastVersion;
+  }
+  const version = from.asciiOf(length);
+  if (!isVersion(version)) {
     throw malformed('a version is none');
   }
+  from.lastVersion = version;
   return version;
 }
 
@@ -73,12 +116,14 @@ export function readRequestId(from: ByteReader): RequestId {
 
 export function writeRecord(to: ByteWriter, record: KvRecord): void {
   to.block(encodeRecord(record));
+  to.lastVersion = record.version;
 }
 
 /** Verified against its checksum; `where` is for the error. */
 export function readRecord(from: ByteReader, where: string): KvRecord {
-  const bytes = from.block(from.left);
-  return decodeRecord(bytes.length < VIEW_BYTES_MIN ? Buffer.from(bytes) : bytes, where);
+  const record = decodeRecord(from.bytesOf(VIEW_BYTES_MIN), where);
+  from.lastVersion = record.version;
+  return record;
 }
 
 export function writeOptional<T>(
@@ -109,10 +154,9 @@ export function writeHeader(to: ByteWriter, header: RecordHeader): void {
 }
 
 export function readHeader(from: ByteReader): RecordHeader {
-  const { namespace, key } = readName(from);
   return {
-    namespace,
-    key,
+    namespace: readNamespace(from),
+    key: readKey(from),
     version: readVersion(from),
     tombstone: from.flag(),
     expiresAtMs: from.count(),
@@ -129,13 +173,36 @@ export function writeNotices(to: ByteWriter, notices: readonly Notice[]): void {
 }
 
 export function readNotices(from: ByteReader): Notice[] {
-  return readList(from, NOTICES_MAX, () => ({ ...readId(from), version: readVersion(from) }));
+  return readList(from, NOTICES_MAX, readNotice);
 }
 
-export function readList<T>(from: ByteReader, max: number, read: () => T): T[] {
+export function readList<T>(from: ByteReader, max: number, read: (from: ByteReader) => T): T[] {
   const list: T[] = [];
   for (let left = from.elements(max); left > 0; left--) {
-    list.push(read());
+    list.push(read(from));
   }
   return list;
+}
+
+function readNotice(from: ByteReader): Notice {
+  return {
+    partition: from.count(),
+    namespace: readNamespace(from),
+    key: readKey(from),
+    version: readVersion(from),
+  };
+}
+
+function checkedNamespace(namespace: string): string {
+  if (!isNamespace(namespace)) {
+    throw malformed('a namespace is not 1 to 64 bytes without NUL');
+  }
+  return namespace;
+}
+
+function checkedNodeId(nodeId: string): string {
+  if (!NODE_ID_PATTERN.test(nodeId)) {
+    throw malformed('a node id is none');
+  }
+  return nodeId;
 }

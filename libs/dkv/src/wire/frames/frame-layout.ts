@@ -15,11 +15,13 @@
  * | CANCEL | id | the asker no longer waits: what is underway of the request or the answer may stop |
  * | GOODBYE | | the server stops: it answers what it was asked before and nothing after |
  *
- * The block of a request or an answer: sentAtMs as a double, then the fields of its kind (`message-codec.ts`).
+ * The block of a request or an answer: sentAtMs as a double, then the fields of its kind (`message-codec.ts`). In it a
+ * namespace of no bytes is the namespace before it, and a version of one byte is the version before it, that of a record
+ * included. Nothing refers to another block: blocks may be cut into chunks, cancelled, and never be decoded.
  *
  * The number is raised when a frame or a kind changes so that an older node would misread it.
  */
-export const FRAME_FORMAT = 1;
+export const FRAME_FORMAT = 2;
 
 export const STREAM_PATH = '/peer/stream';
 

@@ -9,7 +9,9 @@ import {
   FRAME,
   FRAME_FORMAT,
 } from './frame-layout.js';
-import { ANSWERS, ASKS, kindOf, readNodeId } from './message-codec.js';
+import { readNodeId } from './field-codec.js';
+import { KnownTexts } from './known-texts.js';
+import { ANSWERS, ASKS, kindOf } from './message-codec.js';
 import { type Origin } from './outgoing.js';
 
 /** A request or an answer that has come in whole; its fields are not looked at yet. */
@@ -32,6 +34,8 @@ export interface FrameHandler {
   cancelled?(id: number): void;
   goodbye?(): void;
 }
+
+const configurations = new KnownTexts();
 
 /** One side of a connection. Keeps no more memory than it was sent, twice at most. */
 export class FrameReceiver {
@@ -72,7 +76,7 @@ export class FrameReceiver {
 
   private readOrigin(from: ByteReader): Origin {
     const nodeId = readNodeId(from);
-    const configuration = from.text(3 * CONFIGURATION_LENGTH_MAX);
+    const configuration = from.knownText(configurations, 3 * CONFIGURATION_LENGTH_MAX, (text) => text);
     // Kept, so that what is kept of many messages shares its texts.
     if (this.lastOrigin?.from !== nodeId || this.lastOrigin.configuration !== configuration) {
       this.lastOrigin = { from: nodeId, configuration };

@@ -10,6 +10,7 @@ import {
 import { ODD_KEYS, question, sampleExchanges, sampleRecord } from '../../../testing/remote-kv/samples.js';
 import { type DkvError, isDkvError } from '../../dkv.errors.js';
 import { PEER_REQUEST_KINDS, type PeerRequest } from '../../model/peer-protocol.js';
+import { type RequestWindow } from '../../model/request-window.js';
 import { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { CHUNK_BYTES, FRAME, FRAME_FORMAT, MESSAGE_BYTES_MAX } from './frame-layout.js';
@@ -84,9 +85,21 @@ function failureOf(act: () => unknown): DkvError {
   throw new Error('It should have failed.');
 }
 
-/** Buffers are as good as the Uint8Arrays of samples, and undefined as absent. */
+/** Buffers are as good as the Uint8Arrays of samples, a window of any class as a plain one, undefined as absent. */
 function plain(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value, (_, field: unknown) => (isBytes(field) ? hexOf(field) : field)));
+  return JSON.parse(
+    JSON.stringify(value, (_, field: unknown) =>
+      isBytes(field)
+        ? hexOf(field)
+        : isWindow(field)
+          ? { applied: field.applied, forgotten: field.forgotten }
+          : field,
+    ),
+  );
+}
+
+function isWindow(field: unknown): field is RequestWindow {
+  return typeof field === 'object' && field !== null && 'applied' in field && 'forgotten' in field;
 }
 
 function isBytes(field: unknown): field is Uint8Array | { data: number[] } {
@@ -205,7 +218,7 @@ describe('frames that are wrong', () => {
   });
 
   it.each([
-    ['another format', Buffer.of(FRAME_FORMAT + 1), /format 2/],
+    ['another format', Buffer.of(FRAME_FORMAT + 1), /format 3, and this node speaks 2/],
     ['no format', Buffer.of(), /too early/],
     ['an unknown type', Buffer.of(FRAME_FORMAT, 99), /type 99/],
     ['nobody speaking', Buffer.of(FRAME_FORMAT, FRAME.REQUEST, 1, 1, 0), /nobody/],

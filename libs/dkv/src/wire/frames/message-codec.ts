@@ -10,7 +10,6 @@ import {
   type WriteOperation,
   type WriteResult,
 } from '../../model/peer-protocol.js';
-import { NODE_ID_PATTERN } from '../../model/version.js';
 import { TREE_BUCKETS } from '../../ports/local-kv-repo.js';
 import { HEADERS_PER_PAGE_MAX, VISITED_MAX } from '../limits.js';
 import { type ByteReader, malformed } from './byte-reader.js';
@@ -20,6 +19,7 @@ import {
   readId,
   readList,
   readName,
+  readNodeId,
   readNotices,
   readOptional,
   readRecord,
@@ -44,7 +44,6 @@ interface Codec<T> {
 
 type Codecs<Part extends 'ask' | 'answer'> = { [K in PeerRequestKind]: Codec<PeerProtocol[K][Part]> };
 
-const NODE_ID_LENGTH_MAX = 100;
 const ROOT_LENGTH_MAX = 64;
 const ROOT_PATTERN = /^[0-9a-f]*$/;
 const DIGEST_BYTES = 8;
@@ -107,7 +106,7 @@ export const ASKS: Codecs<'ask'> = {
     },
     read: (from) => ({
       operation: readOperation(from),
-      visited: readList(from, VISITED_MAX, () => readNodeId(from)),
+      visited: readList(from, VISITED_MAX, readNodeId),
       timeoutMs: readDuration(from),
       resolve: from.flag(),
     }),
@@ -122,15 +121,15 @@ export const ASKS: Codecs<'ask'> = {
   accept: {
     write(to, { partition, ballot, record, next, settled }) {
       to.count(partition);
-      writeVersion(to, ballot);
       writeRecord(to, record);
+      writeVersion(to, ballot);
       writeVersion(to, next);
       writeNotices(to, settled);
     },
     read: (from, where) => ({
       partition: from.count(),
-      ballot: readVersion(from),
       record: readRecord(from, where),
+      ballot: readVersion(from),
       next: readVersionOrNone(from),
       settled: readNotices(from),
     }),
@@ -151,7 +150,7 @@ export const ASKS: Codecs<'ask'> = {
       to.count(partitions.length);
       partitions.forEach((partition) => to.count(partition));
     },
-    read: (from) => ({ partitions: readList(from, ROOTS_MAX, () => from.count()) }),
+    read: (from) => ({ partitions: readList(from, ROOTS_MAX, (each) => each.count()) }),
   },
   getTree: {
     write: (to, { partition }) => to.count(partition),
@@ -219,16 +218,16 @@ export const ANSWERS: Codecs<'answer'> = {
       to.flag(granted);
       writeVersion(to, seen);
       writeOptional(to, accepted, (_, { ballot, record }) => {
-        writeVersion(to, ballot);
         writeRecord(to, record);
+        writeVersion(to, ballot);
       });
     },
     read: (from, where) => ({
       granted: from.flag(),
       seen: readVersionOrNone(from),
       accepted: readOptional(from, where, () => ({
-        ballot: readVersion(from),
         record: readRecord(from, where),
+        ballot: readVersion(from),
       })),
     }),
   },
@@ -241,14 +240,14 @@ export const ANSWERS: Codecs<'answer'> = {
   },
   inspect: {
     write(to, { ballot, version, record }) {
+      writeOptional(to, record, writeRecord);
       writeVersion(to, ballot);
       writeVersion(to, version);
-      writeOptional(to, record, writeRecord);
     },
     read: (from, where) => ({
+      record: readOptional(from, where, readRecord),
       ballot: readVersionOrNone(from),
       version: readVersionOrNone(from),
-      record: readOptional(from, where, readRecord),
     }),
   },
   settle: NOTHING,
@@ -257,7 +256,7 @@ export const ANSWERS: Codecs<'answer'> = {
       to.count(roots.length);
       roots.forEach((root) => to.ascii(root));
     },
-    read: (from) => ({ roots: readList(from, ROOTS_MAX, () => readRoot(from)) }),
+    read: (from) => ({ roots: readList(from, ROOTS_MAX, readRoot) }),
   },
   getTree: {
     write(to, { digests, floor }) {
@@ -266,7 +265,7 @@ export const ANSWERS: Codecs<'answer'> = {
       writeVersion(to, floor);
     },
     read: (from) => ({
-      digests: readList(from, TREE_BUCKETS, () => from.hex(DIGEST_BYTES)),
+      digests: readList(from, TREE_BUCKETS, (each) => each.hex(DIGEST_BYTES)),
       floor: readVersionOrNone(from),
     }),
   },
@@ -281,7 +280,7 @@ export const ANSWERS: Codecs<'answer'> = {
       to.flag(done);
     },
     read: (from) => ({
-      headers: readList(from, HEADERS_PER_PAGE_MAX, () => readHeader(from)),
+      headers: readList(from, HEADERS_PER_PAGE_MAX, readHeader),
       done: from.flag(),
     }),
   },
@@ -293,14 +292,6 @@ export const ANSWERS: Codecs<'answer'> = {
     read: (from) => ({ ready: from.flag(), caughtUp: from.flag() }),
   },
 };
-
-export function readNodeId(from: ByteReader): string {
-  const nodeId = from.ascii(NODE_ID_LENGTH_MAX);
-  if (!NODE_ID_PATTERN.test(nodeId)) {
-    throw malformed('a node id is none');
-  }
-  return nodeId;
-}
 
 function writeOperation(to: ByteWriter, operation: WriteOperation): void {
   const { kind, id, value, ttlMs, level, expected, expiredByMs, requestId } = operation;

@@ -40,6 +40,7 @@ const HEAD_BYTES_MAX = 1 + 8 + 1 + 8;
 
 /** Everything is written in one go: nobody else writes in between. */
 const writer = new ByteWriter();
+let lastOrigin: Origin = { from: '', configuration: '' };
 
 /** @throws TypeError when a field is nothing that a node may say. */
 export function requestFrame<K extends PeerRequestKind>(id: number, request: PeerRequest<K>): Outgoing {
@@ -102,13 +103,8 @@ export function chunkHead({ id, kind, bytes, sentBytes }: Outgoing, length: numb
   return writer.take(0);
 }
 
-function finish(type: number, id: number, kind: number, { from, configuration }: Origin): Outgoing {
-  if (configuration.length > CONFIGURATION_LENGTH_MAX) {
-    throw new TypeError(
-      `A configuration of ${configuration.length} characters is too long for a peer message.`,
-    );
-  }
-  const origin = { from, configuration };
+function finish(type: number, id: number, kind: number, envelope: Origin): Outgoing {
+  const origin = originOf(envelope);
   const end = writer.length;
   const length = end - HEAD_BYTES_MAX;
   if (length > CHUNK_BYTES) {
@@ -121,6 +117,19 @@ function finish(type: number, id: number, kind: number, { from, configuration }:
   writer.byte(kind);
   writer.count(length);
   return new Outgoing(origin, id, kind, writer.copy(start, end), false);
+}
+
+/** One and the same as long as a node says the same of itself. */
+function originOf({ from, configuration }: Origin): Origin {
+  if (from !== lastOrigin.from || configuration !== lastOrigin.configuration) {
+    if (configuration.length > CONFIGURATION_LENGTH_MAX) {
+      throw new TypeError(
+        `A configuration of ${configuration.length} characters is too long for a peer message.`,
+      );
+    }
+    lastOrigin = { from, configuration };
+  }
+  return lastOrigin;
 }
 
 /** Of a number below 2^32. */
