@@ -34,6 +34,8 @@ import { isVisible, type KvRecord } from './model/record.js';
 import { type Version } from './model/version.js';
 import { type Codec } from './ports/codec.js';
 
+const NO_OPTIONS: DkvReadOptions = Object.freeze({});
+
 /**
  * All methods may be called concurrently and reject with DkvErrors. Any call: `DKV_INVALID_KEY` (not 1 to 1024
  * bytes of UTF-8), `DKV_INVALID_ARGUMENT`, `DKV_NOT_READY` (starting or closing), `DKV_ABORTED`. Reads:
@@ -56,13 +58,15 @@ export class Dkv<V = unknown> {
   }
 
   /** The value, or undefined where there is none (never written, deleted, expired). */
-  async get(key: string, options: DkvReadOptions = {}): Promise<KvPair<V> | undefined> {
-    const { readConsistency, readTimeoutMs, namespace } = this.settings;
-    const level = levelOf(READ_LEVELS, options.consistency, readConsistency);
-    const timeoutMs = timeoutOf(options.timeoutMs, readTimeoutMs);
-    const { signal } = options;
-    const record = await this.core.processor.get(namespace, key, { level, timeoutMs, signal });
-    return record && this.values.pairOf(record);
+  get(key: string, options: DkvReadOptions = NO_OPTIONS): Promise<KvPair<V> | undefined> {
+    // Nothing but a look into memory: a promise more than the one it ends with would double what it costs.
+    if (options === NO_OPTIONS && this.settings.readConsistency === 'one') {
+      const record = this.core.processor.peek(this.settings.namespace, key);
+      if (record !== undefined) {
+        return this.values.shown(record);
+      }
+    }
+    return this.read(key, options);
   }
 
   /** @throws DkvError `DKV_KEY_NOT_FOUND` where `get` gives undefined. */
@@ -240,6 +244,15 @@ export class Dkv<V = unknown> {
   nodesOf(key: string): readonly string[] {
     const { view } = this.core;
     return view.listOf(view.partitionOf(key, this.settings.copies));
+  }
+
+  private async read(key: string, options: DkvReadOptions): Promise<KvPair<V> | undefined> {
+    const { readConsistency, readTimeoutMs, namespace } = this.settings;
+    const level = levelOf(READ_LEVELS, options.consistency, readConsistency);
+    const timeoutMs = timeoutOf(options.timeoutMs, readTimeoutMs);
+    const { signal } = options;
+    const record = await this.core.processor.get(namespace, key, { level, timeoutMs, signal });
+    return record && this.values.pairOf(record);
   }
 
   private writing({ consistency, timeoutMs, signal, idempotencyKey }: DkvRemoveOptions) {

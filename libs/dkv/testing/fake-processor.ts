@@ -24,6 +24,11 @@ export class FakeProcessor {
   underWay = 0;
   underWayMax = 0;
 
+  /** Nothing is known without asking. */
+  peek(): undefined {
+    return undefined;
+  }
+
   async get(namespace: string, key: string, options: ReadOptions): Promise<KvRecord | undefined> {
     const value = await this.work('get', key, () => this.held.get(key), namespace, options);
     return value && recordOf(key, value);

@@ -1,7 +1,7 @@
 /** Locks upon keys, each a record of its own; what a holder may rely on is the fencing token. */
 import { DkvError } from '../dkv.errors.js';
-import { KEY_BYTES_MAX, type KvRecord } from '../model/record.js';
-import { assertKey } from '../model/key.js';
+import { type KvRecord } from '../model/record.js';
+import { assertKey, KEY_BYTES_MAX } from '../model/key.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { Deadline } from '../processor/deadline.js';

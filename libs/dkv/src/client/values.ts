@@ -4,7 +4,7 @@ import { type WriteResult } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
 import { type Codec } from '../ports/codec.js';
 import { parseAs } from '../wire/validation.js';
-import { type KvPair, stampOf, stampOfRecord } from './kv-pair.js';
+import { type KvPair, stampOf } from './kv-pair.js';
 
 export interface ValueRules {
   readonly valueBytesMax: number;
@@ -25,7 +25,7 @@ export class Values<V> {
       // What is stored is what was given: the checked copy is dropped.
       parseAs(validate, value, 'DKV_INVALID_ARGUMENT', `The value of key ${JSON.stringify(key)}`);
     }
-    const bytes = this.translate(key, 'encoded', () => this.codec.encode(value));
+    const bytes = this.encoded(key, value);
     if (bytes.byteLength > valueBytesMax) {
       throw new DkvError(
         'DKV_VALUE_TOO_LARGE',
@@ -38,11 +38,29 @@ export class Values<V> {
 
   /** @throws DkvError `DKV_CODEC_FAILED` */
   decode({ key, value }: KvRecord): V {
-    return this.translate(key, 'decoded', () => this.codec.decode(value));
+    try {
+      return this.codec.decode(value);
+    } catch (cause) {
+      throw this.failed(key, 'decoded', cause);
+    }
+  }
+
+  /** A record that was found in memory, or that there is none. */
+  shown(record: KvRecord | null): Promise<KvPair<V> | undefined> {
+    try {
+      return Promise.resolve(record ? this.pairOf(record) : undefined);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   pairOf(record: KvRecord): KvPair<V> {
-    return { key: record.key, value: this.decode(record), ...stampOfRecord(record) };
+    return {
+      key: record.key,
+      value: this.decode(record),
+      modified: record.modifiedMs,
+      version: record.version,
+    };
   }
 
   /** What a write of `value`, encoded as `bytes`, made. Decoded only when a merger made something else of it. */
@@ -54,16 +72,20 @@ export class Values<V> {
       : { key, value, ...stampOf(result) };
   }
 
-  private translate<T>(key: string, done: string, work: () => T): T {
+  private encoded(key: string, value: V): Uint8Array {
     try {
-      return work();
+      return this.codec.encode(value);
     } catch (cause) {
-      throw new DkvError(
-        'DKV_CODEC_FAILED',
-        `The value of key ${JSON.stringify(key)} cannot be ${done} as ${this.codec.name}: ` +
-          `${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      );
+      throw this.failed(key, 'encoded', cause);
     }
+  }
+
+  private failed(key: string, done: string, cause: unknown): DkvError {
+    return new DkvError(
+      'DKV_CODEC_FAILED',
+      `The value of key ${JSON.stringify(key)} cannot be ${done} as ${this.codec.name}: ` +
+        `${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }

@@ -9,6 +9,7 @@ import {
   type ExpiringKey,
   type HeaderRange,
   type Hint,
+  type HotRecord,
   type KeyRound,
   type LocalKvMetrics,
   type LocalKvRepo,
@@ -21,8 +22,9 @@ import { metaKey, PARTITIONS_MAX } from './disk-keys.js';
 import { lockedError } from './engine-open-error.js';
 import { FloorStore } from './floor-store.js';
 import { HintStore } from './hint-store.js';
+import { HotKeys } from './hot-keys.js';
 import { OpenStore } from './open-store.js';
-import { copyOf, RecordStore } from './record-store.js';
+import { RecordStore } from './record-store.js';
 import { assertMetaName, assertPartition } from './repo-arguments.js';
 import { RoundStore } from './round-store.js';
 import { StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
@@ -54,6 +56,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   private closing: Promise<void> | undefined;
   private lastFailure: Error | undefined;
   private readonly access: StoreAccess;
+  private readonly keys: HotKeys;
   private readonly records: RecordStore;
   private readonly floors: FloorStore;
   private readonly rounds: RoundStore;
@@ -66,9 +69,10 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   ) {
     const { cacheBytesMax } = options;
     this.access = new StoreAccess(home.where);
-    this.records = new RecordStore(this.access, cacheBytesMax);
+    this.keys = new HotKeys(cacheBytesMax);
+    this.records = new RecordStore(this.access, this.keys);
     this.floors = new FloorStore(this.access);
-    this.rounds = new RoundStore(this.access, this.records, this.floors, cacheBytesMax);
+    this.rounds = new RoundStore(this.access, this.keys, this.records, this.floors);
     this.collector = new Collector(this.access, this.floors, this.rounds);
     this.hints = new HintStore(this.access);
   }
@@ -106,8 +110,12 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     return this.access.current?.failure ?? this.lastFailure;
   }
 
-  async get(id: RecordId): Promise<KvRecord | undefined> {
-    return copyOf(await this.records.read(id));
+  get(id: RecordId): Promise<KvRecord | undefined> {
+    return this.records.read(id);
+  }
+
+  peek(namespace: string, key: string): HotRecord | undefined {
+    return this.records.peek(namespace, key);
   }
 
   async getNoValue(id: RecordId): Promise<RecordHeader | undefined> {
@@ -209,17 +217,23 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   metrics(): LocalKvMetrics {
     const store = this.access.current;
     if (!store) {
-      return { keys: 0, tombstones: 0, storageBytes: 0, engine: 'closed' };
+      return { keys: 0, tombstones: 0, storageBytes: 0, engine: 'closed', ...this.cacheMetrics() };
     }
     const { totals, storageBytes, engineName } = store;
     const { keys, tombstones } = totals;
-    return { keys, tombstones, storageBytes, engine: engineName };
+    return { keys, tombstones, storageBytes, engine: engineName, ...this.cacheMetrics() };
+  }
+
+  private cacheMetrics(): Pick<LocalKvMetrics, 'cacheHits' | 'cacheMisses' | 'cacheBytes'> {
+    const { hits, misses } = this.records;
+    return { cacheHits: hits, cacheMisses: misses, cacheBytes: this.keys.bytes };
   }
 
   private async load(identity: StoreIdentity): Promise<OpenStore> {
     const { durability, pendingBytesMax, logger } = this.options;
     const { where } = this.home;
     await this.closing?.catch(() => undefined);
+    this.keys.clear();
     const engine = await this.home.open(identity);
     try {
       const options = { where, sync: durability === 'fsync', pendingBytesMax, logger };
@@ -245,7 +259,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
       });
     } finally {
       this.lastFailure = store.failure;
-      this.records.clear();
+      this.keys.clear();
       this.rounds.clear();
       this.floors.clear();
       this.home.release();

@@ -30,6 +30,12 @@ class Bench {
     this.commits = new GroupCommit(commit, { pendingBytesMax, where: '/data', onFailure });
   }
 
+  submit(write: Write): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.commits.submit(write, (error) => (error ? reject(error) : resolve())),
+    );
+  }
+
   /** Ends the batch under way, with `error` if there is one. */
   async end(error?: Error): Promise<void> {
     const { resolve, reject } = this.ends.shift()!;
@@ -45,7 +51,7 @@ class Bench {
 describe('group commit', () => {
   it('writes what was asked for in one turn as one batch', async () => {
     const bench = new Bench();
-    const done = Promise.all(['a', 'b', 'c'].map((name) => bench.commits.submit(write(name))));
+    const done = Promise.all(['a', 'b', 'c'].map((name) => bench.submit(write(name))));
     await microtasks();
     expect(bench.groups).toEqual([['a', 'b', 'c']]);
     await bench.end();
@@ -54,11 +60,11 @@ describe('group commit', () => {
 
   it('has one batch under way at a time, and all that waited in the next', async () => {
     const bench = new Bench();
-    void bench.commits.submit(write('a'));
+    void bench.submit(write('a'));
     await microtasks();
-    void bench.commits.submit(write('b'));
+    void bench.submit(write('b'));
     await microtasks();
-    void bench.commits.submit(write('c'));
+    void bench.submit(write('c'));
     await microtasks();
     expect(bench.groups).toEqual([['a']]);
     expect(bench.underWay).toBe(1);
@@ -72,8 +78,7 @@ describe('group commit', () => {
   it('acknowledges a write when its batch is done, not before', async () => {
     const bench = new Bench();
     const acknowledged: string[] = [];
-    const submit = (name: string) =>
-      void bench.commits.submit(write(name)).then(() => acknowledged.push(name));
+    const submit = (name: string) => void bench.submit(write(name)).then(() => acknowledged.push(name));
     submit('a');
     await microtasks();
     submit('b');
@@ -88,7 +93,7 @@ describe('group commit', () => {
   it('splits what waits into batches of 4 MiB, in order', async () => {
     const bench = new Bench(100 * MEBIBYTE);
     const sizes = [1, 2, 2, 9, 1, 1];
-    const done = Promise.all(sizes.map((size, at) => bench.commits.submit(write(`${at}`, size * MEBIBYTE))));
+    const done = Promise.all(sizes.map((size, at) => bench.submit(write(`${at}`, size * MEBIBYTE))));
     for (let batch = 0; batch < 4; batch++) {
       await microtasks();
       await bench.end();
@@ -99,18 +104,18 @@ describe('group commit', () => {
 
   it('refuses at once what does not fit beside what waits, and takes it when there is room', async () => {
     const bench = new Bench(1000);
-    const first = bench.commits.submit(write('a', 600));
+    const first = bench.submit(write('a', 600));
     await microtasks();
-    await expect(bench.commits.submit(write('b', 401))).rejects.toMatchObject({
+    await expect(bench.submit(write('b', 401))).rejects.toMatchObject({
       code: 'DKV_OVERLOADED',
       message: expect.stringMatching(/600 bytes wait.*\/data.*1000/) as string,
     });
-    void bench.commits.submit(write('c', 400));
+    void bench.submit(write('c', 400));
     expect(() => bench.commits.assertAccepting()).toThrow(/1000 bytes wait/);
     await bench.end();
     await first;
     bench.commits.assertAccepting();
-    void bench.commits.submit(write('d', 600));
+    void bench.submit(write('d', 600));
     await bench.end();
     await bench.end();
     expect(bench.groups).toEqual([['a'], ['c'], ['d']]);
@@ -118,7 +123,7 @@ describe('group commit', () => {
 
   it('takes a write larger than the limit when nothing else waits', async () => {
     const bench = new Bench(1000);
-    const done = bench.commits.submit(write('a', 5000));
+    const done = bench.submit(write('a', 5000));
     await microtasks();
     await bench.end();
     await done;
@@ -127,9 +132,9 @@ describe('group commit', () => {
   it('drains', async () => {
     const bench = new Bench();
     await bench.commits.drained();
-    void bench.commits.submit(write('a'));
+    void bench.submit(write('a'));
     await microtasks();
-    void bench.commits.submit(write('b'));
+    void bench.submit(write('b'));
     let isDrained = false;
     const drained = bench.commits.drained().then(() => (isDrained = true));
     await bench.end();
@@ -144,16 +149,16 @@ describe('a batch that fails', () => {
   it('is the last: its writes fail, those that wait are refused, and nothing is tried again', async () => {
     const bench = new Bench();
     const cause = new Error('EIO');
-    const settled = Promise.allSettled([bench.commits.submit(write('a')), bench.commits.submit(write('b'))]);
+    const settled = Promise.allSettled([bench.submit(write('a')), bench.submit(write('b'))]);
     await microtasks();
-    const waiting = Promise.allSettled([bench.commits.submit(write('c'))]);
+    const waiting = Promise.allSettled([bench.submit(write('c'))]);
     await microtasks();
     await bench.end(cause);
 
     const failed = { status: 'rejected', reason: { code: 'DKV_STORAGE_FAILED', cause } };
     expect(await settled).toMatchObject([failed, failed]);
     expect(await waiting).toMatchObject([{ status: 'rejected', reason: { code: 'DKV_READ_ONLY' } }]);
-    await expect(bench.commits.submit(write('d'))).rejects.toMatchObject({ code: 'DKV_READ_ONLY' });
+    await expect(bench.submit(write('d'))).rejects.toMatchObject({ code: 'DKV_READ_ONLY' });
     expect(() => bench.commits.assertAccepting()).toThrow(expect.objectContaining({ code: 'DKV_READ_ONLY' }));
     await bench.commits.drained();
     expect(bench.groups).toEqual([['a', 'b']]);

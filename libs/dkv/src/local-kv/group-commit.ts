@@ -19,10 +19,12 @@ export interface GroupCommitLimits {
   readonly onFailure: (error: DkvError) => void;
 }
 
+/** Called once; without an error when the write is durable. */
+export type Done = (error: Error | undefined) => void;
+
 interface Waiting<W> {
   readonly write: W;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+  readonly done: Done;
 }
 
 /**
@@ -46,20 +48,22 @@ export class GroupCommit<W extends GroupWrite> {
   }
 
   /**
-   * Resolves when the write is durable.
-   * @throws DkvError `DKV_OVERLOADED` at once when too many bytes wait; `DKV_STORAGE_FAILED` when its batch failed;
-   *   `DKV_READ_ONLY` when an earlier one did.
+   * Tells `done` when the write is durable, or why it is not: a DkvError `DKV_OVERLOADED`, at once, when too many bytes
+   * wait; `DKV_STORAGE_FAILED` when its batch failed; `DKV_READ_ONLY` when an earlier one did.
    */
-  async submit(write: W): Promise<void> {
-    this.assertWritable();
+  submit(write: W, done: Done): void {
+    if (this.firstFailure) {
+      done(this.readOnly());
+      return;
+    }
     // Alone, a write of any size goes: it would never fit otherwise.
     if (!write.urgent && this.bytes > 0 && this.bytes + write.bytes > this.limits.pendingBytesMax) {
-      throw this.overloaded();
+      done(this.overloaded());
+      return;
     }
     this.bytes += write.bytes;
-    const done = new Promise<void>((resolve, reject) => this.queue.push({ write, resolve, reject }));
+    this.queue.push({ write, done });
     this.running ??= this.run();
-    return done;
   }
 
   /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED`: what {@link submit} would say now, before any work. */
@@ -84,7 +88,7 @@ export class GroupCommit<W extends GroupWrite> {
       const group = this.takeGroup();
       try {
         await this.commit(group.map(({ write }) => write));
-        group.forEach(({ resolve }) => resolve());
+        group.forEach(({ done }) => done(undefined));
       } catch (error) {
         this.fail(group, error);
       }
@@ -112,8 +116,8 @@ export class GroupCommit<W extends GroupWrite> {
     );
     this.limits.onFailure(this.firstFailure);
     const waiting = this.queue.splice(0);
-    group.forEach(({ reject }) => reject(this.firstFailure!));
-    waiting.forEach(({ reject }) => reject(this.readOnly()));
+    group.forEach(({ done }) => done(this.firstFailure));
+    waiting.forEach(({ done }) => done(this.readOnly()));
   }
 
   private assertWritable(): void {

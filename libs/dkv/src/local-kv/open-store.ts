@@ -1,7 +1,7 @@
 /** An open engine with what must stay in step with its records: the hash trees and the counters. */
 import { DkvError } from '../dkv.errors.js';
 import { type Logger } from '../ports/logger.js';
-import { GroupCommit, type GroupWrite } from './group-commit.js';
+import { type Done, GroupCommit, type GroupWrite } from './group-commit.js';
 import { TOTALS_KEY } from './disk-keys.js';
 import { HashTree, TreeChanges } from './hash-tree.js';
 import { type StoreEngine, type StoreEntry, type StoreOperation, type StoreRange } from './store-engine.js';
@@ -105,7 +105,14 @@ export class OpenStore {
 
   /** @throws DkvError `DKV_STORAGE_FAILED`, `DKV_READ_ONLY`, `DKV_OVERLOADED` */
   write(write: StoreWrite): Promise<void> {
-    return this.writes.submit(write);
+    return new Promise((resolve, reject) =>
+      this.submit(write, (error) => (error ? reject(error) : resolve())),
+    );
+  }
+
+  /** `write`, for who needs no promise of its own. */
+  submit(write: StoreWrite, done: Done): void {
+    this.writes.submit(write, done);
   }
 
   /** @throws DkvError `DKV_STORAGE_FAILED` */

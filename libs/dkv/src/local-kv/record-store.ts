@@ -1,10 +1,14 @@
 /** The records of a store: read through the cache, written with their hash tree and counters in one batch. */
 import { type RecordId } from '../model/key.js';
-import { decodeHeader, decodeRecord, encodeRecord } from '../model/record-layout.js';
+import { decodeHeader, decodeRecord, encodeRecord, kept } from '../model/record-layout.js';
 import { type KvRecord, type RecordHeader } from '../model/record.js';
-import { type ExpiringKey, type HeaderRange, type RecordChange } from '../ports/local-kv-repo.js';
 import {
-  bucketOf,
+  type ExpiringKey,
+  type HeaderRange,
+  type HotRecord,
+  type RecordChange,
+} from '../ports/local-kv-repo.js';
+import {
   collectableKey,
   expiringIn,
   expiryKey,
@@ -14,107 +18,158 @@ import {
   recordKey,
   recordRange,
 } from './disk-keys.js';
-import { HotCache } from './hot-cache.js';
-import { type BatchDraft, type StoreWrite } from './open-store.js';
+import { type HotKey, type HotKeys } from './hot-keys.js';
+import { type BatchDraft, type OpenStore, type StoreWrite } from './open-store.js';
 import { digestOf } from './record-digest.js';
 import { assertId, assertRange, isSuccessor } from './repo-arguments.js';
-import { lockOf, type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
+import { type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 
-/** What an entry takes beside its key and its value, about: objects, strings, the cache's own lists. */
-const ENTRY_BYTES = 300;
-const REQUEST_BYTES = 150;
 const NO_BYTES = new Uint8Array(0);
 
 export class RecordStore {
-  private readonly cache: HotCache<KvRecord>;
-  /** Records that are committed and on their way to the disk: readers see them already. */
-  private readonly ahead = new Map<string, KvRecord>();
+  /** Reads that found their record in memory, and reads that had to ask the engine. */
+  hits = 0;
+  misses = 0;
 
   constructor(
     private readonly access: StoreAccess,
-    cacheBytesMax: number,
-  ) {
-    this.cache = new HotCache(cacheBytesMax, bytesOf);
-  }
+    private readonly keys: HotKeys,
+  ) {}
 
-  clear(): void {
-    this.cache.clear();
-    this.ahead.clear();
-  }
-
-  /** The record as readers see it; shared with the cache, so it must not leave the repository as it is. */
+  /** The record as readers see it. Nobody may change its bytes. */
   async read(id: RecordId): Promise<KvRecord | undefined> {
-    const { store, partitions, where } = this.access;
-    assertId(id, partitions);
-    const lock = lockOf(id);
-    const ahead = this.ahead.get(lock);
-    if (ahead) {
-      return ahead;
+    assertId(id, this.access.partitions);
+    const key = this.keys.take(id);
+    if (key.recordLoaded || key.ahead) {
+      this.hits++;
+      return key.shown;
     }
-    return this.cache.get(lock, async () => {
-      const bytes = await store.get(recordKey(id));
-      return bytes && this.access.decoded(id, () => decodeRecord(bytes, where));
+    this.misses++;
+    const record = await this.load(key);
+    return key.ahead ?? record;
+  }
+
+  /** What `read` gives, if it is in memory. */
+  peek(namespace: string, name: string): HotRecord | undefined {
+    const key = this.keys.peek(namespace, name);
+    if (!key || !(key.recordLoaded || key.ahead) || key.other) {
+      return undefined;
+    }
+    this.hits++;
+    key.used = true;
+    return key;
+  }
+
+  /** Reads the record into memory, once for all who ask meanwhile. */
+  load(key: HotKey): Promise<KvRecord | undefined> | undefined {
+    if (key.recordLoaded) {
+      return undefined;
+    }
+    if (!key.loading) {
+      this.keys.pin(key);
+      key.loading = this.loadNow(key).finally(() => {
+        key.loading = undefined;
+        this.keys.unpin(key);
+      });
+    }
+    return key.loading;
+  }
+
+  update(id: RecordId, change: RecordChange): Promise<KvRecord | undefined> {
+    return new Promise((resolve, reject) => {
+      this.access.store.assertAccepting();
+      assertId(id, this.access.partitions);
+      this.keys.hold(id, (key) => {
+        const done = (error: Error | undefined, record?: KvRecord) => {
+          this.keys.release(key);
+          if (error) {
+            reject(error);
+          } else {
+            resolve(record);
+          }
+        };
+        const loading = this.load(key);
+        if (loading) {
+          loading.then(() => this.change(key, change, done), done);
+        } else {
+          this.change(key, change, done);
+        }
+      });
     });
   }
 
-  async update(id: RecordId, change: RecordChange): Promise<KvRecord | undefined> {
-    this.access.store.assertAccepting();
-    return this.access.locks.run(lockOf(id), async () => {
-      const current = copyOf(await this.read(id));
-      const next = change(current);
-      if (!next || !isSuccessor(next, current, id)) {
-        return current;
-      }
-      await this.access.store.write(this.writeOf(id, current, next));
-      return next;
-    });
-  }
-
-  /** The write that puts `next` in the place of `current`. To be submitted under the key's lock. */
-  writeOf(id: RecordId, current: KvRecord | undefined, next: KvRecord): StoreWrite {
-    const key = recordKey(id);
-    const bytes = encodeRecord(next);
-    // A copy of its own: the caller may use his bytes again, and these may be a small piece of a large buffer.
-    const committed = { ...next, value: new Uint8Array(next.value) };
-    const lock = lockOf(id);
+  /** The write that puts `next` in the place of the key's record. To be submitted while the key is held. */
+  writeOf(key: HotKey, next: KvRecord): StoreWrite {
+    const current = key.record;
+    const place = recordKey(key);
+    const record = kept(next);
+    const bytes = encodeRecord(record);
     return {
-      bytes: WRITE_OVERHEAD_BYTES + key.byteLength + bytes.byteLength,
+      bytes: WRITE_OVERHEAD_BYTES + place.byteLength + bytes.byteLength,
       addTo: (draft) => {
-        draft.put(key, bytes);
+        draft.put(place, bytes);
         // In this order: both may have the same mark in an index.
         if (current) {
-          takeOut(draft, id, current);
+          takeOut(draft, key, current);
         }
-        putIn(draft, id, next);
+        putIn(draft, key, record);
       },
-      committed: () => this.cache.set(lock, committed),
+      committed: () => this.written(key, record),
     };
   }
 
-  /** The write that erases `current`. To be submitted under the key's lock. */
-  erasureOf(id: RecordId, current: KvRecord): StoreWrite {
-    const key = recordKey(id);
+  /** The write that erases the key's record. To be submitted while the key is held. */
+  erasureOf(key: HotKey, current: KvRecord): StoreWrite {
+    const place = recordKey(key);
     return {
-      bytes: WRITE_OVERHEAD_BYTES + key.byteLength,
+      bytes: WRITE_OVERHEAD_BYTES + place.byteLength,
       addTo: (draft) => {
-        draft.delete(key);
-        takeOut(draft, id, current);
+        draft.delete(place);
+        takeOut(draft, key, current);
       },
-      committed: () => this.cache.delete(lockOf(id)),
+      committed: () => this.written(key, undefined),
     };
   }
 
-  /** Readers see `record` from now on, until `landed` is called: it is then in the store, or will not get there. */
-  showAhead(id: RecordId, record: KvRecord): { landed(): void } {
-    const lock = lockOf(id);
-    this.ahead.set(lock, record);
-    return {
-      landed: () => {
-        if (this.ahead.get(lock) === record) {
-          this.ahead.delete(lock);
-        }
-      },
-    };
+  private change(
+    key: HotKey,
+    change: RecordChange,
+    done: (error: Error | undefined, record?: KvRecord) => void,
+  ): void {
+    const current = key.record;
+    let store: OpenStore;
+    let write: StoreWrite;
+    try {
+      ({ store } = this.access);
+      const next = change(current);
+      if (!next || !isSuccessor(next, current, key)) {
+        done(undefined, current);
+        return;
+      }
+      write = this.writeOf(key, next);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    store.submit(write, (error) => done(error, key.record));
+  }
+
+  private written(key: HotKey, record: KvRecord | undefined): void {
+    key.record = record;
+    key.recordLoaded = true;
+    this.keys.weigh(key);
+  }
+
+  private async loadNow(key: HotKey): Promise<KvRecord | undefined> {
+    const { store, where } = this.access;
+    const bytes = await store.get(recordKey(key));
+    const record = bytes && this.access.decoded(key, () => decodeRecord(bytes, where));
+    // A write that was faster knows better.
+    if (!key.recordLoaded) {
+      key.record = record;
+      key.recordLoaded = true;
+    }
+    return key.record;
   }
 
   async expired(nowMs: number, limit: number, after?: ExpiringKey): Promise<readonly ExpiringKey[]> {
@@ -143,17 +198,8 @@ export class RecordStore {
   }
 }
 
-export function copyOf(record: KvRecord | undefined): KvRecord | undefined {
-  return record && { ...record, value: new Uint8Array(record.value) };
-}
-
-export function bytesOf({ namespace, key, version, requests, value }: KvRecord): number {
-  const texts = 2 * (namespace.length + key.length + version.length);
-  return ENTRY_BYTES + texts + requests.applied.length * REQUEST_BYTES + value.byteLength;
-}
-
 /** Puts a record into the digest of its bucket, the counters and the index that it belongs in. */
-function putIn(draft: BatchDraft, id: RecordId, record: RecordHeader): void {
+function putIn(draft: BatchDraft, id: HotKey, record: RecordHeader): void {
   count(draft, id, record, 1);
   const mark = markOf(id, record);
   if (mark) {
@@ -161,7 +207,7 @@ function putIn(draft: BatchDraft, id: RecordId, record: RecordHeader): void {
   }
 }
 
-function takeOut(draft: BatchDraft, id: RecordId, record: RecordHeader): void {
+function takeOut(draft: BatchDraft, id: HotKey, record: RecordHeader): void {
   count(draft, id, record, -1);
   const mark = markOf(id, record);
   if (mark) {
@@ -169,8 +215,8 @@ function takeOut(draft: BatchDraft, id: RecordId, record: RecordHeader): void {
   }
 }
 
-function count(draft: BatchDraft, id: RecordId, record: RecordHeader, by: 1 | -1): void {
-  draft.tree.toggle(id.partition, bucketOf(id), digestOf(record));
+function count(draft: BatchDraft, id: HotKey, record: RecordHeader, by: 1 | -1): void {
+  draft.tree.toggle(id.partition, id.bucket, digestOf(record));
   draft[record.tombstone ? 'tombstones' : 'keys'] += by;
 }
 
@@ -179,5 +225,7 @@ function markOf(id: RecordId, { tombstone, version, expiresAtMs }: RecordHeader)
   if (tombstone) {
     return collectableKey(id, version);
   }
-  return expiresAtMs === 0 ? undefined : expiryKey({ ...id, expiresAtMs });
+  return expiresAtMs === 0
+    ? undefined
+    : expiryKey({ partition: id.partition, namespace: id.namespace, key: id.key, expiresAtMs });
 }

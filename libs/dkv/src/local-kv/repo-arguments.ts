@@ -1,7 +1,7 @@
 /** What the repository demands of its callers, in one place: every engine shares the checks. */
 import { DkvError } from '../dkv.errors.js';
-import { assertKey, type RecordId } from '../model/key.js';
-import { checksumOf, type KvRecord, NAMESPACE_BYTES_MAX } from '../model/record.js';
+import { assertKey, NAMESPACE_BYTES_MAX, type RecordId } from '../model/key.js';
+import { checksumOf, type KvRecord } from '../model/record.js';
 import { NODE_ID_PATTERN } from '../model/version.js';
 import { type HeaderRange, TREE_BUCKETS } from '../ports/local-kv-repo.js';
 

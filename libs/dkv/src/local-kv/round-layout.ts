@@ -25,13 +25,17 @@ const CHECKSUM_AT = 4;
 const FIXED_BYTES = 8;
 
 export function encodeRound(id: RecordId, { promised, ballot, version, record }: StoredRound): Uint8Array {
-  const head = Buffer.allocUnsafe(FIXED_BYTES + promised.length + ballot.length + version.length);
-  head[0] = ROUND_FORMAT;
-  head[1] = promised.length;
-  head[2] = ballot.length;
-  head[3] = version.length;
-  head.write(promised + ballot + version, FIXED_BYTES, 'latin1');
-  const bytes = record ? Buffer.concat([head, encodeRecord(record)]) : head;
+  const recordAt = FIXED_BYTES + promised.length + ballot.length + version.length;
+  const recordBytes = record && encodeRecord(record);
+  const bytes = Buffer.allocUnsafe(recordAt + (recordBytes?.byteLength ?? 0));
+  bytes[0] = ROUND_FORMAT;
+  bytes[1] = promised.length;
+  bytes[2] = ballot.length;
+  bytes[3] = version.length;
+  bytes.write(promised + ballot + version, FIXED_BYTES, 'latin1');
+  if (recordBytes) {
+    bytes.set(recordBytes, recordAt);
+  }
   bytes.writeUInt32BE(checksumOf(id, bytes), CHECKSUM_AT);
   return bytes;
 }

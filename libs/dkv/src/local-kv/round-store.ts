@@ -1,6 +1,7 @@
 /** The rounds of strong keys: what was promised and accepted, beside the record that is known to be committed. */
 import { DkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
+import { kept } from '../model/record-layout.js';
 import { type KvRecord } from '../model/record.js';
 import { NO_VERSION, type Version } from '../model/version.js';
 import { type DecideRound, type KeyRound, type RoundChange } from '../ports/local-kv-repo.js';
@@ -13,15 +14,13 @@ import {
   unsettledKey,
 } from './disk-keys.js';
 import { type FloorStore } from './floor-store.js';
-import { HotCache } from './hot-cache.js';
+import { type HotKey, type HotKeys } from './hot-keys.js';
 import { type OpenStore, type StoreWrite } from './open-store.js';
-import { bytesOf, copyOf, type RecordStore } from './record-store.js';
+import { type RecordStore } from './record-store.js';
 import { assertId, isSuccessor } from './repo-arguments.js';
 import { decodeRound, encodeRound, type StoredRound } from './round-layout.js';
-import { lockOf, type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
+import { type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 
-/** What an entry takes beside its record, about. */
-const ENTRY_BYTES = 500;
 /** Keys with an open round. Each is settled within milliseconds; this many wait only when proposers died in masses. */
 const UNSETTLED_MAX = 100_000;
 /** A larger accepted value is not kept beside the same committed one. */
@@ -35,82 +34,87 @@ const NO_ROUND: StoredRound = {
 };
 
 export class RoundStore {
-  private readonly cache: HotCache<StoredRound>;
-  private readonly open = new Map<string, RecordId>();
+  private readonly open = new Set<HotKey>();
 
   constructor(
     private readonly access: StoreAccess,
+    private readonly keys: HotKeys,
     private readonly records: RecordStore,
     private readonly floors: FloorStore,
-    cacheBytesMax: number,
-  ) {
-    this.cache = new HotCache(cacheBytesMax, ({ record }) => ENTRY_BYTES + (record ? bytesOf(record) : 0));
-  }
+  ) {}
 
   /** Reads which keys have an open round, of a store that is about to open. */
   async load(store: OpenStore): Promise<void> {
     this.clear();
     for await (const { key } of store.entries(UNSETTLED_RANGE)) {
-      const id = unsettledIdIn(key);
-      this.open.set(lockOf(id), id);
+      this.setOpen(this.keys.take(unsettledIdIn(key)), true);
     }
   }
 
   clear(): void {
-    this.cache.clear();
     this.open.clear();
   }
 
-  unsettled(): Iterable<RecordId> {
-    return this.open.values();
-  }
-
-  isUnsettled(id: RecordId): boolean {
-    return this.open.has(lockOf(id));
+  *unsettled(): Generator<RecordId> {
+    for (const { partition, namespace, key } of this.open) {
+      yield { partition, namespace, key };
+    }
   }
 
   async get(id: RecordId): Promise<KeyRound> {
-    const [committed, stored] = await Promise.all([this.records.read(id), this.read(id)]);
-    // A batch may have come between the two reads; they are of one moment when none can.
-    return isWhole(committed, stored)
-      ? this.roundOf(id, copyOf(committed), stored)
-      : this.access.locks.run(lockOf(id), async () =>
-          this.roundOf(id, copyOf(await this.records.read(id)), await this.read(id)),
-        );
+    assertId(id, this.access.partitions);
+    const hot = this.keys.take(id);
+    if (hot.recordLoaded && hot.roundLoaded) {
+      return this.shownRound(hot);
+    }
+    // Held, so that no batch comes between what is read of the record and of the round.
+    return this.keys.run(id, async (key) => {
+      await this.loadBoth(key);
+      return this.shownRound(key);
+    });
   }
 
-  async update(id: RecordId, change: DecideRound): Promise<void> {
-    this.access.store.assertAccepting();
-    await this.access.locks.run(lockOf(id), () => this.updateLocked(id, change));
+  /** Resolves when what `change` decided is durable. */
+  update(id: RecordId, change: DecideRound): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.hold(id, (key) => {
+        this.change(key, change, false, (error) => {
+          this.keys.release(key);
+          if (error) {
+            reject(error);
+          } else {
+            resolve();
+          }
+        });
+      });
+    });
   }
 
-  async settle(id: RecordId, version: Version): Promise<void> {
-    this.access.store.assertAccepting();
-    await new Promise<void>((resolve, reject) => {
-      const work = async () => {
-        let shown: { landed(): void } | undefined;
+  settle(id: RecordId, version: Version): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.hold(id, (key) => {
         const change: DecideRound = ({ committed, accepted }) => {
           const isNew = accepted?.record.version === version && (committed?.version ?? NO_VERSION) < version;
           if (!isNew || this.isForgotten(id, accepted.record)) {
             return undefined;
           }
-          shown = this.records.showAhead(id, accepted.record);
+          key.ahead = accepted.record;
           resolve();
           return { committed: accepted.record };
         };
-        try {
-          await this.updateLocked(id, change, true);
-        } catch (error) {
+        this.change(key, change, true, (error) => {
           // After the disk failed it stays in sight: readers must not go back, and nothing is stored upon it any more.
-          if (!this.access.store.failure) {
-            shown?.landed();
+          if (!error || !this.access.current?.failure) {
+            key.ahead = undefined;
           }
-          throw error;
-        }
-        shown?.landed();
-        resolve();
-      };
-      this.access.locks.run(lockOf(id), work).catch(reject);
+          this.keys.release(key);
+          if (error) {
+            reject(error);
+          } else {
+            resolve();
+          }
+        });
+      });
     });
   }
 
@@ -119,15 +123,16 @@ export class RoundStore {
    * is left and nothing in it is above the floor. Whether there was a tombstone to erase.
    */
   collect({ id, version }: CollectableMark): Promise<boolean> {
-    return this.access.locks.run(lockOf(id), async () => {
-      const [current, held = NO_ROUND] = await Promise.all([this.records.read(id), this.read(id)]);
+    return this.keys.run(id, async (key) => {
+      await this.loadBoth(key);
+      const { record: current, round: held = NO_ROUND } = key;
       const floor = this.floors.floorOf(id.partition);
       const tombstone = current && this.isForgotten(id, current) ? current : undefined;
-      const erasure = tombstone && this.records.erasureOf(id, tombstone);
-      const round = { ...this.roundOf(id, current, held), promised: held.promised };
+      const erasure = tombstone && this.records.erasureOf(key, tombstone);
+      const round = { ...this.roundOf(key), promised: held.promised };
       const left = { ...round, committed: tombstone ? undefined : current };
       const remnant = this.remnantOf(id, left);
-      const ended = this.isUnsettled(id) && !this.isOpen(id, left);
+      const ended = key.unsettled && !this.isOpen(id, left);
       const spent = remnant !== NO_VERSION && remnant <= floor;
       const mark = collectableKey(id, version);
       await this.access.store.write({
@@ -148,10 +153,10 @@ export class RoundStore {
         committed: () => {
           erasure?.committed?.();
           if (ended) {
-            this.setOpen(id, false);
+            this.setOpen(key, false);
           }
           if (spent) {
-            this.cache.delete(lockOf(id));
+            key.round = undefined;
           }
         },
       });
@@ -159,96 +164,150 @@ export class RoundStore {
     });
   }
 
-  private async updateLocked(id: RecordId, change: DecideRound, urgent = false): Promise<void> {
-    const [current, stored = NO_ROUND] = await Promise.all([this.records.read(id), this.read(id)]);
-    const round = this.roundOf(id, copyOf(current), stored);
-    // A floor that rose may have ended a round that is marked as open: whoever looks after it finds that out here.
-    const decided = change(round) ?? (this.isUnsettled(id) && !this.isOpen(id, round) ? {} : undefined);
-    if (decided) {
-      const before = { ...round, promised: stored.promised };
-      await this.access.store.write({ ...this.writeOf(id, current, before, decided), urgent });
+  private hold(id: RecordId, work: (key: HotKey) => void): void {
+    this.access.store.assertAccepting();
+    assertId(id, this.access.partitions);
+    this.keys.hold(id, work);
+  }
+
+  /** Calls `done` once: when what `change` decided is durable, or with what went wrong. */
+  private change(
+    key: HotKey,
+    change: DecideRound,
+    urgent: boolean,
+    done: (error: Error | undefined) => void,
+  ): void {
+    if (key.recordLoaded && key.roundLoaded) {
+      this.changeLoaded(key, change, urgent, done);
+    } else {
+      this.loadBoth(key).then(() => this.changeLoaded(key, change, urgent, done), done);
     }
   }
 
-  private async read(id: RecordId): Promise<StoredRound | undefined> {
-    const { store, partitions, where } = this.access;
-    assertId(id, partitions);
-    return this.cache.get(lockOf(id), async () => {
-      const bytes = await store.get(roundKey(id));
-      return bytes && this.decoded(id, bytes, where);
-    });
+  private changeLoaded(
+    key: HotKey,
+    change: DecideRound,
+    urgent: boolean,
+    done: (error: Error | undefined) => void,
+  ): void {
+    let store: OpenStore;
+    let write: StoreWrite;
+    try {
+      ({ store } = this.access);
+      const round = this.roundOf(key);
+      // A floor that rose may have ended a round that is marked as open: whoever looks after it finds that out here.
+      const decided = change(round) ?? (key.unsettled && !this.isOpen(key, round) ? {} : undefined);
+      if (!decided) {
+        done(undefined);
+        return;
+      }
+      const before = { ...round, promised: key.round?.promised ?? NO_VERSION };
+      write = this.writeOf(key, before, decided, urgent);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    store.submit(write, done);
+  }
+
+  private async loadBoth(key: HotKey): Promise<void> {
+    await Promise.all([this.records.load(key), this.loadRound(key)]);
+  }
+
+  /** Of a key that is held. */
+  private async loadRound(key: HotKey): Promise<void> {
+    if (key.roundLoaded) {
+      return;
+    }
+    const { store, where } = this.access;
+    const bytes = await store.get(roundKey(key));
+    key.round = bytes && this.decoded(key, bytes, where);
+    key.roundLoaded = true;
   }
 
   private decoded(id: RecordId, bytes: Uint8Array, where: string): StoredRound {
     const { round } = this.access.decoded(id, () => {
       const decoded = decodeRound(id, bytes, where);
-      return { round: decoded, ...(decoded.record ?? id) };
+      const { namespace, key } = decoded.record ?? id;
+      return { round: decoded, namespace, key };
     });
     return round;
   }
 
-  private roundOf(
-    { partition, key }: RecordId,
-    committed: KvRecord | undefined,
-    stored: StoredRound = NO_ROUND,
-  ): KeyRound {
-    const { ballot, version, record } = stored;
+  /** With what readers see already. */
+  private shownRound(key: HotKey): KeyRound {
+    const round = this.roundOf(key);
+    return key.ahead ? { ...round, committed: key.ahead } : round;
+  }
+
+  private roundOf(hot: HotKey): KeyRound {
+    const { partition, record: committed, round } = hot;
     const floor = this.floors.floorOf(partition);
     const fence = this.floors.fenceOf(partition);
-    const promised = fence > stored.promised ? fence : stored.promised;
-    if (ballot === NO_VERSION) {
+    const own = round?.promised ?? NO_VERSION;
+    const promised = fence > own ? fence : own;
+    if (!round || round.ballot === NO_VERSION) {
       return { committed, promised, accepted: undefined, floor };
     }
-    const accepted = record ? copyOf(record) : committed?.version === version ? committed : undefined;
+    const { ballot, version } = round;
+    const accepted = round.record ?? (committed?.version === version ? committed : undefined);
     if (!accepted) {
       throw new DkvError(
         'DKV_CORRUPT_RECORD',
-        `The record that was accepted for key ${JSON.stringify(key)} is missing in ${this.access.where}. Remove this ` +
-          `node's data folder so that it refills from its replicas.`,
+        `The record that was accepted for key ${JSON.stringify(hot.key)} is missing in ${this.access.where}. Remove ` +
+          `this node's data folder so that it refills from its replicas.`,
       );
     }
     return { committed, promised, accepted: { ballot, record: accepted }, floor };
   }
 
   private writeOf(
-    id: RecordId,
-    current: KvRecord | undefined,
+    key: HotKey,
     before: KeyRound,
     { promised = before.promised, accepted = before.accepted, committed }: RoundChange,
+    urgent: boolean,
   ): StoreWrite {
-    const follows = committed !== undefined && isSuccessor(committed, current, id);
+    const follows = committed !== undefined && isSuccessor(committed, key.record, key);
     const settled = follows ? committed : before.committed;
     const round = stored(promised, accepted, settled);
-    const key = roundKey(id);
-    const bytes = encodeRound(id, round);
-    const mark = this.markOf(id, this.isOpen(id, { accepted, committed: settled }));
-    const record = follows ? this.records.writeOf(id, current, committed) : undefined;
-    const remnantBefore = this.remnantOf(id, before);
-    const remnant = this.remnantOf(id, { promised, accepted, committed: settled });
+    const isOpen = this.isOpen(key, { accepted, committed: settled });
+    const place = isEqualRound(round, key.round) ? undefined : roundKey(key);
+    const bytes = place && encodeRound(key, round);
+    const mark = this.markOf(key, isOpen);
+    const record = follows ? this.records.writeOf(key, committed) : undefined;
+    const remnantBefore = this.remnantOf(key, before);
+    const remnant = this.remnantOf(key, { promised, accepted, committed: settled });
     return {
-      bytes: WRITE_OVERHEAD_BYTES + key.byteLength + bytes.byteLength + (record?.bytes ?? 0),
+      urgent,
+      bytes:
+        WRITE_OVERHEAD_BYTES + (place?.byteLength ?? 0) + (bytes?.byteLength ?? 0) + (record?.bytes ?? 0),
       addTo: (draft) => {
-        draft.put(key, bytes);
+        if (place) {
+          draft.put(place, bytes!);
+        }
         // In this order: a tombstone may be marked where a promise was.
         if (remnantBefore !== NO_VERSION && remnantBefore !== remnant) {
-          draft.delete(collectableKey(id, remnantBefore));
+          draft.delete(collectableKey(key, remnantBefore));
         }
         record?.addTo(draft);
         if (remnant !== NO_VERSION) {
-          draft.put(collectableKey(id, remnant), NO_BYTES);
+          draft.put(collectableKey(key, remnant), NO_BYTES);
         }
-        if (mark?.present) {
-          draft.put(mark.key, NO_BYTES);
-        } else if (mark) {
-          draft.delete(mark.key);
+        if (mark) {
+          if (isOpen) {
+            draft.put(mark, NO_BYTES);
+          } else {
+            draft.delete(mark);
+          }
         }
       },
       committed: () => {
         record?.committed?.();
-        this.cache.set(lockOf(id), round);
+        key.round = round;
         if (mark) {
-          this.setOpen(id, mark.present);
+          this.setOpen(key, isOpen);
         }
+        this.keys.weigh(key);
       },
     };
   }
@@ -276,8 +335,8 @@ export class RoundStore {
   }
 
   /** The durable mark of an open round, where it changes. @throws DkvError `DKV_OVERLOADED` */
-  private markOf(id: RecordId, open: boolean): { key: Uint8Array; present: boolean } | undefined {
-    if (this.isUnsettled(id) === open) {
+  private markOf(key: HotKey, open: boolean): Uint8Array | undefined {
+    if (key.unsettled === open) {
       return undefined;
     }
     if (open && this.open.size >= UNSETTLED_MAX) {
@@ -286,15 +345,17 @@ export class RoundStore {
         `${this.open.size} keys of ${this.access.where} have writes of unknown outcome. Try again later.`,
       );
     }
-    return { key: unsettledKey(id), present: open };
+    return unsettledKey(key);
   }
 
-  private setOpen(id: RecordId, open: boolean): void {
+  private setOpen(key: HotKey, open: boolean): void {
+    key.unsettled = open;
     if (open) {
-      this.open.set(lockOf(id), { partition: id.partition, namespace: id.namespace, key: id.key });
+      this.open.add(key);
     } else {
-      this.open.delete(lockOf(id));
+      this.open.delete(key);
     }
+    this.keys.weigh(key);
   }
 }
 
@@ -310,11 +371,17 @@ function stored(
   const { ballot, record } = accepted;
   const { version } = record;
   const twice = committed?.version === version;
-  const keep = !twice || record.value.byteLength <= TWICE_BYTES_MAX;
-  return { promised, ballot, version, record: keep ? copyOf(record) : undefined };
+  const keeps = !twice || record.value.byteLength <= TWICE_BYTES_MAX;
+  return { promised, ballot, version, record: keeps ? kept(record) : undefined };
 }
 
-/** Whether the accepted record is there: in the round, or as the committed one. */
-function isWhole(committed: KvRecord | undefined, round: StoredRound | undefined): boolean {
-  return !round?.version || round.record !== undefined || committed?.version === round.version;
+/** Whether nothing of the round is to be written: a commit often changes none of it. */
+function isEqualRound(one: StoredRound, two: StoredRound | undefined): boolean {
+  return (
+    two !== undefined &&
+    one.promised === two.promised &&
+    one.ballot === two.ballot &&
+    one.version === two.version &&
+    one.record?.checksum === two.record?.checksum
+  );
 }

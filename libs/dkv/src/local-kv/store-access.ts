@@ -9,6 +9,7 @@ import { type OpenStore } from './open-store.js';
 export const WRITE_OVERHEAD_BYTES = 200;
 
 export class StoreAccess {
+  /** Of what is no key: hints. */
   readonly locks = new KeyLocks();
   current: OpenStore | undefined;
   partitions = 0;
@@ -26,26 +27,22 @@ export class StoreAccess {
 
   /** What `decode` gives, if it is of `id`: a sound record in another's place is damage too. */
   decoded<T extends Pick<RecordHeader, 'namespace' | 'key'>>(id: RecordId, decode: () => T): T {
-    const place = `key ${JSON.stringify(id.key)} (namespace ${id.namespace}, partition ${id.partition})`;
+    const place = () =>
+      `key ${JSON.stringify(id.key)} (namespace ${id.namespace}, partition ${id.partition})`;
     let record: T;
     try {
       record = decode();
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new DkvError('DKV_CORRUPT_RECORD', `At ${place}: ${reason}`, { cause: error });
+      throw new DkvError('DKV_CORRUPT_RECORD', `At ${place()}: ${reason}`, { cause: error });
     }
     if (record.namespace !== id.namespace || record.key !== id.key) {
       throw new DkvError(
         'DKV_CORRUPT_RECORD',
-        `At ${place} ${this.where} has the record of key ${JSON.stringify(record.key)} (namespace ` +
+        `At ${place()} ${this.where} has the record of key ${JSON.stringify(record.key)} (namespace ` +
           `${record.namespace}). Remove this node's data folder so that it refills from its replicas.`,
       );
     }
     return record;
   }
-}
-
-/** Names the key among the locks and in the caches. */
-export function lockOf({ partition, namespace, key }: RecordId): string {
-  return `${partition}\0${namespace}\0${key}`;
 }

@@ -96,7 +96,7 @@ describe.each([
   it.each<[string, Partial<KvRecord>]>([
     ['value', { value: Buffer.from('["y"]') }],
     ['expiry', { expiresAtMs: START_MS + 5 }],
-    ['tombstone flag', { tombstone: true }],
+    ['tombstone flag', { tombstone: true, value: new Uint8Array(0) }],
   ])('is corruption: another %s', (_field, differing) => {
     const held = setAt(1, 'x');
     const error = caught(() => merger.join(held, recordAt(1, held.value, differing), noStamp));

@@ -1,6 +1,8 @@
 /** Limits of keys, and where a record lives. */
 import { DkvError } from '../dkv.errors.js';
-import { KEY_BYTES_MAX } from './record.js';
+
+export const KEY_BYTES_MAX = 1024;
+export const NAMESPACE_BYTES_MAX = 64;
 
 /** Where a record is kept: its partition on the ring, its namespace, its key. */
 export interface RecordId {

@@ -1,7 +1,14 @@
 /** The bytes of a record: every field there and back, and no damage that passes for a record. */
 import { describe, expect, it } from 'vitest';
 import { isDkvError } from '../dkv.errors.js';
-import { decodeHeader, decodeRecord, encodeRecord, RECORD_FORMAT, recordBytesMax } from './record-layout.js';
+import {
+  decodeHeader,
+  decodeRecord,
+  encodeRecord,
+  kept,
+  RECORD_FORMAT,
+  recordBytesMax,
+} from './record-layout.js';
 import { headerOf, type KvRecord, stampRecord, stampTombstone } from './record.js';
 import { REQUESTS_MAX } from './request-window.js';
 import { formatVersion } from './version.js';
@@ -21,7 +28,7 @@ describe('the layout of a record', () => {
   it.each(Object.entries(samples()))('keeps every field: %s', (_, record) => {
     const bytes = encodeRecord(record);
     const decoded = decodeRecord(bytes, WHERE);
-    expect({ ...decoded, value: [...decoded.value] }).toEqual({ ...record, value: [...record.value] });
+    expect(plain(decoded)).toEqual(plain(record));
     expect(decodeHeader(bytes, WHERE)).toEqual(headerOf(record));
     expect(bytes.byteLength).toBeLessThanOrEqual(recordBytesMax(record));
   });
@@ -29,7 +36,7 @@ describe('the layout of a record', () => {
   it('never changes: data folders and older nodes hold it', () => {
     const bytes = Buffer.from(encodeRecord(samples().plain));
     expect(bytes.toString('hex')).toBe(
-      '0200041f000300000005427977420dc00000845615b2427977420dc0000000' +
+      '03362b3ba100041f000300000005427977420dc00000427977420dc0000000' +
         Buffer.from(`user${'k-1'}${VERSION}`).toString('hex') +
         '0001fe00ff',
     );
@@ -38,7 +45,7 @@ describe('the layout of a record', () => {
   it('of one that remembers requests never changes either', () => {
     const bytes = Buffer.from(encodeRecord(samples().remembering));
     expect(bytes.toString('hex')).toBe(
-      '0202041f000300000005427977420dc0000087456810427977420dbff00002' +
+      '0376d9614102041f000300000005427977420dc00000427977420dbff00002' +
         Buffer.from(`user${'k-1'}${VERSION}`).toString('hex') +
         FORGOTTEN +
         `${REQUEST.id}1f${Buffer.from(VERSION).toString('hex')}` +
@@ -54,6 +61,17 @@ describe('the layout of a record', () => {
     expect(decodeRecord(frame.subarray(11, 11 + bytes.byteLength), WHERE).key).toBe('k-1');
   });
 
+  it('is made once: a record has its bytes, and what is kept shares none with who made it', () => {
+    const record = samples().plain;
+    expect(encodeRecord(record)).toBe(encodeRecord(record));
+    expect(kept(record)).toBe(record);
+    const literal = { ...record, value: Uint8Array.from(record.value) };
+    const own = kept(literal);
+    literal.value.fill(9);
+    expect(plain(own)).toEqual(plain(record));
+    expect(bytesOf(own)).toEqual(bytesOf(record));
+  });
+
   it('copies the value when encoding and views it when decoding', () => {
     const value = Uint8Array.of(1, 2, 3);
     const bytes = encodeRecord(stampRecord({ ...samples().plain, value }));
@@ -64,17 +82,17 @@ describe('the layout of a record', () => {
   });
 
   it('tells a newer format from a damaged record', () => {
-    const bytes = encodeRecord(samples().plain);
+    const bytes = bytesOf(samples().plain);
     bytes[0] = RECORD_FORMAT + 1;
-    expect(() => decodeRecord(bytes, WHERE)).toThrow(/format 3; this release of nestjs-dkv reads up to 2/);
-    for (const format of [0, 1]) {
+    expect(() => decodeRecord(bytes, WHERE)).toThrow(/format 4; this release of nestjs-dkv reads up to 3/);
+    for (const format of [0, 1, 2]) {
       bytes[0] = format;
       expect(() => decodeRecord(bytes, WHERE)).toThrow(`unknown format ${format}`);
     }
   });
 
   it('names the key, the place and the remedy', () => {
-    const bytes = encodeRecord(samples().plain);
+    const bytes = bytesOf(samples().plain);
     bytes[bytes.byteLength - 1]! ^= 1;
     for (const decode of [decodeRecord, decodeHeader]) {
       expect(() => decode(bytes, WHERE)).toThrow(
@@ -140,7 +158,7 @@ describe('damaged bytes', () => {
   it('whose requests would reach past the end are refused', () => {
     for (const record of [samples().tombstone, samples().tombstoneThatRemembers, samples().remembering]) {
       for (const requests of [1, 2, 3, REQUESTS_MAX, 255]) {
-        const bytes = encodeRecord(record);
+        const bytes = bytesOf(record);
         bytes[30] = bytes[30] === requests ? 0 : requests;
         expect(outcomeOf(bytes), `${requests} requests`).toBe('refused');
       }
@@ -173,6 +191,17 @@ describe('damaged bytes', () => {
     }
   });
 });
+
+/** With every field to be seen. */
+function plain(record: KvRecord) {
+  const { applied, forgotten } = record.requests;
+  return { ...record, requests: { applied, forgotten }, value: [...record.value] };
+}
+
+/** Bytes to be spoilt. */
+function bytesOf(record: KvRecord): Buffer {
+  return Buffer.from(encodeRecord(record));
+}
 
 function samples() {
   const plain = stampRecord({

@@ -1,119 +1,223 @@
 /** The bytes of a record: one layout, on disk and on the wire, that tells a damaged record from a sound one. */
 import { DkvError } from '../dkv.errors.js';
+import { crc32 } from './checksum.js';
+import { KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from './key.js';
+import { type KvRecord, type RecordHeader } from './record.js';
 import {
-  checksumOf,
-  headerOf,
-  KEY_BYTES_MAX,
-  type KvRecord,
-  NAMESPACE_BYTES_MAX,
-  type RecordHeader,
-} from './record.js';
-import {
-  type AppliedRequest,
-  isRequestId,
-  NO_REQUEST,
-  NO_REQUESTS,
-  type RequestWindow,
-  REQUESTS_MAX,
-} from './request-window.js';
+  bytesOfWindow,
+  storedWindow,
+  storedWindowFault,
+  windowEnd,
+  windowFault,
+  writeWindow,
+} from './request-window-layout.js';
+import { NO_REQUEST, NO_REQUESTS } from './request-window.js';
 import { isVersion } from './version.js';
 
 /**
- * Format 2, numbers big endian:
+ * Format 3, numbers big endian:
  *
  * | offset | bytes | field |
  * |---|---|---|
  * | 0 | 1 | format number |
- * | 1 | 1 | flags: bit 0 is the tombstone, bit 1 tells that requests were forgotten, the others are 0 |
- * | 2 | 1 | bytes of the namespace |
- * | 3 | 1 | bytes of the version |
- * | 4 | 2 | bytes of the key |
- * | 6 | 4 | bytes of the value |
- * | 10 | 8 | expiresAtMs, as a double |
- * | 18 | 4 | checksum of the record |
+ * | 1 | 4 | checksum of the record: CRC-32 of all that follows |
+ * | 5 | 1 | flags: bit 0 is the tombstone, bit 1 tells that requests were forgotten, the others are 0 |
+ * | 6 | 1 | bytes of the namespace |
+ * | 7 | 1 | bytes of the version |
+ * | 8 | 2 | bytes of the key |
+ * | 10 | 4 | bytes of the value |
+ * | 14 | 8 | expiresAtMs, as a double |
  * | 22 | 8 | modifiedMs, as a double |
  * | 30 | 1 | number of requests |
- * | 31 | | namespace, key (UTF-8), version (ASCII) |
- * | | 12 | the id of the last request forgotten, with bit 1 |
- * | | | for each request its id (12), the bytes of its version (1), its version (ASCII) |
- * | | | value |
+ * | 31 | | namespace, key (UTF-8), version (ASCII), the window of requests, value |
  *
- * The checksum covers the contents; the lengths are covered because they decide what the contents are.
+ * The bytes of equal records are equal, so the checksum is one of the record, wherever it is.
  */
-export const RECORD_FORMAT = 2;
+export const RECORD_FORMAT = 3;
 
+const CHECKED_FROM = 5;
 const FIXED_BYTES = 31;
 const TOMBSTONE = 1;
 const FORGOTTEN = 2;
-const REQUEST_ID_BYTES = 12;
 
-/** Where the parts of a record lie in its bytes. */
-interface Extents {
-  readonly keyAt: number;
-  readonly versionAt: number;
-  readonly requestsAt: number;
-  readonly valueAt: number;
+/**
+ * A record that has its bytes: it is encoded once, when it is stamped, and copied ever after. Between stamping and
+ * resting on three disks a record is written out some ten times, at 2 µs each.
+ */
+class SealedRecord implements KvRecord {
+  readonly namespace: string;
+  readonly key: string;
+  readonly version: string;
+  readonly tombstone: boolean;
+  readonly expiresAtMs: number;
+  readonly checksum: number;
+  readonly modifiedMs: number;
+  readonly requests: KvRecord['requests'];
+  readonly value: Uint8Array;
+  readonly #bytes: Buffer;
+
+  constructor(fields: KvRecord, bytes: Buffer) {
+    this.namespace = fields.namespace;
+    this.key = fields.key;
+    this.version = fields.version;
+    this.tombstone = fields.tombstone;
+    this.expiresAtMs = fields.expiresAtMs;
+    this.checksum = fields.checksum;
+    this.modifiedMs = fields.modifiedMs;
+    this.requests = fields.requests;
+    this.value = fields.value;
+    this.#bytes = bytes;
+  }
+
+  static bytesOf(record: KvRecord): Buffer | undefined {
+    return #bytes in record ? record.#bytes : undefined;
+  }
+}
+
+/** Seals a record in: its checksum made, its bytes its own. @throws TypeError as {@link encodeRecord} */
+export function sealed(draft: Omit<KvRecord, 'checksum'>): KvRecord {
+  const fields: { -readonly [K in keyof KvRecord]: KvRecord[K] } = { ...draft, checksum: 0 };
+  const bytes = encoded(fields);
+  fields.checksum = checksumIn(bytes);
+  bytes.writeUInt32BE(fields.checksum, 1);
+  fields.value = valueIn(bytes, bytes.length - draft.value.byteLength);
+  return new SealedRecord(fields, bytes);
+}
+
+/** The same record on bytes that its maker does not have: `record` itself where it is sealed. */
+export function kept(record: KvRecord): KvRecord {
+  if (SealedRecord.bytesOf(record)) {
+    return record;
+  }
+  const bytes = encoded(record);
+  const value = valueIn(bytes, bytes.length - record.value.byteLength);
+  return new SealedRecord({ ...record, value }, bytes);
+}
+
+/** The same record in memory of its own, unverified; undefined for what has no bytes. */
+export function copyOfSealed(record: KvRecord): KvRecord | undefined {
+  const sealedBytes = SealedRecord.bytesOf(record);
+  if (!sealedBytes) {
+    return undefined;
+  }
+  const bytes = Buffer.from(sealedBytes);
+  const { applied, forgotten } = record.requests;
+  return new SealedRecord(
+    {
+      ...record,
+      requests: { applied, forgotten },
+      value: valueIn(bytes, bytes.length - record.value.byteLength),
+    },
+    bytes,
+  );
+}
+
+/** The checksum that the record in `bytes` must have. */
+export function checksumIn(bytes: Uint8Array): number {
+  return crc32(bytes.subarray(CHECKED_FROM));
 }
 
 /** How many bytes {@link encodeRecord} will make of `record`, at most; cheap. */
 export function recordBytesMax(record: KvRecord): number {
+  const sealedBytes = SealedRecord.bytesOf(record);
+  if (sealedBytes) {
+    return sealedBytes.length;
+  }
   const { namespace, key, version, requests, value } = record;
   const names = 3 * (namespace.length + key.length);
-  return FIXED_BYTES + names + version.length + requestsBytes(requests) + value.byteLength;
+  return FIXED_BYTES + names + version.length + bytesOfWindow(requests) + value.byteLength;
 }
 
 /**
- * The bytes of `record`, a copy of its value included. Does not verify the checksum.
+ * The bytes of `record`, which may be its own: they must not be changed. Does not verify the checksum.
  * @throws TypeError when a field is outside what the layout, and so every node, can hold.
  */
 export function encodeRecord(record: KvRecord): Uint8Array {
+  return SealedRecord.bytesOf(record) ?? encoded(record);
+}
+
+function encoded(record: KvRecord): Buffer {
   const { namespace, key, version, tombstone, expiresAtMs, modifiedMs, requests, checksum, value } = record;
   const namespaceBytes = Buffer.byteLength(namespace);
   const keyBytes = Buffer.byteLength(key);
-  const fault = faultIn(record, namespaceBytes, keyBytes);
+  const fault = faultIn(record, namespaceBytes, keyBytes) ?? windowFault(requests);
   if (fault) {
     throw new TypeError(`Not a record: ${fault}, in key ${JSON.stringify(key).slice(0, 80)}.`);
   }
   const keyAt = FIXED_BYTES + namespaceBytes;
   const versionAt = keyAt + keyBytes;
-  const requestsAt = versionAt + version.length;
-  const valueAt = requestsAt + requestsBytes(requests);
+  const windowAt = versionAt + version.length;
+  const valueAt = windowAt + bytesOfWindow(requests);
   const bytes = Buffer.allocUnsafe(valueAt + value.byteLength);
   bytes[0] = RECORD_FORMAT;
-  bytes[1] = (tombstone ? TOMBSTONE : 0) | (requests.forgotten === NO_REQUEST ? 0 : FORGOTTEN);
-  bytes[2] = namespaceBytes;
-  bytes[3] = version.length;
-  bytes.writeUInt16BE(keyBytes, 4);
-  bytes.writeUInt32BE(value.byteLength, 6);
-  bytes.writeDoubleBE(expiresAtMs, 10);
-  bytes.writeUInt32BE(checksum, 18);
+  bytes.writeUInt32BE(checksum, 1);
+  bytes[5] = (tombstone ? TOMBSTONE : 0) | (requests.forgotten === NO_REQUEST ? 0 : FORGOTTEN);
+  bytes[6] = namespaceBytes;
+  bytes[7] = version.length;
+  bytes.writeUInt16BE(keyBytes, 8);
+  bytes.writeUInt32BE(value.byteLength, 10);
+  bytes.writeDoubleBE(expiresAtMs, 14);
   bytes.writeDoubleBE(modifiedMs, 22);
   bytes[30] = requests.applied.length;
   bytes.write(namespace, FIXED_BYTES, 'utf8');
   bytes.write(key, keyAt, 'utf8');
   bytes.write(version, versionAt, 'latin1');
-  writeRequests(bytes, requestsAt, requests);
+  writeWindow(bytes, windowAt, requests);
   bytes.set(value, valueAt);
   return bytes;
 }
 
 /**
- * The record in `bytes`, all of them. Its `value` is a view of `bytes`: copy it if they are used again.
+ * The record in `bytes`, all of them, which belong to it from now on: they must not be changed or used again.
  * `where` says in an error where the bytes came from: a folder, a peer.
  * @throws DkvError `DKV_CORRUPT_RECORD` when a length, a field or the checksum is wrong or the format is newer.
  */
 export function decodeRecord(bytes: Uint8Array, where: string): KvRecord {
   const view = viewOf(bytes);
-  return recordIn(view, extentsOf(view, where), where);
+  assertFormat(view, where);
+  const flags = view[5]!;
+  const keyAt = FIXED_BYTES + view[6]!;
+  const versionAt = keyAt + view.readUInt16BE(8);
+  const windowAt = versionAt + view[7]!;
+  const count = view[30]!;
+  const forgets = (flags & FORGOTTEN) !== 0;
+  const valueAt = windowEnd(view, windowAt, count, forgets);
+  const end = valueAt + view.readUInt32BE(10);
+  if (end !== view.length) {
+    throw corrupt(`A record in ${where} has ${view.length} bytes where its lengths make ${end}`);
+  }
+  const fields: KvRecord = {
+    namespace: view.toString('utf8', FIXED_BYTES, keyAt),
+    key: view.toString('utf8', keyAt, versionAt),
+    version: view.toString('latin1', versionAt, windowAt),
+    tombstone: (flags & TOMBSTONE) !== 0,
+    expiresAtMs: view.readDoubleBE(14),
+    checksum: view.readUInt32BE(1),
+    modifiedMs: view.readDoubleBE(22),
+    requests: count === 0 && !forgets ? NO_REQUESTS : storedWindow(view, windowAt, count, forgets),
+    value: valueIn(view, valueAt),
+  };
+  const fault =
+    flags > (TOMBSTONE | FORGOTTEN) || checksumIn(view) !== fields.checksum
+      ? 'it does not match its checksum'
+      : (faultIn(fields, keyAt - FIXED_BYTES, versionAt - keyAt) ??
+        storedWindowFault(view, windowAt, count, forgets));
+  if (fault) {
+    throw corrupt(
+      `The record of key ${JSON.stringify(fields.key)} (namespace ${JSON.stringify(fields.namespace)}) ` +
+        `in ${where} is damaged: ${fault}`,
+    );
+  }
+  return new SealedRecord(fields, view);
 }
 
-/** What {@link decodeRecord} gives without the value, verified all the same; copies no value. */
+/** What {@link decodeRecord} gives without the value, verified all the same. */
 export function decodeHeader(bytes: Uint8Array, where: string): RecordHeader {
-  const view = viewOf(bytes);
-  return headerOf(recordIn(view, extentsOf(view, where), where));
+  const { namespace, key, version, tombstone, expiresAtMs, checksum } = decodeRecord(bytes, where);
+  return { namespace, key, version, tombstone, expiresAtMs, checksum };
 }
 
-function extentsOf(view: Buffer, where: string): Extents {
+function assertFormat(view: Buffer, where: string): void {
   if (view.length < FIXED_BYTES) {
     throw corrupt(`A record in ${where} has ${view.length} bytes, fewer than any record`);
   }
@@ -128,86 +232,11 @@ function extentsOf(view: Buffer, where: string): Extents {
   if (format !== RECORD_FORMAT) {
     throw corrupt(`A record in ${where} has the unknown format ${format}`);
   }
-  const keyAt = FIXED_BYTES + view[2]!;
-  const versionAt = keyAt + view.readUInt16BE(4);
-  const requestsAt = versionAt + view[3]!;
-  const valueAt = requestsEnd(view, requestsAt);
-  const end = valueAt + view.readUInt32BE(6);
-  if (end !== view.length) {
-    throw corrupt(`A record in ${where} has ${view.length} bytes where its lengths make ${end}`);
-  }
-  return { keyAt, versionAt, requestsAt, valueAt };
 }
 
-function recordIn(view: Buffer, { keyAt, versionAt, requestsAt, valueAt }: Extents, where: string): KvRecord {
-  const flags = view[1]!;
-  const record: KvRecord = {
-    namespace: view.toString('utf8', FIXED_BYTES, keyAt),
-    key: view.toString('utf8', keyAt, versionAt),
-    version: view.toString('latin1', versionAt, requestsAt),
-    tombstone: (flags & TOMBSTONE) !== 0,
-    expiresAtMs: view.readDoubleBE(10),
-    checksum: view.readUInt32BE(18),
-    modifiedMs: view.readDoubleBE(22),
-    requests: requestsIn(view, requestsAt),
-    value: view.subarray(valueAt),
-  };
-  const fault =
-    flags > (TOMBSTONE | FORGOTTEN) || checksumOf(record) !== record.checksum
-      ? 'it does not match its checksum'
-      : faultIn(record, keyAt - FIXED_BYTES, versionAt - keyAt);
-  if (fault) {
-    throw corrupt(
-      `The record of key ${JSON.stringify(record.key)} (namespace ${JSON.stringify(record.namespace)}) ` +
-        `in ${where} is damaged: ${fault}`,
-    );
-  }
-  return record;
-}
-
-function requestsBytes({ applied, forgotten }: RequestWindow): number {
-  const ids = forgotten === NO_REQUEST ? 0 : REQUEST_ID_BYTES;
-  return applied.reduce((bytes, { version }) => bytes + REQUEST_ID_BYTES + 1 + version.length, ids);
-}
-
-function writeRequests(bytes: Buffer, at: number, { applied, forgotten }: RequestWindow): void {
-  let end = at + (forgotten === NO_REQUEST ? 0 : bytes.write(forgotten, at, 'hex'));
-  for (const { id, version } of applied) {
-    end += bytes.write(id, end, 'hex');
-    bytes[end++] = version.length;
-    end += bytes.write(version, end, 'latin1');
-  }
-}
-
-/** Where the requests end; past the end of the view when their lengths are wrong. */
-function requestsEnd(view: Buffer, at: number): number {
-  let end = at + ((view[1]! & FORGOTTEN) === 0 ? 0 : REQUEST_ID_BYTES);
-  for (let left = view[30]!; left > 0 && end < view.length; left--) {
-    end += REQUEST_ID_BYTES + 1 + (view[end + REQUEST_ID_BYTES] ?? 0);
-  }
-  return end;
-}
-
-function requestsIn(view: Buffer, at: number): RequestWindow {
-  const forgets = (view[1]! & FORGOTTEN) !== 0;
-  const count = view[30]!;
-  if (count === 0 && !forgets) {
-    return NO_REQUESTS;
-  }
-  let end = at + (forgets ? REQUEST_ID_BYTES : 0);
-  const applied: AppliedRequest[] = [];
-  while (applied.length < count) {
-    const versionAt = end + REQUEST_ID_BYTES + 1;
-    const id = view.toString('hex', end, end + REQUEST_ID_BYTES);
-    end = versionAt + view[versionAt - 1]!;
-    applied.push({ id, version: view.toString('latin1', versionAt, end) });
-  }
-  return { applied, forgotten: forgets ? view.toString('hex', at, at + REQUEST_ID_BYTES) : NO_REQUEST };
-}
-
-/** What of a record breaks the layout's limits. */
+/** What of a record, but for its window of requests, breaks the layout's limits. */
 function faultIn(record: KvRecord, namespaceBytes: number, keyBytes: number): string | undefined {
-  const { namespace, version, tombstone, expiresAtMs, modifiedMs, requests, checksum, value } = record;
+  const { namespace, version, tombstone, expiresAtMs, modifiedMs, checksum, value } = record;
   if (namespaceBytes < 1 || namespaceBytes > NAMESPACE_BYTES_MAX || namespace.includes('\0')) {
     return `its namespace is not 1 to ${NAMESPACE_BYTES_MAX} bytes without NUL`;
   }
@@ -223,14 +252,6 @@ function faultIn(record: KvRecord, namespaceBytes: number, keyBytes: number): st
   if (!Number.isSafeInteger(modifiedMs) || modifiedMs < 0 || Object.is(modifiedMs, -0)) {
     return `its time of writing is ${modifiedMs}`;
   }
-  const { applied, forgotten } = requests;
-  if (
-    applied.length > REQUESTS_MAX ||
-    !applied.every(isApplied) ||
-    !(forgotten === '' || isRequestId(forgotten))
-  ) {
-    return 'its requests are not well formed';
-  }
   if (!Number.isInteger(checksum) || checksum < 0 || checksum > 0xffff_ffff) {
     return `its checksum is ${checksum}`;
   }
@@ -240,12 +261,12 @@ function faultIn(record: KvRecord, namespaceBytes: number, keyBytes: number): st
   return undefined;
 }
 
-function isApplied({ id, version }: AppliedRequest): boolean {
-  return isRequestId(id) && isVersion(version);
+function valueIn(bytes: Buffer, at: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + at, bytes.length - at);
 }
 
 function viewOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function corrupt(what: string): DkvError {

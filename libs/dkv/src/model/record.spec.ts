@@ -5,6 +5,7 @@ import { crc32 } from './checksum.js';
 import { headerOf, isVisible, type KvRecord, stampRecord, stampTombstone, verifyRecord } from './record.js';
 import { NO_REQUESTS } from './request-window.js';
 
+const NO_BYTES = new Uint8Array(0);
 const WRITTEN_MS = 1_700_000_000_123;
 const VERSION = '018bcfe5687b-0001-a!00000001';
 const NEXT_VERSION = '018bcfe5687b-0002-a!00000001';
@@ -132,8 +133,8 @@ describe('a reader', () => {
     ['a value that expires in a millisecond', { expiresAtMs: NOW + 1 }, true],
     ['a value that expires now', { expiresAtMs: NOW }, false],
     ['a value that has expired', { expiresAtMs: NOW - 1 }, false],
-    ['a tombstone', { tombstone: true }, false],
-    ['a tombstone with an expiry to come', { tombstone: true, expiresAtMs: NOW + 1 }, false],
+    ['a tombstone', { tombstone: true, value: NO_BYTES }, false],
+    ['a tombstone with an expiry to come', { tombstone: true, value: NO_BYTES, expiresAtMs: NOW + 1 }, false],
   ])('of %s', (_, record, visible) => {
     expect(isVisible(record && sample(record), NOW)).toBe(visible);
   });

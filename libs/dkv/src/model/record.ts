@@ -1,7 +1,7 @@
 /** A record: what is stored for a key, on every node that holds it, byte for byte the same. */
 import { DkvError } from '../dkv.errors.js';
-import { crc32 } from './checksum.js';
-import { NO_REQUESTS, type RequestWindow, requestsText } from './request-window.js';
+import { checksumIn, encodeRecord, sealed } from './record-layout.js';
+import { NO_REQUESTS, type RequestWindow } from './request-window.js';
 import { physicalMsOf, type Version } from './version.js';
 
 /** All of a record but its value: enough to compare copies. */
@@ -14,7 +14,7 @@ export interface RecordHeader {
   readonly tombstone: boolean;
   /** Milliseconds since 1970 from which on the record counts as deleted; 0 is never. */
   readonly expiresAtMs: number;
-  /** CRC-32 over every other field and the value, made where the version is stamped. */
+  /** CRC-32 over every other field and the value as they are encoded, made where the version is stamped. */
   readonly checksum: number;
 }
 
@@ -23,7 +23,7 @@ export interface KvRecord extends RecordHeader {
   readonly modifiedMs: number;
   /** The latest requests that made the key what it is; empty where requests need no memory (eventual namespaces). */
   readonly requests: RequestWindow;
-  /** The encoded value; empty in a tombstone. */
+  /** The encoded value; empty in a tombstone. Shared by all who have the record: nobody may change it. */
   readonly value: Uint8Array;
 }
 
@@ -31,15 +31,11 @@ export interface KvRecord extends RecordHeader {
 export type RecordDraft = Omit<KvRecord, 'checksum' | 'modifiedMs' | 'requests'> &
   Partial<Pick<KvRecord, 'modifiedMs' | 'requests'>>;
 
-export const KEY_BYTES_MAX = 1024;
-export const NAMESPACE_BYTES_MAX = 64;
-
 const NO_BYTES = new Uint8Array(0);
 
-/** A record with its checksum made: only where a version is stamped. */
+/** A record with its checksum made: only where a version is stamped. Shares no bytes with `draft`. */
 export function stampRecord(draft: RecordDraft): KvRecord {
-  const record = { modifiedMs: physicalMsOf(draft.version), requests: NO_REQUESTS, ...draft };
-  return { ...record, checksum: checksumOf(record) };
+  return sealed({ modifiedMs: physicalMsOf(draft.version), requests: NO_REQUESTS, ...draft });
 }
 
 /** A stamped tombstone. */
@@ -59,16 +55,14 @@ export function stampTombstone(
   });
 }
 
-export function checksumOf(record: Omit<KvRecord, 'checksum'>): number {
-  const { namespace, key, version, tombstone, expiresAtMs, modifiedMs, requests, value } = record;
-  const facts = `${tombstone ? 1 : 0}\0${expiresAtMs}\0${modifiedMs}\0${requestsText(requests)}`;
-  const head = `${namespace}\0${key}\0${version}\0${facts}\0`;
-  return crc32(value, crc32(head));
+/** What the checksum of `record` must be. @throws TypeError when it is none that can be encoded */
+export function checksumOf(record: KvRecord): number {
+  return checksumIn(encodeRecord(record));
 }
 
 /** @throws DkvError `DKV_CORRUPT_RECORD`, naming the key and `where` the bytes came from. */
 export function verifyRecord(record: KvRecord, where: string): KvRecord {
-  if (checksumOf(record) !== record.checksum) {
+  if (!isSound(record)) {
     throw new DkvError(
       'DKV_CORRUPT_RECORD',
       `The record of key ${JSON.stringify(record.key)} (namespace ${record.namespace}) in ${where} does not ` +
@@ -76,6 +70,15 @@ export function verifyRecord(record: KvRecord, where: string): KvRecord {
     );
   }
   return record;
+}
+
+/** Also what cannot be encoded is damaged. */
+function isSound(record: KvRecord): boolean {
+  try {
+    return checksumOf(record) === record.checksum;
+  } catch {
+    return false;
+  }
 }
 
 export function headerOf(record: KvRecord): RecordHeader {

@@ -10,7 +10,6 @@ import {
   nodeRequestId,
   type RequestId,
   REQUESTS_MAX,
-  requestsText,
   type RequestWindow,
   withRequest,
 } from './request-window.js';
@@ -165,28 +164,4 @@ it('never takes a request of a node that took effect for new, and never grows pa
     );
     expect(lost, `round ${round}`).toEqual([]);
   }
-});
-
-describe('the text for the checksum', () => {
-  it('differs for windows that differ', () => {
-    const windows: RequestWindow[] = [
-      NO_REQUESTS,
-      { applied: [], forgotten: nodes(1) },
-      windowOf(nodes(1)),
-      windowOf(nodes(2)),
-      windowOf(nodes(1), nodes(2)),
-      windowOf(nodes(2), nodes(1)),
-      { ...windowOf(nodes(1)), forgotten: nodes(0) },
-      { applied: [{ id: nodes(1), version: versionAt(1) }], forgotten: '' },
-    ];
-    expect(new Set(windows.map(requestsText)).size).toBe(windows.length);
-  });
-
-  it('never changes: nodes compare checksums', () => {
-    expect(requestsText(NO_REQUESTS)).toBe('');
-    expect(requestsText({ applied: [], forgotten: nodes(1) })).toBe(nodes(1));
-    expect(requestsText({ ...windowOf(nodes(1), keyed(2)), forgotten: nodes(0) })).toBe(
-      `${nodes(0)},${nodes(1)}@${versionAt(0)},${keyed(2)}@${versionAt(1)}`,
-    );
-  });
 });

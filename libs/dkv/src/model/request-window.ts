@@ -87,13 +87,6 @@ export function withRequest(window: RequestWindow, request: AppliedRequest): Req
   return { applied: [...kept, request], forgotten };
 }
 
-/** For the checksum of a record. */
-export function requestsText({ applied, forgotten }: RequestWindow): string {
-  return applied.length === 0
-    ? forgotten
-    : `${forgotten},${applied.map(({ id, version }) => `${id}@${version}`).join()}`;
-}
-
 function hex12(value: number): string {
   return value.toString(16).padStart(12, '0');
 }

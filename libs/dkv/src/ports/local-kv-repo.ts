@@ -36,6 +36,17 @@ export interface LocalKvMetrics {
   /** Bytes on disk, or in memory. */
   readonly storageBytes: number;
   readonly engine: string;
+  /** Of the hot records kept in memory, since the repository was opened; none without such a cache. */
+  readonly cacheHits?: number;
+  readonly cacheMisses?: number;
+  readonly cacheBytes?: number;
+}
+
+/** A key that is in memory, with its partition, which costs a hash to find out. */
+export interface HotRecord {
+  readonly partition: number;
+  /** Undefined where the key has none. */
+  readonly shown: KvRecord | undefined;
 }
 
 /** A durable mark: `nodeId` still lacks this node's record of `id`. */
@@ -90,8 +101,13 @@ export interface LocalKvRepo {
   /** The first storage error; set, the repository takes no writes. */
   readonly failure: Error | undefined;
 
-  /** The record, tombstones included. */
+  /** The record, tombstones included. It is shared: nobody may change its bytes. */
   get(id: RecordId): Promise<KvRecord | undefined>;
+  /**
+   * What `get` would give, where it can be said without waiting; undefined where it cannot. A repository without it is
+   * asked by `get` alone.
+   */
+  peek?(namespace: string, key: string): HotRecord | undefined;
   /** The record without its value. */
   getNoValue(id: RecordId): Promise<RecordHeader | undefined>;
   /** The version of the tombstone if the key's record is one. */

@@ -28,6 +28,8 @@ const SEVERAL = '';
 export class OwnWrites {
   private readonly writes: LRUCache<string, Noted>;
   private readonly forgotten = new Map<number, string>();
+  /** Of which there was ever something to remember. */
+  private readonly partitions = new Set<number>();
 
   constructor(entriesMax: number) {
     this.writes = new LRUCache({
@@ -43,8 +45,14 @@ export class OwnWrites {
   note(id: RecordId, version: Version, coordinator: string): void {
     const known = this.writes.get(idOf(id));
     if (!known || known.version < version) {
+      this.partitions.add(id.partition);
       this.writes.set(idOf(id), { version, coordinator, partition: id.partition });
     }
+  }
+
+  /** Whether `expected` may know of a key of the partition; cheap. */
+  isAwaited(partition: number): boolean {
+    return this.partitions.size > 0 && this.partitions.has(partition);
   }
 
   expected(id: RecordId): OwnWrite | undefined {

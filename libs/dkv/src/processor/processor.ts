@@ -175,6 +175,18 @@ export class Processor implements PeerService {
     return isVisible(record, this.context.clock.now()) ? record : undefined;
   }
 
+  /**
+   * What `get` at level `one` would give, null for nothing, where this node can say so at once; else undefined. Takes
+   * under a microsecond, which is what the metrics count it as: none.
+   */
+  peek(namespace: string, key: string): KvRecord | null | undefined {
+    const found = this.phase === 'running' ? this.reader.peek(namespace, key) : undefined;
+    if (found !== undefined) {
+      this.context.telemetry.operation(namespace, 'get', 'ok', 0);
+    }
+    return found;
+  }
+
   /** The record as committed: the value given, or what the merger made of it. */
   addOrUpdate(
     namespace: string,

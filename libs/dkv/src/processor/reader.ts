@@ -2,7 +2,7 @@
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { majorityOf, type ReadLevel } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
-import { type KvRecord } from '../model/record.js';
+import { isVisible, type KvRecord } from '../model/record.js';
 import { type StrongReader } from '../consensus/strong-reader.js';
 import { type Copy, type ReadRepair } from '../repair/read-repair.js';
 import { type CoreContext } from './core-context.js';
@@ -43,6 +43,19 @@ export class Reader {
       deadline.assertWanted();
       throw this.late(id, deadline);
     });
+  }
+
+  /** What `read` at level `one` would give of a copy that is in memory, null for nothing; else undefined. */
+  peek(namespace: string, key: string): KvRecord | null | undefined {
+    const { local, view, clock } = this.context;
+    const hot = this.caughtUp ? local.peek?.(namespace, key) : undefined;
+    if (!hot || !view.holds(hot.partition) || this.ownWrites.isAwaited(hot.partition)) {
+      return undefined;
+    }
+    const { shown = null } = hot;
+    return shown === null || shown.tombstone || (shown.expiresAtMs !== 0 && !isVisible(shown, clock.now()))
+      ? null
+      : shown;
   }
 
   private async readOne(

@@ -109,21 +109,35 @@ export function defineRecordTests(define: DefineRepoTest): void {
     assert.equal(await under.repo.checkTombstone(idOf(expired)), undefined);
   });
 
-  define('shares no bytes with its callers', async ({ repo }) => {
-    const value = Buffer.from('as it was written');
-    const record = recordOf('k', 1, { value: Buffer.from(value) });
-    const id = idOf(record);
-    const writing = repo.update(id, () => record);
-    const read = async () => Buffer.from((await repo.get(id))!.value);
+  define(
+    'keeps what it was given when the bytes that the record was made of are used again',
+    async ({ repo }) => {
+      const bytes = Buffer.from('as it was written');
+      const record = recordOf('k', 1, { value: bytes });
+      const id = idOf(record);
+      await repo.update(id, () => record);
+      bytes.fill(0);
+      assert.equal(Buffer.from((await repo.get(id))!.value).toString(), 'as it was written');
+    },
+  );
+
+  define('may say at once what get says, and never anything else', async (under) => {
+    const { repo } = under;
+    const id = idOf(recordOf('k', 1));
+    const agrees = async (version?: string) => {
+      const hot = repo.peek?.(id.namespace, id.key);
+      assert.ok(hot === undefined || (hot.partition === id.partition && hot.shown?.version === version));
+      assert.equal((await repo.get(id))?.version, version);
+    };
+    await agrees();
+    await under.put(recordOf('k', 1));
+    await agrees(recordOf('k', 1).version);
+    await agrees(recordOf('k', 1).version);
+    const writing = under.put(recordOf('k', 2));
+    assert.ok(repo.peek?.(id.namespace, id.key)?.shown?.version !== recordOf('k', 2).version);
     await writing;
-    record.value.fill(0);
-    assert.deepEqual(await read(), value);
-    (await repo.get(id))!.value.fill(0);
-    assert.deepEqual(await read(), value);
-    await repo.update(id, (current) => {
-      current!.value.fill(0);
-      return undefined;
-    });
-    assert.deepEqual(await read(), value);
+    await agrees(recordOf('k', 2).version);
+    await under.put(tombstoneOf('k', 3));
+    await agrees(tombstoneOf('k', 3).version);
   });
 }

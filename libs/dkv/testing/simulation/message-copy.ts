@@ -1,4 +1,6 @@
 /** What leaves a node is copied to the last byte, as if it had been on a wire: nodes share no memory. */
+import { copyOfSealed, recordBytesMax } from '../../src/model/record-layout.js';
+import { type KvRecord } from '../../src/model/record.js';
 
 export interface MessageCopy<T> {
   readonly copy: T;
@@ -7,7 +9,7 @@ export interface MessageCopy<T> {
 }
 
 /**
- * A deep copy of plain data: texts, numbers, booleans, null, undefined, arrays, plain objects and bytes.
+ * A deep copy of plain data: texts, numbers, booleans, null, undefined, arrays, plain objects, bytes and records.
  * Stricter than structuredClone, and several times faster.
  * @throws TypeError for anything else (a function, a class instance, a Map, a cycle): it could not travel
  */
@@ -49,6 +51,11 @@ function copyObject(value: object, meter: { bytes: number }, depth: number): unk
   }
   if (Array.isArray(value)) {
     return value.map((item) => copyValue(item, meter, depth));
+  }
+  const record = copyOfSealed(value as KvRecord);
+  if (record) {
+    meter.bytes += recordBytesMax(record);
+    return record;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
