@@ -1,0 +1,16 @@
+/**
+ * `npm run bench`: what the store does beside Redis; `npm run bench -- --help` tells the rest. BENCH_PREPARED=1 runs
+ * what is built already.
+ */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build, install, main, ROOT } from './workspace.mjs';
+
+await main(async () => {
+  if (!process.env.BENCH_PREPARED) {
+    await install();
+    await build();
+  }
+  // In this process, not one of its own: Ctrl-C and signals reach who has to stop the rest.
+  await import(pathToFileURL(join(ROOT, 'apps/bench/dist/main.js')).href);
+});
