@@ -12,6 +12,8 @@ import { EnvelopeGuard } from '../../../libs/dkv/src/cluster/envelope-guard.js';
 import { VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
 import { GroupCommit } from '../../../libs/dkv/src/local-kv/group-commit.js';
+import { type HotKey } from '../../../libs/dkv/src/local-kv/hot-keys.js';
+import { RecordStore } from '../../../libs/dkv/src/local-kv/record-store.js';
 import { type RecordId } from '../../../libs/dkv/src/model/key.js';
 import {
   type Accepted,
@@ -211,11 +213,13 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a node shows only what it knows to be committed',
     rules: WRONG_ORDER,
-    plant: () =>
+    plant: () => {
       replace<[RecordId], Promise<KvRecord | undefined>>(EngineLocalKvRepo, 'get', async (self, _, id) => {
         const round = (await self.getRound!(id)) as KeyRound;
         return round.accepted?.record ?? round.committed;
-      }),
+      });
+      replace<unknown[], undefined>(EngineLocalKvRepo, 'peek', () => undefined);
+    },
   },
   {
     protection: 'a node shows its own write at once',
@@ -223,13 +227,23 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     plant: () => replace<unknown[], Promise<void>>(Electorate, 'show', async () => {}),
   },
   {
+    protection: 'what is in memory is what was written last',
+    rules: [...WRONG_ORDER, 'own-writes', 'local-reads', 'tree'],
+    plant: () =>
+      replace<[HotKey, KvRecord | undefined], void>(RecordStore, 'written', (_, original, key, record) => {
+        if (!key.record) {
+          original(key, record);
+        }
+      }),
+  },
+  {
     protection: 'nothing is acknowledged after a storage error',
     rules: [...WRONG_ORDER, 'tree', 'liveness'],
     plant: () =>
-      replace<[readonly { readonly resolve: () => void }[]], void>(
+      replace<[readonly { readonly done: (error?: Error) => void }[]], void>(
         GroupCommit,
         'fail',
-        (_self, _original, group) => group.forEach(({ resolve }) => resolve()),
+        (_self, _original, group) => group.forEach(({ done }) => done()),
       ),
   },
   {

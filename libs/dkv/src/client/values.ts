@@ -47,11 +47,7 @@ export class Values<V> {
 
   /** A record that was found in memory, or that there is none. */
   shown(record: KvRecord | null): Promise<KvPair<V> | undefined> {
-    try {
-      return Promise.resolve(record ? this.pairOf(record) : undefined);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return record ? new Promise((resolve) => resolve(this.pairOf(record))) : Promise.resolve(undefined);
   }
 
   pairOf(record: KvRecord): KvPair<V> {

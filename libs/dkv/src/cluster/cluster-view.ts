@@ -164,11 +164,13 @@ export class ClusterView {
   /** The partition's nodes worth asking, in the order of the preference list, suspects last. */
   reachable(partition: number): readonly string[] {
     const list = this.listOf(partition);
-    const up = list.filter((nodeId) => this.stateOf(nodeId) === 'up');
-    return up.length === list.length
-      ? list
-      : [...up, ...list.filter((nodeId) => this.stateOf(nodeId) === 'suspect')];
+    if (list.every(this.isUp)) {
+      return list;
+    }
+    return [...list.filter(this.isUp), ...list.filter((nodeId) => this.stateOf(nodeId) === 'suspect')];
   }
+
+  private readonly isUp = (nodeId: string): boolean => this.states.get(nodeId) === 'up';
 
   /** The partitions of which this node holds a copy. */
   ownPartitions(): readonly number[] {

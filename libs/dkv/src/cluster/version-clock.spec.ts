@@ -233,7 +233,7 @@ describe('to stamp with room made for it', () => {
   it('makes room again when a version came in meanwhile that took it', async () => {
     const versions = await boot();
     const before = await versions.stamp();
-    const stamping = versions.stamp();
+    const stamping = versions.stamp(foreign(store.boundMs - 2, 0));
     const seen = foreign(store.boundMs - 1, COUNTER_MAX);
     versions.observe(seen);
     expect(caught(() => versions.next(undefined)).code).toBe('DKV_NOT_READY');
@@ -247,7 +247,7 @@ describe('to stamp with room made for it', () => {
     const seen = Array.from({ length: 200 }, (_, at) =>
       at % 3 === 0 ? foreign(START_MS + 5 * at, at) : undefined,
     );
-    const stamped = await Promise.all(seen.map((version) => versions.stamp(version)));
+    const stamped = await Promise.all(seen.map(async (version) => versions.stamp(version)));
     expect(new Set(stamped).size).toBe(200);
     expect(stamped.filter((version, index) => version <= (seen[index] ?? ''))).toEqual([]);
   });

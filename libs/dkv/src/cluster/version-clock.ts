@@ -63,12 +63,20 @@ export class VersionClock {
 
   /** Makes room under the bound for versions above `atLeast`; cheap when there is room. */
   async reserve(atLeast?: Version): Promise<void> {
-    const seenMs = atLeast && !this.isFarAhead(atLeast) ? physicalMsOf(atLeast) : 0;
-    const needed = Math.max(this.clock.now(), this.physicalMs, seenMs) + RESERVE_MS;
+    const needed = this.neededMs(atLeast);
     while (needed > this.boundMs) {
       this.raising ??= this.raise(needed).finally(() => (this.raising = undefined));
       await this.raising;
     }
+  }
+
+  private hasRoom(atLeast: Version | undefined): boolean {
+    return this.neededMs(atLeast) <= this.boundMs;
+  }
+
+  private neededMs(atLeast: Version | undefined): number {
+    const seenMs = atLeast && !this.isFarAhead(atLeast) ? physicalMsOf(atLeast) : 0;
+    return Math.max(this.clock.now(), this.physicalMs, seenMs) + RESERVE_MS;
   }
 
   /**
@@ -100,8 +108,12 @@ export class VersionClock {
     return this.format(stamp);
   }
 
-  /** `next`, once there is room for it. */
-  async stamp(seen?: Version): Promise<Version> {
+  /** `next`, once there is room for it; most often there is, and nothing is waited for. */
+  stamp(seen?: Version): Version | Promise<Version> {
+    return this.hasRoom(seen) ? this.next(seen || undefined) : this.stampLater(seen);
+  }
+
+  private async stampLater(seen: Version | undefined): Promise<Version> {
     for (let attempt = 1; ; attempt++) {
       await this.reserve(seen);
       try {

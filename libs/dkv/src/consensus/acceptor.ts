@@ -33,6 +33,14 @@ export class Acceptor {
     return this.context.local.updateRound(id, (round) => learn(round, record, ballot));
   }
 
+  /** Readers of this node see `record`, which is committed, or a newer one, when it resolves. */
+  async show(id: RecordId, record: KvRecord): Promise<void> {
+    // Most often it was accepted here, and is on the disk already.
+    if ((await this.context.local.settle(id, record.version)) < record.version) {
+      await this.learn(id, record);
+    }
+  }
+
   /** Nobody waits for it: a notice that gets lost is found out by a later round. */
   settle(notices: readonly Notice[]): void {
     for (const { version, ...id } of notices) {

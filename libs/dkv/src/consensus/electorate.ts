@@ -3,7 +3,6 @@ import { majorityOf } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
 import { type Accepted, type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
-import { NO_VERSION } from '../model/version.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { type Deadline } from '../processor/deadline.js';
 import { type OwnWrites } from '../processor/own-writes.js';
@@ -29,13 +28,22 @@ interface Phase<A> {
   add(answer: A | undefined): void;
 }
 
+/** What became of the accept of a record at the nodes of its key. */
+export interface Spread {
+  readonly id: RecordId;
+  /** Nodes that have not accepted it, as far as is known: they get a hint when it is committed. */
+  readonly lacking: Set<string>;
+  /** Nodes that were asked and have not answered. */
+  open: number;
+}
+
 export class Electorate {
-  /** Nodes that have not answered the accept of a record yet, or failed to: they get a hint when it is committed. */
-  private readonly lacking = new WeakMap<KvRecord, Set<string>>();
-  private readonly trailing = new Set<Promise<unknown>>();
-  private stop!: () => void;
-  /** Late answers are not waited for any longer: who lacks a record gets its hint now. */
-  private readonly stopping = new Promise<void>((resolve) => (this.stop = resolve));
+  /** Committed, and not answered by every node yet. */
+  private readonly spreading = new Set<Spread>();
+  private readonly hinting = new Set<Promise<unknown>>();
+  /** Requests that have not ended. */
+  private underWay = 0;
+  private ended: (() => void) | undefined;
 
   constructor(
     private readonly context: CoreContext,
@@ -47,9 +55,16 @@ export class Electorate {
 
   /** Nothing new comes: resolves when every request under way has ended, and every hint is kept. */
   async idle(): Promise<void> {
-    this.stop();
-    while (this.trailing.size > 0) {
-      await Promise.allSettled(this.trailing);
+    // Late answers are not waited for any longer: who lacks a record gets its hint now.
+    for (const spread of this.spreading) {
+      this.hintWhoLacks(spread);
+    }
+    this.spreading.clear();
+    if (this.underWay > 0) {
+      await new Promise<void>((resolve) => (this.ended = resolve));
+    }
+    while (this.hinting.size > 0) {
+      await Promise.all(this.hinting);
     }
   }
 
@@ -69,27 +84,36 @@ export class Electorate {
     id: RecordId,
     { ballot, record, next }: Proposal,
     deadline: Deadline,
-  ): Promise<{ readonly won: boolean; readonly seen: Ballot }> {
+  ): Promise<{ readonly won: boolean; readonly seen: Ballot; readonly spread: Spread }> {
     const { nodes, majority } = this.nodesOf(id);
     const phase = new AcceptPhase(majority, nodes.length);
     const lacking = new Set(this.context.view.listOf(id.partition));
-    this.lacking.set(record, lacking);
-    await this.ask(nodes, phase, deadline, async (nodeId) => {
-      const ask = { partition: id.partition, ballot, record, next, settled: this.notices.take(nodeId) };
-      const vote = await this.at(nodeId, 'accept', ask, deadline, () => this.acceptor.accept(ask));
-      if (vote.accepted) {
-        lacking.delete(nodeId);
-      }
-      return vote;
-    });
-    return { won: phase.state === 'won', seen: phase.seen };
+    const spread: Spread = { id, lacking, open: nodes.length };
+    await this.ask(
+      nodes,
+      phase,
+      deadline,
+      (nodeId) => {
+        const ask = { partition: id.partition, ballot, record, next, settled: this.notices.take(nodeId) };
+        return this.at(nodeId, 'accept', ask, deadline, () => this.acceptor.accept(ask));
+      },
+      (nodeId, vote) => {
+        if (vote?.accepted) {
+          lacking.delete(nodeId);
+        }
+        spread.open--;
+        this.hintIfOver(spread);
+      },
+    );
+    return { won: phase.state === 'won', seen: phase.seen, spread };
   }
 
   /**
    * The record is committed: this node shows it from now on, the others are told, who missed it gets a hint. Never
    * rejects: what fails here changes nothing about that.
    */
-  async announce(id: RecordId, record: KvRecord): Promise<void> {
+  async announce(record: KvRecord, spread: Spread): Promise<void> {
+    const { id } = spread;
     const { view } = this.context;
     const notice = { partition: id.partition, namespace: id.namespace, key: id.key, version: record.version };
     for (const nodeId of view.listOf(id.partition)) {
@@ -97,21 +121,13 @@ export class Electorate {
         this.notices.add(nodeId, notice);
       }
     }
-    const lacking = this.lacking.get(record);
-    await this.shown(id, record, this.show(id, record, lacking?.has(view.selfId) ?? false));
-    this.hintWhoLacks(id, lacking);
+    this.spreading.add(spread);
+    this.hintIfOver(spread);
+    await this.shown(id, record, this.show(id, record));
   }
 
-  private async show(id: RecordId, record: KvRecord, lacks: boolean): Promise<void> {
-    const { local } = this.context;
-    if (!lacks) {
-      await local.settle(id, record.version);
-      if (((await local.getNoValue(id))?.version ?? NO_VERSION) >= record.version) {
-        return;
-      }
-      // Another proposer has built upon it here already, and may be gone: it is not what was accepted last.
-    }
-    await this.acceptor.learn(id, record);
+  private show(id: RecordId, record: KvRecord): Promise<void> {
+    return this.acceptor.show(id, record);
   }
 
   /** A majority accepted it before: this node shows it too. Never rejects. */
@@ -130,21 +146,21 @@ export class Electorate {
     }
   }
 
-  /** Hints when the last node has answered or not. */
-  private hintWhoLacks(id: RecordId, lacking: ReadonlySet<string> = new Set()): void {
-    if (lacking.size === 0) {
-      return;
+  private hintIfOver(spread: Spread): void {
+    if (spread.open === 0 && this.spreading.delete(spread)) {
+      this.hintWhoLacks(spread);
     }
-    const { clock, limits, view } = this.context;
-    const waiting = new Promise<void>((resolve) => clock.schedule(limits.peerTimeoutMs, resolve));
-    const waited = Promise.race([waiting, this.stopping]).then(() =>
-      Promise.all(
-        [...lacking]
-          .filter((nodeId) => nodeId !== view.selfId)
-          .map((nodeId) => this.hints.add({ ...id, nodeId })),
-      ),
-    );
-    this.trail(waited);
+  }
+
+  private hintWhoLacks({ id, lacking }: Spread): void {
+    for (const nodeId of lacking) {
+      if (nodeId !== this.context.view.selfId) {
+        const { partition, namespace, key } = id;
+        const hinting = this.hints.add({ partition, namespace, key, nodeId });
+        this.hinting.add(hinting);
+        void hinting.finally(() => this.hinting.delete(hinting));
+      }
+    }
   }
 
   /** All of the key's nodes but those that are down, and how many of all must agree. */
@@ -153,28 +169,43 @@ export class Electorate {
     return { nodes: view.reachable(partition), majority: majorityOf(view.copiesOf(partition)) };
   }
 
-  /** Resolves when the phase is won or lost or the time is over; answers that come later still count in it. */
+  /**
+   * Resolves when the phase is won or lost or the time is over; answers that come later still count in it. `answered`
+   * is told every answer, or that there is none.
+   */
   private ask<A>(
     nodes: readonly string[],
     phase: Phase<A>,
     deadline: Deadline,
     one: (nodeId: string) => Promise<A>,
+    answered: (nodeId: string, answer: A | undefined) => void = () => undefined,
   ): Promise<void> {
-    const verdict = new Promise<void>((resolve) => {
-      const judge = () => phase.state !== 'open' && resolve();
+    return deadline.until((done) => {
+      const take = (nodeId: string, answer: A | undefined) => {
+        phase.add(answer);
+        answered(nodeId, answer);
+        if (phase.state !== 'open') {
+          done();
+        }
+        this.underWay--;
+        if (this.underWay === 0) {
+          this.ended?.();
+        }
+      };
+      this.underWay += nodes.length;
       for (const nodeId of nodes) {
-        const asked = one(nodeId).then(
-          (answer) => phase.add(answer),
+        one(nodeId).then(
+          (answer) => take(nodeId, answer),
           (error: Error) => {
             this.context.logger.debug?.(`Node ${nodeId} gave no answer: ${error.message}`);
-            phase.add(undefined);
+            take(nodeId, undefined);
           },
         );
-        this.trail(asked.then(judge));
       }
-      judge();
+      if (phase.state !== 'open') {
+        done();
+      }
     });
-    return deadline.race(verdict, () => undefined);
   }
 
   private async at<K extends 'prepare' | 'accept'>(
@@ -190,10 +221,5 @@ export class Electorate {
     }
     const timeoutMs = Math.max(1, Math.min(limits.peerTimeoutMs, deadline.leftMs));
     return peers.call(nodeId, kind, ask, { timeoutMs });
-  }
-
-  private trail(work: Promise<unknown>): void {
-    const trailing = work.finally(() => this.trailing.delete(trailing)).catch(() => undefined);
-    this.trailing.add(trailing);
   }
 }

@@ -170,7 +170,7 @@ export class Proposer {
       return undefined;
     }
     this.ballots.keep(idOf(id), { next, accepted: { ballot, record } });
-    await this.electorate.announce(id, record);
+    await this.electorate.announce(record, vote.spread);
     return this.outcomeOf(attempt, decision, current);
   }
 

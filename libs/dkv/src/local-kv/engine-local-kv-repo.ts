@@ -140,7 +140,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     return this.rounds.update(id, change);
   }
 
-  settle(id: RecordId, version: Version): Promise<void> {
+  settle(id: RecordId, version: Version): Promise<Version> {
     return this.rounds.settle(id, version);
   }
 

@@ -23,12 +23,18 @@ interface LeveldownIterator {
   end(callback: Callback): void;
 }
 
+interface LeveldownBatch {
+  put(key: Buffer, value: Buffer): void;
+  del(key: Buffer): void;
+  write(options: object, callback: Callback): void;
+}
+
 /** What we use of abstract-leveldown 7; the package has no types. */
 interface Leveldown {
   open(options: object, callback: Callback): void;
   close(callback: Callback): void;
   getMany(keys: Buffer[], options: object, callback: Callback<(Buffer | undefined)[]>): void;
-  batch(operations: readonly object[], options: object, callback: Callback): void;
+  batch(): LeveldownBatch;
   iterator(options: object): LeveldownIterator;
   getProperty(name: string): string;
 }
@@ -79,13 +85,19 @@ class RocksdbStoreEngine implements StoreEngine {
     return value;
   }
 
+  // Chained: an array of operations is read field by field by the binding, 2 µs each instead of 1.3.
   async batch(operations: readonly StoreOperation[], { sync }: BatchOptions): Promise<void> {
-    const buffers = operations.map((operation) =>
-      operation.type === 'put'
-        ? { type: 'put', key: bufferOf(operation.key), value: bufferOf(operation.value) }
-        : { type: 'del', key: bufferOf(operation.key) },
-    );
-    await this.run((store, done) => store.batch(buffers, { sync }, done));
+    await this.run((store, done) => {
+      const batch = store.batch();
+      for (const operation of operations) {
+        if (operation.type === 'put') {
+          batch.put(bufferOf(operation.key), bufferOf(operation.value));
+        } else {
+          batch.del(bufferOf(operation.key));
+        }
+      }
+      batch.write({ sync }, done);
+    });
   }
 
   async *iterate({ from, to }: StoreRange): AsyncGenerator<StoreEntry> {

@@ -148,7 +148,8 @@ async function crashes(seed: number, { durability, power }: Crash): Promise<stri
         : recordOf(id.key, at, random.pick([1, 2_000]));
       const before = await of.getRound(id);
       if (random.chance(0.2) && before.accepted) {
-        return of.settle(id, before.accepted.record.version);
+        await of.settle(id, before.accepted.record.version);
+        return;
       }
       const rule = random.pick([
         (round: KeyRound) => prepare(round, now).change,

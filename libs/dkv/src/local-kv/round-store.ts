@@ -90,7 +90,7 @@ export class RoundStore {
     });
   }
 
-  settle(id: RecordId, version: Version): Promise<void> {
+  settle(id: RecordId, version: Version): Promise<Version> {
     return new Promise((resolve, reject) => {
       this.hold(id, (key) => {
         const change: DecideRound = ({ committed, accepted }) => {
@@ -99,7 +99,7 @@ export class RoundStore {
             return undefined;
           }
           key.ahead = accepted.record;
-          resolve();
+          resolve(version);
           return { committed: accepted.record };
         };
         this.change(key, change, true, (error) => {
@@ -107,11 +107,12 @@ export class RoundStore {
           if (!error || !this.access.current?.failure) {
             key.ahead = undefined;
           }
+          const seen = key.shown?.version ?? NO_VERSION;
           this.keys.release(key);
           if (error) {
             reject(error);
           } else {
-            resolve();
+            resolve(seen);
           }
         });
       });

@@ -2,25 +2,33 @@
 
 /** Keyed FIFO mutex; a key that nobody holds takes no memory. */
 export class KeyLocks {
-  private readonly tails = new Map<string, Promise<void>>();
+  /** Who waits for each key that is held. */
+  private readonly waiting = new Map<string, (() => void)[]>();
 
   get held(): number {
-    return this.tails.size;
+    return this.waiting.size;
   }
 
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.tails.get(key);
-    let release!: () => void;
-    const tail = new Promise<void>((resolve) => (release = resolve));
-    this.tails.set(key, tail);
-    await before;
+  /** Work on a key that nobody holds begins at once. */
+  run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const waiting = this.waiting.get(key);
+    if (waiting) {
+      return new Promise<void>((resolve) => waiting.push(resolve)).then(() => this.holding(key, work));
+    }
+    this.waiting.set(key, []);
+    return this.holding(key, work);
+  }
+
+  private async holding<T>(key: string, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } finally {
-      if (this.tails.get(key) === tail) {
-        this.tails.delete(key);
+      const next = this.waiting.get(key)!.shift();
+      if (next) {
+        next();
+      } else {
+        this.waiting.delete(key);
       }
-      release();
     }
   }
 }

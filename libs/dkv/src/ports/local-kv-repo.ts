@@ -131,8 +131,9 @@ export interface LocalKvRepo {
   /**
    * The record accepted last, if its version is `version`, is committed: readers see it when the promise resolves, and
    * it is durable soon after. A crash in between loses nothing: rounds find it again. Does nothing for another version.
+   * Resolves with the version that readers see then; '' for none.
    */
-  settle(id: RecordId, version: Version): Promise<void>;
+  settle(id: RecordId, version: Version): Promise<Version>;
   /** Keys with an accepted record that is not known to be committed, in no order; survives a restart. */
   unsettled(): Iterable<RecordId>;
 

@@ -36,23 +36,48 @@ export class Deadline {
   }
 
   /** Resolves with what `work` gives, or with `late()` once the time is over or the caller aborted. */
-  async race<T>(work: Promise<T>, late: () => T | Promise<T>): Promise<T> {
-    let stop = () => {};
-    const end = new Promise<'late'>((resolve) => {
-      const timer = this.clock.schedule(this.leftMs, () => resolve('late'));
-      const onAbort = () => resolve('late');
-      this.signal?.addEventListener('abort', onAbort, { once: true });
-      stop = () => {
-        timer.cancel();
-        this.signal?.removeEventListener('abort', onAbort);
-      };
+  race<T>(work: Promise<T>, late: () => T | Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      // In a promise of its own, so that what `late` throws is this one's end.
+      const stop = this.onEnd(() => resolve(new Promise<T>((done) => done(late()))));
+      work.then(
+        (value) => {
+          stop();
+          resolve(value);
+        },
+        (error: Error) => {
+          stop();
+          reject(error);
+        },
+      );
     });
-    try {
-      const first = await Promise.race([work.then((value) => ({ value })), end]);
-      return first === 'late' ? await late() : first.value;
-    } finally {
+  }
+
+  /** Resolves when `work` says that it is done, or once the time is over or the caller aborted. */
+  until(work: (done: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.onEnd(resolve);
+      work(() => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
+  /** Calls `end` once the time is over or the caller aborted, unless it is stopped before. */
+  private onEnd(end: () => void): () => void {
+    const { signal } = this;
+    const ended = () => {
       stop();
-    }
+      end();
+    };
+    const timer = this.clock.schedule(this.leftMs, ended);
+    const stop = () => {
+      timer.cancel();
+      signal?.removeEventListener('abort', ended);
+    };
+    signal?.addEventListener('abort', ended, { once: true });
+    return stop;
   }
 
   /** Waits, but not past the deadline. */

@@ -207,8 +207,13 @@ export class Processor implements PeerService {
     return this.write('touch', namespace, key, NO_BYTES, options);
   }
 
-  serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
-    return this.counted(() => this.desk.serve(request));
+  async serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
+    this.enter();
+    try {
+      return await this.desk.serve(request);
+    } finally {
+      this.leave();
+    }
   }
 
   private write(
@@ -273,8 +278,12 @@ export class Processor implements PeerService {
     let result = 'ok';
     try {
       deadline.assertWanted();
-      const id = { partition: view.partitionOf(key, copies), namespace, key };
-      return await this.counted(async () => work(id, deadline, mode));
+      this.enter();
+      try {
+        return await work({ partition: view.partitionOf(key, copies), namespace, key }, deadline, mode);
+      } finally {
+        this.leave();
+      }
     } catch (error) {
       result = isDkvError(error) ? error.code : 'error';
       throw error;
@@ -308,20 +317,19 @@ export class Processor implements PeerService {
     await Promise.all([this.coordinator.idle(), this.electorate.idle()]);
   }
 
-  /** Runs `work` unless the node is starting or closing; `stop` waits for it. */
-  private async counted<T>(work: () => Promise<T>): Promise<T> {
+  /** Begins what `stop` waits for, unless the node is starting or closing. */
+  private enter(): void {
     if (this.phase !== 'running') {
       const what = this.phase === 'new' ? 'starting' : 'closing';
       throw new DkvError('DKV_NOT_READY', `Node ${this.context.view.selfId} is ${what}; nothing was done.`);
     }
     this.underWay++;
-    try {
-      return await work();
-    } finally {
-      this.underWay--;
-      if (this.underWay === 0) {
-        this.idle?.();
-      }
+  }
+
+  private leave(): void {
+    this.underWay--;
+    if (this.underWay === 0) {
+      this.idle?.();
     }
   }
 }

@@ -34,15 +34,21 @@ export class Reader {
    *   `DKV_CORRUPT_RECORD`, `DKV_STORAGE_FAILED`.
    */
   read(id: RecordId, level: ReadLevel, deadline: Deadline): Promise<KvRecord | undefined> {
+    const { view } = this.context;
     const own = this.ownWrites.expected(id);
-    if (level === 'one' && !own && this.caughtUp && this.context.view.holds(id.partition)) {
+    if (level === 'one' && !own && this.caughtUp && view.holds(id.partition)) {
       return this.context.local.get(id);
     }
+    if (
+      level === 'one' &&
+      this.caughtUp &&
+      (!own || own.version !== undefined) &&
+      !view.holds(id.partition)
+    ) {
+      return this.readElsewhere(id, own, deadline);
+    }
     const answer = level === 'one' ? this.readOne(id, own, deadline) : this.readQuorum(id, own, deadline);
-    return deadline.race(answer, () => {
-      deadline.assertWanted();
-      throw this.late(id, deadline);
-    });
+    return this.inTime(id, answer, deadline);
   }
 
   /** What `read` at level `one` would give of a copy that is in memory, null for nothing; else undefined. */
@@ -56,6 +62,46 @@ export class Reader {
     return shown === null || shown.tombstone || (shown.expiresAtMs !== 0 && !isVisible(shown, clock.now()))
       ? null
       : shown;
+  }
+
+  /** Of a key that only others hold, most often with one request, which looks after the deadline itself. */
+  private async readElsewhere(
+    id: RecordId,
+    own: OwnWrite | undefined,
+    deadline: Deadline,
+  ): Promise<KvRecord | undefined> {
+    const reachable = this.context.view.reachable(id.partition);
+    const isBestFirst = !own || own.coordinator === reachable[0];
+    let cause: unknown;
+    for (const nodeId of isBestFirst ? reachable : this.candidates(id, own)) {
+      try {
+        const record = await this.copyOf(nodeId, id, deadline);
+        if (this.shows(record, own, nodeId)) {
+          return record;
+        }
+      } catch (error) {
+        cause = error;
+      }
+      deadline.assertWanted();
+      if (deadline.over) {
+        throw this.late(id, deadline, cause);
+      }
+    }
+    if (own && this.isStrong(id)) {
+      return this.inTime(id, this.readQuorum(id, own, deadline), deadline);
+    }
+    throw this.tooFew(id, cause, deadline);
+  }
+
+  private inTime(
+    id: RecordId,
+    answer: Promise<KvRecord | undefined>,
+    deadline: Deadline,
+  ): Promise<KvRecord | undefined> {
+    return deadline.race(answer, () => {
+      deadline.assertWanted();
+      throw this.late(id, deadline);
+    });
   }
 
   private async readOne(

@@ -51,7 +51,7 @@ export class Replica {
   /** As {@link join}, for who does not ask what stands then. */
   async keep(partition: number, record: KvRecord): Promise<void> {
     if (this.isStrong(record)) {
-      await this.acceptor.learn({ partition, namespace: record.namespace, key: record.key }, record);
+      await this.acceptor.show({ partition, namespace: record.namespace, key: record.key }, record);
     } else {
       await this.join(partition, record);
     }

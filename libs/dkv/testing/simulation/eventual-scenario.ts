@@ -13,6 +13,7 @@ import {
   textOf,
   type World,
 } from './scenario.js';
+import { readRecord } from './read-record.js';
 import { type SimRandom } from './sim-random.js';
 
 const PLAN: ScenarioPlan = {
@@ -53,7 +54,7 @@ function operate(
   if (dice < 0.5) {
     const level: ReadLevel = random.pick(['one', 'quorum']);
     return history.record({ ...start, action: { kind: 'read', level } }, async () => {
-      const record = await processor.get(NAMESPACE, key, { level, timeoutMs });
+      const record = await readRecord(processor, NAMESPACE, key, { level, timeoutMs });
       return { kind: 'ok', value: record && textOf(record.value), version: record?.version };
     });
   }

@@ -1,5 +1,5 @@
 /** The rounds of one key alone: real proposers and acceptors' rules, messages in any order, millions of lives a minute. */
-import { type Electorate, type Found, type Proposal } from '../../src/consensus/electorate.js';
+import { type Spread, type Electorate, type Found, type Proposal } from '../../src/consensus/electorate.js';
 import { Proposer } from '../../src/consensus/proposer.js';
 import { AcceptPhase, PreparePhase } from '../../src/consensus/round.js';
 import { accept, learn, prepare, type Step } from '../../src/consensus/rules.js';
@@ -29,6 +29,8 @@ export interface KeyProtocolResult {
 }
 
 const ID: RecordId = { partition: 0, namespace: 'default', key: 'key' };
+/** Nobody gets hints here. */
+const NO_SPREAD: Spread = { id: { partition: 0, namespace: 'n', key: 'k' }, lacking: new Set(), open: 0 };
 const START_MS = 1_700_000_000_000;
 const TIMEOUT_MS = 100;
 const STEPS_MAX = 2_000;
@@ -166,9 +168,9 @@ class Model {
         await this.ask(life, phase, deadline, (acceptor) =>
           acceptor.take((round) => accept(round, ballot, record, next)),
         );
-        return { won: phase.state === 'won', seen: phase.seen };
+        return { won: phase.state === 'won', seen: phase.seen, spread: NO_SPREAD };
       },
-      announce: async (_id: RecordId, record: KvRecord) => this.tell(life, record),
+      announce: async (record: KvRecord) => this.tell(life, record),
       showHere: async (_id: RecordId, { record }: Accepted) => this.tell(life, record),
     };
   }

@@ -74,6 +74,8 @@ interface Asked<L extends ReadLevel | WriteLevel> {
 }
 
 const NAMESPACE = 'default';
+/** Bytes of hot records of a node, life after life: for all, for a few keys, for none. */
+const CACHES = [1_000_000, 3_000, 0];
 const MIB = 1024 * 1024;
 const LIMITS: CoreLimits = {
   maxClockOffsetMs: 500,
@@ -253,6 +255,8 @@ export class TestCluster {
 
 /** One node: its parts are new with every start, its disk stays. */
 export class TestNode {
+  /** How often its store was opened. */
+  private opened = 0;
   readonly log = new CapturedLog();
   readonly telemetry: CapturedTelemetry = captureTelemetry();
   processor!: Processor;
@@ -323,7 +327,7 @@ export class TestNode {
     const options = {
       durability: this.options.durability ?? 'wal',
       pendingBytesMax: 64 * MIB,
-      cacheBytesMax: 0,
+      cacheBytesMax: CACHES[this.opened++ % CACHES.length]!,
       logger: this.log,
     };
     const repo = new EngineLocalKvRepo(simHome(this.disk, life), options);

@@ -19,6 +19,7 @@ import {
   textOf,
   type World,
 } from './scenario.js';
+import { readRecord } from './read-record.js';
 import { type SimRandom } from './sim-random.js';
 
 const PLAN: ScenarioPlan = {
@@ -66,7 +67,7 @@ function read(
 ): Promise<HistoryOutcome> {
   const { processor, incarnation } = cluster.node(nodeId);
   return history.record({ client, incarnation, key, action: { kind: 'read', level } }, async () => {
-    const record = await processor.get(NAMESPACE, key, { level, timeoutMs });
+    const record = await readRecord(processor, NAMESPACE, key, { level, timeoutMs });
     if (record && !decided.has(record, record.version)) {
       const message = `${incarnation} showed version ${record.version}, which no majority had accepted`;
       observed.push({ rule: 'uncommitted', key, message, operations: [] });

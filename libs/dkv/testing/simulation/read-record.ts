@@ -1,0 +1,13 @@
+/** Reads as the client does: from memory where that can be said at once. */
+import { type KvRecord } from '../../src/model/record.js';
+import { type Processor, type ReadOptions } from '../../src/processor/processor.js';
+
+export async function readRecord(
+  processor: Processor,
+  namespace: string,
+  key: string,
+  options: ReadOptions,
+): Promise<KvRecord | undefined> {
+  const hot = options.level === 'one' ? processor.peek(namespace, key) : undefined;
+  return hot === undefined ? processor.get(namespace, key, options) : (hot ?? undefined);
+}
