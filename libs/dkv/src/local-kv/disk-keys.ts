@@ -87,7 +87,11 @@ export function recordRange({ partition, bucket, after }: HeaderRange): StoreRan
 }
 
 export function roundKey(id: RecordId): Buffer {
-  return Buffer.concat([prefix(id.partition, ROUND), Buffer.from(`${id.namespace}\0${id.key}`)]);
+  const name = `${id.namespace}\0${id.key}`;
+  const bytes = Buffer.allocUnsafe(3 + Buffer.byteLength(name));
+  writePrefix(bytes, id.partition, ROUND);
+  bytes.write(name, 3);
+  return bytes;
 }
 
 export const UNSETTLED_RANGE: StoreRange = {
@@ -96,7 +100,12 @@ export const UNSETTLED_RANGE: StoreRange = {
 };
 
 export function unsettledKey({ partition, namespace, key }: RecordId): Buffer {
-  return Buffer.concat([UNSETTLED_RANGE.from, uint16(partition), Buffer.from(`${namespace}\0${key}`)]);
+  const name = `${namespace}\0${key}`;
+  const bytes = Buffer.allocUnsafe(5 + Buffer.byteLength(name));
+  writePrefix(bytes, NODE_SPACE, UNSETTLED);
+  bytes.writeUInt16BE(partition, 3);
+  bytes.write(name, 5);
+  return bytes;
 }
 
 export function unsettledIdIn(key: Uint8Array): RecordId {

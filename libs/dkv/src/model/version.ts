@@ -28,7 +28,18 @@ const VERSION_PATTERN =
   /^[0-9a-f]{12}-[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8}(\+[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8})?$/;
 
 export function formatVersion({ physicalMs, counter, nodeId, boot }: VersionParts): Version {
-  return `${hex(physicalMs, 12)}-${hex(counter, 4)}-${nodeId}!${hex(boot, 8)}`;
+  return `${hexOfMs(physicalMs)}-${hex(counter, 4)}-${nodeId}!${hex(boot, 8)}`;
+}
+
+/** Thousands are stamped in a second, many of them in the same millisecond. */
+const lastMs = { physicalMs: -1, hex: '' };
+
+function hexOfMs(physicalMs: number): string {
+  if (physicalMs !== lastMs.physicalMs) {
+    lastMs.physicalMs = physicalMs;
+    lastMs.hex = hex(physicalMs, 12);
+  }
+  return lastMs.hex;
 }
 
 /** The version of a join made at node `nodeId` in its start `boot`: right above `newer`. */
