@@ -1,5 +1,4 @@
 /** Ballots that a majority promised to this node for its next write of a key: they save that write its first half. */
-import { LRUCache } from 'lru-cache';
 import { type Accepted } from '../model/peer-protocol.js';
 import { type Ballot } from './rules.js';
 
@@ -17,22 +16,34 @@ const ENTRY_BYTES = 600;
  * restart the first half is done again, under a boot number that no earlier ballot has.
  */
 export class PromisedBallots {
-  private readonly ballots: LRUCache<string, PromisedBallot>;
+  /** The one kept longest ago first: what is used is taken out, so that is the one not used for longest. */
+  private readonly ballots = new Map<string, PromisedBallot>();
+  private bytes = 0;
 
-  constructor(bytesMax: number) {
-    this.ballots = new LRUCache({
-      maxSize: bytesMax,
-      sizeCalculation: ({ accepted }, key) => ENTRY_BYTES + key.length + accepted.record.value.byteLength,
-    });
-  }
+  constructor(private readonly bytesMax: number) {}
 
   take(key: string): PromisedBallot | undefined {
     const promised = this.ballots.get(key);
-    this.ballots.delete(key);
+    if (promised) {
+      this.ballots.delete(key);
+      this.bytes -= bytesOf(key, promised);
+    }
     return promised;
   }
 
   keep(key: string, promised: PromisedBallot): void {
+    this.take(key);
     this.ballots.set(key, promised);
+    this.bytes += bytesOf(key, promised);
+    for (const oldest of this.ballots.keys()) {
+      if (this.bytes <= this.bytesMax) {
+        return;
+      }
+      this.take(oldest);
+    }
   }
+}
+
+function bytesOf(key: string, { accepted }: PromisedBallot): number {
+  return ENTRY_BYTES + key.length + accepted.record.value.byteLength;
 }

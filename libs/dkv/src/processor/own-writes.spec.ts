@@ -76,13 +76,13 @@ describe('a write pushed out', () => {
     expect(writes.expected(id('k', 2))).toBeUndefined();
   });
 
-  it('is not the one read last: that is kept', () => {
-    writes.note(id('read'), 'v1', 'b');
-    writes.note(id('unread', 2), 'v2', 'c');
-    writes.expected(id('read'));
-    writes.note(id('more', 3), 'v3', 'd');
-    expect(writes.expected(id('read'))).toMatchObject({ version: 'v1' });
-    expect(writes.expected(id('unread', 2))).toEqual({ version: undefined, coordinator: 'c' });
+  it('is not the one written again: that is kept', () => {
+    writes.note(id('again'), 'v1', 'b');
+    writes.note(id('once', 2), 'v2', 'c');
+    writes.note(id('again'), 'v3', 'b');
+    writes.note(id('more', 3), 'v4', 'd');
+    expect(writes.expected(id('again'))).toMatchObject({ version: 'v3' });
+    expect(writes.expected(id('once', 2))).toEqual({ version: undefined, coordinator: 'c' });
   });
 
   it.each([

@@ -1,5 +1,4 @@
 /** Remembers what this node wrote, so that it reads its own writes at every level also where it holds no copy. */
-import { LRUCache } from 'lru-cache';
 import { idOf, type RecordId } from '../model/key.js';
 import { type Version } from '../model/version.js';
 
@@ -26,27 +25,27 @@ const SEVERAL = '';
  * to remember: it stores what it wrote before its caller learns of it.
  */
 export class OwnWrites {
-  private readonly writes: LRUCache<string, Noted>;
+  /** The write noted longest ago first. */
+  private readonly writes = new Map<string, Noted>();
   private readonly forgotten = new Map<number, string>();
   /** Of which there was ever something to remember. */
   private readonly partitions = new Set<number>();
 
-  constructor(entriesMax: number) {
-    this.writes = new LRUCache({
-      max: entriesMax,
-      dispose: (write, _id, reason) => {
-        if (reason === 'evict') {
-          this.forget(write.partition, write.coordinator);
-        }
-      },
-    });
-  }
+  constructor(private readonly entriesMax: number) {}
 
   note(id: RecordId, version: Version, coordinator: string): void {
-    const known = this.writes.get(idOf(id));
-    if (!known || known.version < version) {
-      this.partitions.add(id.partition);
-      this.writes.set(idOf(id), { version, coordinator, partition: id.partition });
+    const name = idOf(id);
+    const known = this.writes.get(name);
+    if (known && known.version >= version) {
+      return;
+    }
+    this.partitions.add(id.partition);
+    this.writes.delete(name);
+    this.writes.set(name, { version, coordinator, partition: id.partition });
+    if (this.writes.size > this.entriesMax) {
+      const [oldest, write] = this.writes.entries().next().value!;
+      this.writes.delete(oldest);
+      this.forget(write.partition, write.coordinator);
     }
   }
 
@@ -71,7 +70,7 @@ export class OwnWrites {
 
   /** The local copy has reached `version`: nothing up to it must be remembered any more. */
   settled(id: RecordId, version: Version): void {
-    const known = this.writes.peek(idOf(id));
+    const known = this.writes.get(idOf(id));
     if (known && known.version <= version) {
       this.writes.delete(idOf(id));
     }
