@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { type Measurement, measure, ratioOf } from './measurement.js';
 import { type BigStoreOptions, UsageError } from './options.js';
 import { OurCluster } from './ours/our-cluster.js';
+import { prefill } from './ours/prefilling.js';
 import { fillTelling, say, tellProgress } from './output.js';
 import { type Belongings } from './processes/belongings.js';
 import { type Subject } from './processes/subject.js';
@@ -98,8 +99,7 @@ async function fillUnlessFull(
   tellProgress(`Filling ${folder} …`);
   const part = belongings.part();
   try {
-    const cluster = await OurCluster.start({ folder, durability: 'wal', name: BIG }, part);
-    await fillTelling(cluster, { keys: keysBig, valueBytes, place: 'held' });
+    await prefill(folder, { keys: keysBig, valueBytes }, part);
   } finally {
     await part.end();
   }

@@ -13,20 +13,29 @@ export function tellProgress(line: string): void {
 }
 
 /** Fills a store, telling how far it is. */
-export async function fillTelling(subject: Subject, filling: Filling): Promise<void> {
+export function fillTelling(subject: Subject, filling: Filling): Promise<void> {
+  const what = `${subject.name}: ${valueSize(filling.valueBytes)} values, keys ${filling.place}`;
+  return writeTelling(what, filling.keys, (onWritten) => subject.fill(filling, onWritten));
+}
+
+/** Tells how far what writes `total` keys is. */
+export async function writeTelling(
+  what: string,
+  total: number,
+  write: (onWritten: (count: number) => void) => Promise<void>,
+): Promise<void> {
   const began = performance.now();
   let written = 0;
   let told = began;
-  const what = `${subject.name}: ${valueSize(filling.valueBytes)} values, keys ${filling.place}`;
-  await subject.fill(filling, (count) => {
+  await write((count) => {
     written += count;
     const now = performance.now();
     if (now - told >= PROGRESS_EVERY_MS) {
       told = now;
       const perSecond = (1000 * written) / (now - began);
-      const left = (filling.keys - written) / perSecond;
+      const left = (total - written) / perSecond;
       tellProgress(
-        `  ${what}: ${whole(written)} of ${whole(filling.keys)} written, ${whole(perSecond)}/s, ${whole(left)} s left`,
+        `  ${what}: ${whole(written)} of ${whole(total)} written, ${whole(perSecond)}/s, ${whole(left)} s left`,
       );
     }
   });

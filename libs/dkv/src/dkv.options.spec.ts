@@ -66,6 +66,7 @@ describe('a wrong value', () => {
     ['valueBytesMax', 1, 64 * MIB],
     ['replicationBytesMax', MIB, 16_384 * MIB],
     ['hintBytesMax', 0, 16_384 * MIB],
+    ['cacheBytesMax', 0, 65_536 * MIB],
     ['repairBytesPerSecond', 1024, 16_384 * MIB],
   ];
   const numbers = whole.map(([option, min, max]): [string, unknown[], string] => [
@@ -211,6 +212,7 @@ describe('what is not given', () => {
       valueBytesMax: MIB,
       replicationBytesMax: 64 * MIB,
       hintBytesMax: 64 * MIB,
+      cacheBytesMax: 128 * MIB,
       repairBytesPerSecond: 16 * MIB,
     });
   });

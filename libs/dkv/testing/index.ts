@@ -9,6 +9,7 @@ export {
   type MergerLawViolation,
   type MergerSamples,
 } from './merger-laws.js';
+export { prefillStore, type PrefillOptions } from './prefilled-store.js';
 export { testRemoteKvTransport } from './remote-kv-conformance.js';
 export { describeFindings, type Finding } from './simulation/checkers/finding.js';
 export { runEventualScenario } from './simulation/eventual-scenario.js';

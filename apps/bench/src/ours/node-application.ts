@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { BytesCodec, Dkv, DkvModule, getDkvToken, StaticDiscovery, type Storage } from 'nestjs-dkv';
 import { keyOf, type Store } from '../load/store.js';
 import { type KeyPlace } from '../workloads.js';
+import { RING } from './ring.js';
 
 /** Of one replica, so that of three nodes each lacks a third of its keys. */
 const ELSEWHERE = 'elsewhere';
@@ -55,7 +56,7 @@ export class NodeApplication {
           discovery: StaticDiscovery.parse(nodes),
           peerBind: '127.0.0.1',
           apiKey,
-          replicas: 2,
+          ...RING,
           mode: 'strong',
           codec: new BytesCodec(),
           logger: LOGGER,

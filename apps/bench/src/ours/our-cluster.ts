@@ -1,14 +1,13 @@
 /** Our side: three nodes as processes, of which the first is the loaded one. */
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { type LoadPlan, type LoadReport } from '../load/load-loop.js';
 import { type Belongings } from '../processes/belongings.js';
 import { freePorts } from '../processes/free-port.js';
 import { type Filling, type Subject, sumOf } from '../processes/subject.js';
 import { Worker } from '../processes/worker.js';
 import { type NodeSettings } from './node-application.js';
+import { folderOf, NODE_IDS } from './ring.js';
 
-const NODES = 3;
 const FILL_IN_FLIGHT = 256;
 
 export interface ClusterSettings {
@@ -35,12 +34,11 @@ export class OurCluster implements Subject {
     { folder, durability, name = 'ours' }: ClusterSettings,
     belongings: Belongings,
   ): Promise<OurCluster> {
-    const ports = await freePorts(NODES);
-    const nodes = ports.map((port, index) => `node${index + 1}=127.0.0.1:${port}`).join();
+    const ports = await freePorts(NODE_IDS.length);
+    const nodes = NODE_IDS.map((nodeId, index) => `${nodeId}=127.0.0.1:${ports[index]}`).join();
     const apiKey = randomUUID();
-    const settings = ports.map((_, index) => {
-      const nodeId = `node${index + 1}`;
-      return { nodeId, nodes, apiKey, dataDir: join(folder, nodeId), durability };
+    const settings = NODE_IDS.map((nodeId) => {
+      return { nodeId, nodes, apiKey, dataDir: folderOf(folder, nodeId), durability };
     });
     const workers = settings.map((of) => startNode(name, of, belongings));
     // All at once: one alone would wait for what it asked of the others.

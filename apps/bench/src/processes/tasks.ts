@@ -3,6 +3,11 @@ import { type FillPlan } from '../load/filling.js';
 import { type LoadPlan, type LoadReport } from '../load/load-loop.js';
 import { type KeyPlace } from '../workloads.js';
 
+export interface PrefillPlan {
+  readonly keys: number;
+  readonly valueBytes: number;
+}
+
 export interface ProcessUsage {
   /** User and system, since the process began. */
   readonly cpuUs: number;
@@ -12,6 +17,7 @@ export interface ProcessUsage {
 /** Each task with what it takes and what it gives. */
 export interface Tasks {
   fill: [FillPlan & { readonly place: KeyPlace }, void];
+  prefill: [PrefillPlan, void];
   load: [LoadPlan, LoadReport];
   usage: [null, ProcessUsage];
   /** Until this node sees every node up. */

@@ -41,7 +41,7 @@ export class Electorate {
   /** Committed, and not answered by every node yet. */
   private readonly spreading = new Set<Spread>();
   private readonly hinting = new Set<Promise<unknown>>();
-  /** Requests that have not ended. */
+  /** Requests that have not ended, and rounds that are neither lost nor announced. */
   private underWay = 0;
   private ended: (() => void) | undefined;
 
@@ -55,17 +55,17 @@ export class Electorate {
 
   /** Nothing new comes: resolves when every request under way has ended, and every hint is kept. */
   async idle(): Promise<void> {
-    // Late answers are not waited for any longer: who lacks a record gets its hint now.
-    for (const spread of this.spreading) {
-      this.hintWhoLacks(spread);
-    }
-    this.spreading.clear();
-    if (this.underWay > 0) {
-      await new Promise<void>((resolve) => (this.ended = resolve));
-    }
-    while (this.hinting.size > 0) {
+    do {
+      // Late answers are not waited for any longer: who lacks a record gets its hint now.
+      for (const spread of this.spreading) {
+        this.hintWhoLacks(spread);
+      }
+      this.spreading.clear();
       await Promise.all(this.hinting);
-    }
+      if (this.underWay > 0) {
+        await new Promise<void>((resolve) => (this.ended = resolve));
+      }
+    } while (this.underWay > 0 || this.spreading.size > 0 || this.hinting.size > 0);
   }
 
   async prepare(id: RecordId, ballot: Ballot, deadline: Deadline): Promise<Found> {
@@ -89,6 +89,8 @@ export class Electorate {
     const phase = new AcceptPhase(majority, nodes.length);
     const lacking = new Set(this.context.view.listOf(id.partition));
     const spread: Spread = { id, lacking, open: nodes.length };
+    // Until it is lost or announced: between an answer and what follows from it nothing may seem to be idle.
+    this.underWay++;
     await this.ask(
       nodes,
       phase,
@@ -105,11 +107,15 @@ export class Electorate {
         this.hintIfOver(spread);
       },
     );
-    return { won: phase.state === 'won', seen: phase.seen, spread };
+    const won = phase.state === 'won';
+    if (!won) {
+      this.end();
+    }
+    return { won, seen: phase.seen, spread };
   }
 
   /**
-   * The record is committed: this node shows it from now on, the others are told, who missed it gets a hint. Never
+   * The record is committed, which `accept` has found: this node shows it from now on, the others are told, who missed it gets a hint. Never
    * rejects: what fails here changes nothing about that.
    */
   async announce(record: KvRecord, spread: Spread): Promise<void> {
@@ -121,9 +127,11 @@ export class Electorate {
         this.notices.add(nodeId, notice);
       }
     }
+    await this.shown(id, record, this.show(id, record));
+    // Not before: a hint is replayed with what is shown here.
     this.spreading.add(spread);
     this.hintIfOver(spread);
-    await this.shown(id, record, this.show(id, record));
+    this.end();
   }
 
   private show(id: RecordId, record: KvRecord): Promise<void> {
@@ -187,10 +195,7 @@ export class Electorate {
         if (phase.state !== 'open') {
           done();
         }
-        this.underWay--;
-        if (this.underWay === 0) {
-          this.ended?.();
-        }
+        this.end();
       };
       this.underWay += nodes.length;
       for (const nodeId of nodes) {
@@ -206,6 +211,13 @@ export class Electorate {
         done();
       }
     });
+  }
+
+  private end(): void {
+    this.underWay--;
+    if (this.underWay === 0) {
+      this.ended?.();
+    }
   }
 
   private async at<K extends 'prepare' | 'accept'>(

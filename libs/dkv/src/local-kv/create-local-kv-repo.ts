@@ -23,7 +23,7 @@ export interface CreateLocalKvRepoOptions {
   readonly durability: 'wal' | 'fsync';
   /** Bytes that may wait to be written before writes get `DKV_OVERLOADED`. Default 64 MiB. */
   readonly pendingBytesMax?: number;
-  /** Bytes of hot records kept in memory; 0 for none. Default 64 MiB, none for `memory`. */
+  /** Bytes of hot records kept in memory; 0 for none. Default 128 MiB. */
   readonly cacheBytesMax?: number;
   readonly logger: Logger;
   /** Dates a new folder, for people. */
@@ -46,7 +46,7 @@ const MEMORY: StoreHome = {
  */
 export async function createLocalKvRepo(options: CreateLocalKvRepoOptions): Promise<LocalKvRepo> {
   const { storage, durability, logger, pendingBytesMax = 64 * MEBIBYTE } = options;
-  const { cacheBytesMax = storage === 'memory' ? 0 : 64 * MEBIBYTE } = options;
+  const { cacheBytesMax = 128 * MEBIBYTE } = options;
   const home = storage === 'memory' ? MEMORY : await dataFolder(storage, options);
   return new EngineLocalKvRepo(home, { durability, pendingBytesMax, cacheBytesMax, logger });
 }

@@ -7,7 +7,7 @@ const GROUP_BYTES_MAX = 4 * 1024 * 1024;
 export interface GroupWrite {
   /** What it will take in the batch, about. */
   readonly bytes: number;
-  /** Is taken also when too many bytes wait: what it writes is in memory already. */
+  /** Is taken also when too many bytes wait: what it writes is in memory already. Ask `assertRoomForUrgent` first. */
   readonly urgent?: boolean;
 }
 
@@ -70,6 +70,14 @@ export class GroupCommit<W extends GroupWrite> {
   assertAccepting(): void {
     this.assertWritable();
     if (this.bytes >= this.limits.pendingBytesMax) {
+      throw this.overloaded();
+    }
+  }
+
+  /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED`: urgent writes may take as much again as all others. */
+  assertRoomForUrgent(): void {
+    this.assertWritable();
+    if (this.bytes >= 2 * this.limits.pendingBytesMax) {
       throw this.overloaded();
     }
   }

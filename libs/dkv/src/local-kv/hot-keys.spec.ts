@@ -116,6 +116,34 @@ describe('the room of hot keys', () => {
     expect(keys.bytes).toBeLessThanOrEqual(10_000);
   });
 
+  it('is given to new keys when others are asked for than before', () => {
+    const keys = new HotKeys(50_000);
+    for (let at = 0; at < 200; at++) {
+      put(keys, `old ${at}`);
+    }
+    let found = 0;
+    for (let round = 0; round < 4; round++) {
+      for (let at = 0; at < 20; at++) {
+        const held = keys.peek('n', `new ${at}`);
+        found += held ? 1 : 0;
+        if (held) {
+          held.used = true;
+        } else {
+          put(keys, `new ${at}`);
+        }
+      }
+    }
+    expect(found).toBeGreaterThan(50);
+  });
+
+  it('is not taken by the names of namespaces that nothing is known of any more', () => {
+    const keys = new HotKeys(0);
+    for (let at = 0; at < 1_000; at++) {
+      keys.weigh(keys.take({ partition: 1, namespace: `n${at}`, key: 'k' }));
+    }
+    expect((keys as unknown as { names: Map<string, unknown> }).names.size).toBe(0);
+  });
+
   it('is not given to what is larger than it', () => {
     const keys = new HotKeys(10_000);
     put(keys, 'large', 20_000);

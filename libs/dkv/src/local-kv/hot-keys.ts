@@ -35,8 +35,10 @@ export class HotKey implements RecordId {
   used = false;
   /** In the ring; -1 as long as it is pinned, or has nothing loaded. */
   position = -1;
-  /** Whether it can be found by its name. */
+  /** Whether it can be found by its name. One that is held and cannot is of a store that was closed. */
   named = true;
+  /** Whether its partition is known to be the one that the key belongs to, and not only the word of a peer. */
+  isRouted = false;
   /** Of the same namespace and name in another partition. */
   other: HotKey | undefined;
 
@@ -197,10 +199,11 @@ export class HotKeys {
       const key = this.ring[this.hand]!;
       if (key.used) {
         key.used = false;
-        this.hand++;
       } else {
         this.drop(key);
       }
+      // Also past the gap, which the newest key has filled: it would be the next to go, and the cache never renewed.
+      this.hand++;
     }
   }
 
@@ -241,6 +244,9 @@ export class HotKeys {
       keys.set(key.key, key.other);
     } else {
       keys.delete(key.key);
+      if (keys.size === 0) {
+        this.names.delete(key.namespace);
+      }
     }
     key.other = undefined;
   }

@@ -103,6 +103,11 @@ export class OpenStore {
     this.writes.assertAccepting();
   }
 
+  /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED` when also an urgent write should not be made now. */
+  assertRoomForUrgent(): void {
+    this.writes.assertRoomForUrgent();
+  }
+
   /** @throws DkvError `DKV_STORAGE_FAILED`, `DKV_READ_ONLY`, `DKV_OVERLOADED` */
   write(write: StoreWrite): Promise<void> {
     return new Promise((resolve, reject) =>

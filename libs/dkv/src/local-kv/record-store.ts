@@ -140,7 +140,7 @@ export class RecordStore {
     let store: OpenStore;
     let write: StoreWrite;
     try {
-      ({ store } = this.access);
+      store = this.access.storeOf(key);
       const next = change(current);
       if (!next || !isSuccessor(next, current, key)) {
         done(undefined, current);

@@ -93,18 +93,21 @@ export class RoundStore {
   settle(id: RecordId, version: Version): Promise<Version> {
     return new Promise((resolve, reject) => {
       this.hold(id, (key) => {
+        let store: OpenStore | undefined;
         const change: DecideRound = ({ committed, accepted }) => {
           const isNew = accepted?.record.version === version && (committed?.version ?? NO_VERSION) < version;
           if (!isNew || this.isForgotten(id, accepted.record)) {
             return undefined;
           }
+          ({ store } = this.access);
+          store.assertRoomForUrgent();
           key.ahead = accepted.record;
           resolve(version);
           return { committed: accepted.record };
         };
         this.change(key, change, true, (error) => {
           // After the disk failed it stays in sight: readers must not go back, and nothing is stored upon it any more.
-          if (!error || !this.access.current?.failure) {
+          if (!error || !store?.failure) {
             key.ahead = undefined;
           }
           const seen = key.shown?.version ?? NO_VERSION;
@@ -136,7 +139,7 @@ export class RoundStore {
       const ended = key.unsettled && !this.isOpen(id, left);
       const spent = remnant !== NO_VERSION && remnant <= floor;
       const mark = collectableKey(id, version);
-      await this.access.store.write({
+      await this.access.storeOf(key).write({
         bytes: WRITE_OVERHEAD_BYTES + mark.byteLength + (erasure?.bytes ?? 0),
         addTo: (draft) => {
           // Also where nothing is erased: what was marked has changed since.
@@ -194,7 +197,7 @@ export class RoundStore {
     let store: OpenStore;
     let write: StoreWrite;
     try {
-      ({ store } = this.access);
+      store = this.access.storeOf(key);
       const round = this.roundOf(key);
       // A floor that rose may have ended a round that is marked as open: whoever looks after it finds that out here.
       const decided = change(round) ?? (key.unsettled && !this.isOpen(key, round) ? {} : undefined);

@@ -3,6 +3,7 @@ import { DkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
 import { type RecordHeader } from '../model/record.js';
 import { KeyLocks } from '../model/key-locks.js';
+import { type HotKey } from './hot-keys.js';
 import { type OpenStore } from './open-store.js';
 
 /** What a put adds in a batch beside its content: key, digest, counters. */
@@ -23,6 +24,17 @@ export class StoreAccess {
       throw new DkvError('DKV_NOT_READY', `The store in ${this.where} is not open.`);
     }
     return this.current;
+  }
+
+  /**
+   * The store that a key is to be changed in, which was held until now.
+   * @throws DkvError `DKV_NOT_READY` when the store in which it was held is not open any more
+   */
+  storeOf({ named }: HotKey): OpenStore {
+    if (!named) {
+      throw new DkvError('DKV_NOT_READY', `The store in ${this.where} was closed meanwhile.`);
+    }
+    return this.store;
   }
 
   /** What `decode` gives, if it is of `id`: a sound record in another's place is damage too. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { isDkvError } from '../dkv.errors.js';
 import {
+  checksumIn,
   decodeHeader,
   decodeRecord,
   encodeRecord,
@@ -14,6 +15,8 @@ import { REQUESTS_MAX } from './request-window.js';
 import { formatVersion } from './version.js';
 
 const WHERE = '/data/dkv';
+/** Before the namespace. */
+const FIXED_BYTES = 31;
 const VERSION = formatVersion({ physicalMs: 1_750_000_000_000, counter: 3, nodeId: 'kv-0', boot: 7 });
 const LONGEST_VERSION = formatVersion({
   physicalMs: 2 ** 48 - 1,
@@ -142,6 +145,15 @@ describe('damaged bytes', () => {
         bytes[bit >> 3]! ^= 1 << (bit & 7);
         expect(outcomeOf(bytes), `bit ${bit}`).toBe('refused');
       }
+    }
+  });
+
+  it('whose names are not UTF-8 are refused, also with the right checksum', () => {
+    for (const at of [FIXED_BYTES, FIXED_BYTES + 'user'.length + 1]) {
+      const bytes = bytesOf(samples().plain);
+      bytes[at] = 0xff;
+      bytes.writeUInt32BE(checksumIn(bytes), 1);
+      expect(outcomeOf(bytes)).toBe('refused');
     }
   });
 

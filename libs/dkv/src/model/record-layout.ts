@@ -1,4 +1,5 @@
 /** The bytes of a record: one layout, on disk and on the wire, that tells a damaged record from a sound one. */
+import { isUtf8 } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { crc32 } from './checksum.js';
 import { KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from './key.js';
@@ -37,6 +38,8 @@ export const RECORD_FORMAT = 3;
 
 const CHECKED_FROM = 5;
 const FIXED_BYTES = 31;
+/** What a decoder puts in the place of what is not UTF-8; it may also stand in a text itself. */
+const REPLACEMENT = '\ufffd';
 const TOMBSTONE = 1;
 const FORGOTTEN = 2;
 
@@ -201,6 +204,7 @@ export function decodeRecord(bytes: Uint8Array, where: string): KvRecord {
     flags > (TOMBSTONE | FORGOTTEN) || checksumIn(view) !== fields.checksum
       ? 'it does not match its checksum'
       : (faultIn(fields, keyAt - FIXED_BYTES, versionAt - keyAt) ??
+        textFault(view, fields, keyAt, versionAt) ??
         storedWindowFault(view, windowAt, count, forgets));
   if (fault) {
     throw corrupt(
@@ -232,6 +236,19 @@ function assertFormat(view: Buffer, where: string): void {
   if (format !== RECORD_FORMAT) {
     throw corrupt(`A record in ${where} has the unknown format ${format}`);
   }
+}
+
+/** Other bytes that read as the same text would be the same key twice, and never encode to what they were. */
+function textFault(
+  view: Buffer,
+  { namespace, key }: KvRecord,
+  keyAt: number,
+  versionAt: number,
+): string | undefined {
+  const isSound =
+    (!namespace.includes(REPLACEMENT) || isUtf8(view.subarray(FIXED_BYTES, keyAt))) &&
+    (!key.includes(REPLACEMENT) || isUtf8(view.subarray(keyAt, versionAt)));
+  return isSound ? undefined : 'its namespace or its key is not UTF-8';
 }
 
 /** What of a record, but for its window of requests, breaks the layout's limits. */

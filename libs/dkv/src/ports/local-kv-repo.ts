@@ -47,6 +47,8 @@ export interface HotRecord {
   readonly partition: number;
   /** Undefined where the key has none. */
   readonly shown: KvRecord | undefined;
+  /** For who asks: whether it has found that the partition is the key's own. False when the key comes into memory. */
+  isRouted: boolean;
 }
 
 /** A durable mark: `nodeId` still lacks this node's record of `id`. */

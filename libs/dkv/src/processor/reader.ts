@@ -53,10 +53,17 @@ export class Reader {
 
   /** What `read` at level `one` would give of a copy that is in memory, null for nothing; else undefined. */
   peek(namespace: string, key: string): KvRecord | null | undefined {
-    const { local, view, clock } = this.context;
+    const { local, view, clock, namespaces } = this.context;
     const hot = this.caughtUp ? local.peek?.(namespace, key) : undefined;
     if (!hot || !view.holds(hot.partition) || this.ownWrites.isAwaited(hot.partition)) {
       return undefined;
+    }
+    if (!hot.isRouted) {
+      // A peer that has it wrong may have asked for the key in another partition, where there is nothing.
+      if (view.partitionOf(key, namespaces.get(namespace).copies) !== hot.partition) {
+        return undefined;
+      }
+      hot.isRouted = true;
     }
     const { shown = null } = hot;
     return shown === null || shown.tombstone || (shown.expiresAtMs !== 0 && !isVisible(shown, clock.now()))

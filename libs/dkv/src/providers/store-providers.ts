@@ -155,7 +155,7 @@ export const storeProviders: Provider[] = [
 ];
 
 async function openStore(options: DkvOptions, view: ClusterView, logger: Logger): Promise<LocalKvRepo> {
-  const { nodeId, storage, dataDir, durability, localKvRepo } = options;
+  const { nodeId, storage, dataDir, durability, cacheBytesMax, localKvRepo } = options;
   const { ring } = view;
   if (storage === 'memory' && view.peers.length > 0 && options.mode === 'strong') {
     logger.warn(
@@ -163,7 +163,8 @@ async function openStore(options: DkvOptions, view: ClusterView, logger: Logger)
         'keys any more. Use a disk, or a namespace of mode eventual.',
     );
   }
-  const local = localKvRepo ?? (await createLocalKvRepo({ storage, dataDir, durability, logger }));
+  const local =
+    localKvRepo ?? (await createLocalKvRepo({ storage, dataDir, durability, cacheBytesMax, logger }));
   await local.open({
     nodeId,
     partitions: ring.partitions,

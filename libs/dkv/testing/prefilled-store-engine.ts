@@ -1,0 +1,53 @@
+/** The store of a folder that is being filled: answers that a key is not there without asking the disk. */
+import { openClassicLevelStoreEngine } from '../src/local-kv/classic-level-store-engine.js';
+import { DataFolder, prepareFolder } from '../src/local-kv/data-folder.js';
+import { TOTALS_KEY } from '../src/local-kv/disk-keys.js';
+import { chooseEngine } from '../src/local-kv/engine-choice.js';
+import { EngineLocalKvRepo } from '../src/local-kv/engine-local-kv-repo.js';
+import { probeRocksdb } from '../src/local-kv/rocksdb-probe.js';
+import { openRocksdbStoreEngine } from '../src/local-kv/rocksdb-store-engine.js';
+import { type StoreEngine } from '../src/local-kv/store-engine.js';
+import { type DiskEngine } from '../src/local-kv/store-identity.js';
+import { type LocalKvRepo } from '../src/ports/local-kv-repo.js';
+import { type Logger } from '../src/ports/logger.js';
+
+const PENDING_BYTES_MAX = 64 * 1024 * 1024;
+const OPENERS = { rocksdb: openRocksdbStoreEngine, 'classic-level': openClassicLevelStoreEngine };
+/** What begins so is the node's own; all else belongs to a partition. */
+const NODE_SPACE = 0xff;
+
+/**
+ * What `createLocalKvRepo` makes of the same folder, except that each key may be changed once only where the folder is
+ * new: before the first change of a key the repository asks twice what is there, which is half of what it costs.
+ */
+export async function createRepoToFill(
+  path: string,
+  asked: 'auto' | DiskEngine,
+  logger: Logger,
+): Promise<LocalKvRepo> {
+  const written = await prepareFolder(path);
+  const engine = await chooseEngine({ asked, written, path, probeRocksdb, logger });
+  const openEngine = async (folder: string) => {
+    const opened = await OPENERS[engine](folder);
+    const isNew = (await opened.get(TOTALS_KEY)) === undefined;
+    return isNew ? withoutKeys(opened) : opened;
+  };
+  return new EngineLocalKvRepo(new DataFolder({ path, engine, openEngine }), {
+    durability: 'wal',
+    pendingBytesMax: PENDING_BYTES_MAX,
+    cacheBytesMax: 0,
+    logger,
+  });
+}
+
+function withoutKeys(engine: StoreEngine): StoreEngine {
+  const nothing = Promise.resolve(undefined);
+  return {
+    name: engine.name,
+    get: (key) => (key[0] === NODE_SPACE && key[1] === NODE_SPACE ? engine.get(key) : nothing),
+    batch: (operations, options) => engine.batch(operations, options),
+    iterate: (range) => engine.iterate(range),
+    sizeBytes: () => engine.sizeBytes(),
+    close: () => engine.close(),
+  };
+}
