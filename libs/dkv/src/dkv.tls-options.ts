@@ -28,10 +28,11 @@ export function isTls(value: unknown): value is DkvTls {
 /** Where the certificates of a node come from. What it throws may be logged: it shows nothing of a key. */
 export function certificateSource(tls: DkvTls): CertificateSource {
   const names = namesOf(tls);
+  // OpenSSL goes by the machine's own clock, whatever clock the store was given.
+  const clock = new SystemClock();
   return {
     read: () => read(tls),
-    // OpenSSL goes by the machine's own clock, whatever clock the store was given.
-    faultsOf: (certificates) => certificateFaults(certificates, names, new SystemClock().now()),
+    faultsOf: (certificates) => certificateFaults(certificates, names, clock.now()),
     everyMs: isFiles(tls) ? READ_EVERY_MS : 0,
   };
 }

@@ -115,8 +115,8 @@ export class Electorate {
   }
 
   /**
-   * The record is committed, which `accept` has found: this node shows it from now on, the others are told, who missed it gets a hint. Never
-   * rejects: what fails here changes nothing about that.
+   * The record is committed, as `accept` has found: this node shows it from now on, the others are told, who missed it
+   * gets a hint. Never rejects: what fails here changes nothing about that.
    */
   async announce(record: KvRecord, spread: Spread): Promise<void> {
     const { id } = spread;

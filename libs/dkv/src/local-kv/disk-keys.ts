@@ -1,6 +1,6 @@
 /** The keys of the store: how partitions, buckets, hints and the node's own values lie in one ordered map of bytes. */
 import { crc32 } from '../model/checksum.js';
-import { type RecordId } from '../model/key.js';
+import { idOf, type RecordId } from '../model/key.js';
 import { type Version } from '../model/version.js';
 import { type ExpiringKey, type HeaderRange, type Hint, TREE_BUCKETS } from '../ports/local-kv-repo.js';
 import { type StoreRange } from './store-engine.js';
@@ -52,11 +52,9 @@ export function bucketOf({ namespace, key }: { namespace: string; key: string })
 }
 
 export function recordKey(id: RecordId): Buffer {
-  const name = `${id.namespace}\0${id.key}`;
-  const bytes = Buffer.allocUnsafe(RECORD_PREFIX_BYTES + Buffer.byteLength(name));
+  const bytes = withName(RECORD_PREFIX_BYTES, id);
   writePrefix(bytes, id.partition, RECORD);
   bytes[3] = bucketOf(id);
-  bytes.write(name, RECORD_PREFIX_BYTES);
   return bytes;
 }
 
@@ -87,10 +85,8 @@ export function recordRange({ partition, bucket, after }: HeaderRange): StoreRan
 }
 
 export function roundKey(id: RecordId): Buffer {
-  const name = `${id.namespace}\0${id.key}`;
-  const bytes = Buffer.allocUnsafe(3 + Buffer.byteLength(name));
+  const bytes = withName(3, id);
   writePrefix(bytes, id.partition, ROUND);
-  bytes.write(name, 3);
   return bytes;
 }
 
@@ -99,12 +95,10 @@ export const UNSETTLED_RANGE: StoreRange = {
   to: prefix(NODE_SPACE, UNSETTLED + 1),
 };
 
-export function unsettledKey({ partition, namespace, key }: RecordId): Buffer {
-  const name = `${namespace}\0${key}`;
-  const bytes = Buffer.allocUnsafe(5 + Buffer.byteLength(name));
+export function unsettledKey(id: RecordId): Buffer {
+  const bytes = withName(5, id);
   writePrefix(bytes, NODE_SPACE, UNSETTLED);
-  bytes.writeUInt16BE(partition, 3);
-  bytes.write(name, 5);
+  bytes.writeUInt16BE(id.partition, 3);
   return bytes;
 }
 
@@ -236,6 +230,14 @@ function prefix(space: number, kind: number, bucket?: number): Buffer {
 function writePrefix(bytes: Buffer, space: number, kind: number): void {
   bytes.writeUInt16BE(space, 0);
   bytes[2] = kind;
+}
+
+/** The name of a key, with room for so many bytes before it, which are to be written. */
+function withName(headBytes: number, id: RecordId): Buffer {
+  const name = idOf(id);
+  const bytes = Buffer.allocUnsafe(headBytes + Buffer.byteLength(name));
+  bytes.write(name, headBytes);
+  return bytes;
 }
 
 function nameIn(bytes: Buffer, at: number): { namespace: string; key: string } {

@@ -154,10 +154,10 @@ export class RecordStore {
     store.submit(write, (error) => done(error, key.record));
   }
 
+  /** The key is held: what it takes then is weighed when it is released. */
   private written(key: HotKey, record: KvRecord | undefined): void {
     key.record = record;
     key.recordLoaded = true;
-    this.keys.weigh(key);
   }
 
   private async loadNow(key: HotKey): Promise<KvRecord | undefined> {

@@ -311,7 +311,6 @@ export class RoundStore {
         if (mark) {
           this.setOpen(key, isOpen);
         }
-        this.keys.weigh(key);
       },
     };
   }
@@ -359,7 +358,6 @@ export class RoundStore {
     } else {
       this.open.delete(key);
     }
-    this.keys.weigh(key);
   }
 }
 
