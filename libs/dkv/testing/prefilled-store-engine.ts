@@ -1,7 +1,7 @@
 /** The store of a folder that is being filled: answers that a key is not there without asking the disk. */
 import { openClassicLevelStoreEngine } from '../src/local-kv/classic-level-store-engine.js';
 import { DataFolder, prepareFolder } from '../src/local-kv/data-folder.js';
-import { TOTALS_KEY } from '../src/local-kv/disk-keys.js';
+import { JOURNAL_RANGE } from '../src/local-kv/disk-keys.js';
 import { chooseEngine } from '../src/local-kv/engine-choice.js';
 import { EngineLocalKvRepo } from '../src/local-kv/engine-local-kv-repo.js';
 import { probeRocksdb } from '../src/local-kv/rocksdb-probe.js';
@@ -29,8 +29,7 @@ export async function createRepoToFill(
   const engine = await chooseEngine({ asked, written, path, probeRocksdb, logger });
   const openEngine = async (folder: string) => {
     const opened = await OPENERS[engine](folder);
-    const isNew = (await opened.get(TOTALS_KEY)) === undefined;
-    return isNew ? withoutKeys(opened) : opened;
+    return (await isNew(opened)) ? withoutKeys(opened) : opened;
   };
   return new EngineLocalKvRepo(new DataFolder({ path, engine, openEngine }), {
     durability: 'wal',
@@ -38,6 +37,13 @@ export async function createRepoToFill(
     cacheBytesMax: 0,
     logger,
   });
+}
+
+async function isNew(engine: StoreEngine): Promise<boolean> {
+  const entries = engine.iterate(JOURNAL_RANGE)[Symbol.asyncIterator]();
+  const first = await entries.next();
+  await entries.return?.();
+  return first.done === true;
 }
 
 function withoutKeys(engine: StoreEngine): StoreEngine {

@@ -5,7 +5,7 @@ import { type RecordId } from '../src/model/key.js';
 import { type KvRecord, type RecordHeader, stampRecord, stampTombstone } from '../src/model/record.js';
 import { formatVersion, type Version } from '../src/model/version.js';
 import { type KeyRound, type LocalKvRepo, type RoundChange } from '../src/ports/local-kv-repo.js';
-import { bucketOf, UNSETTLED_RANGE } from '../src/local-kv/disk-keys.js';
+import { bucketOf, OPEN_ROUNDS_RANGE } from '../src/local-kv/disk-keys.js';
 import { EngineLocalKvRepo, type EngineLocalKvRepoOptions } from '../src/local-kv/engine-local-kv-repo.js';
 import { HashTree, TreeChanges } from '../src/local-kv/hash-tree.js';
 import { MemoryStoreEngine } from '../src/local-kv/memory-store-engine.js';
@@ -132,7 +132,7 @@ export class Bench {
 
   async marks(): Promise<number> {
     let count = 0;
-    for await (const entry of this.engine.iterate(UNSETTLED_RANGE)) {
+    for await (const entry of this.engine.iterate(OPEN_ROUNDS_RANGE)) {
       count += entry.key.byteLength > 0 ? 1 : 0;
     }
     return count;

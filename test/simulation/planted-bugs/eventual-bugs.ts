@@ -1,7 +1,7 @@
 /** Protections of eventual namespaces, each taken away on purpose. */
 import { type VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { DkvError, isDkvError } from '../../../libs/dkv/src/dkv.errors.js';
-import { HashTree } from '../../../libs/dkv/src/local-kv/hash-tree.js';
+import { Bookkeeping } from '../../../libs/dkv/src/local-kv/bookkeeping.js';
 import { type RecordId } from '../../../libs/dkv/src/model/key.js';
 import { type KvRecord, stampRecord } from '../../../libs/dkv/src/model/record.js';
 import { type Deadline } from '../../../libs/dkv/src/processor/deadline.js';
@@ -90,7 +90,11 @@ export const EVENTUAL_BUGS: readonly PlantedBug[] = [
   {
     protection: 'hash trees are stored in the same batch as the record',
     rules: ['tree'],
-    plant: () => replace<[], readonly unknown[]>(HashTree, 'putsFor', () => []),
+    plant: () =>
+      replace<[], readonly unknown[]>(Bookkeeping, 'operationsFor', (_, original, ...args) => {
+        original(...args);
+        return [];
+      }),
   },
   {
     protection: 'a version is stamped once and copied verbatim',

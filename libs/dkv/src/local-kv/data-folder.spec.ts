@@ -81,7 +81,7 @@ describe('a data folder', () => {
     await open({ clock });
     expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'store-identity']);
     expect(await identityFile()).toEqual({
-      format: 1,
+      format: 2,
       engine: 'classic-level',
       state: 'made',
       ...IDENTITY,
@@ -119,17 +119,20 @@ describe('a data folder', () => {
     expect(await readdir(dataDir)).not.toContain('rocksdb');
   });
 
-  it('refuses a newer format', async () => {
+  it.each<[number, RegExp]>([
+    [3, /format 3.*reads 2.*or a newer one, or give this node an empty folder/],
+    [1, /format 1.*reads 2.*the release that wrote it, or give this node an empty folder/],
+  ])('refuses another format: %i', async (format, message) => {
     await written();
-    await changeIdentity({ format: 2 });
-    expect(await refusal(open(), 'DKV_STORE_MISMATCH')).toMatch(/format 2.*reads up to 1.*newer/);
+    await changeIdentity({ format });
+    expect(await refusal(open(), 'DKV_STORE_MISMATCH')).toMatch(message);
   });
 
   it.each([
     ['no JSON', '{"format":1,'],
     ['no object', 'null'],
-    ['an unknown engine', JSON.stringify({ format: 1, engine: 'bdb', state: 'made', ...IDENTITY })],
-    ['fields missing', JSON.stringify({ format: 1, engine: 'rocksdb', state: 'made', nodeId: 'n1' })],
+    ['an unknown engine', JSON.stringify({ format: 2, engine: 'bdb', state: 'made', ...IDENTITY })],
+    ['fields missing', JSON.stringify({ format: 2, engine: 'rocksdb', state: 'made', nodeId: 'n1' })],
   ])('refuses an identity with %s', async (_, text) => {
     await written();
     await writeFile(join(dataDir, 'store-identity'), text);
@@ -208,7 +211,7 @@ describe('a data folder in use', () => {
   it('keeps the identity of who was faster', async () => {
     await written();
     const identity = await identityFile();
-    const own = { format: 1, engine: 'rocksdb', state: 'making', ...IDENTITY, nodeId: 'n2' } as const;
+    const own = { format: 2, engine: 'rocksdb', state: 'making', ...IDENTITY, nodeId: 'n2' } as const;
     expect(await createIdentity(dataDir, own)).toBe(false);
     expect(await identityFile()).toEqual(identity);
     expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'store-identity']);

@@ -15,13 +15,17 @@ import {
   hintRange,
   idInRecordKey,
   isRecordKey,
+  JOURNAL_RANGE,
+  journalKey,
   metaKey,
+  OPEN_ROUNDS_RANGE,
+  openRoundsKey,
+  openRoundsNumberIn,
   partitionInFloorKey,
+  partitionInTreeKey,
   PARTITIONS_MAX,
-  placeInTreeKey,
   recordKey,
   recordRange,
-  TOTALS_KEY,
   TREE_RANGE,
   treeKey,
 } from './disk-keys.js';
@@ -39,12 +43,13 @@ describe('keys of the store', () => {
     expect(recordKey(id(0x0102, 'key', 'ns')).toString('hex')).toBe(
       '010201' + '2d' + '6e73' + '00' + '6b6579',
     );
-    expect(treeKey(0x0102, 63).toString('hex')).toBe('ffff0301023f');
+    expect(treeKey(0x0102).toString('hex')).toBe('ffff030102');
+    expect(journalKey(0x0102).toString('hex')).toBe('ffff040102');
+    expect(openRoundsKey(0x0102_0304_0506).toString('hex')).toBe('ffff05010203040506');
     expect(metaKey('boot').toString('hex')).toBe('ffff01626f6f74');
     expect(hintKey({ nodeId: 'b', ...id(5, 'k', 'n') }).toString('hex')).toBe(
       'ffff02' + '62' + '00' + '0005' + '6e006b',
     );
-    expect(Buffer.from(TOTALS_KEY).toString('hex')).toBe('ffff04');
     expect(collectableKey(id(0x0102, 'k', 'n'), 'v').toString('hex')).toBe('010203' + '76' + '00' + '6e006b');
     expect(expiryKey({ ...id(5, 'k', 'n'), expiresAtMs: 0x0102_0304_0506 }).toString('hex')).toBe(
       'ffff06' + '0000010203040506' + '0005' + '6e006b',
@@ -74,7 +79,8 @@ describe('keys of the store', () => {
     expect(isWithin(ofALaterKind, recordRange({}))).toBe(true);
     expect(isRecordKey(ofALaterKind)).toBe(false);
     expect(isWithin(ofALaterKind, recordRange({ partition: 1 }))).toBe(false);
-    expect(placeInTreeKey(treeKey(65_534, 63))).toEqual({ partition: 65_534, bucket: 63 });
+    expect(partitionInTreeKey(treeKey(65_534))).toBe(65_534);
+    expect(openRoundsNumberIn(openRoundsKey(2 ** 48 - 1))).toBe(2 ** 48 - 1);
   });
 
   it('keep a partition together, and a bucket of it', () => {
@@ -107,15 +113,23 @@ describe('keys of the store', () => {
       metaKey('boot'),
       metaKey('\uffff'),
       hintKey(hint('b')),
-      treeKey(0, 0),
-      treeKey(65_534, 63),
-      TOTALS_KEY,
+      treeKey(0),
+      treeKey(65_534),
+      journalKey(0),
+      journalKey(65_535),
+      openRoundsKey(1),
+      openRoundsKey(2 ** 48 - 1),
     ];
     for (const key of own) {
       expect(isWithin(key, recordRange({}))).toBe(false);
       expect(isWithin(key, recordRange({ partition: PARTITIONS_MAX - 1 }))).toBe(false);
     }
-    expect(own.map((key) => isWithin(key, TREE_RANGE))).toEqual([false, false, false, true, true, false]);
+    const within = (range: StoreRange) => own.flatMap((key, at) => (isWithin(key, range) ? at : []));
+    expect([TREE_RANGE, JOURNAL_RANGE, OPEN_ROUNDS_RANGE].map(within)).toEqual([
+      [3, 4],
+      [5, 6],
+      [7, 8],
+    ]);
     expect(own.filter((key) => isWithin(key, hintRange('b')))).toHaveLength(1);
   });
 

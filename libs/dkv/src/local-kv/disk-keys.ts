@@ -13,9 +13,9 @@ import { type StoreRange } from './store-engine.js';
  *   partition u16 | COLLECTABLE | version 0 namespace 0 key      → nothing: the key has what a floor there may erase
  *   0xffff        | META   | name                                → a small value of the node
  *   0xffff        | HINT   | node id 0 partition u16 namespace 0 key → nothing
- *   0xffff        | TREE   | partition u16 | bucket u8           → digest of the bucket
- *   0xffff        | TOTALS                                       → counters
- *   0xffff        | UNSETTLED | partition u16 namespace 0 key    → nothing: the key's round is open
+ *   0xffff        | TREE   | partition u16                       → digests of its buckets, as of some batch
+ *   0xffff        | JOURNAL | place u16                          → what one batch changed in digests and counters
+ *   0xffff        | OPEN   | number u48                          → names of keys whose rounds one batch opened
  *   0xffff        | EXPIRY | ms u64 | partition u16 namespace 0 key → nothing: the key's value expires then
  *   0xffff        | FLOOR  | partition u16                      → floor and fence of the partition
  *
@@ -32,8 +32,8 @@ const NODE_SPACE = 0xffff;
 const META = 1;
 const HINT = 2;
 const TREE = 3;
-const TOTALS = 4;
-const UNSETTLED = 5;
+const JOURNAL = 4;
+const OPEN_ROUNDS = 5;
 const EXPIRY = 6;
 const FLOOR = 7;
 
@@ -46,15 +46,24 @@ const NUL = Uint8Array.of(0);
 const PAST_NUL = Uint8Array.of(1);
 const TWO_TO_32 = 2 ** 32;
 
-/** The bucket of a key; the same on every node, for ever. */
-export function bucketOf({ namespace, key }: { namespace: string; key: string }): number {
-  return crc32(`${namespace}\0${key}`) % TREE_BUCKETS;
+/** CRC-32 of the name of a key, which the checksums and the bucket of all that is stored for it begin with. */
+export function nameChecksum({ namespace, key }: { namespace: string; key: string }): number {
+  return crc32(`${namespace}\0${key}`);
 }
 
-export function recordKey(id: RecordId): Buffer {
+/** The bucket of a key; the same on every node, for ever. */
+export function bucketOf(id: { namespace: string; key: string }): number {
+  return bucketOfName(nameChecksum(id));
+}
+
+export function bucketOfName(checksum: number): number {
+  return checksum % TREE_BUCKETS;
+}
+
+export function recordKey(id: RecordId, bucket = bucketOf(id)): Buffer {
   const bytes = withName(RECORD_PREFIX_BYTES, id);
   writePrefix(bytes, id.partition, RECORD);
-  bytes[3] = bucketOf(id);
+  bytes[3] = bucket;
   return bytes;
 }
 
@@ -90,22 +99,20 @@ export function roundKey(id: RecordId): Buffer {
   return bytes;
 }
 
-export const UNSETTLED_RANGE: StoreRange = {
-  from: prefix(NODE_SPACE, UNSETTLED),
-  to: prefix(NODE_SPACE, UNSETTLED + 1),
+export const OPEN_ROUNDS_RANGE: StoreRange = {
+  from: prefix(NODE_SPACE, OPEN_ROUNDS),
+  to: prefix(NODE_SPACE, OPEN_ROUNDS + 1),
 };
 
-export function unsettledKey(id: RecordId): Buffer {
-  const bytes = withName(5, id);
-  writePrefix(bytes, NODE_SPACE, UNSETTLED);
-  bytes.writeUInt16BE(id.partition, 3);
-  return bytes;
+export function openRoundsKey(number: number): Buffer {
+  const key = Buffer.allocUnsafe(9);
+  writePrefix(key, NODE_SPACE, OPEN_ROUNDS);
+  key.writeUIntBE(number, 3, 6);
+  return key;
 }
 
-export function unsettledIdIn(key: Uint8Array): RecordId {
-  const bytes = bufferOf(key);
-  const at = UNSETTLED_RANGE.from.length;
-  return { partition: bytes.readUInt16BE(at), ...nameIn(bytes, at + 2) };
+export function openRoundsNumberIn(key: Uint8Array): number {
+  return bufferOf(key).readUIntBE(3, 6);
 }
 
 export interface CollectableMark {
@@ -164,16 +171,21 @@ export function partitionInFloorKey(key: Uint8Array): number {
 
 export const TREE_RANGE: StoreRange = { from: prefix(NODE_SPACE, TREE), to: prefix(NODE_SPACE, TREE + 1) };
 
-export function treeKey(partition: number, bucket: number): Buffer {
-  const key = Buffer.allocUnsafe(6);
-  writePrefix(key, NODE_SPACE, TREE);
-  key.writeUInt16BE(partition, 3);
-  key[5] = bucket;
-  return key;
+export function treeKey(partition: number): Buffer {
+  return Buffer.concat([TREE_RANGE.from, uint16(partition)]);
 }
 
-export function placeInTreeKey(key: Uint8Array): { partition: number; bucket: number } {
-  return { partition: bufferOf(key).readUInt16BE(3), bucket: key[5]! };
+export function partitionInTreeKey(key: Uint8Array): number {
+  return bufferOf(key).readUInt16BE(3);
+}
+
+export const JOURNAL_RANGE: StoreRange = {
+  from: prefix(NODE_SPACE, JOURNAL),
+  to: prefix(NODE_SPACE, JOURNAL + 1),
+};
+
+export function journalKey(place: number): Buffer {
+  return Buffer.concat([JOURNAL_RANGE.from, uint16(place)]);
 }
 
 export function metaKey(name: string): Buffer {
@@ -197,8 +209,6 @@ export function hintInKey(nodeId: string, key: Uint8Array): Hint {
   const at = hintPrefix(nodeId).length;
   return { nodeId, partition: bytes.readUInt16BE(at), ...nameIn(bytes, at + 2) };
 }
-
-export const TOTALS_KEY: Buffer = prefix(NODE_SPACE, TOTALS);
 
 function hintPrefix(nodeId: string): Buffer {
   return Buffer.concat([prefix(NODE_SPACE, HINT), Buffer.from(nodeId), NUL]);

@@ -92,7 +92,7 @@ describe('a hot key', () => {
   it('with an open round stays by name alone', () => {
     const keys = new HotKeys(0);
     const key = keys.take(idOf('k'));
-    key.unsettled = true;
+    key.openIn = { number: 1, named: 1, open: new Set([key]) };
     key.record = recordOf('k', 10_000);
     key.recordLoaded = true;
     keys.weigh(key);

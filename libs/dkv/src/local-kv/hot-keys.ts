@@ -2,7 +2,8 @@
 import { type RecordId } from '../model/key.js';
 import { recordBytesMax } from '../model/record-layout.js';
 import { type KvRecord } from '../model/record.js';
-import { bucketOf } from './disk-keys.js';
+import { bucketOfName, nameChecksum } from './disk-keys.js';
+import { type OpenList } from './open-rounds.js';
 import { type StoredRound } from './round-layout.js';
 
 /** What a key takes beside its texts, its record and its round, about: objects, strings, the lists it is in. */
@@ -22,8 +23,8 @@ export class HotKey implements RecordId {
   roundLoaded = false;
   /** Committed and on its way to the disk: readers see it already. */
   ahead: KvRecord | undefined;
-  /** Whether its round is marked as open; it is then remembered, at least by name. */
-  unsettled = false;
+  /** The durable list of open rounds that its own is in; it is then remembered, at least by name. */
+  openIn: OpenList | undefined;
   /** The load under way, for all who ask meanwhile. */
   loading: Promise<KvRecord | undefined> | undefined;
   /** Changes and loads under way, each of which keeps it in memory. */
@@ -42,14 +43,19 @@ export class HotKey implements RecordId {
   /** Of the same namespace and name in another partition. */
   other: HotKey | undefined;
 
-  /** Of the partition's hash tree. */
-  readonly bucket: number;
+  /** CRC-32 of its name. */
+  readonly checksum: number;
 
   constructor({ partition, namespace, key }: RecordId) {
     this.partition = partition;
     this.namespace = namespace;
     this.key = key;
-    this.bucket = bucketOf(this);
+    this.checksum = nameChecksum(this);
+  }
+
+  /** Of the partition's hash tree. */
+  get bucket(): number {
+    return bucketOfName(this.checksum);
   }
 
   get isPinned(): boolean {
@@ -169,7 +175,7 @@ export class HotKeys {
       this.ring.push(key);
       this.usedBytes += key.bytes;
       this.makeRoom();
-    } else if (!key.unsettled) {
+    } else if (!key.openIn) {
       this.unname(key);
     }
   }
@@ -209,7 +215,7 @@ export class HotKeys {
 
   private drop(key: HotKey): void {
     this.leave(key);
-    if (key.unsettled) {
+    if (key.openIn) {
       // Its name must stay.
       key.record = undefined;
       key.recordLoaded = false;

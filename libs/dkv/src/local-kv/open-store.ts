@@ -1,22 +1,24 @@
 /** An open engine with what must stay in step with its records: the hash trees and the counters. */
 import { DkvError } from '../dkv.errors.js';
 import { type Logger } from '../ports/logger.js';
+import { Bookkeeping } from './bookkeeping.js';
+import { type StoreTotals } from './bookkeeping-layout.js';
 import { type Done, GroupCommit, type GroupWrite } from './group-commit.js';
-import { TOTALS_KEY } from './disk-keys.js';
-import { HashTree, TreeChanges } from './hash-tree.js';
+import { TreeChanges } from './hash-tree.js';
 import { type StoreEngine, type StoreEntry, type StoreOperation, type StoreRange } from './store-engine.js';
 
-/** Counted as records come and go and stored with them, so that no start has to scan. */
-export interface StoreTotals {
-  readonly keys: number;
-  readonly tombstones: number;
-  readonly hintBytes: number;
+/** What adds to a batch, and is told when it is durable. */
+export interface BatchPart {
+  addTo(draft: BatchDraft): void;
+  /** The batch is durable: make it visible. Must not throw. */
+  committed?(): void;
 }
 
 /** What a batch will hold. Each write of the group adds its part, in order. */
 export class BatchDraft {
   readonly operations: StoreOperation[] = [];
   readonly tree = new TreeChanges();
+  readonly joined = new Set<BatchPart>();
   keys = 0;
   tombstones = 0;
   hintBytes = 0;
@@ -28,13 +30,14 @@ export class BatchDraft {
   delete(key: Uint8Array): void {
     this.operations.push({ type: 'del', key });
   }
+
+  /** Lets `part` add to the batch once, when all its writes have. */
+  join(part: BatchPart): void {
+    this.joined.add(part);
+  }
 }
 
-export interface StoreWrite extends GroupWrite {
-  addTo(draft: BatchDraft): void;
-  /** The batch is durable: make it visible. Must not throw. */
-  committed?(): void;
-}
+export interface StoreWrite extends GroupWrite, BatchPart {}
 
 export interface OpenStoreOptions {
   /** The folder, for messages. */
@@ -45,8 +48,6 @@ export interface OpenStoreOptions {
   readonly logger: Logger;
 }
 
-const TOTALS_BYTES = 24;
-
 export class OpenStore {
   private readonly writes: GroupCommit<StoreWrite>;
   private closing = false;
@@ -54,8 +55,7 @@ export class OpenStore {
   private constructor(
     private readonly engine: StoreEngine,
     private readonly options: OpenStoreOptions,
-    private readonly tree: HashTree,
-    private currentTotals: StoreTotals,
+    private readonly books: Bookkeeping,
   ) {
     this.writes = new GroupCommit((group) => this.commit(group), {
       ...options,
@@ -69,16 +69,14 @@ export class OpenStore {
    */
   static async load(engine: StoreEngine, options: OpenStoreOptions): Promise<OpenStore> {
     try {
-      const tree = await HashTree.load(engine, options.where);
-      const totals = totalsIn(await engine.get(TOTALS_KEY), options.where);
-      return new OpenStore(engine, options, tree, totals);
+      return new OpenStore(engine, options, await Bookkeeping.load(engine, options.where));
     } catch (error) {
       throw readFailure(options.where, error);
     }
   }
 
   get totals(): StoreTotals {
-    return this.currentTotals;
+    return this.books.totals;
   }
 
   get failure(): DkvError | undefined {
@@ -95,7 +93,7 @@ export class OpenStore {
   }
 
   digests(partition: number): string[] {
-    return this.tree.digests(partition);
+    return this.books.digests(partition);
   }
 
   /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED` when a write would be refused now. */
@@ -168,47 +166,38 @@ export class OpenStore {
     for (const write of group) {
       write.addTo(draft);
     }
-    const { keys, tombstones, hintBytes } = this.currentTotals;
-    const totals: StoreTotals = {
-      keys: keys + draft.keys,
-      tombstones: tombstones + draft.tombstones,
-      hintBytes: hintBytes + draft.hintBytes,
-    };
-    draft.operations.push(...this.tree.putsFor(draft.tree));
-    if (draft.keys !== 0 || draft.tombstones !== 0 || draft.hintBytes !== 0) {
-      draft.put(TOTALS_KEY, totalsBytes(totals));
+    for (const part of draft.joined) {
+      part.addTo(draft);
+    }
+    const totals = sumOf(this.books.totals, draft);
+    const isKept = draft.tree.count > 0 || totals !== this.books.totals;
+    if (isKept) {
+      draft.operations.push(...this.books.operationsFor(draft.tree, totals));
     }
     if (draft.operations.length > 0) {
       await this.engine.batch(draft.operations, { sync: this.options.sync });
     }
-    this.tree.apply(draft.tree);
-    this.currentTotals = totals;
+    if (isKept) {
+      this.books.stored();
+    }
     for (const write of group) {
       write.committed?.();
+    }
+    for (const part of draft.joined) {
+      part.committed?.();
     }
   }
 }
 
-function totalsBytes({ keys, tombstones, hintBytes }: StoreTotals): Buffer {
-  const bytes = Buffer.allocUnsafe(TOTALS_BYTES);
-  bytes.writeDoubleBE(keys, 0);
-  bytes.writeDoubleBE(tombstones, 8);
-  bytes.writeDoubleBE(hintBytes, 16);
-  return bytes;
-}
-
-function totalsIn(bytes: Uint8Array | undefined, where: string): StoreTotals {
-  if (!bytes) {
-    return { keys: 0, tombstones: 0, hintBytes: 0 };
-  }
-  if (bytes.byteLength !== TOTALS_BYTES) {
-    throw new DkvError(
-      'DKV_CORRUPT_RECORD',
-      `The counters in ${where} are damaged. Remove this node's data folder so that it refills from its replicas.`,
-    );
-  }
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { keys: view.readDoubleBE(0), tombstones: view.readDoubleBE(8), hintBytes: view.readDoubleBE(16) };
+/** `totals` itself where nothing changes. */
+function sumOf(totals: StoreTotals, { keys, tombstones, hintBytes }: StoreTotals): StoreTotals {
+  return keys === 0 && tombstones === 0 && hintBytes === 0
+    ? totals
+    : {
+        keys: totals.keys + keys,
+        tombstones: totals.tombstones + tombstones,
+        hintBytes: totals.hintBytes + hintBytes,
+      };
 }
 
 function readFailure(where: string, cause: unknown): DkvError {

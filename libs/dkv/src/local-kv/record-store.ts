@@ -1,6 +1,6 @@
 /** The records of a store: read through the cache, written with their hash tree and counters in one batch. */
 import { type RecordId } from '../model/key.js';
-import { decodeHeader, decodeRecord, encodeRecord, kept } from '../model/record-layout.js';
+import { decodeHeader, decodeRecord, encodeRecord, kept, recordBytesMax } from '../model/record-layout.js';
 import { type KvRecord, type RecordHeader } from '../model/record.js';
 import {
   type ExpiringKey,
@@ -100,35 +100,12 @@ export class RecordStore {
 
   /** The write that puts `next` in the place of the key's record. To be submitted while the key is held. */
   writeOf(key: HotKey, next: KvRecord): StoreWrite {
-    const current = key.record;
-    const place = recordKey(key);
-    const record = kept(next);
-    const bytes = encodeRecord(record);
-    return {
-      bytes: WRITE_OVERHEAD_BYTES + place.byteLength + bytes.byteLength,
-      addTo: (draft) => {
-        draft.put(place, bytes);
-        // In this order: both may have the same mark in an index.
-        if (current) {
-          takeOut(draft, key, current);
-        }
-        putIn(draft, key, record);
-      },
-      committed: () => this.written(key, record),
-    };
+    return new RecordWrite(key, kept(next));
   }
 
   /** The write that erases the key's record. To be submitted while the key is held. */
-  erasureOf(key: HotKey, current: KvRecord): StoreWrite {
-    const place = recordKey(key);
-    return {
-      bytes: WRITE_OVERHEAD_BYTES + place.byteLength,
-      addTo: (draft) => {
-        draft.delete(place);
-        takeOut(draft, key, current);
-      },
-      committed: () => this.written(key, undefined),
-    };
+  erasureOf(key: HotKey): StoreWrite {
+    return new RecordWrite(key, undefined);
   }
 
   private change(
@@ -154,16 +131,14 @@ export class RecordStore {
     store.submit(write, (error) => done(error, key.record));
   }
 
-  /** The key is held: what it takes then is weighed when it is released. */
-  private written(key: HotKey, record: KvRecord | undefined): void {
-    key.record = record;
-    key.recordLoaded = true;
+  /** The record as a store has it, past all that is in memory. */
+  async readFrom(store: OpenStore, key: HotKey): Promise<KvRecord | undefined> {
+    const bytes = await store.get(recordKey(key, key.bucket));
+    return bytes && this.access.decoded(key, () => decodeRecord(bytes, this.access.where));
   }
 
   private async loadNow(key: HotKey): Promise<KvRecord | undefined> {
-    const { store, where } = this.access;
-    const bytes = await store.get(recordKey(key));
-    const record = bytes && this.access.decoded(key, () => decodeRecord(bytes, where));
+    const record = await this.readFrom(this.access.store, key);
     // A write that was faster knows better.
     if (!key.recordLoaded) {
       key.record = record;
@@ -195,6 +170,42 @@ export class RecordStore {
         yield this.access.decoded(id, () => decodeHeader(value, where));
       }
     }
+  }
+}
+
+/** Puts a record in the place of another, or in place of none, or takes it away. */
+class RecordWrite implements StoreWrite {
+  readonly bytes: number;
+  private readonly place: Uint8Array;
+
+  constructor(
+    private readonly key: HotKey,
+    private readonly next: KvRecord | undefined,
+  ) {
+    this.place = recordKey(key, key.bucket);
+    this.bytes = WRITE_OVERHEAD_BYTES + this.place.byteLength + (next ? recordBytesMax(next) : 0);
+  }
+
+  addTo(draft: BatchDraft): void {
+    const { key, next, place } = this;
+    if (next) {
+      draft.put(place, encodeRecord(next));
+    } else {
+      draft.delete(place);
+    }
+    // In this order: both may have the same mark in an index.
+    if (key.record) {
+      takeOut(draft, key, key.record);
+    }
+    if (next) {
+      putIn(draft, key, next);
+    }
+  }
+
+  /** The key is held: what it takes then is weighed when it is released. */
+  committed(): void {
+    this.key.record = this.next;
+    this.key.recordLoaded = true;
   }
 }
 

@@ -5,10 +5,11 @@ import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { isDkvError } from '../dkv.errors.js';
 import { stampRecord, stampTombstone } from '../model/record.js';
 import { formatVersion, joinVersion } from '../model/version.js';
-import { decodeRound, encodeRound, type StoredRound } from './round-layout.js';
+import { nameChecksum } from './disk-keys.js';
+import { decodeRound, encodeRound, type RoundOwner, type StoredRound } from './round-layout.js';
 
 const WHERE = '/data/dkv';
-const ID = { partition: 7, namespace: 'user', key: 'k-1' };
+const ID = ownerOf();
 const versionAt = (at: number) =>
   formatVersion({ physicalMs: 1_750_000_000_000 + at, counter: 0, nodeId: 'kv-0', boot: 7 });
 const LONGEST = joinVersion(
@@ -54,6 +55,10 @@ const SAMPLES: Record<string, StoredRound> = {
 const SOUND = encodeRound(ID, SAMPLES['an accepted record']!);
 const HEAD_BYTES = encodeRound(ID, SAMPLES['what is committed']!).byteLength;
 
+function ownerOf({ partition = 7, namespace = 'user', key = 'k-1' } = {}): RoundOwner {
+  return { partition, checksum: nameChecksum({ namespace, key }) };
+}
+
 function plain({ record: accepted, ...rest }: StoredRound): object {
   return { ...rest, record: accepted && { ...accepted, value: [...accepted.value] } };
 }
@@ -74,14 +79,14 @@ describe('the layout of a round', () => {
   it('never changes: data folders hold it', () => {
     const { promised, ballot, version } = SAMPLES['what is committed']!;
     expect(Buffer.from(encodeRound(ID, SAMPLES['what is committed']!)).toString('hex')).toBe(
-      `011f1f1f296ace57${Buffer.from(`${promised}${ballot}${version}`).toString('hex')}`,
+      `516640720200071f1f1f${Buffer.from(`${promised}${ballot}${version}`).toString('hex')}`,
     );
-    expect(Buffer.from(encodeRound(ID, SAMPLES.nothing!)).toString('hex')).toBe('01000000f33409bc');
+    expect(Buffer.from(encodeRound(ID, SAMPLES.nothing!)).toString('hex')).toBe('ccb81b25020007000000');
   });
 
   it('is of one key alone', () => {
     for (const other of [{ partition: 8 }, { namespace: 'users' }, { key: 'k-2' }]) {
-      expect(caught(() => decodeRound({ ...ID, ...other }, SOUND, WHERE))).toMatchObject({
+      expect(caught(() => decodeRound(ownerOf(other), SOUND, WHERE))).toMatchObject({
         code: 'DKV_CORRUPT_RECORD',
       });
     }
@@ -108,7 +113,7 @@ describe('the layout of a round', () => {
 describe('damaged bytes', () => {
   it('of a newer format are refused, naming the place and the remedy', () => {
     const bytes = Uint8Array.from(SOUND);
-    bytes[0] = 2;
+    bytes[4] = 3;
     const error = caught(() => decodeRound(ID, bytes, WHERE));
     expect(error.code).toBe('DKV_CORRUPT_RECORD');
     expect(error.message).toMatch(/\/data\/dkv.*newer format.*Remove this node's data folder/);
@@ -116,10 +121,10 @@ describe('damaged bytes', () => {
 
   it.each<[string, (bytes: Uint8Array) => Uint8Array]>([
     ['no byte', () => new Uint8Array(0)],
-    ['another format', (bytes) => bytes.with(0, 0)],
-    ['a promise that is longer', (bytes) => bytes.with(1, 0x20)],
-    ['a promise that is shorter', (bytes) => bytes.with(1, 0x1e)],
-    ['a ballot past the end', (bytes) => bytes.with(2, 0xff)],
+    ['another format', (bytes) => bytes.with(4, 1)],
+    ['a promise that is longer', (bytes) => bytes.with(7, 0x20)],
+    ['a promise that is shorter', (bytes) => bytes.with(7, 0x1e)],
+    ['a ballot past the end', (bytes) => bytes.with(8, 0xff)],
     ['a version that is none', (bytes) => bytes.with(HEAD_BYTES - 1, 0x7a)],
     ['something behind', (bytes) => Buffer.concat([bytes, Uint8Array.of(0)])],
   ])('are refused: %s', (_, damage) => {

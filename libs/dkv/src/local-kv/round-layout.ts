@@ -1,7 +1,6 @@
 /** The bytes of a round: what a node promised and accepted for one key. */
 import { DkvError } from '../dkv.errors.js';
 import { crc32 } from '../model/checksum.js';
-import { idOf, type RecordId } from '../model/key.js';
 import { decodeRecord, encodeRecord } from '../model/record-layout.js';
 import { type KvRecord } from '../model/record.js';
 import { isVersion, NO_VERSION, type Version } from '../model/version.js';
@@ -15,44 +14,69 @@ export interface StoredRound {
   readonly record: KvRecord | undefined;
 }
 
-/*
- * Format 1: format number, bytes of promised, of ballot, of version (a byte each), a CRC-32 of the key's name and of
- * all that follows, these three (ASCII), the record in its own layout or nothing. A promise that is read back lower
- * than it was given would break the rounds, so every byte is covered, and whose round it is too.
- */
-const ROUND_FORMAT = 1;
-const CHECKSUM_AT = 4;
-const FIXED_BYTES = 8;
+export const NO_ROUND: StoredRound = {
+  promised: NO_VERSION,
+  ballot: NO_VERSION,
+  version: NO_VERSION,
+  record: undefined,
+};
 
-export function encodeRound(id: RecordId, { promised, ballot, version, record }: StoredRound): Uint8Array {
-  const recordAt = FIXED_BYTES + promised.length + ballot.length + version.length;
+/** Whose round it is: where it lies, and the checksum of its name. */
+export interface RoundOwner {
+  readonly partition: number;
+  readonly checksum: number;
+}
+
+/*
+ * Format 2, numbers big endian: a CRC-32 of the key's name and of all that follows, format number, partition (u16),
+ * bytes of promised, of ballot, of version (a byte each), these three (ASCII), the record in its own layout or
+ * nothing. A promise that is read back lower than it was given would break the rounds, so every byte is covered, and
+ * whose round it is too.
+ */
+const ROUND_FORMAT = 2;
+const FORMAT_AT = 4;
+const PARTITION_AT = 5;
+const LENGTHS_AT = 7;
+const FIXED_BYTES = 10;
+
+export function encodeRound(
+  owner: RoundOwner,
+  { promised, ballot, version, record }: StoredRound,
+): Uint8Array {
+  const ballotAt = FIXED_BYTES + promised.length;
+  const versionAt = ballotAt + ballot.length;
+  const recordAt = versionAt + version.length;
   const recordBytes = record && encodeRecord(record);
   const bytes = Buffer.allocUnsafe(recordAt + (recordBytes?.byteLength ?? 0));
-  bytes[0] = ROUND_FORMAT;
-  bytes[1] = promised.length;
-  bytes[2] = ballot.length;
-  bytes[3] = version.length;
-  bytes.write(promised + ballot + version, FIXED_BYTES, 'latin1');
+  bytes[FORMAT_AT] = ROUND_FORMAT;
+  bytes.writeUInt16BE(owner.partition, PARTITION_AT);
+  bytes[LENGTHS_AT] = promised.length;
+  bytes[LENGTHS_AT + 1] = ballot.length;
+  bytes[LENGTHS_AT + 2] = version.length;
+  bytes.write(promised, FIXED_BYTES, 'latin1');
+  bytes.write(ballot, ballotAt, 'latin1');
+  bytes.write(version, versionAt, 'latin1');
   if (recordBytes) {
     bytes.set(recordBytes, recordAt);
   }
-  bytes.writeUInt32BE(checksumOf(id, bytes), CHECKSUM_AT);
+  bytes.writeUInt32BE(checksumOf(owner, bytes), 0);
   return bytes;
 }
 
 /** @throws DkvError `DKV_CORRUPT_RECORD` */
-export function decodeRound(id: RecordId, bytes: Uint8Array, where: string): StoredRound {
+export function decodeRound(owner: RoundOwner, bytes: Uint8Array, where: string): StoredRound {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const ballotAt = FIXED_BYTES + (view[1] ?? 0);
-  const versionAt = ballotAt + (view[2] ?? 0);
-  const recordAt = versionAt + (view[3] ?? 0);
+  const ballotAt = FIXED_BYTES + (view[LENGTHS_AT] ?? 0);
+  const versionAt = ballotAt + (view[LENGTHS_AT + 1] ?? 0);
+  const recordAt = versionAt + (view[LENGTHS_AT + 2] ?? 0);
   const promised = view.toString('latin1', FIXED_BYTES, ballotAt);
   const ballot = view.toString('latin1', ballotAt, versionAt);
   const version = view.toString('latin1', versionAt, recordAt);
   const sound =
-    view[0] === ROUND_FORMAT &&
+    view[FORMAT_AT] === ROUND_FORMAT &&
     view.length >= Math.max(recordAt, FIXED_BYTES) &&
-    view.readUInt32BE(CHECKSUM_AT) === checksumOf(id, view) &&
+    view.readUInt16BE(PARTITION_AT) === owner.partition &&
+    view.readUInt32BE(0) === checksumOf(owner, view) &&
     [promised, ballot, version].every((text) => text === NO_VERSION || isVersion(text));
   if (!sound) {
     throw new DkvError(
@@ -65,7 +89,6 @@ export function decodeRound(id: RecordId, bytes: Uint8Array, where: string): Sto
   return { promised, ballot, version, record };
 }
 
-function checksumOf(id: RecordId, bytes: Buffer): number {
-  const lengths = crc32(bytes.subarray(0, CHECKSUM_AT), crc32(`${id.partition}\0${idOf(id)}\0`));
-  return crc32(bytes.subarray(FIXED_BYTES), lengths);
+function checksumOf({ checksum }: RoundOwner, bytes: Buffer): number {
+  return crc32(bytes.subarray(FORMAT_AT), checksum);
 }

@@ -5,7 +5,9 @@ import { microtasks } from '../../testing/microtasks.js';
 import { type RecordId } from '../model/key.js';
 import { stampRecord } from '../model/record.js';
 import { type RoundChange } from '../ports/local-kv-repo.js';
-import { recordKey, roundKey, unsettledKey } from './disk-keys.js';
+import { nameChecksum, openRoundsKey, recordKey, roundKey } from './disk-keys.js';
+import { encodeNames } from './name-list-layout.js';
+import { encodeRound } from './round-layout.js';
 import { type StoreOperation } from './store-engine.js';
 
 import {
@@ -327,25 +329,29 @@ describe('the keys with an open round', () => {
       operations.flatMap(({ type, key }) =>
         Buffer.compare(key, roundKey(ID)) === 0
           ? `${type} round`
-          : Buffer.compare(key, unsettledKey(ID)) === 0
-            ? `${type} mark`
+          : Buffer.compare(key, openRoundsKey(1)) === 0
+            ? `${type} list`
             : Buffer.compare(key, recordKey(ID)) === 0
               ? `${type} record`
               : [],
       );
     expect(bench.engine.batches.map(kindsOf)).toEqual([
-      ['put round', 'put mark'],
+      ['put round', 'put list'],
       // The round has the record already, under the ballot that it has.
-      ['put record', 'del mark'],
+      ['put record', 'del list'],
     ]);
   });
 
   it('are bounded: then no other key may be accepted, and those that are open go on', async () => {
     const bench = new Bench();
-    const operations = Array.from({ length: UNSETTLED_MAX }, (_, at): StoreOperation => {
-      return { type: 'put', key: unsettledKey(idOf(`k${at}`)), value: new Uint8Array(0) };
+    const ids = Array.from({ length: UNSETTLED_MAX }, (_, at) => idOf(`k${at}`));
+    const operations = ids.map((id): StoreOperation => {
+      const round = { promised: '', ballot: ballot(1), version: ballot(1), record: recordOf(id.key, 1) };
+      const value = encodeRound({ ...id, checksum: nameChecksum(id) }, round);
+      return { type: 'put', key: roundKey(id), value };
     });
-    await bench.engine.batch(operations);
+    const list: StoreOperation = { type: 'put', key: openRoundsKey(1), value: encodeNames(ids) };
+    await bench.engine.batch([...operations, list]);
     await bench.reopen();
     const error = await rejected(bench.accept(recordOf('other', 1)));
     expect(error.code).toBe('DKV_OVERLOADED');

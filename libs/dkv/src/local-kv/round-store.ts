@@ -1,64 +1,47 @@
 /** The rounds of strong keys: what was promised and accepted, beside the record that is known to be committed. */
-import { DkvError } from '../dkv.errors.js';
+import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
-import { kept } from '../model/record-layout.js';
 import { type KvRecord } from '../model/record.js';
 import { NO_VERSION, type Version } from '../model/version.js';
 import { type DecideRound, type KeyRound, type RoundChange } from '../ports/local-kv-repo.js';
-import {
-  collectableKey,
-  type CollectableMark,
-  roundKey,
-  UNSETTLED_RANGE,
-  unsettledIdIn,
-  unsettledKey,
-} from './disk-keys.js';
+import { collectableKey, type CollectableMark, roundKey } from './disk-keys.js';
 import { type FloorStore } from './floor-store.js';
-import { type HotKey, type HotKeys } from './hot-keys.js';
+import { HotKey, type HotKeys } from './hot-keys.js';
+import { OpenRounds } from './open-rounds.js';
 import { type OpenStore, type StoreWrite } from './open-store.js';
 import { type RecordStore } from './record-store.js';
 import { assertId, isSuccessor } from './repo-arguments.js';
-import { decodeRound, encodeRound, type StoredRound } from './round-layout.js';
+import { decodeRound, NO_ROUND, type StoredRound } from './round-layout.js';
+import { RoundWrite, storedForm } from './round-write.js';
 import { type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 
-/** Keys with an open round. Each is settled within milliseconds; this many wait only when proposers died in masses. */
-const UNSETTLED_MAX = 100_000;
-/** A larger accepted value is not kept beside the same committed one. */
-const TWICE_BYTES_MAX = 256;
 const NO_BYTES = new Uint8Array(0);
-const NO_ROUND: StoredRound = {
-  promised: NO_VERSION,
-  ballot: NO_VERSION,
-  version: NO_VERSION,
-  record: undefined,
-};
+/** Keys that a start looks at at a time. */
+const LOADED_AT_ONCE = 128;
 
 export class RoundStore {
-  private readonly open = new Set<HotKey>();
+  private readonly open: OpenRounds;
 
   constructor(
     private readonly access: StoreAccess,
     private readonly keys: HotKeys,
     private readonly records: RecordStore,
     private readonly floors: FloorStore,
-  ) {}
+  ) {
+    this.open = new OpenRounds(keys, access.where);
+  }
 
-  /** Reads which keys have an open round, of a store that is about to open. */
-  async load(store: OpenStore): Promise<void> {
-    this.clear();
-    for await (const { key } of store.entries(UNSETTLED_RANGE)) {
-      this.setOpen(this.keys.take(unsettledIdIn(key)), true);
-    }
+  /** Finds out which keys have an open round, of a store that is about to open. */
+  load(store: OpenStore): Promise<void> {
+    return this.open.load(store, (ids) => this.openAmong(store, ids));
   }
 
   clear(): void {
     this.open.clear();
   }
 
-  *unsettled(): Generator<RecordId> {
-    for (const { partition, namespace, key } of this.open) {
-      yield { partition, namespace, key };
-    }
+  unsettled(): Generator<RecordId> {
+    return this.open.ids();
   }
 
   async get(id: RecordId): Promise<KeyRound> {
@@ -132,11 +115,10 @@ export class RoundStore {
       const { record: current, round: held = NO_ROUND } = key;
       const floor = this.floors.floorOf(id.partition);
       const tombstone = current && this.isForgotten(id, current) ? current : undefined;
-      const erasure = tombstone && this.records.erasureOf(key, tombstone);
-      const round = { ...this.roundOf(key), promised: held.promised };
-      const left = { ...round, committed: tombstone ? undefined : current };
-      const remnant = this.remnantOf(id, left);
-      const ended = key.unsettled && !this.isOpen(id, left);
+      const erasure = tombstone && this.records.erasureOf(key);
+      const left = { ...this.roundOf(key), committed: tombstone ? undefined : current };
+      const remnant = this.remnantOf(id, held.promised, left);
+      const ended = key.openIn !== undefined && !this.isOpen(id, left);
       const spent = remnant !== NO_VERSION && remnant <= floor;
       const mark = collectableKey(id, version);
       await this.access.storeOf(key).write({
@@ -151,14 +133,11 @@ export class RoundStore {
             draft.put(collectableKey(id, remnant), NO_BYTES);
           }
           if (ended) {
-            draft.delete(unsettledKey(id));
+            this.open.close(draft, key);
           }
         },
         committed: () => {
           erasure?.committed?.();
-          if (ended) {
-            this.setOpen(key, false);
-          }
           if (spent) {
             key.round = undefined;
           }
@@ -200,13 +179,12 @@ export class RoundStore {
       store = this.access.storeOf(key);
       const round = this.roundOf(key);
       // A floor that rose may have ended a round that is marked as open: whoever looks after it finds that out here.
-      const decided = change(round) ?? (key.unsettled && !this.isOpen(key, round) ? {} : undefined);
+      const decided = change(round) ?? (key.openIn && !this.isOpen(key, round) ? {} : undefined);
       if (!decided) {
         done(undefined);
         return;
       }
-      const before = { ...round, promised: key.round?.promised ?? NO_VERSION };
-      write = this.writeOf(key, before, decided, urgent);
+      write = this.writeOf(key, round, decided, urgent);
     } catch (error) {
       done(error as Error);
       return;
@@ -223,16 +201,19 @@ export class RoundStore {
     if (key.roundLoaded) {
       return;
     }
-    const { store, where } = this.access;
-    const bytes = await store.get(roundKey(key));
-    key.round = bytes && this.decoded(key, bytes, where);
+    key.round = await this.readFrom(this.access.store, key);
     key.roundLoaded = true;
   }
 
-  private decoded(id: RecordId, bytes: Uint8Array, where: string): StoredRound {
-    const { round } = this.access.decoded(id, () => {
-      const decoded = decodeRound(id, bytes, where);
-      const { namespace, key } = decoded.record ?? id;
+  private async readFrom(store: OpenStore, key: HotKey): Promise<StoredRound | undefined> {
+    const bytes = await store.get(roundKey(key));
+    return bytes && this.decoded(key, bytes, this.access.where);
+  }
+
+  private decoded(owner: HotKey, bytes: Uint8Array, where: string): StoredRound {
+    const { round } = this.access.decoded(owner, () => {
+      const decoded = decodeRound(owner, bytes, where);
+      const { namespace, key } = decoded.record ?? owner;
       return { round: decoded, namespace, key };
     });
     return round;
@@ -265,54 +246,26 @@ export class RoundStore {
     return { committed, promised, accepted: { ballot, record: accepted }, floor };
   }
 
-  private writeOf(
-    key: HotKey,
-    before: KeyRound,
-    { promised = before.promised, accepted = before.accepted, committed }: RoundChange,
-    urgent: boolean,
-  ): StoreWrite {
-    const follows = committed !== undefined && isSuccessor(committed, key.record, key);
-    const settled = follows ? committed : before.committed;
-    const round = stored(promised, accepted, settled);
-    const isOpen = this.isOpen(key, { accepted, committed: settled });
-    const place = isEqualRound(round, key.round) ? undefined : roundKey(key);
-    const bytes = place && encodeRound(key, round);
-    const mark = this.markOf(key, isOpen);
-    const record = follows ? this.records.writeOf(key, committed) : undefined;
-    const remnantBefore = this.remnantOf(key, before);
-    const remnant = this.remnantOf(key, { promised, accepted, committed: settled });
-    return {
+  /** @throws DkvError `DKV_OVERLOADED`, and what `isSuccessor` does */
+  private writeOf(key: HotKey, before: KeyRound, decided: RoundChange, urgent: boolean): StoreWrite {
+    const own = key.round?.promised ?? NO_VERSION;
+    const { promised = own, accepted = before.accepted, committed: next } = decided;
+    const follows = next !== undefined && isSuccessor(next, key.record, key);
+    const committed = follows ? next : before.committed;
+    const isOpen = this.isOpen(key, { accepted, committed });
+    if (isOpen && !key.openIn) {
+      this.open.assertRoom();
+    }
+    return new RoundWrite({
+      key,
+      open: this.open,
+      isOpen,
       urgent,
-      bytes:
-        WRITE_OVERHEAD_BYTES + (place?.byteLength ?? 0) + (bytes?.byteLength ?? 0) + (record?.bytes ?? 0),
-      addTo: (draft) => {
-        if (place) {
-          draft.put(place, bytes!);
-        }
-        // In this order: a tombstone may be marked where a promise was.
-        if (remnantBefore !== NO_VERSION && remnantBefore !== remnant) {
-          draft.delete(collectableKey(key, remnantBefore));
-        }
-        record?.addTo(draft);
-        if (remnant !== NO_VERSION) {
-          draft.put(collectableKey(key, remnant), NO_BYTES);
-        }
-        if (mark) {
-          if (isOpen) {
-            draft.put(mark, NO_BYTES);
-          } else {
-            draft.delete(mark);
-          }
-        }
-      },
-      committed: () => {
-        record?.committed?.();
-        key.round = round;
-        if (mark) {
-          this.setOpen(key, isOpen);
-        }
-      },
-    };
+      round: storedForm(promised, accepted, committed),
+      record: follows ? this.records.writeOf(key, next) : undefined,
+      remnantBefore: this.remnantOf(key, own, before),
+      remnant: this.remnantOf(key, promised, { accepted, committed }),
+    });
   }
 
   /** Whether a record was accepted of which it is not known whether it is committed. */
@@ -329,7 +282,11 @@ export class RoundStore {
   }
 
   /** From which floor on the round of a key that has no record may be erased: '' where it may not, or is none. */
-  private remnantOf(id: RecordId, { promised, accepted, committed }: Omit<KeyRound, 'floor'>): Version {
+  private remnantOf(
+    id: RecordId,
+    promised: Version,
+    { accepted, committed }: Pick<KeyRound, 'accepted' | 'committed'>,
+  ): Version {
     if (committed || (accepted && !this.isForgotten(id, accepted.record))) {
       return NO_VERSION;
     }
@@ -337,53 +294,30 @@ export class RoundStore {
     return promised > ballot ? promised : ballot;
   }
 
-  /** The durable mark of an open round, where it changes. @throws DkvError `DKV_OVERLOADED` */
-  private markOf(key: HotKey, open: boolean): Uint8Array | undefined {
-    if (key.unsettled === open) {
-      return undefined;
+  /** Those of `ids` that have an open round in a store that is about to open. What is damaged is left to who reads it. */
+  private async openAmong(store: OpenStore, ids: readonly RecordId[]): Promise<RecordId[]> {
+    const open: RecordId[] = [];
+    for (let at = 0; at < ids.length; at += LOADED_AT_ONCE) {
+      const some = ids.slice(at, at + LOADED_AT_ONCE);
+      const areOpen = await Promise.all(some.map((id) => this.isOpenIn(store, id)));
+      open.push(...some.filter((_, index) => areOpen[index]));
     }
-    if (open && this.open.size >= UNSETTLED_MAX) {
-      throw new DkvError(
-        'DKV_OVERLOADED',
-        `${this.open.size} keys of ${this.access.where} have writes of unknown outcome. Try again later.`,
-      );
-    }
-    return unsettledKey(key);
+    return open;
   }
 
-  private setOpen(key: HotKey, open: boolean): void {
-    key.unsettled = open;
-    if (open) {
-      this.open.add(key);
-    } else {
-      this.open.delete(key);
+  private async isOpenIn(store: OpenStore, id: RecordId): Promise<boolean> {
+    const key = new HotKey(id);
+    try {
+      [key.record, key.round] = await Promise.all([
+        this.records.readFrom(store, key),
+        this.readFrom(store, key),
+      ]);
+      return this.isOpen(id, this.roundOf(key));
+    } catch (error) {
+      if (isDkvError(error, 'DKV_CORRUPT_RECORD')) {
+        return true;
+      }
+      throw error;
     }
   }
-}
-
-/** Without the record where the committed one is the same and large. */
-function stored(
-  promised: Version,
-  accepted: KeyRound['accepted'],
-  committed: KvRecord | undefined,
-): StoredRound {
-  if (!accepted) {
-    return { ...NO_ROUND, promised };
-  }
-  const { ballot, record } = accepted;
-  const { version } = record;
-  const twice = committed?.version === version;
-  const keeps = !twice || record.value.byteLength <= TWICE_BYTES_MAX;
-  return { promised, ballot, version, record: keeps ? kept(record) : undefined };
-}
-
-/** Whether nothing of the round is to be written: a commit often changes none of it. */
-function isEqualRound(one: StoredRound, two: StoredRound | undefined): boolean {
-  return (
-    two !== undefined &&
-    one.promised === two.promised &&
-    one.ballot === two.ballot &&
-    one.version === two.version &&
-    one.record?.checksum === two.record?.checksum
-  );
 }

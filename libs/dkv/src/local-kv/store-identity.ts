@@ -8,7 +8,8 @@ import { type StoreIdentity } from '../ports/local-kv-repo.js';
 export const IDENTITY_FILE = 'store-identity';
 /** Temporary files of ours, left by a crash. */
 export const IDENTITY_DRAFT_PATTERN = /^store-identity\..*\.tmp$/;
-export const IDENTITY_FORMAT = 1;
+/** Of all that is in the folder. */
+export const IDENTITY_FORMAT = 2;
 
 const DISK_ENGINES = ['rocksdb', 'classic-level'] as const;
 /** The engines that have a folder. */
@@ -25,7 +26,7 @@ export interface StoredIdentity extends StoreIdentity {
 
 /**
  * The identity in `folder`; undefined when it has none.
- * @throws DkvError `DKV_STORE_MISMATCH` when it is of a newer format or not readable.
+ * @throws DkvError `DKV_STORE_MISMATCH` when it is of another format or not readable.
  */
 export async function readIdentity(folder: string): Promise<StoredIdentity | undefined> {
   let text: string;
@@ -141,11 +142,13 @@ function parseIdentity(text: string, folder: string): StoredIdentity {
     throw unreadable(folder);
   }
   const { format, engine, state, nodeId, partitions, hashFunc, created } = parsed as Record<string, unknown>;
-  if (typeof format === 'number' && format > IDENTITY_FORMAT) {
+  if (Number.isInteger(format) && format !== IDENTITY_FORMAT) {
+    const isNewer = (format as number) > IDENTITY_FORMAT;
     throw new DkvError(
       'DKV_STORE_MISMATCH',
-      `The data folder ${folder} has format ${format}; this release of nestjs-dkv reads up to ${IDENTITY_FORMAT}. ` +
-        'Run the release that wrote it, or a newer one.',
+      `The data folder ${folder} has format ${format as number}; this release of nestjs-dkv reads ${IDENTITY_FORMAT}. ` +
+        `Run the release that wrote it${isNewer ? ', or a newer one' : ''}, or give this node an empty folder so ` +
+        'that it refills from its replicas.',
     );
   }
   const known = DISK_ENGINES.find((name) => name === engine);
