@@ -54,6 +54,7 @@ function withoutKeys(engine: StoreEngine): StoreEngine {
     batch: (operations, options) => engine.batch(operations, options),
     iterate: (range) => engine.iterate(range),
     sizeBytes: () => engine.sizeBytes(),
+    nextTurn: () => engine.nextTurn?.() ?? Promise.resolve(),
     close: () => engine.close(),
   };
 }

@@ -1,4 +1,5 @@
 /** LevelDB through `classic-level`: the engine that runs everywhere. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type * as ClassicLevelPackage from 'classic-level';
 import { DkvError } from '../dkv.errors.js';
 import { openErrorOf } from './engine-open-error.js';
@@ -74,6 +75,10 @@ class ClassicLevelStoreEngine implements StoreEngine {
       bytes += Number(size);
     }
     return bytes;
+  }
+
+  nextTurn(): Promise<void> {
+    return nextTurn();
   }
 
   close(): Promise<void> {

@@ -18,7 +18,7 @@ class Bench {
   private ends: { resolve: () => void; reject: (error: Error) => void }[] = [];
   readonly commits: GroupCommit<Write>;
 
-  constructor(pendingBytesMax = 1000) {
+  constructor(pendingBytesMax = 1000, nextTurn?: () => Promise<void>) {
     const commit = async (group: readonly Write[]) => {
       this.groups.push(group.map(({ name }) => name));
       this.underWay++;
@@ -27,7 +27,7 @@ class Bench {
       );
     };
     const onFailure = ({ message }: Error) => this.failures.push(message);
-    this.commits = new GroupCommit(commit, { pendingBytesMax, where: '/data', onFailure });
+    this.commits = new GroupCommit(commit, { pendingBytesMax, where: '/data', onFailure, nextTurn });
   }
 
   submit(write: Write): Promise<void> {
@@ -164,5 +164,71 @@ describe('a batch that fails', () => {
     expect(bench.groups).toEqual([['a', 'b']]);
     expect(bench.commits.failure).toMatchObject({ code: 'DKV_STORAGE_FAILED', cause });
     expect(bench.failures).toEqual([expect.stringMatching(/\/data failed: EIO.*start it again/)]);
+  });
+});
+
+describe('those whose writes are durable', () => {
+  /** Turns of the event loop, which come when the test says so. */
+  function turns(): { nextTurn: () => Promise<void>; come: () => Promise<void> } {
+    let waiting: (() => void)[] = [];
+    return {
+      nextTurn: () => new Promise((resolve) => waiting.push(resolve)),
+      come: async () => {
+        waiting.splice(0).forEach((resolve) => resolve());
+        waiting = [];
+        await microtasks();
+      },
+    };
+  }
+
+  it('are told some in a turn, in order, while the next batch is under way', async () => {
+    const { nextTurn, come } = turns();
+    const bench = new Bench(MEBIBYTE, nextTurn);
+    const told: number[] = [];
+    for (let at = 0; at < 70; at++) {
+      void bench.submit(write(`${at}`)).then(() => told.push(at));
+    }
+    await microtasks();
+    void bench.submit(write('later')).then(() => told.push(70));
+    await bench.end();
+    expect(told).toHaveLength(32);
+    expect(bench.underWay).toBe(1);
+    await bench.end();
+    expect(told).toHaveLength(32);
+    await come();
+    expect(told).toHaveLength(64);
+    await come();
+    expect(told).toEqual(Array.from({ length: 71 }, (_, at) => at));
+  });
+
+  it('count as waiting until they are told, and are waited for at the end', async () => {
+    const { nextTurn, come } = turns();
+    const bench = new Bench(5_000, nextTurn);
+    const writes = Array.from({ length: 50 }, (_, at) => bench.submit(write(`${at}`)));
+    await microtasks();
+    await bench.end();
+    let isDrained = false;
+    void bench.commits.drained().then(() => (isDrained = true));
+    await microtasks();
+    expect(isDrained).toBe(false);
+    await expect(bench.submit(write('too much', 3_300))).rejects.toMatchObject({ code: 'DKV_OVERLOADED' });
+    await come();
+    await Promise.all(writes);
+    expect(isDrained).toBe(true);
+    void bench.submit(write('fits', 5_000));
+  });
+
+  it('are told so also when a later batch fails', async () => {
+    const { nextTurn, come } = turns();
+    const bench = new Bench(MEBIBYTE, nextTurn);
+    const first = Promise.all(Array.from({ length: 40 }, (_, at) => bench.submit(write(`${at}`))));
+    await microtasks();
+    const later = bench.submit(write('later'));
+    later.catch(() => undefined);
+    await bench.end();
+    await bench.end(new Error('EIO'));
+    await expect(later).rejects.toMatchObject({ code: 'DKV_STORAGE_FAILED' });
+    await come();
+    await first;
   });
 });

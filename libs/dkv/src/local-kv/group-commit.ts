@@ -3,11 +3,16 @@ import { DkvError } from '../dkv.errors.js';
 
 /** A batch of this size costs some 10 ms; more would only make the first in it wait for the last. */
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
+/** Who is told that a write is durable goes on with something of 0.1 ms or so; timers and sockets wait for that. */
+const TOLD_PER_TURN = 32;
 
 export interface GroupWrite {
   /** What it will take in the batch, about. */
   readonly bytes: number;
-  /** Is taken also when too many bytes wait: what it writes is in memory already. Ask `assertRoomForUrgent` first. */
+  /**
+   * Is taken also when too many bytes wait, and asks for no sync: what it writes is in memory already, and could be found
+   * again. Ask `assertRoomForUrgent` first.
+   */
   readonly urgent?: boolean;
 }
 
@@ -17,6 +22,8 @@ export interface GroupCommitLimits {
   readonly where: string;
   /** Called once, with the first failure. */
   readonly onFailure: (error: DkvError) => void;
+  /** Resolves in another turn of the event loop, if there is one. */
+  readonly nextTurn?: (() => Promise<void>) | undefined;
 }
 
 /** Called once; without an error when the write is durable. */
@@ -35,6 +42,9 @@ export class GroupCommit<W extends GroupWrite> {
   private queue: Waiting<W>[] = [];
   private bytes = 0;
   private running: Promise<void> | undefined;
+  /** Whose writes are on the disk, and who do not know it yet. */
+  private readonly durable: Waiting<W>[] = [];
+  private telling: Promise<void> | undefined;
   private firstFailure: DkvError | undefined;
 
   /** `commit` stores a group, all or nothing, and makes it visible; it is never called twice at a time. */
@@ -84,8 +94,8 @@ export class GroupCommit<W extends GroupWrite> {
 
   /** Settles when nothing waits. */
   async drained(): Promise<void> {
-    while (this.running) {
-      await this.running;
+    while (this.running ?? this.telling) {
+      await (this.running ?? this.telling);
     }
   }
 
@@ -96,13 +106,26 @@ export class GroupCommit<W extends GroupWrite> {
       const group = this.takeGroup();
       try {
         await this.commit(group.map(({ write }) => write));
-        group.forEach(({ done }) => done(undefined));
       } catch (error) {
         this.fail(group, error);
+        continue;
       }
-      this.bytes -= bytesOf(group);
+      this.durable.push(...group);
+      if (!this.telling) {
+        this.tell();
+      }
     }
     this.running = undefined;
+  }
+
+  /** Tells those whose writes are durable, some in a turn of the event loop, while the next batch is under way. */
+  private tell(): void {
+    const { nextTurn } = this.limits;
+    for (const { write, done } of this.durable.splice(0, nextTurn ? TOLD_PER_TURN : Infinity)) {
+      this.bytes -= write.bytes;
+      done(undefined);
+    }
+    this.telling = this.durable.length > 0 ? nextTurn?.().then(() => this.tell()) : undefined;
   }
 
   private takeGroup(): Waiting<W>[] {
@@ -124,6 +147,7 @@ export class GroupCommit<W extends GroupWrite> {
     );
     this.limits.onFailure(this.firstFailure);
     const waiting = this.queue.splice(0);
+    this.bytes = bytesOf(this.durable);
     group.forEach(({ done }) => done(this.firstFailure));
     waiting.forEach(({ done }) => done(this.readOnly()));
   }

@@ -59,6 +59,7 @@ export class OpenStore {
   ) {
     this.writes = new GroupCommit((group) => this.commit(group), {
       ...options,
+      nextTurn: engine.nextTurn?.bind(engine),
       onFailure: ({ message }) => options.logger.error(message),
     });
   }
@@ -175,7 +176,8 @@ export class OpenStore {
       draft.operations.push(...this.books.operationsFor(draft.tree, totals));
     }
     if (draft.operations.length > 0) {
-      await this.engine.batch(draft.operations, { sync: this.options.sync });
+      const sync = this.options.sync && group.some(({ urgent }) => !urgent);
+      await this.engine.batch(draft.operations, { sync });
     }
     if (isKept) {
       this.books.stored();

@@ -1,5 +1,6 @@
 /** RocksDB through the `rocksdb` package (abstract-leveldown API), with the guards that its binding lacks. */
 import { createRequire } from 'node:module';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { DkvError } from '../dkv.errors.js';
 import { openErrorOf } from './engine-open-error.js';
@@ -119,6 +120,10 @@ class RocksdbStoreEngine implements StoreEngine {
   sizeBytes(): number {
     const bytes = (property: string) => Number(this.store?.getProperty(property)) || 0;
     return bytes('rocksdb.total-sst-files-size') + bytes('rocksdb.cur-size-all-mem-tables');
+  }
+
+  nextTurn(): Promise<void> {
+    return nextTurn();
   }
 
   async close(): Promise<void> {

@@ -137,6 +137,17 @@ describe('group commit of the repository', () => {
     expect(bench.engine.batches.map(({ sync }) => sync)).toEqual(Array(3).fill(durability === 'fsync'));
   });
 
+  it('asks for no sync of what could be found again', async () => {
+    const bench = await Bench.open({ durability: 'fsync' });
+    const record = recordOf('k');
+    const { version } = record;
+    await bench.repo.updateRound(idOf('k'), () => ({ accepted: { ballot: version, record } }));
+    await bench.repo.settle(idOf('k'), version);
+    await bench.repo.updateRound(idOf('k'), () => undefined);
+    await bench.put(recordOf('l'));
+    expect(bench.engine.batches.map(({ sync }) => sync)).toEqual([true, false, true]);
+  });
+
   it('writes nothing when nothing changes', async () => {
     const bench = await Bench.open();
     await bench.put(recordOf('k'));

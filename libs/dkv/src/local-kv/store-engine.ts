@@ -47,6 +47,8 @@ export interface StoreEngine {
   iterate(range: StoreRange): AsyncIterable<StoreEntry>;
   /** Bytes taken, about; cheap. */
   sizeBytes(): number;
+  /** Resolves in another turn of the event loop; an engine that never leaves the turn it is in has none. */
+  nextTurn?(): Promise<void>;
   /** Waits for what is under way. Iterations that are not at their end fail at their next step. */
   close(): Promise<void>;
 }
