@@ -22,7 +22,7 @@ import { type HotKey, type HotKeys } from './hot-keys.js';
 import { type BatchDraft, type OpenStore, type StoreWrite } from './open-store.js';
 import { digestOf } from './record-digest.js';
 import { assertId, assertRange, isSuccessor } from './repo-arguments.js';
-import { type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
+import { type Changed, type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -76,25 +76,13 @@ export class RecordStore {
   }
 
   update(id: RecordId, change: RecordChange): Promise<KvRecord | undefined> {
-    return new Promise((resolve, reject) => {
-      this.access.store.assertAccepting();
-      assertId(id, this.access.partitions);
-      this.keys.hold(id, (key) => {
-        const done = (error: Error | undefined, record?: KvRecord) => {
-          this.keys.release(key);
-          if (error) {
-            reject(error);
-          } else {
-            resolve(record);
-          }
-        };
-        const loading = this.load(key);
-        if (loading) {
-          loading.then(() => this.change(key, change, done), done);
-        } else {
-          this.change(key, change, done);
-        }
-      });
+    return this.access.changing(this.keys, id, (key, done) => {
+      const loading = this.load(key);
+      if (loading) {
+        loading.then(() => this.change(key, change, done), done);
+      } else {
+        this.change(key, change, done);
+      }
     });
   }
 
@@ -108,11 +96,7 @@ export class RecordStore {
     return new RecordWrite(key, undefined);
   }
 
-  private change(
-    key: HotKey,
-    change: RecordChange,
-    done: (error: Error | undefined, record?: KvRecord) => void,
-  ): void {
+  private change(key: HotKey, change: RecordChange, done: Changed<KvRecord | undefined>): void {
     const current = key.record;
     let store: OpenStore;
     let write: StoreWrite;

@@ -59,23 +59,13 @@ export class RoundStore {
 
   /** Resolves when what `change` decided is durable. */
   update(id: RecordId, change: DecideRound): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.hold(id, (key) => {
-        this.change(key, change, false, (error) => {
-          this.keys.release(key);
-          if (error) {
-            reject(error);
-          } else {
-            resolve();
-          }
-        });
-      });
-    });
+    return this.access.changing<void>(this.keys, id, (key, done) => this.change(key, change, false, done));
   }
 
   settle(id: RecordId, version: Version): Promise<Version> {
     return new Promise((resolve, reject) => {
-      this.hold(id, (key) => {
+      this.access.assertChangeable(id);
+      this.keys.hold(id, (key) => {
         let store: OpenStore | undefined;
         const change: DecideRound = ({ committed, accepted }) => {
           const isNew = accepted?.record.version === version && (committed?.version ?? NO_VERSION) < version;
@@ -145,12 +135,6 @@ export class RoundStore {
       });
       return tombstone !== undefined;
     });
-  }
-
-  private hold(id: RecordId, work: (key: HotKey) => void): void {
-    this.access.store.assertAccepting();
-    assertId(id, this.access.partitions);
-    this.keys.hold(id, work);
   }
 
   /** Calls `done` once: when what `change` decided is durable, or with what went wrong. */

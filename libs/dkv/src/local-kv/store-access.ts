@@ -3,11 +3,14 @@ import { DkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
 import { type RecordHeader } from '../model/record.js';
 import { KeyLocks } from '../model/key-locks.js';
-import { type HotKey } from './hot-keys.js';
+import { type HotKey, type HotKeys } from './hot-keys.js';
 import { type OpenStore } from './open-store.js';
+import { assertId } from './repo-arguments.js';
 
 /** What a put adds in a batch beside its content: key, digest, counters. */
 export const WRITE_OVERHEAD_BYTES = 200;
+
+export type Changed<T> = (error: Error | undefined, result?: T) => void;
 
 export class StoreAccess {
   /** Of what is no key: hints. */
@@ -35,6 +38,32 @@ export class StoreAccess {
       throw new DkvError('DKV_NOT_READY', `The store in ${this.where} was closed meanwhile.`);
     }
     return this.store;
+  }
+
+  /**
+   * Holds a key for a change, which says once that it is done, or what went wrong: then the key is free again, and the
+   * promise ends.
+   */
+  changing<T>(keys: HotKeys, id: RecordId, work: (key: HotKey, done: Changed<T>) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.assertChangeable(id);
+      keys.hold(id, (key) => {
+        work(key, (error, result) => {
+          keys.release(key);
+          if (error) {
+            reject(error);
+          } else {
+            resolve(result!);
+          }
+        });
+      });
+    });
+  }
+
+  /** @throws TypeError, DkvError `DKV_INVALID_KEY`, `DKV_NOT_READY`, `DKV_READ_ONLY`, `DKV_OVERLOADED` */
+  assertChangeable(id: RecordId): void {
+    this.store.assertAccepting();
+    assertId(id, this.partitions);
   }
 
   /** What `decode` gives, if it is of `id`: a sound record in another's place is damage too. */
