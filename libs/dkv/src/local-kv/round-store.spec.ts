@@ -201,6 +201,32 @@ describe('settle', () => {
     },
   );
 
+  it('is taken while other writes are refused, up to as many bytes again', async () => {
+    const bench = await Bench.open({ pendingBytesMax: 10_000 });
+    const keys = Array.from({ length: 12 }, (_, at) => `k${at}`);
+    for (const key of keys) {
+      await bench.accept(recordOf(key, 1, 2_000));
+    }
+    const release = bench.holdUp();
+    const settling = keys.map((key) =>
+      bench.repo.settle(idOf(key), ballot(1)).then(
+        () => 'shown',
+        (error: { code: string }) => error.code,
+      ),
+    );
+    await microtasks();
+    expect((await rejected(bench.accept(recordOf('other', 1)))).code).toBe('DKV_OVERLOADED');
+    release();
+    const outcomes = await Promise.all(settling);
+    const shown = outcomes.filter((outcome) => outcome === 'shown').length;
+    expect(shown).toBeGreaterThan(5);
+    expect(shown).toBeLessThan(12);
+    expect(outcomes.filter((outcome) => outcome !== 'shown').every((code) => code === 'DKV_OVERLOADED')).toBe(
+      true,
+    );
+    expect(bench.repo.failure).toBeUndefined();
+  });
+
   it('that the disk failed to keep leaves the record in sight: readers never go back', async () => {
     const bench = await Bench.open();
     await bench.accept(recordOf('k', 1));
@@ -492,6 +518,26 @@ describe('a change that is refused', () => {
     await expect(repo.updateRound(id, () => void runs++)).rejects.toMatchObject(error);
     await expect(repo.getRound(id)).rejects.toMatchObject(error);
     await expect(repo.settle(id, ballot(1))).rejects.toMatchObject(error);
+    expect(runs).toBe(0);
+  });
+
+  it('because its store was closed while it was read says so, and stores nothing in the one opened since', async () => {
+    const bench = await Bench.open();
+    const { engine } = bench;
+    const get = engine.get.bind(engine);
+    let finish!: () => void;
+    const stall = new Promise<void>((resolve) => (finish = resolve));
+    engine.get = async (key) => {
+      await stall;
+      return get(key);
+    };
+    let runs = 0;
+    const waiting = rejected(bench.repo.updateRound(ID, () => void runs++));
+    await microtasks();
+    engine.get = get;
+    await bench.reopen();
+    finish();
+    expect((await waiting).code).toBe('DKV_NOT_READY');
     expect(runs).toBe(0);
   });
 
