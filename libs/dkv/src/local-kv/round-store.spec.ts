@@ -11,6 +11,7 @@ import { encodeRound } from './round-layout.js';
 import { type StoreOperation } from './store-engine.js';
 
 import {
+  IDENTITY,
   TWICE_BYTES_MAX,
   UNSETTLED_MAX,
   idOf,
@@ -535,7 +536,8 @@ describe('a change that is refused', () => {
     const waiting = rejected(bench.repo.updateRound(ID, () => void runs++));
     await microtasks();
     engine.get = get;
-    await bench.reopen();
+    await bench.repo.close();
+    await bench.repo.open(IDENTITY);
     finish();
     expect((await waiting).code).toBe('DKV_NOT_READY');
     expect(runs).toBe(0);
