@@ -1,4 +1,5 @@
 /** Ballots that a majority promised to this node for its next write of a key: they save that write its first half. */
+import { OldestFirst } from '../model/oldest-first.js';
 import { type Accepted } from '../model/peer-protocol.js';
 import { type Ballot } from './rules.js';
 
@@ -16,16 +17,15 @@ const ENTRY_BYTES = 600;
  * restart the first half is done again, under a boot number that no earlier ballot has.
  */
 export class PromisedBallots {
-  /** The one kept longest ago first: what is used is taken out, so that is the one not used for longest. */
-  private readonly ballots = new Map<string, PromisedBallot>();
+  /** What is used is taken out, so the oldest is the one not used for longest. */
+  private readonly ballots = new OldestFirst<PromisedBallot>();
   private bytes = 0;
 
   constructor(private readonly bytesMax: number) {}
 
   take(key: string): PromisedBallot | undefined {
-    const promised = this.ballots.get(key);
+    const promised = this.ballots.take(key);
     if (promised) {
-      this.ballots.delete(key);
       this.bytes -= bytesOf(key, promised);
     }
     return promised;
@@ -33,13 +33,10 @@ export class PromisedBallots {
 
   keep(key: string, promised: PromisedBallot): void {
     this.take(key);
-    this.ballots.set(key, promised);
+    this.ballots.add(key, promised);
     this.bytes += bytesOf(key, promised);
-    for (const oldest of this.ballots.keys()) {
-      if (this.bytes <= this.bytesMax) {
-        return;
-      }
-      this.take(oldest);
+    while (this.bytes > this.bytesMax) {
+      this.take(this.ballots.oldest!.key);
     }
   }
 }
