@@ -54,6 +54,9 @@ export class OldestFirst<V> {
     } else {
       this.last = older;
     }
+    // What is gone but still old to the collector would keep the next alive, and that one the next.
+    entry.older = undefined;
+    entry.newer = undefined;
     return entry.value;
   }
 

@@ -251,10 +251,7 @@ export class Processor implements PeerService {
       : result;
   }
 
-  private async coordinateForwarded(
-    ask: PeerProtocol['forward']['ask'],
-    sentAtMs: number,
-  ): Promise<WriteResult> {
+  private coordinateForwarded(ask: PeerProtocol['forward']['ask'], sentAtMs: number): Promise<WriteResult> {
     const { operation, resolve } = ask;
     const { mode } = this.context.namespaces.get(operation.id.namespace);
     assertOffered(operation, mode);
