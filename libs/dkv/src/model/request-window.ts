@@ -1,5 +1,5 @@
 /** The memory of a key for requests: a retried one takes effect once, because the record says that it did. */
-import { areDigits, hex12 } from './hex.js';
+import { hex12 } from './hex.js';
 import { type Version } from './version.js';
 
 /**
@@ -33,12 +33,10 @@ const KEYED_REQUESTS_MAX = 64;
 export const REQUESTS_MAX = NODE_REQUESTS_MAX + KEYED_REQUESTS_MAX;
 
 const KEYED_PREFIX = 'ffffffffffff';
-const REQUEST_ID_LENGTH = 24;
+const REQUEST_ID_PATTERN = /^[0-9a-f]{24}$/;
 
 export function isRequestId(value: unknown): value is RequestId {
-  return (
-    typeof value === 'string' && value.length === REQUEST_ID_LENGTH && areDigits(value, 0, REQUEST_ID_LENGTH)
-  );
+  return typeof value === 'string' && REQUEST_ID_PATTERN.test(value);
 }
 
 /** `unique` is below 2^48. */

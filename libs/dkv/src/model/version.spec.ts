@@ -162,24 +162,6 @@ describe('what is no version', () => {
     expect(caught(() => parseVersion(text as string)).code).toBe('DKV_PROTOCOL');
   });
 
-  it('is what the pattern of versions does not match, whatever is done to one (seeded)', () => {
-    const stamp = '[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8}';
-    const pattern = new RegExp(`^[0-9a-f]{12}-${stamp}(\\+${stamp})?$`);
-    const random = new SimRandom('no versions');
-    const characters = [...'0a9fgAFGZz-._!+ \n/:@[`{é'];
-    const draw = () => {
-      const stamped = formatVersion({ physicalMs: 5, counter: 5, nodeId: random.pick(NODE_IDS), boot: 5 });
-      return random.next() < 0.5 ? stamped : joinVersion(stamped, random.pick(NODE_IDS), 1);
-    };
-    const texts = Array.from({ length: 20_000 }, () => {
-      const text = draw();
-      const at = random.int(text.length + 1);
-      return `${text.slice(0, at)}${random.pick(['', ...characters])}${text.slice(at + random.int(3))}`;
-    });
-    expect(texts.filter((text) => isVersion(text)).length).toBeGreaterThan(1_000);
-    expect(texts.filter((text) => isVersion(text) !== pattern.test(text))).toEqual([]);
-  });
-
   it('is not repeated at length in the message', () => {
     expect(() => parseVersion('x'.repeat(10_000))).toThrow(/^.{1,120}$/);
   });
