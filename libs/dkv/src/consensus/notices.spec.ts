@@ -102,17 +102,6 @@ describe('a notice', () => {
     expect(notices.take('b')).toEqual([]);
   });
 
-  it('waits its own moment where those before it went with a message', async () => {
-    add('b', 'k');
-    await passed(DELAY_MS / 2);
-    expect(keysOf(notices.take('b'))).toEqual(['k']);
-    add('b', 'l');
-    await passed(DELAY_MS - 1);
-    expect(peers.told).toEqual([]);
-    await passed(1);
-    expect(peers.told).toEqual([['b', ['l']]]);
-  });
-
   it('is for one node', async () => {
     add('b', 'k');
     add('c', 'l');
@@ -163,17 +152,6 @@ describe('many notices', () => {
     expect(peers.told).toHaveLength(2);
     await passed(DELAY_MS);
     expect(peers.told.flatMap(([, keys]) => keys)).toEqual(range(0, 2 * NOTICES_MAX + 5).map(String));
-  });
-
-  it('go without a pause also when they came while others were on their way', async () => {
-    peers.hold();
-    add('b', 'k');
-    await passed(DELAY_MS);
-    add('b', ...range(0, NOTICES_MAX));
-    peers.release();
-    await microtasks();
-    await passed(0);
-    expect(peers.told.map(([, keys]) => keys.length)).toEqual([1, NOTICES_MAX]);
   });
 
   it('past the bound are dropped, the newest of them', () => {
