@@ -144,8 +144,8 @@ describe('a write', () => {
     expect(processor.calls).toEqual([
       ['addOrUpdate', 'k', 'default', { level: 'quorum', timeoutMs: 10_000, signal: undefined, ttlMs: 0 }],
       ['addOrUpdate', 'k', 'default', { level: 'all', timeoutMs: 70, signal, ttlMs: 5 }],
-      ['remove', 'k', 'default', { level: 'quorum', timeoutMs: 10_000, signal: undefined }],
-      ['remove', 'k', 'default', { level: 'one', timeoutMs: 70, signal }],
+      ['remove', 'k', 'default', { level: 'quorum', timeoutMs: 10_000, signal: undefined, ttlMs: 0 }],
+      ['remove', 'k', 'default', { level: 'one', timeoutMs: 70, signal, ttlMs: 0 }],
     ]);
   });
 

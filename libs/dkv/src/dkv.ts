@@ -33,6 +33,7 @@ import { type WriteResult } from './model/peer-protocol.js';
 import { isVisible, type KvRecord } from './model/record.js';
 import { type Version } from './model/version.js';
 import { type Codec } from './ports/codec.js';
+import { type WriteOptions } from './processor/processor.js';
 
 const NO_OPTIONS: DkvReadOptions = Object.freeze({});
 
@@ -85,8 +86,7 @@ export class Dkv<V = unknown> {
    */
   async addOrUpdate(key: string, value: V, options: DkvWriteOptions = {}): Promise<KvPair<V>> {
     const bytes = this.values.encode(key, value);
-    const ttlMs = ttlOf(options.ttlMs, this.settings.ttlMs);
-    const writing = { ...this.writing(options), ttlMs };
+    const writing = this.writing(options, ttlOf(options.ttlMs, this.settings.ttlMs));
     const result = await this.core.processor.addOrUpdate(this.settings.namespace, key, bytes, writing);
     return this.values.written(key, value, bytes, result);
   }
@@ -129,8 +129,7 @@ export class Dkv<V = unknown> {
     this.assertStrong('compareAndSet');
     const expected = expectedOf(expectedVersion);
     const bytes = this.values.encode(key, value);
-    const ttlMs = ttlOf(options.ttlMs, this.settings.ttlMs);
-    const writing = { ...this.writing(options), expected, ttlMs };
+    const writing = this.writing(options, ttlOf(options.ttlMs, this.settings.ttlMs), expected);
     const result = await this.core.processor.addOrUpdate(this.settings.namespace, key, bytes, writing);
     this.assertMatched(key, expected, result);
     return this.values.written(key, value, bytes, result);
@@ -145,7 +144,7 @@ export class Dkv<V = unknown> {
     this.assertStrong('compareAndRemove');
     assertType('expectedVersion', expectedVersion, 'string');
     const expected = expectedOf(expectedVersion);
-    const writing = { ...this.writing(options), expected };
+    const writing = this.writing(options, 0, expected);
     const result = await this.core.processor.remove(this.settings.namespace, key, writing);
     this.assertMatched(key, expected, result);
   }
@@ -197,7 +196,7 @@ export class Dkv<V = unknown> {
   async touch(key: string, ttlMs: number, options: DkvRequestOptions = {}): Promise<boolean> {
     this.assertStrong('touch');
     assertType('ttlMs', ttlMs, 'number');
-    const writing = { ...this.writing(options), ttlMs: ttlOf(ttlMs, 0) };
+    const writing = this.writing(options, ttlOf(ttlMs, 0));
     return (await this.core.processor.touch(this.settings.namespace, key, writing)).existed;
   }
 
@@ -255,7 +254,11 @@ export class Dkv<V = unknown> {
     return record && this.values.pairOf(record);
   }
 
-  private writing({ consistency, timeoutMs, signal, idempotencyKey }: DkvRemoveOptions) {
+  private writing(
+    { consistency, timeoutMs, signal, idempotencyKey }: DkvRemoveOptions,
+    ttlMs = 0,
+    expected?: Version,
+  ): WriteOptions {
     const { writeConsistency, revertTimeoutMs } = this.settings;
     if (idempotencyKey !== undefined) {
       this.assertStrong('idempotencyKey');
@@ -265,6 +268,8 @@ export class Dkv<V = unknown> {
       timeoutMs: timeoutOf(timeoutMs, revertTimeoutMs),
       signal,
       requestId: requestIdOf(idempotencyKey),
+      ttlMs,
+      expected,
     };
   }
 

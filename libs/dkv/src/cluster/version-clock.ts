@@ -3,10 +3,11 @@ import { DkvError, isDkvError } from '../dkv.errors.js';
 import {
   COUNTER_MAX,
   counterOf,
-  formatVersion,
   joinVersion,
   physicalMsOf,
+  stamperNamed,
   type Version,
+  versionBy,
 } from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
@@ -30,6 +31,7 @@ export class VersionClock {
    */
   static readonly leadMs = 400;
 
+  private readonly stamper: string;
   private physicalMs: number;
   private counter = 0;
   private raising: Promise<void> | undefined;
@@ -44,6 +46,7 @@ export class VersionClock {
     private readonly store: Pick<LocalKvRepo, 'putMeta'>,
     private readonly maxClockOffsetMs: number,
   ) {
+    this.stamper = stamperNamed(nodeId, boot);
     this.physicalMs = boundMs;
   }
 
@@ -164,7 +167,7 @@ export class VersionClock {
   }
 
   private format(stamp: { physicalMs: number; counter: number }): Version {
-    return formatVersion({ ...stamp, nodeId: this.nodeId, boot: this.boot });
+    return versionBy(this.stamper, stamp.physicalMs, stamp.counter);
   }
 
   private async raise(needed: number): Promise<void> {

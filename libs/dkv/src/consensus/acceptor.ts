@@ -12,7 +12,7 @@ export class Acceptor {
     return this.step(id, ballot, (round) => prepare(round, ballot));
   }
 
-  async accept({ partition, ballot, record, next, settled }: PeerProtocol['accept']['ask']): Promise<Vote> {
+  accept({ partition, ballot, record, next, settled }: PeerProtocol['accept']['ask']): Promise<Vote> {
     // In the order of sending: a notice may be of the very key, of the round before.
     this.settle(settled);
     const id = { partition, namespace: record.namespace, key: record.key };
@@ -34,34 +34,37 @@ export class Acceptor {
   }
 
   /** Readers of this node see `record`, which is committed, or a newer one, when it resolves. */
-  async show(id: RecordId, record: KvRecord): Promise<void> {
-    // Most often it was accepted here, and is on the disk already.
-    if ((await this.context.local.settle(id, record.version)) < record.version) {
-      await this.learn(id, record);
-    }
+  show(id: RecordId, record: KvRecord): Promise<void> {
+    const { version } = record;
+    return this.context.local.settle(id, version).then((shown) =>
+      // Most often it was accepted here, and is on the disk already.
+      shown < version ? this.learn(id, record) : undefined,
+    );
   }
 
   /** Nobody waits for it: a notice that gets lost is found out by a later round. */
   settle(notices: readonly Notice[]): void {
-    for (const { version, ...id } of notices) {
-      this.context.local
-        .settle(id, version)
-        .catch((error: Error) => this.context.logger.debug?.(`A commit was not noted: ${error.message}`));
+    for (const notice of notices) {
+      this.context.local.settle(notice, notice.version).catch(this.notNoted);
     }
   }
 
-  private async step<A>(
+  private readonly notNoted = (error: Error): void =>
+    this.context.logger.debug?.(`A commit was not noted: ${error.message}`);
+
+  private step<A>(
     id: RecordId,
     ballot: Ballot,
     rule: (round: Parameters<typeof prepare>[0]) => Step<A>,
   ): Promise<A> {
     const { local, versions } = this.context;
     versions.observe(ballot);
-    let step: Step<A> | undefined;
-    await local.updateRound(id, (round) => {
-      step = rule(round);
+    let answer: A;
+    const stored = local.updateRound(id, (round) => {
+      const step = rule(round);
+      answer = step.answer;
       return step.change;
     });
-    return step!.answer;
+    return stored.then(() => answer);
   }
 }

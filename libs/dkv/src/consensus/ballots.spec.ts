@@ -43,12 +43,14 @@ describe('the bytes kept', () => {
   const VALUE_BYTES = 10_000;
 
   it('are bounded: the ballots used longest ago go', () => {
-    const ballots = new PromisedBallots(5 * 11_000);
+    const ballots = new PromisedBallots(16 * 11_000);
     for (let at = 0; at < 50; at++) {
       ballots.keep(`k${at}`, promised(at, VALUE_BYTES));
     }
     const left = [...Array(50).keys()].filter((at) => ballots.take(`k${at}`));
-    expect(left).toEqual([45, 46, 47, 48, 49]);
+    expect(left.length).toBeGreaterThanOrEqual(13);
+    expect(left.length).toBeLessThanOrEqual(16);
+    expect(left).toEqual([...Array(50).keys()].slice(-left.length));
   });
 
   it('count for small values too', () => {

@@ -10,6 +10,11 @@ export interface PromisedBallot {
 
 /** What an entry takes beside its key and its value, about. */
 const ENTRY_BYTES = 600;
+/**
+ * What is left when it was full: the oldest key of a Map is found past all that were deleted before it, which must not
+ * be for each write.
+ */
+const LEFT_SHARE = 7 / 8;
 
 /**
  * A ballot is taken out to be used and is put back by success alone: one ballot, one value. In memory only: after a
@@ -35,11 +40,17 @@ export class PromisedBallots {
     this.take(key);
     this.ballots.set(key, promised);
     this.bytes += bytesOf(key, promised);
+    if (this.bytes > this.bytesMax) {
+      this.makeRoom();
+    }
+  }
+
+  private makeRoom(): void {
     for (const oldest of this.ballots.keys()) {
-      if (this.bytes <= this.bytesMax) {
+      this.take(oldest);
+      if (this.bytes <= LEFT_SHARE * this.bytesMax) {
         return;
       }
-      this.take(oldest);
     }
   }
 }

@@ -57,26 +57,28 @@ export function decide(
   if (expected !== undefined && expected !== held) {
     return { kind: 'keep', conflict: true };
   }
-  const requests = withRequest(window, { id: requestId, version });
-  const expiresAtMs = ttlMs === 0 ? 0 : nowMs + ttlMs;
-  const stamp = { namespace: id.namespace, key: id.key, version, modifiedMs: nowMs, requests };
-  switch (kind) {
-    case 'read':
-      return { kind: 'keep', conflict: false };
-    case 'addOrUpdate':
-      return { kind: 'write', record: stampRecord({ ...stamp, tombstone: false, expiresAtMs, value }) };
-    case 'remove':
-      return current !== undefined && isRemovable(operation, current)
-        ? { kind: 'write', record: stampTombstone(id, version, { modifiedMs: nowMs, requests }) }
-        : { kind: 'keep', conflict: false };
-    case 'touch':
-      return visible
-        ? {
-            kind: 'write',
-            record: stampRecord({ ...stamp, tombstone: false, expiresAtMs, value: current!.value }),
-          }
-        : { kind: 'keep', conflict: false };
+  const changes =
+    kind === 'addOrUpdate' ||
+    (kind === 'touch' && visible) ||
+    (kind === 'remove' && current !== undefined && isRemovable(operation, current));
+  if (!changes) {
+    return { kind: 'keep', conflict: false };
   }
+  const requests = withRequest(window, { id: requestId, version });
+  if (kind === 'remove') {
+    return { kind: 'write', record: stampTombstone(id, version, { modifiedMs: nowMs, requests }) };
+  }
+  const record = stampRecord({
+    namespace: id.namespace,
+    key: id.key,
+    version,
+    tombstone: false,
+    expiresAtMs: ttlMs === 0 ? 0 : nowMs + ttlMs,
+    modifiedMs: nowMs,
+    requests,
+    value: kind === 'touch' ? current!.value : value,
+  });
+  return { kind: 'write', record };
 }
 
 /** Whether a `remove` finds something to remove: a value, and where it says so an expired one, not one renewed since. */

@@ -1,8 +1,9 @@
 /** The nodes of a key as one: asks them all, this one included, and ends a phase as soon as its verdict is known. */
 import { majorityOf } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
-import { type Accepted, type PeerProtocol } from '../model/peer-protocol.js';
+import { type Accepted } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
+import { type SendOptions } from '../ports/remote-kv-repo.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { type Deadline } from '../processor/deadline.js';
 import { type OwnWrites } from '../processor/own-writes.js';
@@ -31,10 +32,18 @@ interface Phase<A> {
 /** What became of the accept of a record at the nodes of its key. */
 export interface Spread {
   readonly id: RecordId;
-  /** Nodes that have not accepted it, as far as is known: they get a hint when it is committed. */
-  readonly lacking: Set<string>;
+  /** Those that accepted it, as far as is known: the others get a hint when it is committed. */
+  readonly holders: string[];
   /** Nodes that were asked and have not answered. */
   open: number;
+}
+
+/** What a phase of accepting led to. */
+export interface Verdict {
+  readonly won: boolean;
+  /** Lost: the highest ballot that stood in the way. */
+  readonly seen: Ballot;
+  readonly spread: Spread;
 }
 
 export class Electorate {
@@ -69,10 +78,12 @@ export class Electorate {
   }
 
   async prepare(id: RecordId, ballot: Ballot, deadline: Deadline): Promise<Found> {
-    const { nodes, majority } = this.nodesOf(id);
-    const phase = new PreparePhase(majority, nodes.length);
-    await this.ask(nodes, phase, deadline, (nodeId) =>
-      this.at(nodeId, 'prepare', { id, ballot }, deadline, () => this.acceptor.prepare({ id, ballot })),
+    const { view, peers } = this.context;
+    const nodes = view.reachable(id.partition);
+    const phase = new PreparePhase(majorityOf(view.copiesOf(id.partition)), nodes.length);
+    const ask = { id, ballot };
+    await this.ask(nodes, phase, deadline, (nodeId, options) =>
+      nodeId === view.selfId ? this.acceptor.prepare(ask) : peers.call(nodeId, 'prepare', ask, options),
     );
     return phase.state === 'won'
       ? { latest: phase.latest, unanimous: phase.unanimous }
@@ -80,38 +91,39 @@ export class Electorate {
   }
 
   /** Whether a majority accepted. Nodes that have not answered by then are asked to the end all the same. */
-  async accept(
-    id: RecordId,
-    { ballot, record, next }: Proposal,
-    deadline: Deadline,
-  ): Promise<{ readonly won: boolean; readonly seen: Ballot; readonly spread: Spread }> {
-    const { nodes, majority } = this.nodesOf(id);
-    const phase = new AcceptPhase(majority, nodes.length);
-    const lacking = new Set(this.context.view.listOf(id.partition));
-    const spread: Spread = { id, lacking, open: nodes.length };
+  accept(id: RecordId, { ballot, record, next }: Proposal, deadline: Deadline): Promise<Verdict> {
+    const { view, peers } = this.context;
+    const { partition } = id;
+    const nodes = view.reachable(partition);
+    const phase = new AcceptPhase(majorityOf(view.copiesOf(partition)), nodes.length);
+    const spread: Spread = { id, holders: [], open: nodes.length };
     // Until it is lost or announced: between an answer and what follows from it nothing may seem to be idle.
     this.underWay++;
-    await this.ask(
+    const asked = this.ask(
       nodes,
       phase,
       deadline,
-      (nodeId) => {
-        const ask = { partition: id.partition, ballot, record, next, settled: this.notices.take(nodeId) };
-        return this.at(nodeId, 'accept', ask, deadline, () => this.acceptor.accept(ask));
+      (nodeId, options) => {
+        const ask = { partition, ballot, record, next, settled: this.notices.take(nodeId) };
+        return nodeId === view.selfId
+          ? this.acceptor.accept(ask)
+          : peers.call(nodeId, 'accept', ask, options);
       },
       (nodeId, vote) => {
         if (vote?.accepted) {
-          lacking.delete(nodeId);
+          spread.holders.push(nodeId);
         }
         spread.open--;
         this.hintIfOver(spread);
       },
     );
-    const won = phase.state === 'won';
-    if (!won) {
-      this.end();
-    }
-    return { won, seen: phase.seen, spread };
+    return asked.then(() => {
+      const won = phase.state === 'won';
+      if (!won) {
+        this.end();
+      }
+      return { won, seen: phase.seen, spread };
+    });
   }
 
   /**
@@ -127,7 +139,11 @@ export class Electorate {
         this.notices.add(nodeId, notice);
       }
     }
-    await this.shown(id, record, this.show(id, record));
+    try {
+      await this.show(id, record);
+    } catch (error) {
+      this.notShown(id, record, error);
+    }
     // Not before: a hint is replayed with what is shown here.
     this.spreading.add(spread);
     this.hintIfOver(spread);
@@ -140,18 +156,18 @@ export class Electorate {
 
   /** A majority accepted it before: this node shows it too. Never rejects. */
   async showHere(id: RecordId, { ballot, record }: Accepted): Promise<void> {
-    await this.shown(id, record, this.acceptor.learn(id, record, ballot));
+    try {
+      await this.acceptor.learn(id, record, ballot);
+    } catch (error) {
+      this.notShown(id, record, error);
+    }
   }
 
-  private async shown(id: RecordId, record: KvRecord, work: Promise<void>): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      // This node's own copy stays behind what it acknowledges now: its reads must look elsewhere.
-      this.ownWrites.note(id, record.version, this.context.view.selfId);
-      const reason = (error as Error).message;
-      this.context.logger.debug?.(`A commit of key ${JSON.stringify(id.key)} is not shown here: ${reason}`);
-    }
+  /** This node's own copy stays behind what it acknowledges now: its reads must look elsewhere. */
+  private notShown(id: RecordId, { version }: KvRecord, error: unknown): void {
+    this.ownWrites.note(id, version, this.context.view.selfId);
+    const reason = (error as Error).message;
+    this.context.logger.debug?.(`A commit of key ${JSON.stringify(id.key)} is not shown here: ${reason}`);
   }
 
   private hintIfOver(spread: Spread): void {
@@ -160,21 +176,20 @@ export class Electorate {
     }
   }
 
-  private hintWhoLacks({ id, lacking }: Spread): void {
-    for (const nodeId of lacking) {
-      if (nodeId !== this.context.view.selfId) {
-        const { partition, namespace, key } = id;
+  private hintWhoLacks({ id, holders }: Spread): void {
+    const { view } = this.context;
+    const { partition, namespace, key } = id;
+    const nodes = view.listOf(partition);
+    if (holders.length === nodes.length) {
+      return;
+    }
+    for (const nodeId of nodes) {
+      if (nodeId !== view.selfId && !holders.includes(nodeId)) {
         const hinting = this.hints.add({ partition, namespace, key, nodeId });
         this.hinting.add(hinting);
         void hinting.finally(() => this.hinting.delete(hinting));
       }
     }
-  }
-
-  /** All of the key's nodes but those that are down, and how many of all must agree. */
-  private nodesOf({ partition }: RecordId): { nodes: readonly string[]; majority: number } {
-    const { view } = this.context;
-    return { nodes: view.reachable(partition), majority: majorityOf(view.copiesOf(partition)) };
   }
 
   /**
@@ -185,9 +200,11 @@ export class Electorate {
     nodes: readonly string[],
     phase: Phase<A>,
     deadline: Deadline,
-    one: (nodeId: string) => Promise<A>,
+    one: (nodeId: string, options: SendOptions) => Promise<A>,
     answered: (nodeId: string, answer: A | undefined) => void = () => undefined,
   ): Promise<void> {
+    const timeoutMs = Math.max(1, Math.min(this.context.limits.peerTimeoutMs, deadline.leftMs));
+    const options = { timeoutMs };
     return deadline.until((done) => {
       const take = (nodeId: string, answer: A | undefined) => {
         phase.add(answer);
@@ -199,7 +216,7 @@ export class Electorate {
       };
       this.underWay += nodes.length;
       for (const nodeId of nodes) {
-        one(nodeId).then(
+        one(nodeId, options).then(
           (answer) => take(nodeId, answer),
           (error: Error) => {
             this.context.logger.debug?.(`Node ${nodeId} gave no answer: ${error.message}`);
@@ -218,20 +235,5 @@ export class Electorate {
     if (this.underWay === 0) {
       this.ended?.();
     }
-  }
-
-  private async at<K extends 'prepare' | 'accept'>(
-    nodeId: string,
-    kind: K,
-    ask: PeerProtocol[K]['ask'],
-    deadline: Deadline,
-    here: () => Promise<PeerProtocol[K]['answer']>,
-  ): Promise<PeerProtocol[K]['answer']> {
-    const { view, peers, limits } = this.context;
-    if (nodeId === view.selfId) {
-      return here();
-    }
-    const timeoutMs = Math.max(1, Math.min(limits.peerTimeoutMs, deadline.leftMs));
-    return peers.call(nodeId, kind, ask, { timeoutMs });
   }
 }

@@ -27,13 +27,15 @@ const RESOLVE_SHARE = 0.4;
 /** What the rounds of one operation have led to so far. */
 interface Attempt {
   readonly operation: WriteOperation;
+  /** Of its key. */
+  readonly name: string;
   readonly deadline: Deadline;
   /** Only find out whether it took effect: another node was asked before. */
   readonly resolve: boolean;
   /** A record of it, or of an open round, went out, perhaps by way of another node: any node may hold it. */
   proposed: boolean;
   /** The ballot under which its own record first went out. */
-  since?: Ballot;
+  since: Ballot | undefined;
   /** The highest ballot met. */
   seen: Ballot;
 }
@@ -63,40 +65,54 @@ export class Proposer {
    *   `DKV_NOT_APPLIED`: nothing of it can ever be read; `DKV_INDETERMINATE`; `DKV_TIMEOUT` for a read.
    */
   propose(operation: WriteOperation, deadline: Deadline, resolve = false): Promise<WriteResult> {
-    return this.attempt({ operation, deadline, resolve, proposed: resolve, seen: NO_VERSION });
+    return this.attempt(attemptAt(operation, deadline, resolve, resolve));
   }
 
   /** Leaves a majority with what is decided of the key, and no earlier round open. @throws DkvError as `propose`. */
   async settle(id: RecordId, requestId: RequestId, deadline: Deadline): Promise<void> {
     const operation = readOf(id, requestId);
-    await this.attempt({ operation, deadline, resolve: false, proposed: true, seen: NO_VERSION });
+    await this.attempt(attemptAt(operation, deadline, false, true));
   }
 
   private async attempt(attempt: Attempt): Promise<WriteResult> {
+    const { operation, name } = attempt;
+    this.assertPossible(operation);
+    const bytes = operation.value.byteLength + RECORD_OVERHEAD_BYTES;
+    this.underWay.take(bytes);
+    const turn = this.turns.take(name);
+    try {
+      if (turn) {
+        await turn;
+      }
+      return await this.rounds(attempt);
+    } finally {
+      this.turns.give(name);
+      this.underWay.release(bytes);
+    }
+  }
+
+  /** @throws DkvError `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY` */
+  private assertPossible({ kind, id }: WriteOperation): void {
     const { local, view } = this.context;
-    const { operation } = attempt;
-    const { id, kind } = operation;
     reachableQuorum(this.context, kind, id, majorityOf(view.copiesOf(id.partition)));
     if (local.failure) {
       throw new DkvError('DKV_READ_ONLY', `Node ${view.selfId} takes no writes: ${local.failure.message}`, {
         cause: local.failure,
       });
     }
-    const bytes = operation.value.byteLength + RECORD_OVERHEAD_BYTES;
-    this.underWay.take(bytes);
-    try {
-      return await this.turns.run(idOf(id), () => this.rounds(attempt));
-    } finally {
-      this.underWay.release(bytes);
-    }
   }
 
   private async rounds(attempt: Attempt): Promise<WriteResult> {
     const { deadline, operation } = attempt;
-    const { random } = this.context;
     for (let pauseMs = PAUSE_MS; !deadline.over; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
       const late = deadline.leftMs < RESOLVE_SHARE * deadline.timeoutMs;
-      const outcome = await this.roundOrUnknown(attempt, attempt.resolve || (late && attempt.proposed));
+      let outcome: Outcome | undefined;
+      try {
+        outcome = await this.round(attempt, attempt.resolve || (late && attempt.proposed));
+      } catch (error) {
+        // An error says that nothing was sent only as long as nothing was.
+        throw attempt.proposed ? this.indeterminate(operation, (error as Error).message) : error;
+      }
       if (outcome?.kind === 'done') {
         return outcome.result;
       }
@@ -107,38 +123,26 @@ export class Proposer {
         throw this.indeterminate(operation, outcome.why);
       }
       // Others are at work on the key, or nodes are away: give way for a moment.
-      await deadline.pause(pauseMs * (0.5 + random.next()));
+      await deadline.pause(pauseMs * (0.5 + this.context.random.next()));
     }
     throw attempt.proposed
       ? this.indeterminate(operation, 'no majority answered in time')
       : this.late(operation);
   }
 
-  /** An error says that nothing was sent only as long as nothing was. */
-  private async roundOrUnknown(attempt: Attempt, resolving: boolean): Promise<Outcome | undefined> {
-    try {
-      return await this.round(attempt, resolving);
-    } catch (error) {
-      if (!attempt.proposed) {
-        throw error;
-      }
-      return { kind: 'unknown', why: (error as Error).message };
-    }
-  }
-
   /** `resolving`: propose what is there again instead of the operation, so as to fence out its earlier attempts. */
   private async round(attempt: Attempt, resolving: boolean): Promise<Outcome | undefined> {
-    const { operation, deadline } = attempt;
+    const { operation, name, deadline } = attempt;
     const { id } = operation;
-    const { view } = this.context;
+    const { view, versions } = this.context;
     if (view.diskLost) {
       throw new DkvError(
         'DKV_NOT_READY',
         `Node ${view.selfId} has another data folder than it had, so it proposes nothing.`,
       );
     }
-    const known = this.ballots.take(idOf(id));
-    const ballot = known?.next ?? (await this.context.versions.stamp(attempt.seen));
+    const known = this.ballots.take(name);
+    const ballot = known?.next ?? (await versions.stamp(attempt.seen));
     const found = known
       ? { latest: known.accepted, unanimous: false }
       : await this.electorate.prepare(id, ballot, deadline);
@@ -159,7 +163,8 @@ export class Proposer {
       return this.outcomeOf(attempt, decision, current);
     }
     const record = decision.kind === 'write' ? decision.record : (current ?? stampTombstone(id, ballot));
-    const next = await this.context.versions.stamp(ballot);
+    const stamped = versions.stamp(ballot);
+    const next = typeof stamped === 'string' ? stamped : await stamped;
     if (decision.kind === 'write') {
       attempt.proposed = true;
       attempt.since ??= ballot;
@@ -169,7 +174,7 @@ export class Proposer {
       attempt.seen = highest(attempt.seen, next, vote.seen);
       return undefined;
     }
-    this.ballots.keep(idOf(id), { next, accepted: { ballot, record } });
+    this.ballots.keep(name, { next, accepted: { ballot, record } });
     await this.electorate.announce(record, vote.spread);
     return this.outcomeOf(attempt, decision, current);
   }
@@ -184,18 +189,17 @@ export class Proposer {
     current: KvRecord | undefined,
   ): Outcome {
     const visible = isVisible(current, this.context.clock.now());
-    const done = (record: KvRecord | undefined, existed: boolean, outcome: WriteResult['outcome'] = 'done') =>
-      ({ kind: 'done', result: { outcome, record, existed } }) as const;
     switch (decision.kind) {
       case 'write':
-        return done(decision.record, visible);
+        return doneWith({ outcome: 'done', record: decision.record, existed: visible });
       case 'applied':
-        return {
-          kind: 'done',
-          result: { outcome: 'done', record: current, existed: true, applied: decision.version },
-        };
+        return doneWith({ outcome: 'done', record: current, existed: true, applied: decision.version });
       case 'keep':
-        return done(current, visible, decision.conflict ? 'conflict' : 'done');
+        return doneWith({
+          outcome: decision.conflict ? 'conflict' : 'done',
+          record: current,
+          existed: visible,
+        });
       case 'absent':
         // The node that was asked first may still be at it.
         return resolve
@@ -232,6 +236,20 @@ export class Proposer {
             'tells.',
         );
   }
+}
+
+function attemptAt(
+  operation: WriteOperation,
+  deadline: Deadline,
+  resolve: boolean,
+  proposed: boolean,
+): Attempt {
+  const name = idOf(operation.id);
+  return { operation, name, deadline, resolve, proposed, since: undefined, seen: NO_VERSION };
+}
+
+function doneWith(result: WriteResult): Outcome {
+  return { kind: 'done', result };
 }
 
 /** Whether an earlier attempt took effect. */

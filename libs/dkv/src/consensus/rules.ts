@@ -95,5 +95,11 @@ export function learn(
 }
 
 export function highest(...ballots: readonly (Ballot | undefined)[]): Ballot {
-  return ballots.reduce<Ballot>((high, ballot = NO_VERSION) => (ballot > high ? ballot : high), NO_VERSION);
+  let high = NO_VERSION;
+  for (const ballot of ballots) {
+    if (ballot !== undefined && ballot > high) {
+      high = ballot;
+    }
+  }
+  return high;
 }

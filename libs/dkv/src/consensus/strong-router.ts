@@ -25,9 +25,9 @@ export class StrongRouter {
     const needed = majorityOf(this.context.view.copiesOf(id.partition));
     const candidates = reachableQuorum(this.context, kind, id, needed);
     let cause: unknown;
-    for (const [position, nodeId] of candidates.entries()) {
+    for (let position = 0; position < candidates.length; position++) {
       try {
-        return await this.writeAt(nodeId, operation, deadline);
+        return await this.writeAt(candidates[position]!, operation, deadline);
       } catch (error) {
         if (error instanceof SilentCoordinator) {
           return this.resolve(operation, candidates.slice(position + 1), deadline, error);

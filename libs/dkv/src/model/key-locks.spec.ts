@@ -33,6 +33,23 @@ describe('locks of keys', () => {
     expect(await next).toBe('done');
   });
 
+  it('can be taken and given without work of their own, in the same order', async () => {
+    const locks = new KeyLocks();
+    const order: string[] = [];
+    expect(locks.take('key')).toBeUndefined();
+    const second = locks.take('key')!.then(() => order.push('second'));
+    const third = locks.run('key', async () => order.push('third'));
+    await Promise.resolve();
+    expect(order).toEqual([]);
+    locks.give('key');
+    await second;
+    expect(order).toEqual(['second']);
+    locks.give('key');
+    await third;
+    expect(order).toEqual(['second', 'third']);
+    expect(locks.held).toBe(0);
+  });
+
   it('keep nothing of a key that nobody uses', async () => {
     const locks = new KeyLocks();
     const work = Array.from({ length: 100 }, (_, at) => locks.run(`key-${at % 10}`, async () => undefined));

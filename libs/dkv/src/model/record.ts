@@ -35,7 +35,9 @@ const NO_BYTES = new Uint8Array(0);
 
 /** A record with its checksum made: only where a version is stamped. Shares no bytes with `draft`. */
 export function stampRecord(draft: RecordDraft): KvRecord {
-  return sealed({ modifiedMs: physicalMsOf(draft.version), requests: NO_REQUESTS, ...draft });
+  const { namespace, key, version, tombstone, expiresAtMs, value } = draft;
+  const { modifiedMs = physicalMsOf(version), requests = NO_REQUESTS } = draft;
+  return sealed({ namespace, key, version, tombstone, expiresAtMs, modifiedMs, requests, value });
 }
 
 /** A stamped tombstone. */

@@ -1,4 +1,5 @@
 /** The memory of a key for requests: a retried one takes effect once, because the record says that it did. */
+import { hex12 } from './hex.js';
 import { type Version } from './version.js';
 
 /**
@@ -48,8 +49,13 @@ export function keyedRequestId(hash: string): RequestId {
   return KEYED_PREFIX + hash.slice(0, 12);
 }
 
-export function appliedIn(window: RequestWindow, id: RequestId): AppliedRequest | undefined {
-  return window.applied.find((request) => request.id === id);
+export function appliedIn({ applied }: RequestWindow, id: RequestId): AppliedRequest | undefined {
+  for (const request of applied) {
+    if (request.id === id) {
+      return request;
+    }
+  }
+  return undefined;
 }
 
 /**
@@ -74,19 +80,21 @@ export function isKeyedRequest(id: RequestId): boolean {
 }
 
 /** The window after `request` took effect. */
-export function withRequest(window: RequestWindow, request: AppliedRequest): RequestWindow {
-  const keyed = request.id.startsWith(KEYED_PREFIX);
-  const alike = window.applied.filter(({ id }) => id.startsWith(KEYED_PREFIX) === keyed);
-  const excess = alike.length + 1 - (keyed ? KEYED_REQUESTS_MAX : NODE_REQUESTS_MAX);
-  const dropped = new Set(alike.slice(0, Math.max(0, excess)));
-  const kept = dropped.size > 0 ? window.applied.filter((applied) => !dropped.has(applied)) : window.applied;
-  let { forgotten } = window;
-  if (!keyed) {
-    dropped.forEach(({ id }) => (forgotten = id > forgotten ? id : forgotten));
+export function withRequest({ applied, forgotten }: RequestWindow, request: AppliedRequest): RequestWindow {
+  const keyed = isKeyedRequest(request.id);
+  let excess = 1 - (keyed ? KEYED_REQUESTS_MAX : NODE_REQUESTS_MAX);
+  for (const { id } of applied) {
+    excess += isKeyedRequest(id) === keyed ? 1 : 0;
   }
-  return { applied: [...kept, request], forgotten };
-}
-
-function hex12(value: number): string {
-  return value.toString(16).padStart(12, '0');
+  const kept: AppliedRequest[] = [];
+  for (const known of applied) {
+    if (excess > 0 && isKeyedRequest(known.id) === keyed) {
+      excess--;
+      forgotten = !keyed && known.id > forgotten ? known.id : forgotten;
+    } else {
+      kept.push(known);
+    }
+  }
+  kept.push(request);
+  return { applied: kept, forgotten };
 }

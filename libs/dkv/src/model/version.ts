@@ -1,5 +1,6 @@
 /** Versions: hybrid logical time as text whose plain string order is the version order. */
 import { DkvError } from '../dkv.errors.js';
+import { hex12, hex4 } from './hex.js';
 
 /**
  * `pppppppppppp-cccc-nodeId!bbbbbbbb`: physical milliseconds (12 hex digits), counter (4), node id, boot
@@ -28,7 +29,16 @@ const VERSION_PATTERN =
   /^[0-9a-f]{12}-[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8}(\+[0-9a-f]{4}-[A-Za-z0-9._-]{1,100}![0-9a-f]{8})?$/;
 
 export function formatVersion({ physicalMs, counter, nodeId, boot }: VersionParts): Version {
-  return `${hexOfMs(physicalMs)}-${hex(counter, 4)}-${nodeId}!${hex(boot, 8)}`;
+  return versionBy(stamperNamed(nodeId, boot), physicalMs, counter);
+}
+
+/** What all versions that a node stamps in one life end with. */
+export function stamperNamed(nodeId: string, boot: number): string {
+  return `${nodeId}!${boot.toString(16).padStart(8, '0')}`;
+}
+
+export function versionBy(stamper: string, physicalMs: number, counter: number): Version {
+  return `${hexOfMs(physicalMs)}-${hex4(counter)}-${stamper}`;
 }
 
 /** Thousands are stamped in a second, many of them in the same millisecond. */
@@ -37,7 +47,7 @@ const lastMs = { physicalMs: -1, hex: '' };
 function hexOfMs(physicalMs: number): string {
   if (physicalMs !== lastMs.physicalMs) {
     lastMs.physicalMs = physicalMs;
-    lastMs.hex = hex(physicalMs, 12);
+    lastMs.hex = hex12(physicalMs);
   }
   return lastMs.hex;
 }
@@ -52,7 +62,7 @@ export function joinVersion(newer: Version, nodeId: string, boot: number): Versi
       `Version ${written} was joined ${count} times: is the merger idempotent?`,
     );
   }
-  return `${written}+${hex(count, 4)}-${nodeId}!${hex(boot, 8)}`;
+  return `${written}+${hex4(count)}-${stamperNamed(nodeId, boot)}`;
 }
 
 /** What was stamped when the value was written. @throws DkvError `DKV_PROTOCOL` when `version` is not well formed. */
@@ -85,8 +95,4 @@ export function physicalMsOf(version: Version): number {
 
 export function counterOf(version: Version): number {
   return Number.parseInt(version.slice(13, 17), 16);
-}
-
-function hex(value: number, digits: number): string {
-  return value.toString(16).padStart(digits, '0');
 }

@@ -29,21 +29,26 @@ export class Admission {
   }
 
   /** What `work` gives. @throws DkvError `DKV_OVERLOADED` at once, when too many are under way. */
-  async pass<T>(work: () => Promise<T>): Promise<T> {
+  pass<T>(work: () => Promise<T>): Promise<T> {
     this.measure();
     if (this.underWay >= this.limit) {
-      throw this.overloaded();
+      return Promise.reject(this.overloaded());
     }
+    const result = work();
     this.underWay++;
-    try {
-      const result = await work();
-      this.completed++;
-      return result;
-    } finally {
-      this.underWay--;
-      this.measure();
-    }
+    result.then(this.done, this.failed);
+    return result;
   }
+
+  private readonly done = (): void => {
+    this.completed++;
+    this.failed();
+  };
+
+  private readonly failed = (): void => {
+    this.underWay--;
+    this.measure();
+  };
 
   private measure(): void {
     const now = this.clock.monotonic();

@@ -1,6 +1,6 @@
 /** How much time an operation has left, and whether its caller still wants it. */
 import { DkvError } from '../dkv.errors.js';
-import { type Clock } from '../ports/clock.js';
+import { type Clock, type Timer } from '../ports/clock.js';
 
 /** Less is nothing: a pause of a rounding error would end before it began. */
 const LEAST_MS = 0.01;
@@ -39,14 +39,14 @@ export class Deadline {
   race<T>(work: Promise<T>, late: () => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       // In a promise of its own, so that what `late` throws is this one's end.
-      const stop = this.onEnd(() => resolve(new Promise<T>((done) => done(late()))));
+      const end = this.atEnd(() => resolve(new Promise<T>((done) => done(late()))));
       work.then(
         (value) => {
-          stop();
+          end.cancel();
           resolve(value);
         },
         (error: Error) => {
-          stop();
+          end.cancel();
           reject(error);
         },
       );
@@ -56,28 +56,31 @@ export class Deadline {
   /** Resolves when `work` says that it is done, or once the time is over or the caller aborted. */
   until(work: (done: () => void) => void): Promise<void> {
     return new Promise((resolve) => {
-      const stop = this.onEnd(resolve);
+      const end = this.atEnd(resolve);
       work(() => {
-        stop();
+        end.cancel();
         resolve();
       });
     });
   }
 
-  /** Calls `end` once the time is over or the caller aborted, unless it is stopped before. */
-  private onEnd(end: () => void): () => void {
+  /** Calls `end` once the time is over or the caller aborted, unless it is cancelled before. */
+  private atEnd(end: () => void): Timer {
     const { signal } = this;
+    if (!signal) {
+      return this.clock.schedule(this.leftMs, end);
+    }
     const ended = () => {
-      stop();
+      cancel();
       end();
     };
     const timer = this.clock.schedule(this.leftMs, ended);
-    const stop = () => {
+    const cancel = () => {
       timer.cancel();
-      signal?.removeEventListener('abort', ended);
+      signal.removeEventListener('abort', ended);
     };
-    signal?.addEventListener('abort', ended, { once: true });
-    return stop;
+    signal.addEventListener('abort', ended, { once: true });
+    return { cancel };
   }
 
   /** Waits, but not past the deadline. */

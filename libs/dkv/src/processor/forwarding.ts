@@ -81,9 +81,21 @@ export class Forwarding {
     deadline: Deadline,
     resolve = false,
   ): Promise<WriteResult> {
-    const result = await this.ask(nodeId, operation, deadline, resolve);
+    const { view, peers, limits, versions } = this.context;
+    const leftMs = Math.max(1, deadline.leftMs);
+    const ask = { operation, visited: [view.selfId], timeoutMs: this.share(deadline), resolve };
+    const unsentTimeoutMs = Math.min(limits.peerTimeoutMs, leftMs);
+    const options = { timeoutMs: leftMs, unsentTimeoutMs, signal: deadline.signal };
+    let result: WriteResult;
+    try {
+      result = await peers.call(nodeId, 'forward', ask, options);
+    } catch (cause) {
+      throw isDkvError(cause, 'DKV_INDETERMINATE', ...ASK_ANOTHER, ...REFUSED)
+        ? cause
+        : new SilentCoordinator(nodeId, operation.id.key, cause);
+    }
     if (result.record) {
-      this.context.versions.observe(result.record.version);
+      versions.observe(result.record.version);
       await this.remember(operation.id, result.record, nodeId);
     }
     return result;
@@ -100,27 +112,6 @@ export class Forwarding {
       }
     }
     this.ownWrites.note(id, record.version, coordinator);
-  }
-
-  private async ask(
-    nodeId: string,
-    operation: WriteOperation,
-    deadline: Deadline,
-    resolve: boolean,
-  ): Promise<WriteResult> {
-    const { view, peers, limits } = this.context;
-    const leftMs = Math.max(1, deadline.leftMs);
-    const ask = { operation, visited: [view.selfId], timeoutMs: this.share(deadline), resolve };
-    try {
-      const unsentTimeoutMs = Math.min(limits.peerTimeoutMs, leftMs);
-      const options = { timeoutMs: leftMs, unsentTimeoutMs, signal: deadline.signal };
-      return await peers.call(nodeId, 'forward', ask, options);
-    } catch (cause) {
-      if (isDkvError(cause, 'DKV_INDETERMINATE', ...ASK_ANOTHER, ...REFUSED)) {
-        throw cause;
-      }
-      throw new SilentCoordinator(nodeId, operation.id.key, cause);
-    }
   }
 
   /**

@@ -207,13 +207,15 @@ export class Processor implements PeerService {
     return this.write('touch', namespace, key, NO_BYTES, options);
   }
 
-  async serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
-    this.enter();
-    try {
-      return await this.desk.serve(request);
-    } finally {
-      this.leave();
+  serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
+    const refusal = this.refusal();
+    if (refusal) {
+      return Promise.reject(refusal);
     }
+    this.underWay++;
+    const reply = this.desk.serve(request);
+    reply.then(this.leave, this.leave);
+    return reply;
   }
 
   private write(
@@ -221,24 +223,24 @@ export class Processor implements PeerService {
     namespace: string,
     key: string,
     value: Uint8Array,
-    { level, ttlMs, expected, requestId = this.requestIds.next(), ...options }: WriteOptions,
+    options: WriteOptions,
   ): Promise<WriteResult> {
-    return this.run(kind, namespace, key, options, (id, deadline, mode) => {
+    const done = this.run(kind, namespace, key, options, (id, deadline, mode) => {
+      const { level, ttlMs, expected, requestId = this.requestIds.next() } = options;
       const operation: WriteOperation = { kind, id, value, ttlMs, level, expected, requestId };
       assertOffered(operation, mode);
       const router = mode === 'strong' ? this.strongRouter : this.router;
       const written = this.admission.pass(() => router.write(operation, deadline));
-      return deadline.race(
-        written.then((result) => this.shown(kind, result)),
-        () => {
-          throw new DkvError(
-            'DKV_INDETERMINATE',
-            `The outcome of writing key ${JSON.stringify(key)} was not known after ${deadline.timeoutMs} ms` +
-              `${deadline.signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect.`,
-          );
-        },
-      );
+      return deadline.race(written, () => {
+        throw new DkvError(
+          'DKV_INDETERMINATE',
+          `The outcome of writing key ${JSON.stringify(key)} was not known after ${deadline.timeoutMs} ms` +
+            `${deadline.signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect.`,
+        );
+      });
     });
+    const mayFind = kind === 'touch' || options.expected !== undefined;
+    return mayFind ? done.then((result) => this.shown(kind, result)) : done;
   }
 
   /** What was found in place of what was to be written, as a reader sees it. */
@@ -249,10 +251,7 @@ export class Processor implements PeerService {
       : result;
   }
 
-  private async coordinateForwarded(
-    ask: PeerProtocol['forward']['ask'],
-    sentAtMs: number,
-  ): Promise<WriteResult> {
+  private coordinateForwarded(ask: PeerProtocol['forward']['ask'], sentAtMs: number): Promise<WriteResult> {
     const { operation, resolve } = ask;
     const { mode } = this.context.namespaces.get(operation.id.namespace);
     assertOffered(operation, mode);
@@ -319,19 +318,27 @@ export class Processor implements PeerService {
 
   /** Begins what `stop` waits for, unless the node is starting or closing. */
   private enter(): void {
-    if (this.phase !== 'running') {
-      const what = this.phase === 'new' ? 'starting' : 'closing';
-      throw new DkvError('DKV_NOT_READY', `Node ${this.context.view.selfId} is ${what}; nothing was done.`);
+    const refusal = this.refusal();
+    if (refusal) {
+      throw refusal;
     }
     this.underWay++;
   }
 
-  private leave(): void {
+  private refusal(): DkvError | undefined {
+    if (this.phase === 'running') {
+      return undefined;
+    }
+    const what = this.phase === 'new' ? 'starting' : 'closing';
+    return new DkvError('DKV_NOT_READY', `Node ${this.context.view.selfId} is ${what}; nothing was done.`);
+  }
+
+  private readonly leave = (): void => {
     this.underWay--;
     if (this.underWay === 0) {
       this.idle?.();
     }
-  }
+  };
 }
 
 /** @throws DkvError `DKV_UNSUPPORTED` */

@@ -1,4 +1,5 @@
 /** The answers to requests that were forwarded here, for as long as the same message may come once more. */
+import { OldestFirst } from '../model/oldest-first.js';
 import { type WriteResult } from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
 
@@ -14,8 +15,7 @@ interface Received {
 }
 
 export class ReceivedRequests {
-  /** Oldest first. */
-  private readonly entries = new Map<string, Received>();
+  private readonly entries = new OldestFirst<Received>();
   private bytes = 0;
 
   constructor(private readonly clock: Clock) {}
@@ -34,7 +34,7 @@ export class ReceivedRequests {
     }
     const answer = carryOut();
     const entry: Received = { answer, forgetAtMs: now + rememberMs, bytes: 0 };
-    this.entries.set(name, entry);
+    this.entries.add(name, entry);
     answer.then(
       ({ record }) => {
         if (this.entries.get(name) === entry) {
@@ -48,12 +48,13 @@ export class ReceivedRequests {
   }
 
   private forget(now: number): void {
-    for (const [name, { forgetAtMs, bytes }] of this.entries) {
+    for (let { oldest } = this.entries; oldest; { oldest } = this.entries) {
+      const { forgetAtMs, bytes } = oldest.value;
       const excess = this.entries.size >= ENTRIES_MAX || this.bytes > BYTES_MAX;
       if (!excess && forgetAtMs > now) {
         return;
       }
-      this.entries.delete(name);
+      this.entries.take(oldest.key);
       this.bytes -= bytes;
     }
   }

@@ -49,12 +49,11 @@ export class Replica {
   }
 
   /** As {@link join}, for who does not ask what stands then. */
-  async keep(partition: number, record: KvRecord): Promise<void> {
-    if (this.isStrong(record)) {
-      await this.acceptor.show({ partition, namespace: record.namespace, key: record.key }, record);
-    } else {
-      await this.join(partition, record);
-    }
+  keep(partition: number, record: KvRecord): Promise<unknown> {
+    const { namespace, key } = record;
+    return this.isStrong(record)
+      ? this.acceptor.show({ partition, namespace, key }, record)
+      : this.join(partition, record);
   }
 
   private isStrong({ namespace }: KvRecord): boolean {

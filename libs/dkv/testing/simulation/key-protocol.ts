@@ -30,7 +30,7 @@ export interface KeyProtocolResult {
 
 const ID: RecordId = { partition: 0, namespace: 'default', key: 'key' };
 /** Nobody gets hints here. */
-const NO_SPREAD: Spread = { id: { partition: 0, namespace: 'n', key: 'k' }, lacking: new Set(), open: 0 };
+const NO_SPREAD: Spread = { id: { partition: 0, namespace: 'n', key: 'k' }, holders: [], open: 0 };
 const START_MS = 1_700_000_000_000;
 const TIMEOUT_MS = 100;
 const STEPS_MAX = 2_000;

@@ -1,0 +1,66 @@
+/** A Map that knows its oldest entry at once, for what is kept up to a bound and let go in the order in which it came. */
+
+interface Entry<V> {
+  readonly key: string;
+  readonly value: V;
+  older: Entry<V> | undefined;
+  newer: Entry<V> | undefined;
+}
+
+/**
+ * The first key of a Map is found past all that were deleted before it, until its table is made anew: where entries go
+ * in the order in which they came, that is 8 µs among 4,000 of them. Here the order is a list of its own.
+ */
+export class OldestFirst<V> {
+  private readonly entries = new Map<string, Entry<V>>();
+  private first: Entry<V> | undefined;
+  private last: Entry<V> | undefined;
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get(key: string): V | undefined {
+    return this.entries.get(key)?.value;
+  }
+
+  /** As the newest; nothing may be there under that key. */
+  add(key: string, value: V): void {
+    const entry: Entry<V> = { key, value, older: this.last, newer: undefined };
+    if (this.last) {
+      this.last.newer = entry;
+    } else {
+      this.first = entry;
+    }
+    this.last = entry;
+    this.entries.set(key, entry);
+  }
+
+  /** What was there, which is now gone. */
+  take(key: string): V | undefined {
+    const entry = this.entries.get(key);
+    if (!entry) {
+      return undefined;
+    }
+    this.entries.delete(key);
+    const { older, newer } = entry;
+    if (older) {
+      older.newer = newer;
+    } else {
+      this.first = newer;
+    }
+    if (newer) {
+      newer.older = older;
+    } else {
+      this.last = older;
+    }
+    // What is gone but still old to the collector would keep the next alive, and that one the next.
+    entry.older = undefined;
+    entry.newer = undefined;
+    return entry.value;
+  }
+
+  get oldest(): { readonly key: string; readonly value: V } | undefined {
+    return this.first;
+  }
+}
