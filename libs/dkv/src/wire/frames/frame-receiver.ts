@@ -10,7 +10,7 @@ import {
   FRAME_FORMAT,
 } from './frame-layout.js';
 import { readNodeId } from './field-codec.js';
-import { KnownTexts } from './known-texts.js';
+import { KnownTexts } from '../../model/known-texts.js';
 import { ANSWERS, ASKS, kindOf } from './message-codec.js';
 import { type Origin } from './outgoing.js';
 
