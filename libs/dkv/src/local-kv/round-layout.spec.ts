@@ -55,7 +55,14 @@ const SOUND = encodeRound(ID, SAMPLES['an accepted record']!);
 const HEAD_BYTES = encodeRound(ID, SAMPLES['what is committed']!).byteLength;
 
 function plain({ record: accepted, ...rest }: StoredRound): object {
-  return { ...rest, record: accepted && { ...accepted, value: [...accepted.value] } };
+  if (!accepted) {
+    return rest;
+  }
+  const { applied, forgotten } = accepted.requests;
+  return {
+    ...rest,
+    record: { ...accepted, requests: { applied, forgotten }, value: [...accepted.value] },
+  };
 }
 
 function outcomeOf(bytes: Uint8Array): string {

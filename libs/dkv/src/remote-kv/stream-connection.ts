@@ -1,7 +1,7 @@
 /** One WebSocket to a peer: carries requests and brings every one of them to exactly one end. */
 import { WebSocket } from 'ws';
 import { DkvError, isDkvErrorCode } from '../dkv.errors.js';
-import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
+import { type PeerReply, type PeerRequest } from '../model/peer-protocol.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type SendOptions } from '../ports/remote-kv-repo.js';
 import { FRAME } from '../wire/frames/frame-layout.js';
@@ -86,10 +86,15 @@ export class StreamConnection implements FrameHandler {
   }
 
   /**
-   * Carries `request`, at once or when the connection is there.
-   * @throws DkvError as `RemoteKvRepo.send`
+   * Carries `request`, at once or when the connection is there, and calls one of the two, once.
+   * @throws DkvError as `RemoteKvRepo.send`; then neither is called.
    */
-  send<K extends PeerRequestKind>(request: PeerRequest<K>, options: SendOptions): Promise<PeerReply<K>> {
+  send(
+    request: PeerRequest,
+    options: SendOptions,
+    resolve: (reply: PeerReply) => void,
+    reject: (error: DkvError) => void,
+  ): void {
     const { requestBytesMax, clock, peer } = this.settings;
     const { kind } = request;
     const outgoing = requestFrame(this.nextId(), request);
@@ -102,11 +107,8 @@ export class StreamConnection implements FrameHandler {
     this.calls.admit({ kind, outgoing });
     const startedMs = clock.monotonic();
     this.lastCallMs = startedMs;
-    return new Promise<PeerReply<K>>((resolve, reject) => {
-      const settle = resolve as (reply: PeerReply) => void;
-      this.calls.add({ kind, outgoing, options, startedMs, resolve: settle, reject });
-      this.sender.add(outgoing, kind === 'ping');
-    });
+    this.calls.add({ kind, outgoing, options, startedMs, resolve, reject, onAbort: undefined });
+    this.sender.add(outgoing, kind === 'ping');
   }
 
   /** Ends it now, with everything under way. */
