@@ -1,7 +1,7 @@
 /** One peer's WebSocket: its requests go to the Processor, in bounds, and the answers back as they come. */
 import { WebSocket } from 'ws';
 import { DkvError } from '../dkv.errors.js';
-import { type PeerReply } from '../model/peer-protocol.js';
+import { type PeerReply, type PeerRequest } from '../model/peer-protocol.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type PeerService } from '../ports/controller.js';
 import { type Logger } from '../ports/logger.js';
@@ -162,11 +162,31 @@ export class StreamSession implements FrameHandler {
   }
 
   private carryOut(message: Incoming): void {
+    const { peers } = this.settings;
     this.atOnce++;
-    this.serve(message, (answer) => {
-      this.atOnce--;
-      this.answered(message, answer);
-    });
+    try {
+      const request = decodeRequest(message);
+      const reply = peers.serveNow?.(request);
+      if (reply) {
+        this.carriedOut(message, this.answerOrError(message.id, reply));
+      } else {
+        this.serve(request, message.id, (answer) => {
+          this.carriedOut(message, answer);
+          this.relieved();
+        });
+      }
+    } catch (error) {
+      // Not now: what is done makes room for the next, which may fail as well, until the stack is full.
+      queueMicrotask(() => {
+        this.carriedOut(message, this.errorAnswer(message.id, error));
+        this.relieved();
+      });
+    }
+  }
+
+  private carriedOut(message: Incoming, answer: Outgoing): void {
+    this.atOnce--;
+    this.answered(message, answer);
   }
 
   private forward(message: Incoming): void {
@@ -179,31 +199,30 @@ export class StreamSession implements FrameHandler {
     this.underWay++;
     this.underWayBytes += costBytes;
     this.forwardBytes += costBytes;
-    this.serve(message, (answer) => {
+    const done = (answer: Outgoing) => {
       this.forwardBytes -= costBytes;
       this.answered(message, answer);
-    });
+      this.relieved();
+    };
+    try {
+      this.serve(decodeRequest(message), message.id, done);
+    } catch (error) {
+      done(this.errorAnswer(message.id, error));
+    }
   }
 
   private answered(message: Incoming, answer: Outgoing): void {
     this.underWay--;
     this.underWayBytes -= costOf(message);
     this.sender.add(answer, message.kind === KIND_NUMBERS.ping);
-    this.relieved();
   }
 
   /** Tells `done` once, later. Without async functions: two around each request make it twice as dear. */
-  private serve(message: Incoming, done: (answer: Outgoing) => void): void {
-    const { id } = message;
-    try {
-      this.settings.peers.serve(decodeRequest(message)).then(
-        (reply) => done(this.answerOrError(id, reply)),
-        (error: unknown) => done(this.errorAnswer(id, error)),
-      );
-    } catch (error) {
-      // Not now: what is done makes room for the next, which may fail as well, until the stack is full.
-      queueMicrotask(() => done(this.errorAnswer(id, error)));
-    }
+  private serve(request: PeerRequest, id: number, done: (answer: Outgoing) => void): void {
+    this.settings.peers.serve(request).then(
+      (reply) => done(this.answerOrError(id, reply)),
+      (error: unknown) => done(this.errorAnswer(id, error)),
+    );
   }
 
   private answerOrError(id: number, reply: PeerReply): Outgoing {

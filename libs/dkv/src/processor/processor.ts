@@ -216,6 +216,10 @@ export class Processor implements PeerService {
     }
   }
 
+  serveNow(request: PeerRequest): PeerReply | undefined {
+    return this.phase === 'running' ? this.desk.serveNow(request) : undefined;
+  }
+
   private write(
     kind: 'addOrUpdate' | 'remove' | 'touch',
     namespace: string,

@@ -95,7 +95,9 @@ function plain(value: unknown): unknown {
   }
   if (typeof value === 'object' && value !== null) {
     const { applied, forgotten } = value as Partial<RequestWindow>;
-    const fields = Object.entries(forgotten === undefined ? value : { applied, forgotten }).filter(([, field]) => field !== undefined);
+    const fields = Object.entries(forgotten === undefined ? value : { applied, forgotten }).filter(
+      ([, field]) => field !== undefined,
+    );
     return Object.fromEntries(fields.map(([name, field]) => [name, plain(field)]));
   }
   return value;
