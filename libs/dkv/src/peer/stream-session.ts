@@ -6,6 +6,7 @@ import { type Clock, type Timer } from '../ports/clock.js';
 import { type PeerService } from '../ports/controller.js';
 import { type Logger } from '../ports/logger.js';
 import { malformed } from '../wire/frames/byte-reader.js';
+import { FrameIntake } from '../wire/frames/frame-intake.js';
 import { CHUNK_BYTES, FRAME } from '../wire/frames/frame-layout.js';
 import {
   decodeRequest,
@@ -50,7 +51,7 @@ const REASON_LENGTH_MAX = 120;
 export class StreamSession implements FrameHandler {
   readonly takes = FRAME.REQUEST;
   private readonly sender: FrameSender;
-  private readonly receiver = new FrameReceiver(this);
+  private readonly intake: FrameIntake;
   private readonly keepAlive: KeepAlive;
   /** Bytes of the large requests that come in, by id. */
   private readonly begun = new Map<number, number>();
@@ -74,6 +75,11 @@ export class StreamSession implements FrameHandler {
     const { clock, defer, keepAliveMs } = settings;
     this.sender = new FrameSender(defer, () => this.relieved());
     this.sender.open({ send: (message, flushed) => socket.send(message, flushed) });
+    this.intake = new FrameIntake(new FrameReceiver(this), defer, {
+      pause: () => socket.pause(),
+      read: () => this.readIfRoom(),
+      broken: (error) => this.breakOff(error as DkvError),
+    });
     this.keepAlive = new KeepAlive(clock, keepAliveMs, {
       ping: () => socket.ping(),
       dead: () => socket.terminate(),
@@ -147,14 +153,10 @@ export class StreamSession implements FrameHandler {
       return;
     }
     this.keepAlive.heard();
-    try {
-      if (!isBinary) {
-        throw malformed('it is text');
-      }
-      this.receiver.receive(data);
-    } catch (error) {
-      this.breakOff(error as DkvError);
-      return;
+    if (isBinary) {
+      this.intake.receive(data);
+    } else {
+      this.breakOff(malformed('it is text'));
     }
     if (this.loadBytes > this.settings.underWayBytesMax && !this.socket.isPaused) {
       this.socket.pause();
@@ -253,10 +255,15 @@ export class StreamSession implements FrameHandler {
     while (this.waiting.length > 0 && this.hasRoom) {
       this.carryOut(this.waiting.shift()!);
     }
-    if (this.socket.isPaused && this.loadBytes < this.settings.underWayBytesMax / 2) {
+    this.readIfRoom();
+    this.hangUpIfDone();
+  }
+
+  private readIfRoom(): void {
+    const hasRoom = this.loadBytes < this.settings.underWayBytesMax / 2;
+    if (this.socket.isPaused && hasRoom && !this.intake.isBehind) {
       this.socket.resume();
     }
-    this.hangUpIfDone();
   }
 
   private forget(id: number, bytes: number): void {
@@ -284,6 +291,7 @@ export class StreamSession implements FrameHandler {
       this.keepAlive.stop();
       this.leaveTimer?.cancel();
       this.waiting = [];
+      this.intake.end();
       this.sender.close();
     }
     if (this.socket.readyState === WebSocket.CLOSED) {

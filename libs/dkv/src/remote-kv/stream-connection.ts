@@ -4,6 +4,7 @@ import { DkvError, isDkvErrorCode } from '../dkv.errors.js';
 import { type PeerReply, type PeerRequest } from '../model/peer-protocol.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type SendOptions } from '../ports/remote-kv-repo.js';
+import { FrameIntake } from '../wire/frames/frame-intake.js';
 import { FRAME } from '../wire/frames/frame-layout.js';
 import {
   decodeReply,
@@ -50,6 +51,7 @@ export class StreamConnection implements FrameHandler {
   private readonly calls: StreamCalls;
   private readonly sender: FrameSender;
   private readonly receiver = new FrameReceiver(this);
+  private readonly intake: FrameIntake;
   private readonly connectTimer: Timer;
   private keepAlive: KeepAlive | undefined;
   private lastId = 0;
@@ -69,6 +71,14 @@ export class StreamConnection implements FrameHandler {
     this.lastCallMs = clock.monotonic();
     this.calls = new StreamCalls(clock, inFlight, (call, reason) => this.giveUp(call, reason));
     this.sender = new FrameSender(defer);
+    this.intake = new FrameIntake(this.receiver, defer, {
+      pause: () => socket.pause(),
+      read: () => {
+        socket.resume();
+        this.closeIfLeft();
+      },
+      broken: (cause) => this.broken(cause),
+    });
     this.connectTimer = clock.schedule(connectTimeoutMs, () =>
       this.end(this.unreachable(`no connection in ${connectTimeoutMs} ms`)),
     );
@@ -77,9 +87,11 @@ export class StreamConnection implements FrameHandler {
     socket.on('ping', () => this.keepAlive?.heard());
     socket.on('pong', () => this.keepAlive?.heard());
     socket.on('error', (error) => this.end(this.unreachable(reasonOf(error), error)));
-    socket.on('close', (code, reason) =>
-      this.end(this.unreachable(`closed with ${code} ${reason.toString()}`)),
-    );
+    socket.on('close', (code, reason) => {
+      // What came in before is still answered.
+      this.intake.drain();
+      this.end(this.unreachable(`closed with ${code} ${reason.toString()}`));
+    });
     socket.on('unexpected-response', (_, response) => {
       void readRefusal(response, settings.peer).then((error) => this.end(error));
     });
@@ -187,17 +199,17 @@ export class StreamConnection implements FrameHandler {
     this.heard = true;
     this.keepAlive?.heard();
     this.owner.receivedBytes(data.length);
-    try {
-      if (!isBinary) {
-        throw new DkvError('DKV_PROTOCOL', 'It sent text.');
-      }
-      this.receiver.receive(data);
-    } catch (cause) {
-      this.heard = false;
-      this.end(this.unreachable('what it sent is not of the protocol', cause));
-      return;
+    if (isBinary) {
+      this.intake.receive(data);
+    } else {
+      this.broken(new DkvError('DKV_PROTOCOL', 'It sent text.'));
     }
     this.closeIfLeft();
+  }
+
+  private broken(cause: unknown): void {
+    this.heard = false;
+    this.end(this.unreachable('what it sent is not of the protocol', cause));
   }
 
   private giveUp(call: Call, reason: string): void {
@@ -227,6 +239,7 @@ export class StreamConnection implements FrameHandler {
     this.isClosed = true;
     this.connectTimer.cancel();
     this.keepAlive?.stop();
+    this.intake.end();
     this.sender.close();
     this.owner.closed(this, this.heard ? undefined : why);
     if (politely) {
