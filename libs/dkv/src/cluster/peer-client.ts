@@ -70,7 +70,7 @@ export class PeerClient {
     try {
       return this.remote.send(this.view.address(nodeId), request, options);
     } catch (error) {
-      return Promise.reject(error as DkvError);
+      return Promise.reject(error);
     }
   }
 

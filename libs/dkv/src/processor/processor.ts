@@ -306,7 +306,7 @@ export class Processor implements PeerService {
         isUnderWay = true;
         working = work({ partition: view.partitionOf(key, copies), namespace, key }, deadline, mode);
       } catch (error) {
-        working = Promise.reject(error as Error);
+        working = Promise.reject(error);
       }
       return working.then(
         (result) => {
@@ -319,7 +319,7 @@ export class Processor implements PeerService {
         },
       );
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
