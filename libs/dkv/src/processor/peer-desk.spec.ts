@@ -54,7 +54,8 @@ describe('a peer that asks for a record in memory', () => {
     expect(processor.serveNow(question('d', 'never asked for'))).toBeUndefined();
     expect(processor.serveNow(question('d', key, 1))).toBeUndefined();
     expect(processor.serveNow({ ...question(), kind: 'getNoValue' })).toBeUndefined();
-    await cluster.stop('a');
+    const stopping = processor.stop();
     expect(processor.serveNow(question())).toBeUndefined();
+    await cluster.settle(stopping);
   });
 });
