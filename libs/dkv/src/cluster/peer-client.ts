@@ -70,7 +70,8 @@ export class PeerClient {
     try {
       return this.remote.send(this.view.address(nodeId), request, options);
     } catch (error) {
-      return Promise.reject(error);
+      const refusal = error as DkvError;
+      return Promise.reject(refusal);
     }
   }
 

@@ -306,7 +306,7 @@ export class Processor implements PeerService {
         isUnderWay = true;
         working = work({ partition: view.partitionOf(key, copies), namespace, key }, deadline, mode);
       } catch (error) {
-        working = Promise.reject(error);
+        working = rejection(error as Error);
       }
       return working.then(
         (result) => {
@@ -319,7 +319,7 @@ export class Processor implements PeerService {
         },
       );
     } catch (error) {
-      return Promise.reject(error);
+      return rejection(error as Error);
     }
   }
 
@@ -363,6 +363,10 @@ export class Processor implements PeerService {
       this.idle?.();
     }
   }
+}
+
+function rejection(error: Error): Promise<never> {
+  return Promise.reject(error);
 }
 
 /** @throws DkvError `DKV_UNSUPPORTED` */
