@@ -1,6 +1,12 @@
 /** Asks one peer: puts the envelope on, checks the one that comes back, tells liveness what was seen. */
 import { DkvError, isDkvError } from '../dkv.errors.js';
-import { type PeerEnvelope, type PeerProtocol, type PeerRequestKind } from '../model/peer-protocol.js';
+import {
+  type PeerEnvelope,
+  type PeerProtocol,
+  type PeerReply,
+  type PeerRequest,
+  type PeerRequestKind,
+} from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
 import { type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js';
 import { type Telemetry } from '../ports/telemetry.js';
@@ -28,29 +34,49 @@ export class PeerClient {
   }
 
   /** @throws DkvError as RemoteKvRepo.send, or the peer's own. */
-  async call<K extends PeerRequestKind>(
+  call<K extends PeerRequestKind>(
     nodeId: string,
     kind: K,
     ask: PeerProtocol[K]['ask'],
     options: SendOptions,
   ): Promise<PeerProtocol[K]['answer']> {
-    const started = this.clock.monotonic();
+    const startedMs = this.clock.monotonic();
+    const { from, configuration, sentAtMs } = this.guard.envelope();
+    const request = { kind, from, configuration, sentAtMs, ask };
+    // Not an async function: one more promise for each request, and what it keeps while it waits.
+    return this.sent(nodeId, request, options).then(
+      (reply) => {
+        this.tell(nodeId, kind, startedMs);
+        this.assertAcceptable(nodeId, reply);
+        this.observer?.answered(nodeId);
+        return reply.answer;
+      },
+      (error: unknown) => {
+        this.tell(nodeId, kind, startedMs);
+        if (isDkvError(error, 'DKV_DISK_LOST')) {
+          // They remember this node with another disk than it has.
+          this.view.setDiskLost();
+        }
+        throw error;
+      },
+    );
+  }
+
+  private sent<K extends PeerRequestKind>(
+    nodeId: string,
+    request: PeerRequest<K>,
+    options: SendOptions,
+  ): Promise<PeerReply<K>> {
     try {
-      const { from, configuration, sentAtMs } = this.guard.envelope();
-      const request = { kind, from, configuration, sentAtMs, ask };
-      const reply = await this.remote.send<K>(this.view.address(nodeId), request, options);
-      this.assertAcceptable(nodeId, reply);
-      this.observer?.answered(nodeId);
-      return reply.answer;
+      return this.remote.send(this.view.address(nodeId), request, options);
     } catch (error) {
-      if (isDkvError(error, 'DKV_DISK_LOST')) {
-        // They remember this node with another disk than it has.
-        this.view.setDiskLost();
-      }
-      throw error;
-    } finally {
-      this.telemetry.peerCall(nodeId, kind, (this.clock.monotonic() - started) / 1000);
+      const refusal = error as DkvError;
+      return Promise.reject(refusal);
     }
+  }
+
+  private tell(nodeId: string, kind: PeerRequestKind, startedMs: number): void {
+    this.telemetry.peerCall(nodeId, kind, (this.clock.monotonic() - startedMs) / 1000);
   }
 
   /** A refused answer does not undo the request: to the caller it is as if none had come. */

@@ -60,7 +60,14 @@ function ownerOf({ partition = 7, namespace = 'user', key = 'k-1' } = {}): Round
 }
 
 function plain({ record: accepted, ...rest }: StoredRound): object {
-  return { ...rest, record: accepted && { ...accepted, value: [...accepted.value] } };
+  if (!accepted) {
+    return rest;
+  }
+  const { applied, forgotten } = accepted.requests;
+  return {
+    ...rest,
+    record: { ...accepted, requests: { applied, forgotten }, value: [...accepted.value] },
+  };
 }
 
 function outcomeOf(bytes: Uint8Array): string {

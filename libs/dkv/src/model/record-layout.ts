@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { crc32 } from './checksum.js';
 import { KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from './key.js';
+import { KnownTexts } from './known-texts.js';
 import { type KvRecord, type RecordHeader } from './record.js';
 import {
   bytesOfWindow,
@@ -14,6 +15,7 @@ import {
 } from './request-window-layout.js';
 import { NO_REQUEST, NO_REQUESTS } from './request-window.js';
 import { isVersion } from './version.js';
+import { isVersionAt } from './version-bytes.js';
 
 /**
  * Format 3, numbers big endian:
@@ -42,6 +44,9 @@ const FIXED_BYTES = 31;
 const REPLACEMENT = '\ufffd';
 const TOMBSTONE = 1;
 const FORGOTTEN = 2;
+const NO_VERSION_FAULT = 'its version is not one';
+
+const namespaces = new KnownTexts();
 
 /**
  * A record that has its bytes: it is encoded once, when it is stamped, and copied ever after. Between stamping and
@@ -143,7 +148,10 @@ function encoded(record: KvRecord): Buffer {
   const { namespace, key, version, tombstone, expiresAtMs, modifiedMs, requests, checksum, value } = record;
   const namespaceBytes = Buffer.byteLength(namespace);
   const keyBytes = Buffer.byteLength(key);
-  const fault = faultIn(record, namespaceBytes, keyBytes) ?? windowFault(requests);
+  const fault =
+    faultIn(record, namespaceBytes, keyBytes) ??
+    (isVersion(version) ? undefined : NO_VERSION_FAULT) ??
+    windowFault(requests);
   if (fault) {
     throw new TypeError(`Not a record: ${fault}, in key ${JSON.stringify(key).slice(0, 80)}.`);
   }
@@ -189,30 +197,44 @@ export function decodeRecord(bytes: Uint8Array, where: string): KvRecord {
   if (end !== view.length) {
     throw corrupt(`A record in ${where} has ${view.length} bytes where its lengths make ${end}`);
   }
-  const fields: KvRecord = {
-    namespace: view.toString('utf8', FIXED_BYTES, keyAt),
-    key: view.toString('utf8', keyAt, versionAt),
-    version: view.toString('latin1', versionAt, windowAt),
-    tombstone: (flags & TOMBSTONE) !== 0,
-    expiresAtMs: view.readDoubleBE(14),
-    checksum: view.readUInt32BE(1),
-    modifiedMs: view.readDoubleBE(22),
-    requests: count === 0 && !forgets ? NO_REQUESTS : storedWindow(view, windowAt, count, forgets),
-    value: valueIn(view, valueAt),
-  };
+  const record = new SealedRecord(
+    {
+      namespace: namespaceIn(view, keyAt),
+      key: view.toString('utf8', keyAt, versionAt),
+      version: view.toString('latin1', versionAt, windowAt),
+      tombstone: (flags & TOMBSTONE) !== 0,
+      expiresAtMs: view.readDoubleBE(14),
+      checksum: view.readUInt32BE(1),
+      modifiedMs: view.readDoubleBE(22),
+      requests: count === 0 && !forgets ? NO_REQUESTS : storedWindow(view, windowAt, count, forgets),
+      value: valueIn(view, valueAt),
+    },
+    view,
+  );
   const fault =
-    flags > (TOMBSTONE | FORGOTTEN) || checksumIn(view) !== fields.checksum
+    flags > (TOMBSTONE | FORGOTTEN) || checksumIn(view) !== record.checksum
       ? 'it does not match its checksum'
-      : (faultIn(fields, keyAt - FIXED_BYTES, versionAt - keyAt) ??
-        textFault(view, fields, keyAt, versionAt) ??
+      : (faultIn(record, keyAt - FIXED_BYTES, versionAt - keyAt) ??
+        (isVersionAt(view, versionAt, windowAt) ? undefined : NO_VERSION_FAULT) ??
+        textFault(view, record, keyAt, versionAt) ??
         storedWindowFault(view, windowAt, count, forgets));
   if (fault) {
     throw corrupt(
-      `The record of key ${JSON.stringify(fields.key)} (namespace ${JSON.stringify(fields.namespace)}) ` +
+      `The record of key ${JSON.stringify(record.key)} (namespace ${JSON.stringify(record.namespace)}) ` +
         `in ${where} is damaged: ${fault}`,
     );
   }
-  return new SealedRecord(fields, view);
+  return record;
+}
+
+/** The text from the fixed fields to `end`, of which there are few: each is made once. */
+function namespaceIn(view: Buffer, end: number): string {
+  let namespace = namespaces.find(view, FIXED_BYTES, end);
+  if (namespace === undefined) {
+    namespace = view.toString('utf8', FIXED_BYTES, end);
+    namespaces.add(view, FIXED_BYTES, end, namespace);
+  }
+  return namespace;
 }
 
 /** What {@link decodeRecord} gives without the value, verified all the same. */
@@ -251,17 +273,14 @@ function textFault(
   return isSound ? undefined : 'its namespace or its key is not UTF-8';
 }
 
-/** What of a record, but for its window of requests, breaks the layout's limits. */
+/** What of a record, but for its version and its window of requests, breaks the layout's limits. */
 function faultIn(record: KvRecord, namespaceBytes: number, keyBytes: number): string | undefined {
-  const { namespace, version, tombstone, expiresAtMs, modifiedMs, checksum, value } = record;
+  const { namespace, tombstone, expiresAtMs, modifiedMs, checksum, value } = record;
   if (namespaceBytes < 1 || namespaceBytes > NAMESPACE_BYTES_MAX || namespace.includes('\0')) {
     return `its namespace is not 1 to ${NAMESPACE_BYTES_MAX} bytes without NUL`;
   }
   if (keyBytes < 1 || keyBytes > KEY_BYTES_MAX) {
     return `its key has ${keyBytes} bytes; allowed are 1 to ${KEY_BYTES_MAX}`;
-  }
-  if (!isVersion(version)) {
-    return 'its version is not one';
   }
   if (!Number.isSafeInteger(expiresAtMs) || expiresAtMs < 0 || Object.is(expiresAtMs, -0)) {
     return `its expiry is ${expiresAtMs}`;

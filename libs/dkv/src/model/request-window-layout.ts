@@ -3,10 +3,12 @@ import {
   type AppliedRequest,
   isRequestId,
   NO_REQUEST,
+  type RequestId,
   type RequestWindow,
   REQUESTS_MAX,
 } from './request-window.js';
 import { isVersion } from './version.js';
+import { isVersionAt } from './version-bytes.js';
 
 /*
  * The id of the last request forgotten (12 bytes), if there is one; for each request its id (12), the bytes of its
@@ -58,39 +60,58 @@ export function storedWindowFault(
   count: number,
   forgets: boolean,
 ): string | undefined {
-  return count <= REQUESTS_MAX && versionsIn(view, at, count, forgets).every(isVersion) ? undefined : FAULT;
+  if (count > REQUESTS_MAX) {
+    return FAULT;
+  }
+  let end = at + (forgets ? REQUEST_ID_BYTES : 0);
+  for (let left = count; left > 0; left--) {
+    const versionAt = end + REQUEST_ID_BYTES + 1;
+    end = versionAt + view[versionAt - 1]!;
+    if (!isVersionAt(view, versionAt, end)) {
+      return FAULT;
+    }
+  }
+  return undefined;
 }
 
 /** The window in `view`, which must not change any more. */
 export function storedWindow(view: Buffer, at: number, count: number, forgets: boolean): RequestWindow {
-  let read: readonly AppliedRequest[] | undefined;
-  return {
-    get applied() {
-      read ??= appliedIn(view, at, count, forgets);
-      return read;
-    },
-    get forgotten() {
-      return forgets ? view.toString('hex', at, at + REQUEST_ID_BYTES) : NO_REQUEST;
-    },
-  };
+  return new StoredWindow(view, at, count, forgets);
+}
+
+/** A class: an object with accessors of its own costs a microsecond to make. */
+class StoredWindow implements RequestWindow {
+  private read: readonly AppliedRequest[] | undefined;
+
+  constructor(
+    private readonly view: Buffer,
+    private readonly at: number,
+    private readonly count: number,
+    private readonly forgets: boolean,
+  ) {}
+
+  get applied(): readonly AppliedRequest[] {
+    this.read ??= appliedIn(this.view, this.at, this.count, this.forgets);
+    return this.read;
+  }
+
+  get forgotten(): RequestId {
+    return this.forgets ? this.view.toString('hex', this.at, this.at + REQUEST_ID_BYTES) : NO_REQUEST;
+  }
 }
 
 function appliedIn(view: Buffer, at: number, count: number, forgets: boolean): readonly AppliedRequest[] {
+  const applied: AppliedRequest[] = [];
   let idAt = at + (forgets ? REQUEST_ID_BYTES : 0);
-  return versionsIn(view, at, count, forgets).map((version) => {
-    const id = view.toString('hex', idAt, idAt + REQUEST_ID_BYTES);
-    idAt += REQUEST_ID_BYTES + 1 + version.length;
-    return { id, version };
-  });
-}
-
-function versionsIn(view: Buffer, at: number, count: number, forgets: boolean): string[] {
-  const versions: string[] = [];
-  let end = at + (forgets ? REQUEST_ID_BYTES : 0);
-  while (versions.length < count) {
-    const versionAt = end + REQUEST_ID_BYTES + 1;
-    end = versionAt + view[versionAt - 1]!;
-    versions.push(view.toString('latin1', versionAt, end));
+  while (applied.length < count) {
+    const lengthAt = idAt + REQUEST_ID_BYTES;
+    const versionAt = lengthAt + 1;
+    const end = versionAt + view[lengthAt]!;
+    applied.push({
+      id: view.toString('hex', idAt, lengthAt),
+      version: view.toString('latin1', versionAt, end),
+    });
+    idAt = end;
   }
-  return versions;
+  return applied;
 }

@@ -286,6 +286,54 @@ describe('requests that fail at once', () => {
   });
 });
 
+describe('requests that are answered at once', () => {
+  const big = sampleRecord({ value: new Uint8Array(200 * KIB) });
+
+  /** Knows the answer to every get. */
+  function knowing(record = sampleRecord(), refusal?: DkvError) {
+    const peer = new ScriptedPeer(never);
+    const service: PeerService = {
+      serve: (request) => peer.serve(request),
+      serveNow(request) {
+        if (refusal) {
+          throw refusal;
+        }
+        return request.kind === 'get' ? { kind: 'get', ...ANSWERING, answer: { record } } : undefined;
+      },
+    };
+    return { peer, service };
+  }
+
+  it('wait for nothing, and those of which nothing is known are served', async () => {
+    const { peer, service } = knowing();
+    const { port } = await serverOf(service);
+    const asker = await Asker.of(port);
+    asker.ask({ ...question(), kind: 'ping', ask: {} });
+    const ids = Array.from({ length: 20_000 }, () => asker.ask());
+    await asker.heard(() => asker.answered.length === ids.length);
+    expect(asker.answered).toEqual(ids);
+    expect(peer.requests.map(({ kind }) => kind)).toEqual(['ping']);
+  });
+
+  it('are answered as room is made for their answers', async () => {
+    const { service } = knowing(big);
+    const { port } = await serverOf(service, { underWayBytesMax: 512 * KIB });
+    const asker = await Asker.of(port);
+    const ids = Array.from({ length: 300 }, () => asker.ask());
+    await asker.heard(() => asker.answered.length === ids.length);
+    expect(new Set(asker.answered)).toEqual(new Set(ids));
+  });
+
+  it('are refused one by one', async () => {
+    const { service } = knowing(big, new DkvError('DKV_CLOCK_SKEW', 'no'));
+    const { port } = await serverOf(service);
+    const asker = await Asker.of(port);
+    const ids = Array.from({ length: 5000 }, () => asker.ask());
+    await asker.heard(() => asker.failures.size === ids.length);
+    expect(new Set(asker.failures.values())).toEqual(new Set(['DKV_CLOCK_SKEW']));
+  });
+});
+
 describe('answers', () => {
   it('that are small pass large ones', async () => {
     const record = sampleRecord({ value: new Uint8Array(1000 * KIB) });

@@ -1,11 +1,12 @@
 /** One peer's WebSocket: its requests go to the Processor, in bounds, and the answers back as they come. */
 import { WebSocket } from 'ws';
 import { DkvError } from '../dkv.errors.js';
-import { type PeerReply } from '../model/peer-protocol.js';
+import { type PeerReply, type PeerRequest } from '../model/peer-protocol.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type PeerService } from '../ports/controller.js';
 import { type Logger } from '../ports/logger.js';
 import { malformed } from '../wire/frames/byte-reader.js';
+import { FrameIntake } from '../wire/frames/frame-intake.js';
 import { CHUNK_BYTES, FRAME } from '../wire/frames/frame-layout.js';
 import {
   decodeRequest,
@@ -50,7 +51,7 @@ const REASON_LENGTH_MAX = 120;
 export class StreamSession implements FrameHandler {
   readonly takes = FRAME.REQUEST;
   private readonly sender: FrameSender;
-  private readonly receiver = new FrameReceiver(this);
+  private readonly intake: FrameIntake;
   private readonly keepAlive: KeepAlive;
   /** Bytes of the large requests that come in, by id. */
   private readonly begun = new Map<number, number>();
@@ -74,6 +75,11 @@ export class StreamSession implements FrameHandler {
     const { clock, defer, keepAliveMs } = settings;
     this.sender = new FrameSender(defer, () => this.relieved());
     this.sender.open({ send: (message, flushed) => socket.send(message, flushed) });
+    this.intake = new FrameIntake(new FrameReceiver(this), defer, {
+      pause: () => socket.pause(),
+      read: () => this.readIfRoom(),
+      broken: (error) => this.breakOff(error as DkvError),
+    });
     this.keepAlive = new KeepAlive(clock, keepAliveMs, {
       ping: () => socket.ping(),
       dead: () => socket.terminate(),
@@ -147,14 +153,10 @@ export class StreamSession implements FrameHandler {
       return;
     }
     this.keepAlive.heard();
-    try {
-      if (!isBinary) {
-        throw malformed('it is text');
-      }
-      this.receiver.receive(data);
-    } catch (error) {
-      this.breakOff(error as DkvError);
-      return;
+    if (isBinary) {
+      this.intake.receive(data);
+    } else {
+      this.breakOff(malformed('it is text'));
     }
     if (this.loadBytes > this.settings.underWayBytesMax && !this.socket.isPaused) {
       this.socket.pause();
@@ -162,11 +164,31 @@ export class StreamSession implements FrameHandler {
   }
 
   private carryOut(message: Incoming): void {
+    const { peers } = this.settings;
     this.atOnce++;
-    this.serve(message, (answer) => {
-      this.atOnce--;
-      this.answered(message, answer);
-    });
+    try {
+      const request = decodeRequest(message);
+      const reply = peers.serveNow?.(request);
+      if (reply) {
+        this.carriedOut(message, this.answerOrError(message.id, reply));
+      } else {
+        this.serve(request, message.id, (answer) => {
+          this.carriedOut(message, answer);
+          this.relieved();
+        });
+      }
+    } catch (error) {
+      // Not now: what is done makes room for the next, which may fail as well, until the stack is full.
+      queueMicrotask(() => {
+        this.carriedOut(message, this.errorAnswer(message.id, error));
+        this.relieved();
+      });
+    }
+  }
+
+  private carriedOut(message: Incoming, answer: Outgoing): void {
+    this.atOnce--;
+    this.answered(message, answer);
   }
 
   private forward(message: Incoming): void {
@@ -179,31 +201,30 @@ export class StreamSession implements FrameHandler {
     this.underWay++;
     this.underWayBytes += costBytes;
     this.forwardBytes += costBytes;
-    this.serve(message, (answer) => {
+    const done = (answer: Outgoing) => {
       this.forwardBytes -= costBytes;
       this.answered(message, answer);
-    });
+      this.relieved();
+    };
+    try {
+      this.serve(decodeRequest(message), message.id, done);
+    } catch (error) {
+      done(this.errorAnswer(message.id, error));
+    }
   }
 
   private answered(message: Incoming, answer: Outgoing): void {
     this.underWay--;
     this.underWayBytes -= costOf(message);
     this.sender.add(answer, message.kind === KIND_NUMBERS.ping);
-    this.relieved();
   }
 
   /** Tells `done` once, later. Without async functions: two around each request make it twice as dear. */
-  private serve(message: Incoming, done: (answer: Outgoing) => void): void {
-    const { id } = message;
-    try {
-      this.settings.peers.serve(decodeRequest(message)).then(
-        (reply) => done(this.answerOrError(id, reply)),
-        (error: unknown) => done(this.errorAnswer(id, error)),
-      );
-    } catch (error) {
-      // Not now: what is done makes room for the next, which may fail as well, until the stack is full.
-      queueMicrotask(() => done(this.errorAnswer(id, error)));
-    }
+  private serve(request: PeerRequest, id: number, done: (answer: Outgoing) => void): void {
+    this.settings.peers.serve(request).then(
+      (reply) => done(this.answerOrError(id, reply)),
+      (error: unknown) => done(this.errorAnswer(id, error)),
+    );
   }
 
   private answerOrError(id: number, reply: PeerReply): Outgoing {
@@ -234,10 +255,15 @@ export class StreamSession implements FrameHandler {
     while (this.waiting.length > 0 && this.hasRoom) {
       this.carryOut(this.waiting.shift()!);
     }
-    if (this.socket.isPaused && this.loadBytes < this.settings.underWayBytesMax / 2) {
+    this.readIfRoom();
+    this.hangUpIfDone();
+  }
+
+  private readIfRoom(): void {
+    const hasRoom = this.loadBytes < this.settings.underWayBytesMax / 2;
+    if (this.socket.isPaused && hasRoom && !this.intake.isBehind) {
       this.socket.resume();
     }
-    this.hangUpIfDone();
   }
 
   private forget(id: number, bytes: number): void {
@@ -265,6 +291,7 @@ export class StreamSession implements FrameHandler {
       this.keepAlive.stop();
       this.leaveTimer?.cancel();
       this.waiting = [];
+      this.intake.end();
       this.sender.close();
     }
     if (this.socket.readyState === WebSocket.CLOSED) {

@@ -5,6 +5,11 @@ import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model
 export interface PeerService {
   /** Answers, or throws a DkvError whose code travels back. */
   serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>>;
+  /**
+   * What `serve` would give, where it can be said without waiting; undefined where it cannot, with nothing done. A
+   * service without it is asked by `serve` alone.
+   */
+  serveNow?(request: PeerRequest): PeerReply | undefined;
 }
 
 export interface Controller {

@@ -72,10 +72,26 @@ export class PeerDesk {
     this.guard.check(request);
     try {
       const answer = await this.handlers[request.kind](request.ask, request);
-      return { kind: request.kind, answer, ...this.guard.envelope() };
+      const { from, configuration, sentAtMs } = this.guard.envelope();
+      return { kind: request.kind, from, configuration, sentAtMs, answer };
     } catch (error) {
       throw isDkvError(error, 'DKV_PEER_UNREACHABLE', 'DKV_PEER_DISCONNECTED') ? asOwnTrouble(error) : error;
     }
+  }
+
+  /** The answer to a `get` of a record that is in memory; undefined for all else. @throws DkvError as `serve` */
+  serveNow(request: PeerRequest): PeerReply<'get'> | undefined {
+    if (!isGet(request)) {
+      return undefined;
+    }
+    const { partition, namespace, key } = request.ask.id;
+    const hot = this.context.local.peek?.(namespace, key);
+    if (hot?.partition !== partition) {
+      return undefined;
+    }
+    this.guard.check(request);
+    const { from, configuration, sentAtMs } = this.guard.envelope();
+    return { kind: 'get', from, configuration, sentAtMs, answer: { record: hot.shown } };
   }
 
   /** A node takes part in rounds of its own partitions alone: a vote of another node would count for nothing. */
@@ -106,6 +122,10 @@ export class PeerDesk {
     }
     return { headers, done: true };
   }
+}
+
+function isGet(request: PeerRequest): request is PeerRequest<'get'> {
+  return request.kind === 'get';
 }
 
 /** To the asker these two codes speak of the way to this node; trouble beyond it must not be taken for that. */

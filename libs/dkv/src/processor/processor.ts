@@ -162,17 +162,24 @@ export class Processor implements PeerService {
   }
 
   /** The record a reader sees now, or undefined. */
-  async get(namespace: string, key: string, options: ReadOptions): Promise<KvRecord | undefined> {
+  get(namespace: string, key: string, options: ReadOptions): Promise<KvRecord | undefined> {
     const { level } = options;
-    const record = await this.run('get', namespace, key, options, (id, deadline, mode) => {
-      if (level === 'linearizable' && mode !== 'strong') {
-        throw unsupported(namespace, 'linearizable reads');
-      }
-      const read = () => this.reader.read(id, level, deadline);
-      // The copy of this node costs nothing that could pile up.
-      return level === 'one' ? read() : this.admission.pass(read);
-    });
-    return isVisible(record, this.context.clock.now()) ? record : undefined;
+    return this.run(
+      'get',
+      namespace,
+      key,
+      options,
+      (id, deadline, mode) => {
+        if (level === 'linearizable' && mode !== 'strong') {
+          throw unsupported(namespace, 'linearizable reads');
+        }
+        // The copy of this node costs nothing that could pile up.
+        return level === 'one'
+          ? this.reader.read(id, level, deadline)
+          : this.admission.pass(() => this.reader.read(id, level, deadline));
+      },
+      this.visible,
+    );
   }
 
   /**
@@ -185,6 +192,10 @@ export class Processor implements PeerService {
       this.context.telemetry.operation(namespace, 'get', 'ok', 0);
     }
     return found;
+  }
+
+  serveNow(request: PeerRequest): PeerReply | undefined {
+    return this.phase === 'running' ? this.desk.serveNow(request) : undefined;
   }
 
   /** The record as committed: the value given, or what the merger made of it. */
@@ -262,32 +273,52 @@ export class Processor implements PeerService {
     );
   }
 
-  private async run<T>(
+  private readonly visible = (record: KvRecord | undefined): KvRecord | undefined =>
+    isVisible(record, this.context.clock.now()) ? record : undefined;
+
+  /** What `work` gives, as `show` shows it. Not an async function: what that keeps while it waits is much garbage. */
+  private run<T>(
     operation: Operation,
     namespace: string,
     key: string,
     options: CallOptions,
     work: (id: RecordId, deadline: Deadline, mode: NamespaceMode) => Promise<T>,
+    show?: (result: T) => T,
   ): Promise<T> {
-    assertKey(key);
     const { view, clock, telemetry, namespaces } = this.context;
-    const { mode, copies } = namespaces.get(namespace);
-    const started = clock.monotonic();
-    const deadline = new Deadline(clock, options.timeoutMs, options.signal);
-    let result = 'ok';
     try {
-      deadline.assertWanted();
-      this.enter();
+      assertKey(key);
+      const { mode, copies } = namespaces.get(namespace);
+      const startedMs = clock.monotonic();
+      const deadline = new Deadline(clock, options.timeoutMs, options.signal);
+      let isUnderWay = false;
+      const end = (result: string) => {
+        if (isUnderWay) {
+          this.leave();
+        }
+        telemetry.operation(namespace, operation, result, (clock.monotonic() - startedMs) / 1000);
+      };
+      let working: Promise<T>;
       try {
-        return await work({ partition: view.partitionOf(key, copies), namespace, key }, deadline, mode);
-      } finally {
-        this.leave();
+        deadline.assertWanted();
+        this.enter();
+        isUnderWay = true;
+        working = work({ partition: view.partitionOf(key, copies), namespace, key }, deadline, mode);
+      } catch (error) {
+        working = rejection(error as Error);
       }
+      return working.then(
+        (result) => {
+          end('ok');
+          return show ? show(result) : result;
+        },
+        (error: unknown) => {
+          end(isDkvError(error) ? error.code : 'error');
+          throw error;
+        },
+      );
     } catch (error) {
-      result = isDkvError(error) ? error.code : 'error';
-      throw error;
-    } finally {
-      telemetry.operation(namespace, operation, result, (clock.monotonic() - started) / 1000);
+      return rejection(error as Error);
     }
   }
 
@@ -339,6 +370,10 @@ export class Processor implements PeerService {
       this.idle?.();
     }
   };
+}
+
+function rejection(error: Error): Promise<never> {
+  return Promise.reject(error);
 }
 
 /** @throws DkvError `DKV_UNSUPPORTED` */

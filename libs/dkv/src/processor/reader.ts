@@ -2,6 +2,7 @@
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { majorityOf, type ReadLevel } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
+import { type PeerProtocol } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord } from '../model/record.js';
 import { type StrongReader } from '../consensus/strong-reader.js';
 import { type Copy, type ReadRepair } from '../repair/read-repair.js';
@@ -72,15 +73,36 @@ export class Reader {
   }
 
   /** Of a key that only others hold, most often with one request, which looks after the deadline itself. */
-  private async readElsewhere(
+  private readElsewhere(
     id: RecordId,
     own: OwnWrite | undefined,
     deadline: Deadline,
   ): Promise<KvRecord | undefined> {
     const reachable = this.context.view.reachable(id.partition);
     const isBestFirst = !own || own.coordinator === reachable[0];
-    let cause: unknown;
-    for (const nodeId of isBestFirst ? reachable : this.candidates(id, own)) {
+    const nodeIds = isBestFirst ? reachable : this.candidates(id, own);
+    const [first] = nodeIds;
+    if (first === undefined) {
+      return this.readFurther(nodeIds, id, own, deadline);
+    }
+    return this.asked(first, id, deadline, this.context.limits.peerTimeoutMs).then(
+      ({ record }) =>
+        this.shows(record, own, first) ? record : this.readFurther(nodeIds, id, own, deadline),
+      (cause: unknown) => this.readFurther(nodeIds, id, own, deadline, cause),
+    );
+  }
+
+  /** Asks those after the first. */
+  private async readFurther(
+    nodeIds: readonly string[],
+    id: RecordId,
+    own: OwnWrite | undefined,
+    deadline: Deadline,
+    firstCause?: unknown,
+  ): Promise<KvRecord | undefined> {
+    let cause = firstCause;
+    this.assertInTime(id, deadline, cause);
+    for (const nodeId of nodeIds.slice(1)) {
       try {
         const record = await this.copyOf(nodeId, id, deadline);
         if (this.shows(record, own, nodeId)) {
@@ -89,15 +111,19 @@ export class Reader {
       } catch (error) {
         cause = error;
       }
-      deadline.assertWanted();
-      if (deadline.over) {
-        throw this.late(id, deadline, cause);
-      }
+      this.assertInTime(id, deadline, cause);
     }
     if (own && this.isStrong(id)) {
       return this.inTime(id, this.readQuorum(id, own, deadline), deadline);
     }
     throw this.tooFew(id, cause, deadline);
+  }
+
+  private assertInTime(id: RecordId, deadline: Deadline, cause: unknown): void {
+    deadline.assertWanted();
+    if (deadline.over) {
+      throw this.late(id, deadline, cause);
+    }
   }
 
   private inTime(
@@ -242,12 +268,20 @@ export class Reader {
     deadline: Deadline,
     patienceMs = this.context.limits.peerTimeoutMs,
   ): Promise<KvRecord | undefined> {
-    const { view, local, peers } = this.context;
-    if (nodeId === view.selfId) {
-      return local.get(id);
-    }
+    const { view, local } = this.context;
+    return nodeId === view.selfId
+      ? local.get(id)
+      : (await this.asked(nodeId, id, deadline, patienceMs)).record;
+  }
+
+  private asked(
+    nodeId: string,
+    id: RecordId,
+    deadline: Deadline,
+    patienceMs: number,
+  ): Promise<PeerProtocol['get']['answer']> {
     const timeoutMs = Math.max(1, Math.min(patienceMs, deadline.leftMs));
-    return (await peers.call(nodeId, 'get', { id }, { timeoutMs, signal: deadline.signal })).record;
+    return this.context.peers.call(nodeId, 'get', { id }, { timeoutMs, signal: deadline.signal });
   }
 
   private tooFew(id: RecordId, cause: unknown, deadline: Deadline): DkvError {

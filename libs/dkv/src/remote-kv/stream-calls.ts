@@ -13,7 +13,7 @@ export interface Call {
   readonly startedMs: number;
   readonly resolve: (reply: PeerReply) => void;
   readonly reject: (error: DkvError) => void;
-  onAbort?: () => void;
+  onAbort: (() => void) | undefined;
 }
 
 /** Room for heartbeats where everything else is turned away: a slow peer must not look like a dead one. */

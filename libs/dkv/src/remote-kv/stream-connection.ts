@@ -1,9 +1,10 @@
 /** One WebSocket to a peer: carries requests and brings every one of them to exactly one end. */
 import { WebSocket } from 'ws';
 import { DkvError, isDkvErrorCode } from '../dkv.errors.js';
-import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
+import { type PeerReply, type PeerRequest } from '../model/peer-protocol.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type SendOptions } from '../ports/remote-kv-repo.js';
+import { FrameIntake } from '../wire/frames/frame-intake.js';
 import { FRAME } from '../wire/frames/frame-layout.js';
 import {
   decodeReply,
@@ -50,6 +51,7 @@ export class StreamConnection implements FrameHandler {
   private readonly calls: StreamCalls;
   private readonly sender: FrameSender;
   private readonly receiver = new FrameReceiver(this);
+  private readonly intake: FrameIntake;
   private readonly connectTimer: Timer;
   private keepAlive: KeepAlive | undefined;
   private lastId = 0;
@@ -69,6 +71,14 @@ export class StreamConnection implements FrameHandler {
     this.lastCallMs = clock.monotonic();
     this.calls = new StreamCalls(clock, inFlight, (call, reason) => this.giveUp(call, reason));
     this.sender = new FrameSender(defer);
+    this.intake = new FrameIntake(this.receiver, defer, {
+      pause: () => socket.pause(),
+      read: () => {
+        socket.resume();
+        this.closeIfLeft();
+      },
+      broken: (cause) => this.broken(cause),
+    });
     this.connectTimer = clock.schedule(connectTimeoutMs, () =>
       this.end(this.unreachable(`no connection in ${connectTimeoutMs} ms`)),
     );
@@ -77,19 +87,26 @@ export class StreamConnection implements FrameHandler {
     socket.on('ping', () => this.keepAlive?.heard());
     socket.on('pong', () => this.keepAlive?.heard());
     socket.on('error', (error) => this.end(this.unreachable(reasonOf(error), error)));
-    socket.on('close', (code, reason) =>
-      this.end(this.unreachable(`closed with ${code} ${reason.toString()}`)),
-    );
+    socket.on('close', (code, reason) => {
+      // What came in before is still answered.
+      this.intake.drain();
+      this.end(this.unreachable(`closed with ${code} ${reason.toString()}`));
+    });
     socket.on('unexpected-response', (_, response) => {
       void readRefusal(response, settings.peer).then((error) => this.end(error));
     });
   }
 
   /**
-   * Carries `request`, at once or when the connection is there.
-   * @throws DkvError as `RemoteKvRepo.send`
+   * Carries `request`, at once or when the connection is there, and calls one of the two, once.
+   * @throws DkvError as `RemoteKvRepo.send`; then neither is called.
    */
-  send<K extends PeerRequestKind>(request: PeerRequest<K>, options: SendOptions): Promise<PeerReply<K>> {
+  send(
+    request: PeerRequest,
+    options: SendOptions,
+    resolve: (reply: PeerReply) => void,
+    reject: (error: DkvError) => void,
+  ): void {
     const { requestBytesMax, clock, peer } = this.settings;
     const { kind } = request;
     const outgoing = requestFrame(this.nextId(), request);
@@ -102,11 +119,8 @@ export class StreamConnection implements FrameHandler {
     this.calls.admit({ kind, outgoing });
     const startedMs = clock.monotonic();
     this.lastCallMs = startedMs;
-    return new Promise<PeerReply<K>>((resolve, reject) => {
-      const settle = resolve as (reply: PeerReply) => void;
-      this.calls.add({ kind, outgoing, options, startedMs, resolve: settle, reject });
-      this.sender.add(outgoing, kind === 'ping');
-    });
+    this.calls.add({ kind, outgoing, options, startedMs, resolve, reject, onAbort: undefined });
+    this.sender.add(outgoing, kind === 'ping');
   }
 
   /** Ends it now, with everything under way. */
@@ -185,17 +199,17 @@ export class StreamConnection implements FrameHandler {
     this.heard = true;
     this.keepAlive?.heard();
     this.owner.receivedBytes(data.length);
-    try {
-      if (!isBinary) {
-        throw new DkvError('DKV_PROTOCOL', 'It sent text.');
-      }
-      this.receiver.receive(data);
-    } catch (cause) {
-      this.heard = false;
-      this.end(this.unreachable('what it sent is not of the protocol', cause));
-      return;
+    if (isBinary) {
+      this.intake.receive(data);
+    } else {
+      this.broken(new DkvError('DKV_PROTOCOL', 'It sent text.'));
     }
     this.closeIfLeft();
+  }
+
+  private broken(cause: unknown): void {
+    this.heard = false;
+    this.end(this.unreachable('what it sent is not of the protocol', cause));
   }
 
   private giveUp(call: Call, reason: string): void {
@@ -225,6 +239,7 @@ export class StreamConnection implements FrameHandler {
     this.isClosed = true;
     this.connectTimer.cancel();
     this.keepAlive?.stop();
+    this.intake.end();
     this.sender.close();
     this.owner.closed(this, this.heard ? undefined : why);
     if (politely) {

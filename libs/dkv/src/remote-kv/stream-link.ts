@@ -1,7 +1,7 @@
 /** The way to one peer: connects when there is something to send, and not too often when that fails. */
 import { type WebSocket } from 'ws';
 import { DkvError } from '../dkv.errors.js';
-import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
+import { type PeerReply, type PeerRequest } from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { type SendOptions } from '../ports/remote-kv-repo.js';
@@ -41,10 +41,15 @@ export class StreamLink implements ConnectionOwner {
     return this.connections.size === 0 && this.settings.clock.monotonic() >= this.retryAtMs;
   }
 
-  /** @throws DkvError as `RemoteKvRepo.send` */
-  send<K extends PeerRequestKind>(request: PeerRequest<K>, options: SendOptions): Promise<PeerReply<K>> {
+  /** @throws DkvError as `RemoteKvRepo.send`; then neither is called. */
+  send(
+    request: PeerRequest,
+    options: SendOptions,
+    resolve: (reply: PeerReply) => void,
+    reject: (error: DkvError) => void,
+  ): void {
     this.current ??= this.connect();
-    return this.current.send(request, options);
+    this.current.send(request, options, resolve, reject);
   }
 
   async close(): Promise<void> {

@@ -81,19 +81,21 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
    *   `DKV_CORRUPT_RECORD` and `DKV_PROTOCOL` for an answer that is not of the protocol. A peer that cannot be
    *   connected to is asked again after a pause that grows to a second; until then this fails at once.
    */
-  async send<K extends PeerRequestKind>(
+  send<K extends PeerRequestKind>(
     to: ClusterNode,
     request: PeerRequest<K>,
     options: SendOptions,
   ): Promise<PeerReply<K>> {
-    if (this.closed) {
-      throw new DkvError('DKV_NOT_READY', 'This node is closing and sends nothing any more.');
-    }
-    if (options.signal?.aborted) {
-      throw new DkvError('DKV_ABORTED', `The request to node ${to.nodeId} was aborted before it was sent.`);
-    }
-    // With `await` the answer is passed on one turn of the microtasks later, without it three.
-    return await this.linkTo(to).send(request, options);
+    // The one promise between the caller and the socket: each costs a turn of the microtasks and garbage.
+    return new Promise((resolve, reject) => {
+      if (this.closed) {
+        throw new DkvError('DKV_NOT_READY', 'This node is closing and sends nothing any more.');
+      }
+      if (options.signal?.aborted) {
+        throw new DkvError('DKV_ABORTED', `The request to node ${to.nodeId} was aborted before it was sent.`);
+      }
+      this.linkTo(to).send(request, options, resolve as (reply: PeerReply) => void, reject);
+    });
   }
 
   async close(): Promise<void> {

@@ -133,8 +133,9 @@ export class SimNetwork {
     return ++this.exchanges;
   }
 
-  /** Asks `listener`. Async, so that what it throws at once is a rejection too. */
+  /** Asks `listener` as the transport does. Async, so that what it throws at once is a rejection too. */
   async serve<K extends PeerRequestKind>(listener: Listener, request: PeerRequest<K>): Promise<PeerReply<K>> {
-    return listener.service.serve(request);
+    const { service } = listener;
+    return (service.serveNow?.(request) as PeerReply<K> | undefined) ?? service.serve(request);
   }
 }

@@ -1,7 +1,9 @@
 /** Reads fields out of bytes that anybody may have sent: every length is held against what is there. */
 import { isUtf8 } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
-import { type KnownTexts } from './known-texts.js';
+import { type KnownTexts } from '../../model/known-texts.js';
+import { type Version } from '../../model/version.js';
+import { isVersionAt } from '../../model/version-bytes.js';
 
 /** The weight of the last group of 7 bits that a number below 2^53 can have. */
 const SCALE_MAX = 2 ** 49;
@@ -130,6 +132,14 @@ export class ByteReader {
   asciiOf(length: number): string {
     const start = this.skip(length);
     return this.bytes.toString('latin1', start, this.at);
+  }
+
+  /** A version of `length` bytes; undefined where they are none. */
+  versionOf(length: number): Version | undefined {
+    const start = this.skip(length);
+    return isVersionAt(this.bytes, start, this.at)
+      ? this.bytes.toString('latin1', start, this.at)
+      : undefined;
   }
 
   hex(bytes: number): string {

@@ -4,11 +4,11 @@ import { type Notice, NOTICES_MAX } from '../../model/peer-protocol.js';
 import { type KvRecord, type RecordHeader } from '../../model/record.js';
 import { decodeRecord, encodeRecord } from '../../model/record-layout.js';
 import { type RequestId } from '../../model/request-window.js';
-import { isVersion, NO_VERSION, NODE_ID_PATTERN, type Version } from '../../model/version.js';
+import { NO_VERSION, NODE_ID_PATTERN, type Version } from '../../model/version.js';
 import { isKey, isNamespace } from '../field-rules.js';
 import { type ByteReader, malformed } from './byte-reader.js';
 import { type ByteWriter } from './byte-writer.js';
-import { KnownTexts } from './known-texts.js';
+import { KnownTexts } from '../../model/known-texts.js';
 
 const VERSION_LENGTH_MAX = 255;
 const REQUEST_ID_BYTES = 12;
@@ -98,8 +98,8 @@ export function readVersionOrNone(from: ByteReader): Version {
   if (length === SAME_VERSION && from.lastVersion !== undefined) {
     return from.lastVersion;
   }
-  const version = from.asciiOf(length);
-  if (!isVersion(version)) {
+  const version = from.versionOf(length);
+  if (version === undefined) {
     throw malformed('a version is none');
   }
   from.lastVersion = version;

@@ -10,7 +10,7 @@ import {
   FRAME_FORMAT,
 } from './frame-layout.js';
 import { readNodeId } from './field-codec.js';
-import { KnownTexts } from './known-texts.js';
+import { KnownTexts } from '../../model/known-texts.js';
 import { ANSWERS, ASKS, kindOf } from './message-codec.js';
 import { type Origin } from './outgoing.js';
 
@@ -40,38 +40,74 @@ const configurations = new KnownTexts();
 /** One side of a connection. Keeps no more memory than it was sent, twice at most. */
 export class FrameReceiver {
   private readonly assemblies = new Map<number, Assembly>();
+  private readonly messages: Buffer[] = [];
+  /** Of the message of which a part was handed on. */
+  private reader: ByteReader | undefined;
+  private origin: Origin | undefined;
   private lastOrigin: Origin | undefined;
 
   constructor(private readonly handler: FrameHandler) {}
 
+  /** Hands everything in `message` to the handler. @throws DkvError as `handOn` */
+  receive(message: Buffer): void {
+    this.take(message);
+    this.handOn(Infinity);
+  }
+
+  /** Keeps `message` until it is handed on. */
+  take(message: Buffer): void {
+    this.messages.push(message);
+  }
+
   /**
-   * Hands everything in `message` to the handler, frame by frame, up to what is wrong.
+   * Hands up to `framesMax` frames of what was taken to the handler, up to what is wrong; whether some are left.
    * @throws DkvError `DKV_PROTOCOL`: the connection must be closed.
    */
-  receive(message: Buffer): void {
-    const from = new ByteReader(message);
-    const format = from.byte();
-    if (format !== FRAME_FORMAT) {
-      throw malformed(`it has format ${format}, and this node speaks ${FRAME_FORMAT}`);
-    }
-    let origin: Origin | undefined;
-    while (from.left > 0) {
-      const type = from.byte();
-      if (type === FRAME.ORIGIN) {
-        origin = this.readOrigin(from);
-      } else if (type === this.handler.takes) {
-        this.readWhole(from, assertOrigin(origin));
-      } else if (type === FRAME.BEGIN) {
-        this.readBegin(from, assertOrigin(origin));
-      } else {
-        this.readOther(type, from);
+  handOn(framesMax: number): boolean {
+    let frames = 0;
+    let from = this.reader;
+    this.reader = undefined;
+    while (from || this.messages.length > 0) {
+      from ??= this.begin(this.messages.shift()!);
+      while (from.left > 0) {
+        if (frames === framesMax) {
+          this.reader = from;
+          return true;
+        }
+        frames++;
+        this.readFrame(from);
       }
+      from = undefined;
     }
+    return false;
   }
 
   /** Forgets the chunks of a request or an answer that nobody waits for; those that follow are dropped. */
   drop(id: number): void {
     this.assemblies.delete(id);
+  }
+
+  private begin(message: Buffer): ByteReader {
+    const from = new ByteReader(message);
+    const format = from.byte();
+    if (format !== FRAME_FORMAT) {
+      throw malformed(`it has format ${format}, and this node speaks ${FRAME_FORMAT}`);
+    }
+    this.origin = undefined;
+    return from;
+  }
+
+  private readFrame(from: ByteReader): void {
+    const type = from.byte();
+    if (type === FRAME.ORIGIN) {
+      this.origin = this.readOrigin(from);
+    } else if (type === this.handler.takes) {
+      this.readWhole(from, assertOrigin(this.origin));
+    } else if (type === FRAME.BEGIN) {
+      this.readBegin(from, assertOrigin(this.origin));
+    } else {
+      this.readOther(type, from);
+    }
   }
 
   private readOrigin(from: ByteReader): Origin {

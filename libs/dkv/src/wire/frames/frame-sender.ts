@@ -20,8 +20,8 @@ const FORMAT_BYTES = Buffer.of(FRAME_FORMAT);
  * frames go first; of large ones each message has one chunk, in turn, so that neither sort starves the other.
  */
 export class FrameSender {
-  private readonly urgent = new Set<Outgoing>();
-  private readonly small = new Set<Outgoing>();
+  private readonly urgent = new OutgoingQueue();
+  private readonly small = new OutgoingQueue();
   private readonly large = new Set<Outgoing>();
   private sink: MessageSink | undefined;
   private closed = false;
@@ -59,15 +59,26 @@ export class FrameSender {
     if (this.closed) {
       return;
     }
-    (outgoing.large ? this.large : urgent ? this.urgent : this.small).add(outgoing);
+    if (outgoing.large) {
+      this.large.add(outgoing);
+    } else {
+      (urgent ? this.urgent : this.small).add(outgoing);
+    }
     this.queuedBytes += outgoing.bytes.length;
     this.schedule();
   }
 
-  /** What has not left whole leaves no more. Whether any of it did leave is `sentBytes`. */
+  /** What has not left whole leaves no more. Whether any of it did leave is `sentBytes`. Of what was added, once. */
   remove(outgoing: Outgoing): void {
-    if (this.small.delete(outgoing) || this.urgent.delete(outgoing) || this.large.delete(outgoing)) {
-      this.queuedBytes -= outgoing.bytes.length - outgoing.sentBytes;
+    if (this.closed || outgoing.sent) {
+      return;
+    }
+    this.queuedBytes -= outgoing.bytes.length - outgoing.sentBytes;
+    if (outgoing.large) {
+      this.large.delete(outgoing);
+    } else {
+      this.urgent.remove(outgoing);
+      this.small.remove(outgoing);
     }
   }
 
@@ -114,16 +125,16 @@ export class FrameSender {
     return parts.join();
   }
 
-  private takeWhole(queue: Set<Outgoing>, parts: MessageParts): void {
-    for (const outgoing of queue) {
-      if (parts.bytes >= MESSAGE_BYTES) {
+  private takeWhole(queue: OutgoingQueue, parts: MessageParts): void {
+    while (parts.bytes < MESSAGE_BYTES) {
+      const outgoing = queue.take();
+      if (!outgoing) {
         return;
       }
       parts.push(outgoing.origin, outgoing.bytes);
       outgoing.sent = true;
       outgoing.sentBytes = outgoing.bytes.length;
       this.queuedBytes -= outgoing.bytes.length;
-      queue.delete(outgoing);
     }
   }
 
@@ -151,6 +162,46 @@ export class FrameSender {
       this.lastOriginBytes = originBytes(origin);
     }
     return this.lastOriginBytes;
+  }
+}
+
+/** First in, first out. An array and not a set: almost all leave from the front, at a fourth of what a set costs. */
+class OutgoingQueue {
+  private waiting: Outgoing[] = [];
+  /** Of the first that is there. */
+  private at = 0;
+  private readonly removed = new Set<Outgoing>();
+
+  add(outgoing: Outgoing): void {
+    this.waiting.push(outgoing);
+  }
+
+  take(): Outgoing | undefined {
+    while (this.at < this.waiting.length) {
+      const outgoing = this.waiting[this.at++]!;
+      if (this.removed.size === 0 || !this.removed.delete(outgoing)) {
+        return outgoing;
+      }
+    }
+    this.clear();
+    return undefined;
+  }
+
+  /** Also of one that is not here, which is forgotten again when the last has left. */
+  remove(outgoing: Outgoing): void {
+    this.removed.add(outgoing);
+    // So that what nobody wants does not pile up while there is no connection.
+    if (2 * this.removed.size > this.waiting.length - this.at) {
+      this.waiting = this.waiting.slice(this.at).filter((each) => !this.removed.has(each));
+      this.at = 0;
+      this.removed.clear();
+    }
+  }
+
+  clear(): void {
+    this.waiting = [];
+    this.at = 0;
+    this.removed.clear();
   }
 }
 

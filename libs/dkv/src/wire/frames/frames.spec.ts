@@ -177,6 +177,29 @@ describe('frames', () => {
     expect(frames.map(({ sent }) => sent)).toEqual([true, false, true]);
   });
 
+  it('take back any of many, urgent ones too, and forget what nobody wants', () => {
+    const messages: Buffer[] = [];
+    const tasks: (() => void)[] = [];
+    const sender = new FrameSender((task) => tasks.push(task));
+    const frames = Array.from({ length: 100 }, (_, id) => requestFrame(id, question()));
+    frames.forEach((frame, id) => sender.add(frame, id % 10 === 9));
+    const isWanted = (id: number) => id % 3 === 0;
+    frames.filter((_, id) => !isWanted(id)).forEach((frame) => sender.remove(frame));
+    expect(sender.unsentBytes).toBe(34 * frames[0]!.bytes.length);
+    sender.open({ send: (message) => messages.push(message) });
+    tasks.splice(0).forEach((task) => task());
+    const ids = frames.map(({ id }) => id).filter(isWanted);
+    const [urgent, others] = [ids.filter((id) => id % 10 === 9), ids.filter((id) => id % 10 !== 9)];
+    expect(received(FRAME.REQUEST, messages).got.map(({ id }) => id)).toEqual([...urgent, ...others]);
+    expect(frames.map(({ sent }) => sent)).toEqual(frames.map(({ id }) => isWanted(id)));
+    const late = requestFrame(100, question());
+    sender.add(late);
+    sender.remove(late);
+    sender.remove(frames[0]!);
+    tasks.splice(0).forEach((task) => task());
+    expect(messages).toHaveLength(1);
+  });
+
   it('drop the chunks of what is not admitted', () => {
     const recorder = new Recorder(FRAME.REQUEST);
     recorder.bytesMax = 0;
