@@ -1,4 +1,5 @@
 /** The hash trees of this node's partitions, in memory; `Bookkeeping` keeps their durable twins. */
+import { hex8 } from '../model/hex.js';
 import { type BucketDigest, TREE_BUCKETS } from '../ports/local-kv-repo.js';
 import { type Digest64 } from './record-digest.js';
 
@@ -40,7 +41,7 @@ export class HashTree {
     const words = this.words(partition);
     return Array.from(
       { length: TREE_BUCKETS },
-      (_, bucket) => hex(words[2 * bucket]!) + hex(words[2 * bucket + 1]!),
+      (_, bucket) => hex8(words[2 * bucket]!) + hex8(words[2 * bucket + 1]!),
     );
   }
 
@@ -69,8 +70,4 @@ export class HashTree {
 export function toggle(words: Uint32Array, bucket: number, high: number, low: number): void {
   words[2 * bucket]! ^= high;
   words[2 * bucket + 1]! ^= low;
-}
-
-function hex(word: number): string {
-  return word.toString(16).padStart(8, '0');
 }

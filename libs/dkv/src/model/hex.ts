@@ -7,6 +7,11 @@ export function hex4(value: number): string {
   return PAIRS[value >>> 8]! + PAIRS[value & 255]!;
 }
 
+/** Of a whole number below 2^32. */
+export function hex8(value: number): string {
+  return hex4(value >>> 16) + hex4(value & 0xffff);
+}
+
 /** Of a whole number below 2^48. */
 export function hex12(value: number): string {
   return hex6(Math.floor(value / 0x1000000)) + hex6(value % 0x1000000);

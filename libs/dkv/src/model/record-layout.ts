@@ -4,7 +4,7 @@ import { DkvError } from '../dkv.errors.js';
 import { crc32 } from './checksum.js';
 import { KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from './key.js';
 import { KnownTexts } from './known-texts.js';
-import { type KvRecord, type RecordHeader } from './record.js';
+import { type KvRecord, type RecordDraft, type RecordHeader } from './record.js';
 import {
   bytesOfWindow,
   storedWindow,
@@ -14,7 +14,7 @@ import {
   writeWindow,
 } from './request-window-layout.js';
 import { NO_REQUEST, NO_REQUESTS } from './request-window.js';
-import { isVersion } from './version.js';
+import { isVersion, physicalMsOf } from './version.js';
 import { isVersionAt } from './version-bytes.js';
 
 /**
@@ -83,8 +83,19 @@ class SealedRecord implements KvRecord {
 }
 
 /** Seals a record in: its checksum made, its bytes its own. @throws TypeError as {@link encodeRecord} */
-export function sealed(draft: Omit<KvRecord, 'checksum'>): KvRecord {
-  const fields: { -readonly [K in keyof KvRecord]: KvRecord[K] } = { ...draft, checksum: 0 };
+export function sealed(draft: RecordDraft): KvRecord {
+  // Field by field: spreading a draft into what has a field more took as long as encoding it.
+  const fields: { -readonly [K in keyof KvRecord]: KvRecord[K] } = {
+    namespace: draft.namespace,
+    key: draft.key,
+    version: draft.version,
+    tombstone: draft.tombstone,
+    expiresAtMs: draft.expiresAtMs,
+    checksum: 0,
+    modifiedMs: draft.modifiedMs ?? physicalMsOf(draft.version),
+    requests: draft.requests ?? NO_REQUESTS,
+    value: draft.value,
+  };
   const bytes = encoded(fields);
   fields.checksum = checksumIn(bytes);
   bytes.writeUInt32BE(fields.checksum, 1);

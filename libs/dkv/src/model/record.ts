@@ -1,8 +1,8 @@
 /** A record: what is stored for a key, on every node that holds it, byte for byte the same. */
 import { DkvError } from '../dkv.errors.js';
 import { checksumIn, encodeRecord, sealed } from './record-layout.js';
-import { NO_REQUESTS, type RequestWindow } from './request-window.js';
-import { physicalMsOf, type Version } from './version.js';
+import { type RequestWindow } from './request-window.js';
+import { type Version } from './version.js';
 
 /** All of a record but its value: enough to compare copies. */
 export interface RecordHeader {
@@ -35,9 +35,7 @@ const NO_BYTES = new Uint8Array(0);
 
 /** A record with its checksum made: only where a version is stamped. Shares no bytes with `draft`. */
 export function stampRecord(draft: RecordDraft): KvRecord {
-  const { namespace, key, version, tombstone, expiresAtMs, value } = draft;
-  const { modifiedMs = physicalMsOf(version), requests = NO_REQUESTS } = draft;
-  return sealed({ namespace, key, version, tombstone, expiresAtMs, modifiedMs, requests, value });
+  return sealed(draft);
 }
 
 /** A stamped tombstone. */
