@@ -13,6 +13,7 @@ import { VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
 import { GroupCommit } from '../../../libs/dkv/src/local-kv/group-commit.js';
 import { type HotKey } from '../../../libs/dkv/src/local-kv/hot-keys.js';
+import { type StoreWrite } from '../../../libs/dkv/src/local-kv/open-store.js';
 import { RecordStore } from '../../../libs/dkv/src/local-kv/record-store.js';
 import { type RecordId } from '../../../libs/dkv/src/model/key.js';
 import {
@@ -230,10 +231,15 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'what is in memory is what was written last',
     rules: [...WRONG_ORDER, 'own-writes', 'local-reads', 'tree'],
     plant: () =>
-      replace<[HotKey, KvRecord | undefined], void>(RecordStore, 'written', (_, original, key, record) => {
-        if (!key.record) {
-          original(key, record);
-        }
+      replace<[HotKey, KvRecord], StoreWrite>(RecordStore, 'writeOf', (_, original, key, record) => {
+        const write = original(key, record);
+        const committed = write.committed!.bind(write);
+        write.committed = () => {
+          if (!key.record) {
+            committed();
+          }
+        };
+        return write;
       }),
   },
   {

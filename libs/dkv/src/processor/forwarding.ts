@@ -57,6 +57,7 @@ export class SilentCoordinator extends DkvError {
 
 export class Forwarding {
   private readonly received: ReceivedRequests;
+  private readonly begunAtMs: number;
 
   constructor(
     private readonly context: CoreContext,
@@ -64,6 +65,20 @@ export class Forwarding {
     private readonly ownWrites: OwnWrites,
   ) {
     this.received = new ReceivedRequests(context.clock);
+    this.begunAtMs = context.clock.now();
+  }
+
+  /**
+   * What is received is remembered in memory, so a message that was sent before this node started, as far as clocks can
+   * tell, may have been answered by its life before: a refusal then stands, though the message comes once more. Resolves
+   * when nothing that is sent from now on looks like that.
+   */
+  async begin(): Promise<void> {
+    const { clock, limits, view } = this.context;
+    const leftMs = this.begunAtMs + 2 * limits.maxClockOffsetMs - clock.now();
+    if (view.peers.length > 0 && leftMs > 0) {
+      await new Promise<void>((resolve) => clock.schedule(leftMs, resolve));
+    }
   }
 
   /** What is left for the node that coordinates. */
@@ -118,7 +133,7 @@ export class Forwarding {
    * A write that another node forwarded, coordinated by `coordinate` or refused, never passed on; when it arrives
    * twice, both get the answer of the first.
    * @throws DkvError `DKV_FORWARDING_LOOP` when it was here before; `DKV_NOT_READY` when it arrived after its sender
-   *   gave it up.
+   *   gave it up, or may be of the time before this node started.
    */
   receive(
     ask: Forward['ask'],
@@ -146,6 +161,12 @@ export class Forwarding {
         'DKV_FORWARDING_LOOP',
         `The write of key ${JSON.stringify(operation.id.key)} came back to node ${view.selfId}; it has been at ` +
           `${visited.join(', ')}.`,
+      );
+    }
+    if (sentAtMs <= this.begunAtMs + limits.maxClockOffsetMs) {
+      throw new DkvError(
+        'DKV_NOT_READY',
+        `Node ${view.selfId} has just started, and cannot tell the write from one that it refused before.`,
       );
     }
     // A message can lie in a stopped process for minutes. Only what clocks in tolerance cannot explain counts.

@@ -132,13 +132,14 @@ export class Processor implements PeerService {
    */
   async start(): Promise<boolean> {
     this.phase = 'running';
+    const forwarded = this.forwarding.begin();
     await this.liveness.start();
     this.hints.start();
     this.antiEntropy.start();
     this.settler.start();
     this.collection.start();
     this.sweeper.start();
-    await this.antiEntropy.catchUp();
+    await Promise.all([this.antiEntropy.catchUp(), forwarded]);
     if (this.phase === 'running') {
       this.reader.setCaughtUp();
     }
