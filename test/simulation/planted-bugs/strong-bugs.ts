@@ -16,11 +16,7 @@ import { type HotKey } from '../../../libs/dkv/src/local-kv/hot-keys.js';
 import { type StoreWrite } from '../../../libs/dkv/src/local-kv/open-store.js';
 import { RecordStore } from '../../../libs/dkv/src/local-kv/record-store.js';
 import { type RecordId } from '../../../libs/dkv/src/model/key.js';
-import {
-  type Accepted,
-  type PeerProtocol,
-  type WriteOperation,
-} from '../../../libs/dkv/src/model/peer-protocol.js';
+import { type Accepted, type WriteOperation } from '../../../libs/dkv/src/model/peer-protocol.js';
 import { type KvRecord } from '../../../libs/dkv/src/model/record.js';
 import { NO_REQUESTS } from '../../../libs/dkv/src/model/request-window.js';
 import { NO_VERSION, type VersionParts } from '../../../libs/dkv/src/model/version.js';
@@ -109,14 +105,6 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
         }
         return ballot;
       }),
-  },
-  {
-    protection: 'the next ballot of a proposer is promised with its vote',
-    rules: WRONG_ORDER,
-    plant: () =>
-      replace<[PeerProtocol['accept']['ask']], unknown>(Acceptor, 'accept', (_, original, ask) =>
-        original({ ...ask, next: NO_VERSION }),
-      ),
   },
   {
     protection: 'a ballot is of one node and one start alone',
@@ -296,6 +284,18 @@ export const ROUND_BUGS: readonly PlantedBug[] = [
     plant: () =>
       replace<[Rule], unknown>(ModelAcceptor, 'take', (_, original, rule) =>
         original((round) => rule({ ...round, promised: NO_VERSION })),
+      ),
+  },
+  {
+    protection: 'the next ballot of a proposer is promised with its vote',
+    rules: WRONG_ORDER,
+    plant: () =>
+      replace<[Rule], unknown>(ModelAcceptor, 'take', (_, original, rule) =>
+        original((round) => {
+          const { change, answer } = rule(round);
+          const promised = change?.accepted?.ballot;
+          return { change: promised === undefined ? change : { ...change, promised }, answer };
+        }),
       ),
   },
   {
