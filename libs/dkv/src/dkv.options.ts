@@ -221,7 +221,7 @@ export class DkvModuleOptions {
   @Whole(60_000, 365 * DAY_MS, 'milliseconds')
   tombstoneTtlMs?: number;
 
-  /** A peer whose clock is further ahead is refused. Default: 500 ms. */
+  /** A peer whose clock is further ahead is refused; a start in a cluster takes twice this. Default: 500 ms. */
   @Whole(1, 60_000, 'milliseconds')
   maxClockOffsetMs?: number;
 
