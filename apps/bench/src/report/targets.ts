@@ -82,7 +82,8 @@ function ratioOutcome(
     (of) => of.workload === workload && of.inFlight === inFlight && of.valueBytes === VALUE_BYTES,
   );
   const ratio = found && ratioOf(found, figure, ours, peer);
-  if (!ratio) {
+  // Also where one side did nothing but fail.
+  if (!ratio || !Number.isFinite(ratio.median)) {
     return { target: name, measured: '–', met: null };
   }
   const met = atLeast === undefined ? ratio.median <= atMost! : ratio.median >= atLeast;

@@ -21,13 +21,15 @@ class RedisPeer implements Subject {
     readonly name: Peer,
     private readonly client: Worker,
     private readonly servers: readonly RedisServer[],
-    /** Whether another peer has the same server and fills it. */
-    private readonly filledByOther: boolean,
+    /** Also where another peer has the same server, and fills it. */
+    private isFilled: boolean,
   ) {}
 
-  async fill({ keys, valueBytes, place }: Filling, onWritten?: (count: number) => void): Promise<void> {
-    if (!this.filledByOther && place === 'held') {
-      const plan = { place, from: 0, to: keys, valueBytes, inFlight: FILL_IN_FLIGHT };
+  async fill({ keys, valueBytes }: Filling, onWritten?: (count: number) => void): Promise<void> {
+    // One set of keys serves all workloads: ours alone has to have some that a node lacks.
+    if (!this.isFilled) {
+      this.isFilled = true;
+      const plan = { place: 'held', from: 0, to: keys, valueBytes, inFlight: FILL_IN_FLIGHT };
       await this.client.ask('fill', plan, onWritten);
     }
   }
