@@ -29,7 +29,7 @@ class RedisPeer implements Subject {
     // One set of keys serves all workloads: ours alone has to have some that a node lacks.
     if (!this.isFilled) {
       this.isFilled = true;
-      const plan = { place: 'held', from: 0, to: keys, valueBytes, inFlight: FILL_IN_FLIGHT };
+      const plan = { place: 'held' as const, from: 0, to: keys, valueBytes, inFlight: FILL_IN_FLIGHT };
       await this.client.ask('fill', plan, onWritten);
     }
   }
