@@ -72,6 +72,8 @@ export class DkvLifecycle
       (ready) => ready && this.logger.log(`Node ${view.selfId} has caught up and is ready.`),
       (error: Error) => this.logger.error(`Node ${view.selfId} could not join: ${error.message}`),
     );
+    // Until then, writes that need another node would fail where all have just started.
+    await processor.takesForwarded();
   }
 
   /** The host still answers for a while: say that it is leaving, so that traffic goes elsewhere. */

@@ -73,7 +73,7 @@ export class Forwarding {
    * tell, may have been answered by its life before: a refusal then stands, though the message comes once more. Resolves
    * when nothing that is sent from now on looks like that.
    */
-  async begin(): Promise<void> {
+  async begun(): Promise<void> {
     const { clock, limits, view } = this.context;
     const leftMs = this.begunAtMs + 2 * limits.maxClockOffsetMs - clock.now();
     if (view.peers.length > 0 && leftMs > 0) {

@@ -132,18 +132,22 @@ export class Processor implements PeerService {
    */
   async start(): Promise<boolean> {
     this.phase = 'running';
-    const forwarded = this.forwarding.begin();
     await this.liveness.start();
     this.hints.start();
     this.antiEntropy.start();
     this.settler.start();
     this.collection.start();
     this.sweeper.start();
-    await Promise.all([this.antiEntropy.catchUp(), forwarded]);
+    await Promise.all([this.antiEntropy.catchUp(), this.takesForwarded()]);
     if (this.phase === 'running') {
       this.reader.setCaughtUp();
     }
     return this.ready;
+  }
+
+  /** Resolves when what peers forward is taken: twice `maxClockOffsetMs` after this was made, if there are peers. */
+  takesForwarded(): Promise<void> {
+    return this.forwarding.begun();
   }
 
   /** Takes nothing new, waits for what is under way, ends the background work. */
