@@ -36,6 +36,7 @@ import { type CoreContext } from './core-context.js';
 import { Deadline } from './deadline.js';
 import { OwnWrites } from './own-writes.js';
 import { Forwarding } from './forwarding.js';
+import { assertOffered, unsupported } from './offered.js';
 import { type DeskParts, PeerDesk } from './peer-desk.js';
 import { Reader } from './reader.js';
 import { Replica } from './replica.js';
@@ -379,25 +380,4 @@ export class Processor implements PeerService {
 
 function rejection(error: Error): Promise<never> {
   return Promise.reject(error);
-}
-
-/** @throws DkvError `DKV_UNSUPPORTED` */
-function assertOffered({ kind, id, level, expected }: WriteOperation, mode: NamespaceMode): void {
-  if (mode === 'eventual' && (expected !== undefined || kind === 'read')) {
-    throw unsupported(id.namespace, 'writes that expect a version');
-  }
-  if (mode === 'strong' && level !== 'quorum') {
-    throw new DkvError(
-      'DKV_UNSUPPORTED',
-      `Namespace ${id.namespace} is strong: its writes are always acknowledged by a majority. Leave out consistency ` +
-        `${JSON.stringify(level)}.`,
-    );
-  }
-}
-
-function unsupported(namespace: string, what: string): DkvError {
-  return new DkvError(
-    'DKV_UNSUPPORTED',
-    `Namespace ${namespace} is eventual and does not offer ${what}. Use a namespace of mode 'strong' for them.`,
-  );
 }
