@@ -1,6 +1,7 @@
 /** Locks upon keys, each a record of its own; what a holder may rely on is the fencing token. */
 import { DkvError } from '../dkv.errors.js';
 import { type KvRecord } from '../model/record.js';
+import { hex8 } from '../model/hex.js';
 import { assertKey, KEY_BYTES_MAX } from '../model/key.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
@@ -187,7 +188,7 @@ export class Locks {
   /** 128 bits. */
   private newToken(): string {
     const draw = () => Math.floor(this.ports.random.next() * 2 ** 32);
-    return [draw(), draw(), draw(), draw()].map((part) => part.toString(16).padStart(8, '0')).join('');
+    return [draw(), draw(), draw(), draw()].map(hex8).join('');
   }
 }
 

@@ -1,6 +1,6 @@
 /** Versions: hybrid logical time as text whose plain string order is the version order. */
 import { DkvError } from '../dkv.errors.js';
-import { hex12, hex4 } from './hex.js';
+import { hex12, hex4, hex8 } from './hex.js';
 
 /**
  * `pppppppppppp-cccc-nodeId!bbbbbbbb`: physical milliseconds (12 hex digits), counter (4), node id, boot
@@ -34,7 +34,7 @@ export function formatVersion({ physicalMs, counter, nodeId, boot }: VersionPart
 
 /** What all versions that a node stamps in one life end with. */
 export function stamperNamed(nodeId: string, boot: number): string {
-  return `${nodeId}!${boot.toString(16).padStart(8, '0')}`;
+  return `${nodeId}!${hex8(boot)}`;
 }
 
 export function versionBy(stamper: string, physicalMs: number, counter: number): Version {
