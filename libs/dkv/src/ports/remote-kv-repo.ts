@@ -10,6 +10,9 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
 }
 
+/** `live`: small and in time; `bulk`: a connection of its own, so that snapshots never hold a heartbeat up. */
+export type PostLane = 'live' | 'bulk';
+
 export interface RemoteKvMetrics {
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -26,6 +29,14 @@ export interface RemoteKvRepo {
     request: PeerRequest<K>,
     options: SendOptions,
   ): Promise<PeerReply<K>>;
+  /**
+   * Hands over a one-way frame, which is the transport's from then on: delivered whole, at most once and in the order of
+   * the lane, or not at all. Never waits; false when it was dropped at once, since no connection is open (one is then
+   * being made) or the lane's bound of bytes is met.
+   */
+  post(to: ClusterNode, frame: Uint8Array, lane: PostLane): boolean;
+  /** Calls `listener` whenever the live connection with a node ends, after the last of its frames was handed on. */
+  onDisconnect(listener: (nodeId: string) => void): void;
   /** Gives up what is under way and closes connections. */
   close(): Promise<void>;
   metrics(): RemoteKvMetrics;

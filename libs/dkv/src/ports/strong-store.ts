@@ -1,0 +1,95 @@
+/** The committed records of strong namespaces on this node: a table in memory over the checkpoints in the engine. */
+
+/** A committed record. Shared by all who have it: nobody may change its bytes. */
+export interface StrongRecord {
+  /** With `index`, its version: rises within a group for ever. */
+  readonly generation: number;
+  /** Of the log entry that wrote it. */
+  readonly index: number;
+  /** Milliseconds since 1970 from which on it counts as deleted; 0 is never. */
+  readonly expiresAtMs: number;
+  /** Time of the log entry that wrote it, milliseconds since 1970. */
+  readonly modifiedMs: number;
+  /** The encoded value. */
+  readonly value: Uint8Array;
+}
+
+export interface KeyedRecord {
+  readonly namespace: string;
+  readonly key: string;
+  readonly record: StrongRecord;
+}
+
+/** The last key of the page before; storage order is (namespace, key) by their bytes. */
+export interface PageMark {
+  readonly namespace: string;
+  readonly key: string;
+}
+
+export interface RecordPage {
+  readonly records: readonly KeyedRecord[];
+  readonly done: boolean;
+}
+
+/** What is stored of a group beside its records, in one batch with them. */
+export interface GroupState {
+  /** Index of the last entry that the records show. */
+  readonly applied: number;
+  /** Everything else, encoded by the strong mode: terms, configuration, generation, log time, table of requests. */
+  readonly bytes: Uint8Array;
+}
+
+/** Gives a group's state as it is at the call: asked in the same turn in which its records are encoded. */
+export type GroupStateOf = (group: number) => GroupState;
+
+export interface StrongStoreMetrics {
+  /** Records that are there, about: without those whose write or removal is not in a checkpoint yet. */
+  readonly keys: number;
+  /** Bytes of records that are in no checkpoint yet. */
+  readonly dirtyBytes: number;
+  readonly cacheBytes: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+}
+
+/**
+ * `put` and `remove` are visible at once and durable through the node log; a checkpoint writes what changed since the
+ * last one, each key once, with the state of its group, as one batch a group. Errors: `DKV_STORAGE_FAILED`,
+ * `DKV_CORRUPT_RECORD` naming the key.
+ */
+export interface StrongStore {
+  /** What is stored of each group that has a state. */
+  readonly states: ReadonlyMap<number, GroupState>;
+  /** Before the first `put`, `remove` or `touch`. */
+  attach(stateOf: GroupStateOf): void;
+
+  /** The record; null where there is none; undefined where only `read` can tell. */
+  peek(group: number, namespace: string, key: string): StrongRecord | null | undefined;
+  /** The record, from the engine where it is not in memory; comes into memory unless it was written meanwhile. */
+  read(group: number, namespace: string, key: string): Promise<StrongRecord | undefined>;
+  put(group: number, namespace: string, key: string, record: StrongRecord): void;
+  remove(group: number, namespace: string, key: string): void;
+  /** The group's state changed, and is to be in the next checkpoint, though no record did. */
+  touch(group: number): void;
+
+  /**
+   * Records in storage order after `after`, about `bytesMax` of them and one at least. What is written while pages are
+   * asked for may be in them or not; what was there all the while is.
+   */
+  scan(group: number, after: PageMark | undefined, bytesMax: number): Promise<RecordPage>;
+  /** Up to `limit` keys of the group whose expiry is at `nowMs` or before, the earliest first. */
+  expired(group: number, nowMs: number, limit: number): Promise<readonly KeyedRecord[]>;
+  /**
+   * Writes the group's state as it is at the call, then removes all its records from memory and engine; resolves when
+   * both are durable. Nothing of the group may be put meanwhile.
+   */
+  clear(group: number): Promise<void>;
+
+  /** Writes all that changed before the call, in slices; what it covered may leave the log. One at a time. */
+  checkpoint(): Promise<void>;
+  /** Whether so much waits for a checkpoint that new writes must be refused with `DKV_OVERLOADED`. */
+  readonly full: boolean;
+  metrics(): StrongStoreMetrics;
+}
+
+export const StrongStore = Symbol('DkvStrongStore');
