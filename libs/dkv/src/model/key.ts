@@ -3,6 +3,8 @@ import { DkvError } from '../dkv.errors.js';
 
 export const KEY_BYTES_MAX = 1024;
 export const NAMESPACE_BYTES_MAX = 64;
+/** Keys of the store's own records: a namespace, a key and a name of the caller's, with a byte between. */
+export const STORED_KEY_BYTES_MAX = 4_096;
 
 /** Where a record is kept: its partition on the ring, its namespace, its key. */
 export interface RecordId {

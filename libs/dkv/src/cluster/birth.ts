@@ -1,0 +1,183 @@
+/** How new folders become a cluster, once: rule 0 of the strong mode. */
+import { type MemberId } from '../model/raft-messages.js';
+import { type NodeMessage } from '../model/node-messages.js';
+import { type Logger } from '../ports/logger.js';
+import { type PeerDirectory } from './peer-directory.js';
+import { type Peer } from './peers.js';
+
+/** What is noted durably of the cluster that a folder belongs to. */
+export interface ClusterNote {
+  /** '' for none yet. */
+  readonly clusterId: string;
+  /** The first incarnation of every node: who votes in a group that has no entries yet. */
+  readonly members: readonly MemberId[];
+  /** Whether it is known that every node has accepted these members. */
+  readonly isBorn: boolean;
+}
+
+export const NO_CLUSTER: ClusterNote = Object.freeze({ clusterId: '', members: [], isBorn: false });
+
+export interface BirthServices {
+  readonly self: MemberId;
+  readonly selfId: string;
+  /** All nodes of the cluster, this one included. */
+  readonly nodeIds: readonly string[];
+  readonly directory: () => PeerDirectory;
+  readonly logger: Logger;
+  newClusterId(): string;
+  post(nodeId: string, message: NodeMessage): void;
+  /** Resolves when the note is durable. */
+  note(cluster: ClusterNote): Promise<void>;
+  /** The cluster is born, or this node has joined one that was. */
+  born(cluster: ClusterNote): void;
+}
+
+/**
+ * The node with the lowest id asks every other, and only when each has said that its folder is new: it proposes the first
+ * incarnation of each, every node accepts durably, then all are told. Nobody votes or acknowledges before it knows that
+ * all have accepted, so two sets of first voters can never both be at work; a proposal that was not accepted by all may
+ * be replaced by another of the same node. An empty folder that meets a cluster joins it as a new incarnation instead.
+ */
+export class Birth {
+  private accepted = new Set<string>();
+  private proposed: ClusterNote | undefined;
+  private isNoting = false;
+
+  constructor(
+    private readonly services: BirthServices,
+    private cluster: ClusterNote,
+  ) {}
+
+  get isBorn(): boolean {
+    return this.cluster.isBorn;
+  }
+
+  /** '' until the folder belongs to a cluster. */
+  get clusterId(): string {
+    return this.cluster.isBorn ? this.cluster.clusterId : '';
+  }
+
+  get members(): readonly MemberId[] {
+    return this.cluster.members;
+  }
+
+  /** The nodes that must be seen with new folders, and have not been. */
+  get missing(): readonly string[] {
+    const { nodeIds, selfId, directory } = this.services;
+    return nodeIds.filter((nodeId) => nodeId !== selfId && !directory().isUp(nodeId));
+  }
+
+  /** Once a heartbeat interval. */
+  tick(): void {
+    if (this.cluster.isBorn || this.isNoting) {
+      return;
+    }
+    const { selfId, nodeIds, directory } = this.services;
+    if (nodeIds.length === 1) {
+      this.proposed ??= this.propose();
+      this.finish(this.proposed);
+      return;
+    }
+    for (const peer of directory().all) {
+      if (peer.hasIntroducedItself && peer.clusterId !== '') {
+        // It was born without this folder: whoever had been here before is forgotten.
+        const { clusterId } = peer;
+        const members = clusterId === this.cluster.clusterId ? this.cluster.members : [];
+        this.finish({ clusterId, members, isBorn: true });
+        return;
+      }
+    }
+    if ([...nodeIds].sort()[0] === selfId && this.missing.length === 0) {
+      const members = this.membersNow();
+      if (this.proposed?.members.join() !== members.join()) {
+        this.proposed = this.propose();
+        this.accepted = new Set();
+        const { proposed } = this;
+        this.note({ ...proposed, isBorn: false }, () => this.accept(selfId, proposed.clusterId));
+      }
+      for (const peer of directory().all) {
+        if (!this.accepted.has(peer.nodeId)) {
+          const { clusterId } = this.proposed;
+          this.services.post(peer.nodeId, { kind: 'birth', clusterId, members });
+        }
+      }
+    }
+  }
+
+  /** The lowest node has seen every folder new. */
+  receiveBirth(peer: Peer, clusterId: string, members: readonly MemberId[]): void {
+    const { self, nodeIds } = this.services;
+    const isLowest = [...nodeIds].sort()[0] === peer.nodeId;
+    if (this.cluster.isBorn || !isLowest || !members.includes(self)) {
+      return;
+    }
+    this.note({ clusterId, members, isBorn: false }, () =>
+      this.services.post(peer.nodeId, { kind: 'birthAccepted', clusterId }),
+    );
+  }
+
+  receiveAccepted(peer: Peer, clusterId: string): void {
+    if (this.proposed?.members.includes(peer.member)) {
+      this.accept(peer.nodeId, clusterId);
+    }
+  }
+
+  receiveBorn(clusterId: string, members: readonly MemberId[]): void {
+    if (!this.cluster.isBorn && this.cluster.clusterId === clusterId) {
+      this.finish({ clusterId, members, isBorn: true });
+    }
+  }
+
+  private accept(nodeId: string, clusterId: string): void {
+    const { proposed } = this;
+    if (proposed?.clusterId !== clusterId || this.cluster.isBorn) {
+      return;
+    }
+    this.accepted.add(nodeId);
+    if (this.services.nodeIds.every((id) => this.accepted.has(id))) {
+      this.finish(proposed);
+    }
+  }
+
+  private membersNow(): readonly MemberId[] {
+    const { nodeIds, selfId, self, directory } = this.services;
+    return [...nodeIds].sort().map((id) => (id === selfId ? self : directory().find(id)!.member));
+  }
+
+  private propose(): ClusterNote {
+    return { clusterId: this.services.newClusterId(), members: this.membersNow(), isBorn: true };
+  }
+
+  private finish(cluster: ClusterNote): void {
+    this.note(cluster, () => {
+      this.services.born(cluster);
+      for (const peer of this.services.directory().all) {
+        this.services.post(peer.nodeId, {
+          kind: 'born',
+          clusterId: cluster.clusterId,
+          members: cluster.members,
+        });
+      }
+    });
+  }
+
+  /** Until it is durable nothing else is noted; what could not be is tried again by the next tick. */
+  private note(cluster: ClusterNote, then: () => void): void {
+    if (this.isNoting) {
+      return;
+    }
+    this.isNoting = true;
+    this.services.note(cluster).then(
+      () => {
+        this.isNoting = false;
+        this.cluster = cluster;
+        then();
+      },
+      (error: Error) => {
+        this.isNoting = false;
+        this.proposed = undefined;
+        this.services.logger.error(`The cluster could not be noted in the data folder: ${error.message}`);
+      },
+    );
+  }
+}

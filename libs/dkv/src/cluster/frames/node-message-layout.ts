@@ -1,0 +1,231 @@
+/** The bytes of one-way frames: a head, then one message after the other. */
+import { asBuffer, ByteReader, malformed } from '../../model/byte-reader.js';
+import { type ByteWriter } from '../../model/byte-writer.js';
+import { STORED_KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from '../../model/key.js';
+import { type FrameHead, type NodeMessage } from '../../model/node-messages.js';
+import { readAnswer, readAsk, readKeyedRecord, writeAnswer, writeAsk, writeKeyedRecord } from './ask-layout.js';
+import { readRaftMessage, writeRaftMessage } from './raft-message-layout.js';
+
+const KINDS = [
+  'raft',
+  'ask',
+  'answer',
+  'confirm',
+  'confirmed',
+  'heartbeat',
+  'askLed',
+  'led',
+  'fetch',
+  'page',
+  'birth',
+  'birthAccepted',
+  'born',
+] as const satisfies readonly NodeMessage['kind'][];
+
+const FRAME_VERSION = 1;
+const MEMBER_BYTES_MAX = 200;
+const TEXT_BYTES_MAX = 8_192;
+const GROUPS_MAX = 65_536;
+
+export function writeFrameHead(to: ByteWriter, { from, toIncarnation, configuration }: FrameHead): void {
+  to.byte(FRAME_VERSION);
+  to.text(from);
+  to.ascii(toIncarnation);
+  to.text(configuration);
+}
+
+/**
+ * Hands the messages of a frame to `each`, in order; what is in them is theirs to keep.
+ * @throws DkvError `DKV_PROTOCOL`, when what came before was handed on
+ */
+export function readFrame(
+  frame: Uint8Array,
+  begin: (head: FrameHead) => boolean,
+  each: (message: NodeMessage) => void,
+): void {
+  const reader = new ByteReader(asBuffer(frame));
+  if (reader.byte() !== FRAME_VERSION) {
+    throw malformed('its frame is of another version');
+  }
+  const from = reader.text(MEMBER_BYTES_MAX);
+  const toIncarnation = reader.ascii(MEMBER_BYTES_MAX);
+  const configuration = reader.text(TEXT_BYTES_MAX);
+  if (!begin({ from, toIncarnation, configuration })) {
+    return;
+  }
+  while (reader.left > 0) {
+    each(readMessage(reader));
+  }
+}
+
+export function writeMessage(to: ByteWriter, message: NodeMessage): void {
+  to.byte(KINDS.indexOf(message.kind));
+  switch (message.kind) {
+    case 'raft':
+      to.count(message.group);
+      to.count(message.generation);
+      writeRaftMessage(to, message.message);
+      return;
+    case 'ask':
+      to.count(message.slot);
+      to.count(message.group);
+      writeAsk(to, message.ask);
+      return;
+    case 'answer':
+      to.count(message.slot);
+      writeAnswer(to, message.answer);
+      return;
+    case 'confirm':
+      to.count(message.round);
+      to.count(message.groups.length);
+      for (const { group, generation, term } of message.groups) {
+        to.count(group);
+        to.count(generation);
+        to.count(term);
+      }
+      return;
+    case 'confirmed':
+      to.count(message.round);
+      to.count(message.exceptions.length);
+      message.exceptions.forEach((group) => to.count(group));
+      return;
+    case 'heartbeat':
+      to.count(message.session);
+      to.double(message.sentAtMs);
+      to.text(message.clusterId);
+      to.count(message.durablePosition);
+      to.count(message.rememberedPosition);
+      to.text(message.rememberedIncarnation);
+      to.flag(message.isFit);
+      to.flag(message.isReady);
+      to.count(message.ledNumber);
+      return;
+    case 'askLed':
+      return;
+    case 'led':
+      to.count(message.number);
+      to.count(message.groups.length);
+      for (const { group, term } of message.groups) {
+        to.count(group);
+        to.count(term);
+      }
+      return;
+    case 'fetch':
+      to.count(message.slot);
+      to.count(message.group);
+      to.count(message.generation);
+      to.flag(message.after !== undefined);
+      if (message.after) {
+        to.text(message.after.namespace);
+        to.text(message.after.key);
+      }
+      return;
+    case 'page':
+      to.count(message.slot);
+      to.flag(message.page !== undefined);
+      if (message.page) {
+        const { index, state, readAtIndex, records, done } = message.page;
+        to.count(index);
+        to.block(state);
+        to.count(readAtIndex);
+        to.count(records.length);
+        records.forEach((record) => writeKeyedRecord(to, record));
+        to.flag(done);
+      }
+      return;
+    case 'birth':
+    case 'born':
+      to.text(message.clusterId);
+      to.count(message.members.length);
+      message.members.forEach((member) => to.text(member));
+      return;
+    case 'birthAccepted':
+      to.text(message.clusterId);
+      return;
+  }
+}
+
+function readMessage(from: ByteReader): NodeMessage {
+  const kind = KINDS[from.choice(KINDS.length)]!;
+  switch (kind) {
+    case 'raft':
+      return { kind, group: from.count(), generation: from.count(), message: readRaftMessage(from) };
+    case 'ask':
+      return { kind, slot: from.count(), group: from.count(), ask: readAsk(from) };
+    case 'answer':
+      return { kind, slot: from.count(), answer: readAnswer(from) };
+    case 'confirm': {
+      const round = from.count();
+      const groups = readList(from, GROUPS_MAX, () => ({
+        group: from.count(),
+        generation: from.count(),
+        term: from.count(),
+      }));
+      return { kind, round, groups };
+    }
+    case 'confirmed':
+      return { kind, round: from.count(), exceptions: readList(from, GROUPS_MAX, () => from.count()) };
+    case 'heartbeat':
+      return {
+        kind,
+        session: from.count(),
+        sentAtMs: from.double(),
+        clusterId: from.text(TEXT_BYTES_MAX),
+        durablePosition: from.count(),
+        rememberedPosition: from.count(),
+        rememberedIncarnation: from.text(MEMBER_BYTES_MAX),
+        isFit: from.flag(),
+        isReady: from.flag(),
+        ledNumber: from.count(),
+      };
+    case 'askLed':
+      return { kind };
+    case 'led': {
+      const number = from.count();
+      return {
+        kind,
+        number,
+        groups: readList(from, GROUPS_MAX, () => ({ group: from.count(), term: from.count() })),
+      };
+    }
+    case 'fetch': {
+      const slot = from.count();
+      const group = from.count();
+      const generation = from.count();
+      const after = from.flag()
+        ? { namespace: from.text(NAMESPACE_BYTES_MAX), key: from.text(STORED_KEY_BYTES_MAX) }
+        : undefined;
+      return { kind, slot, group, generation, after };
+    }
+    case 'page': {
+      const slot = from.count();
+      if (!from.flag()) {
+        return { kind, slot, page: undefined };
+      }
+      const index = from.count();
+      const state = from.bytesOf(Infinity);
+      const readAtIndex = from.count();
+      const records = readList(from, GROUPS_MAX, () => readKeyedRecord(from));
+      return { kind, slot, page: { index, state, readAtIndex, records, done: from.flag() } };
+    }
+    case 'birth':
+    case 'born':
+      return {
+        kind,
+        clusterId: from.text(TEXT_BYTES_MAX),
+        members: readList(from, GROUPS_MAX, () => from.text(MEMBER_BYTES_MAX)),
+      };
+    case 'birthAccepted':
+      return { kind, clusterId: from.text(TEXT_BYTES_MAX) };
+    default:
+      throw malformed('a message is of no known kind');
+  }
+}
+
+function readList<T>(from: ByteReader, max: number, read: () => T): T[] {
+  const list: T[] = [];
+  for (let left = from.elements(max); left > 0; left--) {
+    list.push(read());
+  }
+  return list;
+}

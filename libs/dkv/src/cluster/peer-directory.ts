@@ -1,0 +1,282 @@
+/** The failure detector between nodes, and whom a frame may come from: one heartbeat a pair, whatever the groups. */
+import { type FrameHead, type NodeMessage } from '../model/node-messages.js';
+import { type Clock } from '../ports/clock.js';
+import { type Logger } from '../ports/logger.js';
+import { type ClusterView } from './cluster-view.js';
+import { Peer } from './peers.js';
+
+type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
+
+export interface PeerDirectoryOptions {
+  readonly heartbeatIntervalMs: number;
+  /** A peer that is silent for so long is down. */
+  readonly electionTimeoutMs: number;
+}
+
+/** What this node says of itself. */
+export interface OwnStanding {
+  readonly session: number;
+  readonly incarnation: string;
+  readonly clusterId: string;
+  readonly durablePosition: number;
+  readonly isFit: boolean;
+  readonly isReady: boolean;
+  readonly ledNumber: number;
+}
+
+export interface PeerListener {
+  /** The peer was up, and is silent for too long, or its connection has ended. */
+  lost(peer: Peer): void;
+  /** The peer speaks again, or for the first time. */
+  found(peer: Peer): void;
+  /** The peer is another process, or another incarnation, than the one that spoke last. */
+  restarted(peer: Peer): void;
+  /** The peer remembers more of this incarnation than its log holds: it has forgotten something (rule 12). */
+  forgotten(peer: Peer, rememberedPosition: number): void;
+}
+
+/** What is remembered of a peer across restarts of this node. */
+export interface RememberedPeer {
+  readonly incarnation: string;
+  readonly session: number;
+  readonly durablePosition: number;
+}
+
+/** A closed connection is a suspicion at once; so long may it take the peer to open another. */
+const RECONNECT_MS = 200;
+const WARN_EVERY_MS = 10_000;
+/** So many intervals without a tick show that this process stood still, not its peers. */
+const STALL_INTERVALS = 2;
+
+export class PeerDirectory {
+  private readonly peers = new Map<string, Peer>();
+  private readonly lost = new Set<string>();
+  private readonly warnedAtMs = new Map<string, number>();
+  private readonly startedMs: number;
+  private lastTickMs: number;
+  private stalledUntilMs = -Infinity;
+
+  constructor(
+    private readonly view: ClusterView,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly options: PeerDirectoryOptions,
+    private readonly maxClockOffsetMs: number,
+    private readonly own: () => OwnStanding,
+    private readonly listener: PeerListener,
+    remembered: ReadonlyMap<string, RememberedPeer>,
+  ) {
+    for (const { nodeId } of view.peers) {
+      const peer = new Peer(nodeId);
+      const known = remembered.get(nodeId);
+      if (known) {
+        peer.incarnation = known.incarnation;
+        peer.session = known.session;
+        peer.durablePosition = known.durablePosition;
+      }
+      this.peers.set(nodeId, peer);
+      this.lost.add(nodeId);
+    }
+    this.startedMs = clock.monotonic();
+    this.lastTickMs = this.startedMs;
+  }
+
+  get all(): IterableIterator<Peer> {
+    return this.peers.values();
+  }
+
+  find(nodeId: string): Peer | undefined {
+    return this.peers.get(nodeId);
+  }
+
+  incarnationOf(nodeId: string): string {
+    return this.peers.get(nodeId)?.incarnation ?? '';
+  }
+
+  /** Whether the member's node has been heard lately, as this very incarnation. */
+  isAlive(member: string): boolean {
+    const nodeId = member.slice(0, member.lastIndexOf('@'));
+    const peer = this.peers.get(nodeId);
+    return peer !== undefined && peer.member === member && !this.lost.has(nodeId);
+  }
+
+  isUp(nodeId: string): boolean {
+    return nodeId === this.view.selfId || !this.lost.has(nodeId);
+  }
+
+  /** After a pause of this process nothing that it believes of its peers is worth a campaign. */
+  get isStalled(): boolean {
+    return this.clock.monotonic() < this.stalledUntilMs;
+  }
+
+  /**
+   * Whose frame it is; undefined where it must not be looked at: from no member, of another cluster or configuration,
+   * of an earlier incarnation, or for an earlier one of this node.
+   */
+  accept({ from, toIncarnation, configuration }: FrameHead): Peer | undefined {
+    const separator = from.lastIndexOf('@');
+    const nodeId = from.slice(0, separator);
+    const peer = this.peers.get(nodeId);
+    if (!peer || configuration !== this.view.configuration) {
+      this.warn(nodeId, `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas.`);
+      return undefined;
+    }
+    const own = this.own();
+    if (toIncarnation !== '' && toIncarnation !== own.incarnation) {
+      // It does not know yet that this node has come back with another folder: a heartbeat will tell it.
+      return undefined;
+    }
+    return peer;
+  }
+
+  /** Whether the sender of a frame is the process that is known: only a heartbeat may bring in another one. */
+  isCurrent(peer: Peer, from: string): boolean {
+    return peer.hasIntroducedItself && peer.member === from;
+  }
+
+  heartbeat(peer: Peer, from: string, heartbeat: Heartbeat): void {
+    const incarnation = from.slice(from.lastIndexOf('@') + 1);
+    if (!this.admit(peer, incarnation, heartbeat.session)) {
+      return;
+    }
+    const own = this.own();
+    if (own.clusterId !== '' && heartbeat.clusterId !== '' && own.clusterId !== heartbeat.clusterId) {
+      this.warn(
+        peer.nodeId,
+        `Node ${peer.nodeId} belongs to another cluster (${heartbeat.clusterId}) than this node (${own.clusterId}): ` +
+          'two clusters never merge. Give each its own addresses, or start one of them with empty folders.',
+      );
+      return;
+    }
+    peer.take(heartbeat, this.clock.now());
+    this.view.setSkewed(peer.nodeId, Math.abs(peer.clockOffsetMs) > this.maxClockOffsetMs);
+    if (
+      heartbeat.rememberedIncarnation === own.incarnation &&
+      heartbeat.rememberedPosition > own.durablePosition
+    ) {
+      this.listener.forgotten(peer, heartbeat.rememberedPosition);
+    }
+    this.heard(peer);
+  }
+
+  /** Any byte is a sign of life. */
+  heard(peer: Peer): void {
+    peer.heardAtMs = this.clock.monotonic();
+    peer.isDisconnected = false;
+    if (this.lost.delete(peer.nodeId)) {
+      this.view.setState(peer.nodeId, 'up');
+      this.listener.found(peer);
+    }
+  }
+
+  disconnected(nodeId: string): void {
+    const peer = this.peers.get(nodeId);
+    if (peer && !peer.isDisconnected) {
+      peer.isDisconnected = true;
+      if (!this.lost.has(nodeId)) {
+        this.view.setState(nodeId, 'suspect');
+        this.clock.schedule(RECONNECT_MS, () => this.look());
+      }
+    }
+  }
+
+  /** Once a heartbeat interval. */
+  tick(): void {
+    const now = this.clock.monotonic();
+    const { heartbeatIntervalMs } = this.options;
+    if (now - this.lastTickMs > STALL_INTERVALS * heartbeatIntervalMs) {
+      this.stalledUntilMs = now + heartbeatIntervalMs;
+      // Nobody was listened to meanwhile: their silence says nothing.
+      for (const peer of this.peers.values()) {
+        peer.heardAtMs = Math.max(peer.heardAtMs, now - this.options.electionTimeoutMs + 2 * heartbeatIntervalMs);
+      }
+    }
+    this.lastTickMs = now;
+    this.look();
+  }
+
+  /** What this node says to a peer of both. */
+  heartbeatFor(peer: Peer): Heartbeat {
+    const { session, clusterId, durablePosition, isFit, isReady, ledNumber } = this.own();
+    return {
+      kind: 'heartbeat',
+      session,
+      sentAtMs: this.clock.now(),
+      clusterId,
+      durablePosition,
+      rememberedPosition: peer.durablePosition,
+      rememberedIncarnation: peer.incarnation,
+      isFit,
+      isReady,
+      ledNumber,
+    };
+  }
+
+  remembered(): Record<string, RememberedPeer> {
+    const known: Record<string, RememberedPeer> = {};
+    for (const { nodeId, incarnation, session, durablePosition } of this.peers.values()) {
+      if (incarnation !== '') {
+        known[nodeId] = { incarnation, session, durablePosition };
+      }
+    }
+    return known;
+  }
+
+  /** Whether a heartbeat is of the process that is known, or of one that takes its place. */
+  private admit(peer: Peer, incarnation: string, session: number): boolean {
+    if (peer.incarnation === incarnation && peer.session === session) {
+      return true;
+    }
+    if (session < peer.session) {
+      return false;
+    }
+    if (peer.hasIntroducedItself && !this.lost.has(peer.nodeId) && !peer.isDisconnected && this.isFresh(peer)) {
+      this.warn(
+        peer.nodeId,
+        `Two processes run under the node id ${peer.nodeId}: the later one is not listened to as long as the earlier ` +
+          'one answers. Give each a node id and a data folder of its own.',
+      );
+      return false;
+    }
+    const isKnown = peer.session !== 0 && peer.hasIntroducedItself;
+    peer.restart(incarnation, session);
+    if (isKnown) {
+      this.listener.restarted(peer);
+    }
+    return true;
+  }
+
+  /** Whether the peer was heard so lately that its process must be alive. */
+  private isFresh(peer: Peer): boolean {
+    return this.clock.monotonic() - peer.heardAtMs < 3 * this.options.heartbeatIntervalMs;
+  }
+
+  private look(): void {
+    const now = this.clock.monotonic();
+    for (const peer of this.peers.values()) {
+      const silentMs = now - Math.max(peer.heardAtMs, this.startedMs);
+      const isLost =
+        silentMs > this.options.electionTimeoutMs || (peer.isDisconnected && silentMs >= RECONNECT_MS);
+      if (isLost && !this.lost.has(peer.nodeId)) {
+        this.lost.add(peer.nodeId);
+        this.view.setState(peer.nodeId, 'down');
+        this.listener.lost(peer);
+      } else if (isLost && this.view.stateOf(peer.nodeId) === 'suspect') {
+        this.view.setState(peer.nodeId, 'down');
+      }
+    }
+  }
+
+  private warn(nodeId: string, message: string): void {
+    const now = this.clock.monotonic();
+    const last = this.warnedAtMs.get(nodeId);
+    if (this.warnedAtMs.size > 1_000) {
+      // Senders are named by the message itself: forget them all rather than grow.
+      this.warnedAtMs.clear();
+    }
+    if (last === undefined || now - last > WARN_EVERY_MS) {
+      this.warnedAtMs.set(nodeId, now);
+      this.logger.warn(message);
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/** What this node knows of the others from what they say: incarnation, process run, fitness, leaderships, clock. */
+import { type LedGroup, type NodeMessage } from '../model/node-messages.js';
+
+type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
+
+/** One other node. */
+export class Peer {
+  /** Of its data folder; '' until it has spoken. */
+  incarnation = '';
+  /** Its process run; rises with every start. 0 until it has spoken. */
+  session = 0;
+  clusterId = '';
+  /** Monotonic, milliseconds; -Infinity until it has spoken. */
+  heardAtMs = -Infinity;
+  /** Its live connection has ended, and nothing came since. */
+  isDisconnected = false;
+  isFit = false;
+  isReady = false;
+  durablePosition = 0;
+  /** Its wall clock less this node's, milliseconds, as of its last heartbeat: too small by what the way took. */
+  clockOffsetMs = 0;
+  /** Whether it has told, since this process began, what it remembers of this node. */
+  hasIntroducedItself = false;
+  /** The number of the list below; -1 for none. */
+  ledNumber = -1;
+  /** Group to term. */
+  led: ReadonlyMap<number, number> = new Map();
+  /** The list was asked for, and has not come yet: ticks since. */
+  ledAskedTicks = 0;
+
+  constructor(readonly nodeId: string) {}
+
+  get member(): string {
+    return `${this.nodeId}@${this.incarnation}`;
+  }
+
+  take(heartbeat: Heartbeat, nowMs: number): void {
+    this.clusterId = heartbeat.clusterId;
+    this.durablePosition = Math.max(this.durablePosition, heartbeat.durablePosition);
+    this.isFit = heartbeat.isFit;
+    this.isReady = heartbeat.isReady;
+    this.clockOffsetMs = heartbeat.sentAtMs - nowMs;
+    this.hasIntroducedItself = true;
+  }
+
+  /** The node has come back as another process, or with another folder. */
+  restart(incarnation: string, session: number): void {
+    if (incarnation !== this.incarnation) {
+      this.durablePosition = 0;
+    }
+    this.incarnation = incarnation;
+    this.session = session;
+    this.isFit = false;
+    this.isReady = false;
+    this.ledNumber = -1;
+    this.led = new Map();
+    this.ledAskedTicks = 0;
+  }
+
+  takeLed(number: number, groups: readonly LedGroup[]): void {
+    this.ledNumber = number;
+    this.led = new Map(groups.map(({ group, term }) => [group, term]));
+    this.ledAskedTicks = 0;
+  }
+}

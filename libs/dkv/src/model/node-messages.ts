@@ -1,0 +1,131 @@
+/** The one-way messages between nodes that the strong mode and the failure detector are made of, as plain data. */
+import { type DkvErrorCode } from '../dkv.errors.js';
+import { type MemberId, type RaftMessage } from './raft-messages.js';
+import { type KeyedRecord, type PageMark, type StrongRecord } from './strong-record.js';
+import { type Request } from './request.js';
+import { type StrongWrite } from './strong-operations.js';
+
+/** A group, and the term in which its sender leads it. */
+export interface LedGroup {
+  readonly group: number;
+  readonly term: number;
+}
+
+/** The groups that a request to confirm a leadership names. */
+export interface ConfirmedGroup extends LedGroup {
+  readonly generation: number;
+}
+
+/** What a caller's node asks the leader of a group, or for a read at level `one` any node that holds a copy. */
+export type Ask =
+  | {
+      readonly type: 'write';
+      readonly request: Request;
+      readonly write: Omit<StrongWrite, 'timeoutMs' | 'signal'>;
+    }
+  /** Sees to it that a request takes no effect any more, unless it has; answered with what became of it. */
+  | { readonly type: 'cancel'; readonly request: Request; readonly namespace: string; readonly key: string }
+  | {
+      readonly type: 'read';
+      readonly namespace: string;
+      readonly key: string;
+      readonly linearizable: boolean;
+      /** The copy must show this index of the group's log at least: what the asking node was told of before. */
+      readonly floor: number;
+    };
+
+export type Answer =
+  /** Of a read or a write. `index` is that of the log which the answer rests on: the asking node's floor from now on. */
+  | {
+      readonly type: 'done';
+      readonly outcome: 'done' | 'conflict';
+      readonly record: StrongRecord | undefined;
+      readonly existed: boolean;
+      readonly repeated: boolean;
+      readonly index: number;
+      /** An entry of the log says so: no other copy of the question can come to another end. */
+      readonly isLogged: boolean;
+      /** The value of the record is the one that the caller gave: it is not sent back. */
+      readonly isOwnValue: boolean;
+    }
+  /** The request was cancelled: it never takes effect. */
+  | { readonly type: 'cancelled'; readonly index: number }
+  /**
+   * What became of the request is not known here: ask again under its name, the node `leader` if one is known ('' if
+   * not). `session` is told, 0 else, where a later process run of the asking node is known to the group.
+   */
+  | { readonly type: 'retry'; readonly leader: string; readonly session: number }
+  /** Nothing was done and nothing will be. */
+  | { readonly type: 'refused'; readonly code: DkvErrorCode; readonly message: string };
+
+export type NodeMessage =
+  | {
+      readonly kind: 'heartbeat';
+      /** The sender's process run: rises with every start of the node. */
+      readonly session: number;
+      /** The sender's wall clock, milliseconds since 1970. */
+      readonly sentAtMs: number;
+      /** '' as long as the sender belongs to no cluster: its folder is new. */
+      readonly clusterId: string;
+      /** Up to which the sender's log is durable. */
+      readonly durablePosition: number;
+      /** The highest durable position that the sender was ever told of the receiver's incarnation; 0 for none. */
+      readonly rememberedPosition: number;
+      /** Of which that is. */
+      readonly rememberedIncarnation: string;
+      /** Whether the sender can lead: writable, disk answering, clock right, not stopping. */
+      readonly isFit: boolean;
+      /** Whether reads at level `one` may be asked of it. */
+      readonly isReady: boolean;
+      /** Changes with the list of groups that the sender leads. */
+      readonly ledNumber: number;
+    }
+  | { readonly kind: 'askLed' }
+  | { readonly kind: 'led'; readonly number: number; readonly groups: readonly LedGroup[] }
+  | {
+      readonly kind: 'raft';
+      readonly group: number;
+      readonly generation: number;
+      readonly message: RaftMessage;
+    }
+  | { readonly kind: 'ask'; readonly slot: number; readonly group: number; readonly ask: Ask }
+  | { readonly kind: 'answer'; readonly slot: number; readonly answer: Answer }
+  | { readonly kind: 'confirm'; readonly round: number; readonly groups: readonly ConfirmedGroup[] }
+  /** The receiver of the question follows it in all groups named but these. */
+  | { readonly kind: 'confirmed'; readonly round: number; readonly exceptions: readonly number[] }
+  | {
+      readonly kind: 'fetch';
+      readonly slot: number;
+      readonly group: number;
+      readonly generation: number;
+      readonly after: PageMark | undefined;
+    }
+  | {
+      readonly kind: 'page';
+      readonly slot: number;
+      /** Undefined: the sender cannot serve it now. */
+      readonly page:
+        | {
+            /** As of which the first page's scan began; the group's state at that index, on the first page alone. */
+            readonly index: number;
+            readonly state: Uint8Array;
+            /** The sender had applied so much when it read this page. */
+            readonly readAtIndex: number;
+            readonly records: readonly KeyedRecord[];
+            readonly done: boolean;
+          }
+        | undefined;
+    }
+  /** Makes of new folders a cluster: the first incarnation of every node. */
+  | { readonly kind: 'birth'; readonly clusterId: string; readonly members: readonly MemberId[] }
+  | { readonly kind: 'birthAccepted'; readonly clusterId: string }
+  | { readonly kind: 'born'; readonly clusterId: string; readonly members: readonly MemberId[] };
+
+/** What every frame begins with. */
+export interface FrameHead {
+  readonly from: MemberId;
+  /** The incarnation that the frame is for; '' where the sender does not know it. */
+  readonly toIncarnation: string;
+  /** Fingerprint of the sender's members, partitions and replicas. */
+  readonly configuration: string;
+}

@@ -1,0 +1,21 @@
+/** The bytes of a request's name. */
+import { type ByteReader } from './byte-reader.js';
+import { type ByteWriter } from './byte-writer.js';
+import { type Request } from './request.js';
+
+const NODE_ID_LENGTH_MAX = 100;
+
+export function writeRequest(
+  to: ByteWriter,
+  { nodeId, session, number, lowestUnanswered }: Request,
+): void {
+  to.ascii(nodeId);
+  to.count(session);
+  to.count(number);
+  to.count(lowestUnanswered);
+}
+
+export function readRequest(from: ByteReader): Request {
+  const nodeId = from.ascii(NODE_ID_LENGTH_MAX);
+  return { nodeId, session: from.count(), number: from.count(), lowestUnanswered: from.count() };
+}

@@ -1,0 +1,136 @@
+/** What a write makes of the record that its leader knows: the one place where a strong key changes. Pure. */
+import { DkvError } from '../dkv.errors.js';
+import { NO_VERSION } from '../model/version.js';
+import { type StrongRecord } from '../model/strong-record.js';
+import { type StrongWrite } from '../model/strong-operations.js';
+import { formatStrongVersion } from '../model/strong-version.js';
+import { type Codec } from '../ports/codec.js';
+import { type KeyChange } from './entry-layout.js';
+import {
+  decodeRemembered,
+  encodeRemembered,
+  IDEMPOTENCY_NAMESPACE,
+  idempotencyRecordKey,
+} from './idempotency.js';
+
+/** A write as its leader gets it. */
+export type AskedWrite = Omit<StrongWrite, 'timeoutMs' | 'signal'>;
+
+export interface DecisionGround {
+  /** The newest records that the leader knows, committed or not; expired ones included. */
+  readonly current: StrongRecord | undefined;
+  /** What is remembered under the write's idempotency key. */
+  readonly remembered: StrongRecord | undefined;
+  /** Log time of the entry that would be made, milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly idempotencyTtlMs: number;
+  /** Of the namespace, for `increment`. */
+  readonly codec: Codec;
+}
+
+export type Decision =
+  | { readonly kind: 'change'; readonly existed: boolean; readonly changes: readonly KeyChange[] }
+  /** Nothing is to be written. */
+  | {
+      readonly kind: 'nothing';
+      readonly outcome: 'done' | 'conflict';
+      readonly existed: boolean;
+      readonly repeated: boolean;
+      readonly record: StrongRecord | undefined;
+    };
+
+/** @throws DkvError `DKV_INVALID_ARGUMENT`, `DKV_CODEC_FAILED`: nothing is to be written, and the caller is told why. */
+export function decide(write: AskedWrite, ground: DecisionGround): Decision {
+  const { current, remembered, timeMs, idempotencyTtlMs } = ground;
+  const { kind, namespace, key, ttlMs, expected, idempotencyKey } = write;
+  const seen = isLive(current, timeMs) ? current : undefined;
+  if (isLive(remembered, timeMs)) {
+    return repeatedOf(remembered, seen);
+  }
+  const version = seen ? formatStrongVersion(seen.generation, seen.index) : NO_VERSION;
+  if (expected !== undefined && expected !== version) {
+    return { kind: 'nothing', outcome: 'conflict', existed: seen !== undefined, repeated: false, record: seen };
+  }
+  const existed = seen !== undefined;
+  const changes: KeyChange[] = [];
+  if (existed || kind === 'put' || kind === 'increment') {
+    const expiresAtMs = ttlMs === 0 ? 0 : timeMs + ttlMs;
+    changes.push({ namespace, key, value: valueOf(write, seen, ground.codec), expiresAtMs });
+  } else if (idempotencyKey === undefined) {
+    // What expired is gone for every reader, and its removal is no caller's business.
+    return { kind: 'nothing', outcome: 'done', existed, repeated: false, record: undefined };
+  }
+  if (idempotencyKey !== undefined) {
+    changes.push({
+      namespace: IDEMPOTENCY_NAMESPACE,
+      key: idempotencyRecordKey(namespace, key, idempotencyKey),
+      value: encodeRemembered({ existed }),
+      expiresAtMs: timeMs + idempotencyTtlMs,
+    });
+  }
+  return { kind: 'change', existed, changes };
+}
+
+/** Whether a reader at `timeMs` sees the record. */
+export function isLive(record: StrongRecord | undefined | null, timeMs: number): record is StrongRecord {
+  return record != null && (record.expiresAtMs === 0 || record.expiresAtMs > timeMs);
+}
+
+function repeatedOf(remembered: StrongRecord, seen: StrongRecord | undefined): Decision {
+  const { existed } = decodeRemembered(remembered.value);
+  return { kind: 'nothing', outcome: 'done', existed, repeated: true, record: seen };
+}
+
+function valueOf(
+  { kind, key, value, by = 0 }: AskedWrite,
+  seen: StrongRecord | undefined,
+  codec: Codec,
+): Uint8Array | undefined {
+  switch (kind) {
+    case 'put':
+      return value;
+    case 'remove':
+      return undefined;
+    case 'touch':
+      return seen!.value;
+    case 'increment':
+      return encoded(codec, key, counted(key, seen && decoded(codec, key, seen.value), by));
+  }
+}
+
+function counted(key: string, current: unknown, by: number): number {
+  if (current !== undefined && !Number.isSafeInteger(current)) {
+    throw new DkvError(
+      'DKV_INVALID_ARGUMENT',
+      `Key ${JSON.stringify(key)} holds no whole number, so it cannot be counted up.`,
+    );
+  }
+  const next = ((current as number | undefined) ?? 0) + by;
+  if (!Number.isSafeInteger(next)) {
+    throw new DkvError(
+      'DKV_INVALID_ARGUMENT',
+      `The count of key ${JSON.stringify(key)} would pass 2^53 - 1 by adding ${by} to ${String(current)}.`,
+    );
+  }
+  return next;
+}
+
+function decoded(codec: Codec, key: string, bytes: Uint8Array): unknown {
+  try {
+    return codec.decode(bytes);
+  } catch (cause) {
+    throw new DkvError('DKV_CODEC_FAILED', `The value of key ${JSON.stringify(key)} cannot be decoded.`, {
+      cause,
+    });
+  }
+}
+
+function encoded(codec: Codec, key: string, count: number): Uint8Array {
+  try {
+    return codec.encode(count);
+  } catch (cause) {
+    throw new DkvError('DKV_CODEC_FAILED', `The count of key ${JSON.stringify(key)} cannot be encoded.`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,34 @@
+/** Who leads which group, as far as this node knows: by its own members, by what others say they lead, by guess. */
+import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { nodeOf } from './read-rounds.js';
+import { type StrongGroup } from './strong-group.js';
+
+export class Leaders {
+  constructor(
+    private readonly view: ClusterView,
+    private readonly directory: () => PeerDirectory,
+    private readonly groups: ReadonlyMap<number, StrongGroup>,
+  ) {}
+
+  /** '' where none is known that is up. Where nothing was heard of the group yet, the preferred leader. */
+  leaderOf(group: number): string {
+    const own = this.groups.get(group);
+    if (own) {
+      const { leader } = own.raft;
+      const nodeId = leader === undefined ? '' : nodeOf(leader);
+      return nodeId !== '' && this.directory().isUp(nodeId) ? nodeId : '';
+    }
+    let best = '';
+    let bestTerm = 0;
+    for (const nodeId of this.view.listOf(group)) {
+      const peer = this.directory().find(nodeId);
+      const term = peer?.led.get(group);
+      if (term !== undefined && term > bestTerm && this.directory().isUp(nodeId)) {
+        best = nodeId;
+        bestTerm = term;
+      }
+    }
+    return best;
+  }
+}

@@ -1,0 +1,185 @@
+/** Where leaderships should be: failover when a node is lost, the preferred leader else, none on a node that stops. */
+import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { type LedGroup } from '../model/node-messages.js';
+import { type Clock } from '../ports/clock.js';
+import { nodeOf } from './read-rounds.js';
+import { type StrongGroup } from './strong-group.js';
+
+/** Leaderships that go back to their preferred node in one tick: each costs a moment without a leader. */
+const TRANSFERS_PER_TICK = 4;
+/** A leadership that left its preferred node again within this time waits twice as long for its next return. */
+const RESTLESS_MS = 60_000;
+const RETURN_WAIT_MS = 1_000;
+const RETURN_WAIT_MS_MAX = 600_000;
+/** A process that stood still is not trusted with more leaderships for so long. */
+const UNFIT_AFTER_STALL_MS = 30_000;
+
+interface Return {
+  waitMs: number;
+  /** Monotonic. */
+  returnedAtMs: number;
+  notBeforeMs: number;
+}
+
+/** Liveness alone: whatever happens here, Raft keeps the group safe. */
+export class Leadership {
+  private readonly returns = new Map<number, Return>();
+  private led: readonly LedGroup[] = [];
+  private ledText = '';
+  private number = 0;
+  private isLeaving = false;
+
+  constructor(
+    private readonly selfId: string,
+    private readonly groups: ReadonlyMap<number, StrongGroup>,
+    private readonly directory: () => PeerDirectory,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Changes with the list of groups that this node leads. */
+  get ledNumber(): number {
+    return this.number;
+  }
+
+  get ledGroups(): readonly LedGroup[] {
+    return this.led;
+  }
+
+  /** To be looked at before a heartbeat leaves. */
+  noteLed(): void {
+    const led: LedGroup[] = [];
+    for (const { number, raft } of this.groups.values()) {
+      if (raft.role === 'leader') {
+        led.push({ group: number, term: raft.term });
+      }
+    }
+    const text = led.map(({ group, term }) => `${group}:${term}`).join();
+    if (text !== this.ledText || this.number === 0) {
+      this.ledText = text;
+      this.led = led;
+      this.number++;
+    }
+  }
+
+  /** A node is lost: the first of each list that is left campaigns for its groups at once, the others wait for it. */
+  nodeLost(nodeId: string): void {
+    for (const group of this.groups.values()) {
+      const { leader } = group.raft;
+      if (leader !== undefined && nodeOf(leader) === nodeId) {
+        group.raft.leaderLost();
+        this.campaignIfFirst(group);
+      }
+    }
+  }
+
+  /** The peer says which groups it leads; whom it does not name any more has no leader there. */
+  ledBy(member: string, led: ReadonlyMap<number, number>): void {
+    for (const group of this.groups.values()) {
+      const { raft } = group;
+      const term = led.get(group.number);
+      if (term !== undefined && term === raft.term) {
+        raft.heardFrom(member);
+      } else if (raft.leader === member && (term === undefined || term < raft.term)) {
+        raft.leaderLost();
+        this.campaignIfFirst(group);
+      }
+    }
+  }
+
+  /** A leader that cannot reach a majority knows nothing any more of what is committed (6.2). */
+  checkQuorums(): void {
+    const directory = this.directory();
+    for (const { raft } of this.groups.values()) {
+      if (raft.role === 'leader') {
+        raft.checkQuorum((member) => directory.isAlive(member));
+      }
+    }
+  }
+
+  /** Once a heartbeat interval. */
+  tick(isFit: boolean): void {
+    const now = this.clock.monotonic();
+    let left = TRANSFERS_PER_TICK;
+    for (const group of this.groups.values()) {
+      const { raft } = group;
+      if (raft.role !== 'leader') {
+        continue;
+      }
+      if (this.isLeaving || !isFit) {
+        this.transferAway(group);
+      } else if (left > 0 && group.list[0] !== this.selfId && this.returns.get(group.number) === undefined) {
+        left -= this.transferHome(group) ? 1 : 0;
+      } else if (left > 0 && group.list[0] !== this.selfId) {
+        const known = this.returns.get(group.number)!;
+        if (now >= known.notBeforeMs) {
+          left -= this.transferHome(group) ? 1 : 0;
+        }
+      }
+    }
+  }
+
+  /** Gives every leadership away, before the process stops. */
+  leave(): void {
+    this.isLeaving = true;
+    for (const group of this.groups.values()) {
+      if (group.raft.role === 'leader') {
+        this.transferAway(group);
+      }
+    }
+  }
+
+  get leads(): boolean {
+    for (const { raft } of this.groups.values()) {
+      if (raft.role === 'leader' && raft.configuration.voters.length > 1) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** A group without a leader, at a start or after one was lost: the preferred one that is up tries first. */
+  campaignIfFirst(group: StrongGroup): void {
+    const directory = this.directory();
+    const first = group.list.find(
+      (nodeId) => nodeId === this.selfId || (directory.isUp(nodeId) && directory.find(nodeId)?.isFit),
+    );
+    if (first === this.selfId && group.isWhole && !this.isLeaving && !directory.isStalled) {
+      group.raft.campaign('silence');
+    }
+  }
+
+  private transferHome(group: StrongGroup): boolean {
+    const [home] = group.list;
+    const peer = home === undefined ? undefined : this.directory().find(home);
+    if (!peer?.isFit || !this.directory().isAlive(peer.member) || !this.isCaughtUp(group, peer.member)) {
+      return false;
+    }
+    this.noteReturn(group.number);
+    return group.raft.transferTo(peer.member);
+  }
+
+  private transferAway(group: StrongGroup): void {
+    const directory = this.directory();
+    for (const nodeId of group.list) {
+      const peer = directory.find(nodeId);
+      if (peer?.isFit && directory.isAlive(peer.member) && this.isCaughtUp(group, peer.member)) {
+        group.raft.transferTo(peer.member);
+        return;
+      }
+    }
+  }
+
+  private isCaughtUp({ raft }: StrongGroup, member: string): boolean {
+    return raft.configuration.voters.includes(member) && (raft.matchOf(member) ?? -1) >= raft.commit;
+  }
+
+  private noteReturn(group: number): void {
+    const now = this.clock.monotonic();
+    const known = this.returns.get(group);
+    const isRestless = known !== undefined && now - known.returnedAtMs < RESTLESS_MS + known.waitMs;
+    const waitMs = isRestless ? Math.min(2 * known.waitMs, RETURN_WAIT_MS_MAX) : RETURN_WAIT_MS;
+    this.returns.set(group, { waitMs, returnedAtMs: now, notBeforeMs: now + waitMs });
+  }
+}
+
+export { UNFIT_AFTER_STALL_MS };

@@ -1,0 +1,86 @@
+/** What a leader has proposed and not applied yet: the newest state of its keys, and whose requests those are. */
+import { type Request, type RequestId } from '../model/request.js';
+import { type StrongRecord } from '../model/strong-record.js';
+
+interface ProposedRecord {
+  /** Undefined for a removal. */
+  readonly record: StrongRecord | undefined;
+  /** Of the entry. */
+  readonly index: number;
+}
+
+interface ProposedSession {
+  session: number;
+  lowestUnanswered: number;
+}
+
+/**
+ * A leader decides against its newest state, committed or not. Entries apply in order and none of them is lost while it
+ * leads, so what it decided here is what applying will find.
+ */
+export class ProposedChanges {
+  private readonly names = new Map<string, Map<string, ProposedRecord>>();
+  private readonly sessions = new Map<string, ProposedSession>();
+  private readonly requests = new Map<string, number>();
+
+  /** The newest proposal of a key; undefined where none waits. */
+  find(namespace: string, key: string): ProposedRecord | undefined {
+    return this.names.get(namespace)?.get(key);
+  }
+
+  addRecord(namespace: string, key: string, record: StrongRecord | undefined, index: number): void {
+    let keys = this.names.get(namespace);
+    if (!keys) {
+      keys = new Map();
+      this.names.set(namespace, keys);
+    }
+    keys.set(key, { record, index });
+  }
+
+  /** The entry is applied: what it left is in the store. */
+  removeRecord(namespace: string, key: string, index: number): void {
+    const keys = this.names.get(namespace);
+    if (keys?.get(key)?.index === index) {
+      keys.delete(key);
+    }
+  }
+
+  /** The index of the entry in which the request waits to be applied; undefined for none. */
+  indexOf(request: RequestId): number | undefined {
+    return this.requests.get(nameOf(request));
+  }
+
+  addRequest(request: Request, index: number): void {
+    this.requests.set(nameOf(request), index);
+    const { nodeId, session, lowestUnanswered } = request;
+    const known = this.sessions.get(nodeId);
+    if (!known || known.session < session) {
+      this.sessions.set(nodeId, { session, lowestUnanswered });
+    } else {
+      known.lowestUnanswered = Math.max(known.lowestUnanswered, lowestUnanswered);
+    }
+  }
+
+  removeRequest(request: RequestId): void {
+    this.requests.delete(nameOf(request));
+  }
+
+  /** Whether an entry that waits makes the request one that nobody waits for. */
+  isStale({ nodeId, session, number }: RequestId): boolean {
+    const known = this.sessions.get(nodeId);
+    return (
+      known !== undefined &&
+      (session < known.session || (session === known.session && number < known.lowestUnanswered))
+    );
+  }
+
+  clear(): void {
+    this.names.clear();
+    this.sessions.clear();
+    this.requests.clear();
+  }
+}
+
+function nameOf({ nodeId, session, number }: RequestId): string {
+  return `${number} ${session} ${nodeId}`;
+}

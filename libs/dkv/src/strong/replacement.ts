@@ -1,0 +1,56 @@
+/** Puts the new incarnation of a node that may have forgotten in the place of the old one: rule 12 of the strong mode. */
+import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { type Configuration, type MemberId } from '../model/raft-messages.js';
+import { type StrongGroup } from './strong-group.js';
+import { nodeOf } from './read-rounds.js';
+
+/** A learner that lacks no more entries than this will catch up while it becomes a voter. */
+const BEHIND_MAX = 64;
+
+/**
+ * Looks at one group that this node leads, and proposes the next step of a change, if there is one to make: a node that
+ * came back under another incarnation is taken in as a learner (dissertation, 4.2.1), and once it has caught up it takes
+ * the place of the incarnation that is gone, by joint consensus (4.3). The old one is never the voter again: it may have
+ * forgotten votes that others counted.
+ */
+export function stepReplacement(group: StrongGroup, directory: PeerDirectory): boolean {
+  const { raft } = group;
+  if (!group.leads || raft.configuration.outgoing.length > 0) {
+    return false;
+  }
+  const next = nextConfiguration(group, directory);
+  return next !== undefined && raft.proposeConfiguration(next) !== undefined;
+}
+
+function nextConfiguration({ raft }: StrongGroup, directory: PeerDirectory): Configuration | undefined {
+  const { voters, learners } = raft.configuration;
+  const isGone = (member: MemberId) => replacementOf(member, directory) !== undefined;
+  const useless = learners.filter(isGone);
+  if (useless.length > 0) {
+    return { voters, outgoing: [], learners: learners.filter((learner) => !useless.includes(learner)) };
+  }
+  const wanted = voters.map((voter) => replacementOf(voter, directory));
+  const missing = wanted.filter((member) => member !== undefined && !learners.includes(member)) as MemberId[];
+  if (missing.length > 0) {
+    return { voters, outgoing: [], learners: [...learners, ...missing] };
+  }
+  const isReady = (member: MemberId | undefined) =>
+    member !== undefined && (raft.matchOf(member) ?? -1) + BEHIND_MAX >= raft.commit;
+  const changed = voters.map((voter, position) => (isReady(wanted[position]) ? wanted[position]! : voter));
+  if (changed.every((member, position) => member === voters[position])) {
+    return undefined;
+  }
+  return {
+    voters: changed,
+    outgoing: voters,
+    learners: learners.filter((learner) => !changed.includes(learner)),
+  };
+}
+
+/** The member that a node is now, where it is not the given one any more. */
+function replacementOf(member: MemberId, directory: PeerDirectory): MemberId | undefined {
+  const peer = directory.find(nodeOf(member));
+  const hasReplaced =
+    peer !== undefined && peer.hasIntroducedItself && peer.clusterId !== '' && peer.member !== member;
+  return hasReplaced && directory.isAlive(peer.member) ? peer.member : undefined;
+}

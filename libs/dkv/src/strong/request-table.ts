@@ -1,0 +1,128 @@
+/** What a group remembers of requests, so that each takes effect once or never: rule 15 of the strong mode. */
+import { type ByteReader } from '../model/byte-reader.js';
+import { type ByteWriter } from '../model/byte-writer.js';
+import { type Request, type RequestId } from '../model/request.js';
+
+/** What became of a request when it was applied. */
+export interface RequestOutcome {
+  /** Of the entry that made it so. */
+  readonly index: number;
+  readonly kind: 'applied' | 'cancelled';
+  readonly existed: boolean;
+  /** The value that an increment made, for its caller asks for a number that later ones may have changed; else empty. */
+  readonly counted: Uint8Array;
+}
+
+/** `stale`: below the lowest number that its node waits for, or of an earlier process run: nobody waits for it. */
+export type RequestStanding = RequestOutcome | 'new' | 'stale';
+
+interface Session {
+  session: number;
+  /** Numbers below it are answered, or given up. */
+  lowestUnanswered: number;
+  readonly outcomes: Map<number, RequestOutcome>;
+}
+
+const NODE_ID_LENGTH_MAX = 100;
+
+/**
+ * Changed by entries alone, in log order, so it is the same on every member. Holds no more than what was in flight: an
+ * outcome goes when a later request of its session says that it is not waited for any more. After Ongaro's
+ * dissertation, 6.3, with the outcome kept in place of the response.
+ */
+export class RequestTable {
+  private readonly sessions = new Map<string, Session>();
+
+  standingOf({ nodeId, session, number }: RequestId): RequestStanding {
+    const known = this.sessions.get(nodeId);
+    if (!known || session > known.session) {
+      return 'new';
+    }
+    if (session < known.session || number < known.lowestUnanswered) {
+      return 'stale';
+    }
+    return known.outcomes.get(number) ?? 'new';
+  }
+
+  /** The request is decided by the entry that is being applied. It must be `new`. */
+  record({ nodeId, session, number, lowestUnanswered }: Request, outcome: RequestOutcome): void {
+    let known = this.sessions.get(nodeId);
+    if (!known) {
+      known = { session, lowestUnanswered: 0, outcomes: new Map() };
+      this.sessions.set(nodeId, known);
+    } else if (known.session !== session) {
+      known.session = session;
+      known.lowestUnanswered = 0;
+      known.outcomes.clear();
+    }
+    this.forgetBelow(known, lowestUnanswered);
+    known.outcomes.set(number, outcome);
+  }
+
+  /** The session that counts of a node; 0 for none. */
+  sessionOf(nodeId: string): number {
+    return this.sessions.get(nodeId)?.session ?? 0;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const { outcomes } of this.sessions.values()) {
+      size += outcomes.size;
+    }
+    return size;
+  }
+
+  /** Equal tables give equal bytes, whatever order their sessions were met in. */
+  writeTo(writer: ByteWriter): void {
+    writer.count(this.sessions.size);
+    for (const nodeId of [...this.sessions.keys()].sort()) {
+      const { session, lowestUnanswered, outcomes } = this.sessions.get(nodeId)!;
+      writer.ascii(nodeId);
+      writer.count(session);
+      writer.count(lowestUnanswered);
+      writer.count(outcomes.size);
+      for (const number of [...outcomes.keys()].sort((a, b) => a - b)) {
+        const { index, kind, existed, counted } = outcomes.get(number)!;
+        writer.count(number);
+        writer.count(index);
+        writer.byte((kind === 'cancelled' ? 1 : 0) | (existed ? 2 : 0));
+        writer.block(counted);
+      }
+    }
+  }
+
+  static readFrom(reader: ByteReader): RequestTable {
+    const table = new RequestTable();
+    for (let left = reader.elements(reader.left); left > 0; left--) {
+      const nodeId = reader.ascii(NODE_ID_LENGTH_MAX);
+      const session = reader.count();
+      const lowestUnanswered = reader.count();
+      const outcomes = new Map<number, RequestOutcome>();
+      for (let more = reader.elements(reader.left); more > 0; more--) {
+        const number = reader.count();
+        const index = reader.count();
+        const flags = reader.choice(4);
+        outcomes.set(number, {
+          index,
+          kind: flags & 1 ? 'cancelled' : 'applied',
+          existed: (flags & 2) !== 0,
+          counted: reader.bytesOf(Infinity),
+        });
+      }
+      table.sessions.set(nodeId, { session, lowestUnanswered, outcomes });
+    }
+    return table;
+  }
+
+  private forgetBelow(known: Session, lowestUnanswered: number): void {
+    if (lowestUnanswered <= known.lowestUnanswered) {
+      return;
+    }
+    known.lowestUnanswered = lowestUnanswered;
+    for (const number of known.outcomes.keys()) {
+      if (number < lowestUnanswered) {
+        known.outcomes.delete(number);
+      }
+    }
+  }
+}

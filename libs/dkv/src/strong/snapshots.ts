@@ -1,0 +1,204 @@
+/** How a member that is too far behind for the log gets the state of its group: page by page, at its own pace. */
+import { type MemberId } from '../model/raft-messages.js';
+import { type NodeMessage } from '../model/node-messages.js';
+import { type PageMark } from '../model/strong-record.js';
+import { type Logger } from '../ports/logger.js';
+import { type NodeLog } from '../ports/node-log.js';
+import { type StrongStore } from '../ports/strong-store.js';
+import { type AppliedState, decodeAppliedState, encodeAppliedState } from './group-state-layout.js';
+import { nodeOf } from './read-rounds.js';
+import { type StrongGroup } from './strong-group.js';
+
+type Fetch = Extract<NodeMessage, { kind: 'fetch' }>;
+type PageMessage = Extract<NodeMessage, { kind: 'page' }>;
+type Page = NonNullable<PageMessage['page']>;
+
+/** Groups whose snapshot is under way at this node at a time. */
+const FETCHES_MAX = 8;
+const PAGE_BYTES = 256 * 1024;
+/** Ticks after which a page that did not come is asked for again; after so many times the fetch is given up. */
+const PAGE_TICKS = 10;
+const ATTEMPTS_MAX = 5;
+
+export interface SnapshotServices {
+  readonly store: StrongStore;
+  readonly log: NodeLog;
+  readonly logger: Logger;
+  readonly groups: ReadonlyMap<number, StrongGroup>;
+  post(nodeId: string, message: NodeMessage): void;
+  /** False when it was dropped. */
+  postBulk(nodeId: string, message: NodeMessage): boolean;
+  wake(group: StrongGroup): void;
+  /** Entries that follow a snapshot which this node serves must stay until it is fetched. */
+  isStopped(): boolean;
+}
+
+interface Waiting {
+  readonly nodeId: string;
+  readonly ask: Fetch;
+  ticks: number;
+  attempts: number;
+  readonly done: (page: Page | undefined) => void;
+}
+
+/**
+ * A snapshot is a scan that begins at an applied index and goes on while entries are applied. Entries are results, so
+ * applying those from that index on mends what the scan saw too early; nothing is shown before the index that was
+ * applied when the scan ended (rule 22).
+ */
+export class Snapshots {
+  private readonly fetching = new Set<number>();
+  private readonly waiting = new Map<number, Waiting>();
+  private lastSlot = 0;
+
+  constructor(private readonly services: SnapshotServices) {}
+
+  /** Whether a snapshot of the group is on its way to this node. */
+  isFetching(group: number): boolean {
+    return this.fetching.has(group);
+  }
+
+  get underWay(): number {
+    return this.fetching.size;
+  }
+
+  /** A peer asks for a page of a group that this node leads. */
+  serve(nodeId: string, { slot, group: number, generation, after }: Fetch): void {
+    const { groups, store, logger } = this.services;
+    const group = groups.get(number);
+    if (!group?.leads || group.generation !== generation) {
+      this.services.post(nodeId, { kind: 'page', slot, page: undefined });
+      return;
+    }
+    const index = group.applied;
+    const state = after ? NO_BYTES : encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 });
+    store.scan(number, after, PAGE_BYTES).then(
+      ({ records, done }) => {
+        const page = { index, state, readAtIndex: group.applied, records, done };
+        if (!this.services.postBulk(nodeId, { kind: 'page', slot, page })) {
+          // Asked for again soon: the connection for what is long is being made.
+          this.services.post(nodeId, { kind: 'page', slot, page: undefined });
+        }
+      },
+      (error: Error) => {
+        logger.error(`Partition ${number} could not be read for node ${nodeId}: ${error.message}`);
+        this.services.post(nodeId, { kind: 'page', slot, page: undefined });
+      },
+    );
+  }
+
+  receive({ slot, page }: PageMessage): void {
+    const waiting = this.waiting.get(slot);
+    if (!waiting) {
+      return;
+    }
+    if (page) {
+      this.waiting.delete(slot);
+      waiting.done(page);
+    }
+    // An empty answer is a "not now": the tick asks again, or gives up.
+  }
+
+  /** Replaces what this node holds of a group by the state of the member that leads it. */
+  fetch(group: StrongGroup, from: MemberId): void {
+    if (this.fetching.has(group.number) || this.fetching.size >= FETCHES_MAX) {
+      return;
+    }
+    this.fetching.add(group.number);
+    this.run(group, nodeOf(from)).then(
+      () => this.ended(group),
+      (error: Error) => {
+        this.services.logger.warn(`The snapshot of partition ${group.number} was not fetched: ${error.message}`);
+        this.ended(group);
+      },
+    );
+  }
+
+  /** Once a heartbeat interval. */
+  tick(): void {
+    for (const [slot, waiting] of this.waiting) {
+      waiting.ticks++;
+      if (waiting.ticks % PAGE_TICKS === 0) {
+        waiting.attempts++;
+        if (waiting.attempts >= ATTEMPTS_MAX) {
+          this.waiting.delete(slot);
+          waiting.done(undefined);
+        } else {
+          this.services.post(waiting.nodeId, waiting.ask);
+        }
+      }
+    }
+  }
+
+  private async run(group: StrongGroup, nodeId: string): Promise<void> {
+    const { store } = this.services;
+    group.beginFetching();
+    await store.clear(group.number);
+    let state: AppliedState | undefined;
+    let index = 0;
+    let after: PageMark | undefined;
+    for (;;) {
+      const page = await this.page(nodeId, group, after);
+      if (!page) {
+        throw new Error(`node ${nodeId} does not answer, or leads it no more`);
+      }
+      if (!state) {
+        state = decodeAppliedState(page.state);
+        index = page.index;
+      }
+      for (const { namespace, key, record } of page.records) {
+        store.put(group.number, namespace, key, record);
+      }
+      const last = page.records.at(-1);
+      if (page.done) {
+        await this.install(group, index, state, page.readAtIndex);
+        return;
+      }
+      after = last && { namespace: last.namespace, key: last.key };
+      if (store.full) {
+        await store.checkpoint();
+      }
+    }
+  }
+
+  private page(nodeId: string, group: StrongGroup, after: PageMark | undefined): Promise<Page | undefined> {
+    const slot = ++this.lastSlot;
+    const ask = { kind: 'fetch', slot, group: group.number, generation: group.generation, after } as const;
+    return new Promise((done) => {
+      this.waiting.set(slot, { nodeId, ask, ticks: 0, attempts: 0, done });
+      this.services.post(nodeId, ask);
+    });
+  }
+
+  /** The records are durable before the member says that it has them. */
+  private async install(
+    group: StrongGroup,
+    index: number,
+    state: AppliedState,
+    wholeFrom: number,
+  ): Promise<void> {
+    const { store } = this.services;
+    const { raft } = group;
+    const continues = raft.termAt(index) === state.term && raft.firstIndex <= index + 1;
+    if (!continues && index <= raft.lastIndex && raft.commit > index) {
+      throw new Error('the log of this node has gone on behind it');
+    }
+    group.install(index, state, wholeFrom);
+    store.touch(group.number);
+    await store.checkpoint();
+    if (this.services.isStopped()) {
+      return;
+    }
+    if (!continues) {
+      raft.restore(index, state.term, state.configuration);
+    }
+    this.services.wake(group);
+  }
+
+  private ended(group: StrongGroup): void {
+    this.fetching.delete(group.number);
+    this.services.wake(group);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);

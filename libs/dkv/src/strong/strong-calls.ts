@@ -1,0 +1,444 @@
+/** The calls of this node's own callers: each asks the leader of its group until its outcome is known or its time over. */
+import { DkvError } from '../dkv.errors.js';
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { majorityOf } from '../model/consistency.js';
+import { type Answer, type Ask } from '../model/node-messages.js';
+import { type ShownRecord } from '../model/shown-record.js';
+import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
+import { type StrongRecord } from '../model/strong-record.js';
+import { formatStrongVersion } from '../model/strong-version.js';
+import { type Clock, type Timer } from '../ports/clock.js';
+import { OpenNumbers } from './open-numbers.js';
+import { type Asker } from './strong-group.js';
+
+/** Asks a node, this one included. */
+export type SendAsk = (nodeId: string, slot: number, group: number, ask: Ask) => void;
+
+export interface CallServices {
+  readonly view: ClusterView;
+  readonly clock: Clock;
+  /** How long an answer may take before the question is asked again. */
+  readonly peerTimeoutMs: number;
+  readonly ask: SendAsk;
+  /** The node that leads the group, as far as this one knows; '' where it knows of none. */
+  leaderOf(group: number): string;
+  /** A later process run of this node is known to a group: requests must be of a later one still. */
+  raiseSession(above: number): void;
+  readonly session: () => number;
+  /** Whether this node holds a copy that may be shown. */
+  holdsCopy(group: number): boolean;
+}
+
+/** The first part of a write's time is for getting it done, the rest for learning what became of it. */
+const ASKING_SHARE = 0.6;
+const SLOTS = 2 ** 20;
+const CALLS_MAX = SLOTS - 1;
+
+interface Call {
+  readonly id: number;
+  readonly index: number;
+  readonly group: number;
+  readonly namespace: string;
+  readonly key: string;
+  readonly timeoutMs: number;
+  readonly resolve: (answer: Extract<Answer, { type: 'done' }>) => void;
+  readonly reject: (error: DkvError) => void;
+  /** Undefined of a read. */
+  readonly write: StrongWrite | undefined;
+  readonly session: number;
+  readonly number: number;
+  readonly level: 'one' | 'linearizable';
+  /** Asks that were sent: after more than one, what is answered without an entry in the log may be of an earlier copy. */
+  asks: number;
+  /** Asked and not answered yet; '' where a leader is waited for. */
+  target: string;
+  sentAtMs: number;
+  isCancelling: boolean;
+  /** Told once the request is fenced out. */
+  refusal: { readonly answer: Answer } | undefined;
+  timer: Timer | undefined;
+  readonly endsAtMs: number;
+  unlisten: (() => void) | undefined;
+}
+
+export class StrongCalls implements Asker {
+  private readonly slots: (Call | undefined)[] = [];
+  private readonly free: number[] = [];
+  private readonly numbers = new OpenNumbers();
+  private version = 0;
+  private open = 0;
+  private isClosed = false;
+  private idle: (() => void) | undefined;
+  /** By group: the index of its log that this node was told of last. A copy below it is not shown (rule 18). */
+  private readonly floors = new Map<number, number>();
+
+  constructor(private readonly services: CallServices) {}
+
+  get underWay(): number {
+    return this.open;
+  }
+
+  floorOf(group: number): number {
+    return this.floors.get(group) ?? 0;
+  }
+
+  /** @throws DkvError as `Dkv` says of writes */
+  write(group: number, write: StrongWrite): Promise<StrongWritten> {
+    return new Promise((resolve, reject) => {
+      const { namespace, key, timeoutMs, signal } = write;
+      const done = (answer: Extract<Answer, { type: 'done' }>) => resolve(writtenOf(write, answer));
+      const call = this.begin(group, namespace, key, timeoutMs, signal, write, 'linearizable', done, reject);
+      if (call) {
+        this.send(call);
+      }
+    });
+  }
+
+  /** @throws DkvError `DKV_QUORUM_NOT_REACHED`, `DKV_TIMEOUT`, `DKV_ABORTED`, `DKV_OVERLOADED` */
+  read(
+    group: number,
+    namespace: string,
+    key: string,
+    { level, timeoutMs, signal }: StrongReadOptions,
+  ): Promise<ShownRecord | undefined> {
+    return new Promise((resolve, reject) => {
+      const done = (answer: Extract<Answer, { type: 'done' }>) => resolve(shownOf(answer.record));
+      const asked = level === 'one' ? 'one' : 'linearizable';
+      const call = this.begin(group, namespace, key, timeoutMs, signal, undefined, asked, done, reject);
+      if (call) {
+        this.send(call);
+      }
+    });
+  }
+
+  answer(slot: number, answer: Answer): void {
+    const call = this.slots[slot % SLOTS];
+    if (call?.id !== slot) {
+      return;
+    }
+    switch (answer.type) {
+      case 'done':
+        if (answer.index > this.floorOf(call.group)) {
+          this.floors.set(call.group, answer.index);
+        }
+        this.done(call, answer);
+        return;
+      case 'cancelled':
+        this.cancelled(call, answer);
+        return;
+      case 'retry':
+        this.retry(call, answer.leader, answer.session);
+        return;
+      case 'refused':
+        this.refused(call, answer);
+        return;
+    }
+  }
+
+  /** Whoever waits for a leader, or was asked too long ago, asks again. */
+  tick(): void {
+    const now = this.services.clock.monotonic();
+    for (const call of this.slots) {
+      if (call && (call.target === '' || now - call.sentAtMs >= this.services.peerTimeoutMs)) {
+        this.send(call);
+      }
+    }
+  }
+
+  /** Nothing that was asked of the node will be answered. */
+  lost(nodeId: string): void {
+    for (const call of this.slots) {
+      if (call && call.target === nodeId) {
+        call.target = '';
+      }
+    }
+  }
+
+  /** A leader has become known: whoever waits for it asks. */
+  leaderKnown(group: number): void {
+    for (const call of this.slots) {
+      if (call && call.target === '' && call.group === group) {
+        this.send(call);
+      }
+    }
+  }
+
+  /** Takes no calls any more; resolves when those under way have ended. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    if (this.open > 0) {
+      await new Promise<void>((resolve) => (this.idle = resolve));
+    }
+  }
+
+  private begin(
+    group: number,
+    namespace: string,
+    key: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    write: StrongWrite | undefined,
+    level: Call['level'],
+    resolve: Call['resolve'],
+    reject: Call['reject'],
+  ): Call | undefined {
+    const { clock, session } = this.services;
+    const refusal = this.refusalOf(group, key, signal, write, level);
+    if (refusal) {
+      reject(refusal);
+      return undefined;
+    }
+    const index = this.free.pop() ?? this.slots.length;
+    this.version = (this.version + 1) % SLOTS;
+    const call: Call = {
+      id: this.version * SLOTS + index,
+      index,
+      group,
+      namespace,
+      key,
+      timeoutMs,
+      resolve,
+      reject,
+      write,
+      session: session(),
+      number: write ? this.numbers.take() : 0,
+      level,
+      asks: 0,
+      target: '',
+      sentAtMs: clock.monotonic(),
+      isCancelling: false,
+      refusal: undefined,
+      timer: undefined,
+      endsAtMs: clock.monotonic() + timeoutMs,
+      unlisten: undefined,
+    };
+    this.slots[index] = call;
+    this.open++;
+    call.timer = clock.schedule(write ? timeoutMs * ASKING_SHARE : timeoutMs, () => this.late(call));
+    if (signal) {
+      const abort = () => this.aborted(call, signal);
+      signal.addEventListener('abort', abort, { once: true });
+      call.unlisten = () => signal.removeEventListener('abort', abort);
+    }
+    return call;
+  }
+
+  /** What need not be begun. */
+  private refusalOf(
+    group: number,
+    key: string,
+    signal: AbortSignal | undefined,
+    write: StrongWrite | undefined,
+    level: Call['level'],
+  ): DkvError | undefined {
+    const { view } = this.services;
+    if (signal?.aborted) {
+      return new DkvError('DKV_ABORTED', 'The operation was aborted by its caller; nothing was sent.', {
+        cause: signal.reason,
+      });
+    }
+    if (this.isClosed) {
+      return new DkvError('DKV_NOT_READY', `Node ${view.selfId} is closing; nothing was done.`);
+    }
+    if (this.open >= CALLS_MAX) {
+      return new DkvError('DKV_OVERLOADED', `${this.open} operations are under way. Try again later.`);
+    }
+    const needed = level === 'one' ? 1 : majorityOf(view.copiesOf(group));
+    const reachable = view.reachable(group).length;
+    return reachable < needed ? this.unreachable(key, group, needed, reachable, write !== undefined) : undefined;
+  }
+
+  private send(call: Call): void {
+    const { services } = this;
+    const target = call.level === 'one' ? this.copyFor(call) : services.leaderOf(call.group);
+    call.sentAtMs = services.clock.monotonic();
+    call.target = target;
+    if (target !== '') {
+      call.asks++;
+      services.ask(target, call.id, call.group, this.askOf(call));
+    }
+  }
+
+  /** A node that holds a copy: this one, else the first that can be reached, another one each time. */
+  private copyFor({ group, asks }: Call): string {
+    const { view, holdsCopy } = this.services;
+    if (asks === 0 && holdsCopy(group)) {
+      return view.selfId;
+    }
+    const others = view.reachable(group).filter((nodeId) => nodeId !== view.selfId);
+    return others.length > 0 ? others[asks % others.length]! : holdsCopy(group) ? view.selfId : '';
+  }
+
+  private askOf(call: Call): Ask {
+    const { namespace, key, write, session, number } = call;
+    if (!write) {
+      const linearizable = call.level === 'linearizable';
+      return { type: 'read', namespace, key, linearizable, floor: this.floorOf(call.group) };
+    }
+    const { selfId: nodeId } = this.services.view;
+    const request = { nodeId, session, number, lowestUnanswered: this.numbers.lowest };
+    return call.isCancelling ? { type: 'cancel', request, namespace, key } : { type: 'write', request, write };
+  }
+
+  private done(call: Call, answer: Extract<Answer, { type: 'done' }>): void {
+    if (call.write && call.asks > 1 && !answer.isLogged) {
+      // An earlier copy of the question may still be on its way, and would then be carried out after this answer.
+      this.fence(call, answer);
+      return;
+    }
+    this.end(call);
+    call.resolve(answer);
+  }
+
+  private refused(call: Call, answer: Extract<Answer, { type: 'refused' }>): void {
+    if (call.write && call.asks > 1) {
+      this.fence(call, answer);
+      return;
+    }
+    this.end(call);
+    call.reject(new DkvError(answer.code, answer.message));
+  }
+
+  private fence(call: Call, answer: Answer): void {
+    call.refusal ??= { answer };
+    if (!call.isCancelling) {
+      call.isCancelling = true;
+      this.send(call);
+    }
+  }
+
+  private cancelled(call: Call, { index }: Extract<Answer, { type: 'cancelled' }>): void {
+    if (index > this.floorOf(call.group)) {
+      this.floors.set(call.group, index);
+    }
+    const told = call.refusal?.answer;
+    this.end(call);
+    if (told?.type === 'done') {
+      call.resolve(told);
+    } else if (told?.type === 'refused') {
+      call.reject(new DkvError(told.code, told.message));
+    } else {
+      call.reject(this.notApplied(call));
+    }
+  }
+
+  private retry(call: Call, leader: string, session: number): void {
+    const { services } = this;
+    if (session > call.session) {
+      services.raiseSession(session);
+    }
+    const asked = call.target;
+    call.target = '';
+    const known = call.level === 'one' ? '' : services.leaderOf(call.group);
+    // Who says that another leads is asked no second time before something new is heard.
+    if (leader !== '' && leader !== asked && services.view.isMember(leader)) {
+      this.sendTo(call, leader);
+    } else if (known !== '' && known !== asked) {
+      this.send(call);
+    } else if (call.level === 'one' && call.asks < 2 * services.view.copiesOf(call.group)) {
+      this.send(call);
+    }
+  }
+
+  private sendTo(call: Call, nodeId: string): void {
+    call.sentAtMs = this.services.clock.monotonic();
+    call.target = nodeId;
+    call.asks++;
+    this.services.ask(nodeId, call.id, call.group, this.askOf(call));
+  }
+
+  /** The time of the call, or its first part, is over. */
+  private late(call: Call): void {
+    const { clock, view } = this.services;
+    const { write, group, key } = call;
+    const leftMs = call.endsAtMs - clock.monotonic();
+    if (!write) {
+      this.end(call);
+      call.reject(new DkvError('DKV_TIMEOUT', `Reading key ${JSON.stringify(key)} took over ${call.timeoutMs} ms.`));
+    } else if (call.asks === 0) {
+      this.end(call);
+      const needed = majorityOf(view.copiesOf(group));
+      call.reject(this.unreachable(key, group, needed, view.reachable(group).length, true));
+    } else if (leftMs > 1) {
+      call.timer = clock.schedule(leftMs, () => this.late(call));
+      if (!call.isCancelling) {
+        call.isCancelling = true;
+        this.send(call);
+      }
+    } else {
+      this.end(call);
+      call.reject(this.indeterminate(call, `was not known after ${call.timeoutMs} ms`));
+    }
+  }
+
+  private aborted(call: Call, signal: AbortSignal): void {
+    this.end(call);
+    call.reject(
+      call.write && call.asks > 0
+        ? this.indeterminate(call, 'was not known when the caller aborted')
+        : new DkvError('DKV_ABORTED', 'The operation was aborted by its caller.', { cause: signal.reason }),
+    );
+  }
+
+  private end(call: Call): void {
+    this.slots[call.index] = undefined;
+    this.free.push(call.index);
+    this.open--;
+    call.timer?.cancel();
+    call.unlisten?.();
+    if (call.write) {
+      this.numbers.done(call.number);
+    }
+    if (this.open === 0) {
+      this.idle?.();
+    }
+  }
+
+  private unreachable(key: string, group: number, needed: number, reachable: number, writes: boolean): DkvError {
+    const { view } = this.services;
+    const why =
+      reachable < needed
+        ? `only ${reachable} can be reached from ${view.selfId}`
+        : 'none of them leads them now, as far as this node knows';
+    return new DkvError(
+      'DKV_QUORUM_NOT_REACHED',
+      `${writes ? 'Writing' : 'Reading'} key ${JSON.stringify(key)} needs ${needed} of the nodes ` +
+        `${view.listOf(group).join(', ')}; ${why}.${writes ? ' Nothing was written.' : ''}`,
+    );
+  }
+
+  private notApplied({ key }: Call): DkvError {
+    return new DkvError(
+      'DKV_NOT_APPLIED',
+      `The write of key ${JSON.stringify(key)} was not committed in time. It was cancelled: nothing of it can ever be ` +
+        'read.',
+    );
+  }
+
+  private indeterminate({ key }: Call, when: string): DkvError {
+    return new DkvError(
+      'DKV_INDETERMINATE',
+      `The outcome of writing key ${JSON.stringify(key)} ${when}; it may still take effect. A read with consistency ` +
+        "'linearizable' tells.",
+    );
+  }
+}
+
+function writtenOf(
+  { kind, value }: StrongWrite,
+  { outcome, record, existed, repeated, isLogged, isOwnValue }: Extract<Answer, { type: 'done' }>,
+): StrongWritten {
+  if (kind === 'remove' && isLogged) {
+    return { outcome, record: undefined, existed, repeated };
+  }
+  const isGiven = isOwnValue || (kind === 'put' && isLogged);
+  return { outcome, record: shownOf(record && isGiven ? { ...record, value } : record), existed, repeated };
+}
+
+export function shownOf(record: StrongRecord | undefined): ShownRecord | undefined {
+  if (!record) {
+    return undefined;
+  }
+  const { generation, index, value, expiresAtMs, modifiedMs } = record;
+  return { version: formatStrongVersion(generation, index), value, expiresAtMs, modifiedMs };
+}

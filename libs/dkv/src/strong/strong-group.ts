@@ -1,0 +1,325 @@
+/** One group of this node: its Raft member, what it has applied, and who waits for what. */
+import { type Clock } from '../ports/clock.js';
+import { type Codec } from '../ports/codec.js';
+import { type HardState } from '../ports/node-log.js';
+import { type GroupState, type StrongStore } from '../ports/strong-store.js';
+import { type Answer, type Ask } from '../model/node-messages.js';
+import { type Configuration, type LogEntry, type MemberId } from '../model/raft-messages.js';
+import { decodeConfiguration } from '../raft/configuration-layout.js';
+import { RaftGroup, type RaftGroupOptions } from '../raft/raft-group.js';
+import { decodeEntry, type EntryOperation, type OperationsEntry } from './entry-layout.js';
+import { GroupReads } from './group-reads.js';
+import { GroupWrites } from './group-writes.js';
+import { type AppliedState, decodeAppliedState, encodeAppliedState } from './group-state-layout.js';
+import { RequestTable } from './request-table.js';
+import { type ReadRounds } from './read-rounds.js';
+import { type WorkLimits } from './work-limits.js';
+
+/** Whoever asked, here or on another node. */
+export interface Asker {
+  answer(slot: number, answer: Answer): void;
+}
+
+/** What the groups of a node share. */
+export interface GroupServices {
+  /** This node, as the groups know it. */
+  readonly member: () => MemberId;
+  readonly store: StrongStore;
+  readonly clock: Clock;
+  readonly rounds: ReadRounds;
+  readonly limits: WorkLimits;
+  readonly idempotencyTtlMs: number;
+  readonly raft: Omit<RaftGroupOptions, 'self'>;
+  /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
+  codecOf(namespace: string): Codec;
+  /** This node's wall clock, held back where it is ahead of most others (rule 19). */
+  boundedNowMs(): number;
+  /** The group has output, or entries to apply: it wants a turn. */
+  wake(group: StrongGroup): void;
+}
+
+/** What was found of a group when the node started. */
+export interface StoredGroup {
+  readonly state: GroupState | undefined;
+  readonly hardState: HardState | undefined;
+  readonly entries: readonly LogEntry[];
+  /** Where the log begins behind a snapshot that the state does not show: then the state is void. */
+  readonly resetAt: number;
+}
+
+export class StrongGroup {
+  raft: RaftGroup;
+  generation: number;
+  /** Index of the last entry applied. */
+  applied: number;
+  logTimeMs: number;
+  requests: RequestTable;
+  /** Nothing is shown before this index is applied. */
+  wholeFrom: number;
+  readonly writes: GroupWrites;
+  readonly reads: GroupReads;
+  /** Whether it waits for its turn. */
+  isAwake = false;
+  /** Nothing of it may leave this node, and nothing is taken in. */
+  isSuspended = false;
+  /** Whether it has applied, since this process began, what a leader had committed. */
+  isCaughtUp = false;
+  private appliedTerm: number;
+  private appliedConfiguration: Configuration;
+  private wasLeader = false;
+  private leadingTerm = 0;
+
+  constructor(
+    readonly number: number,
+    /** The nodes of the group, the preferred leader first. */
+    readonly list: readonly string[],
+    private readonly services: GroupServices,
+    stored: StoredGroup,
+    /** Of a group that is born: as every member knows it. */
+    birthConfiguration: Configuration,
+  ) {
+    const state = stored.state && decodeAppliedState(stored.state.bytes);
+    this.generation = state?.generation ?? 1;
+    this.applied = stored.state?.applied ?? 0;
+    this.logTimeMs = state?.logTimeMs ?? 0;
+    this.requests = state?.requests ?? new RequestTable();
+    this.wholeFrom = state?.wholeFrom ?? 0;
+    this.appliedTerm = state?.term ?? 0;
+    this.appliedConfiguration = state?.configuration ?? birthConfiguration;
+    this.raft = new RaftGroup(
+      {
+        term: Math.max(stored.hardState?.term ?? 0, this.appliedTerm),
+        vote: stored.hardState?.vote ?? '',
+        snapshotIndex: this.applied,
+        snapshotTerm: this.appliedTerm,
+        configuration: this.appliedConfiguration,
+        commit: this.applied,
+        entries: stored.entries.filter(({ index }) => index > this.applied),
+      },
+      { self: services.member(), ...services.raft },
+    );
+    this.writes = new GroupWrites(this, services);
+    this.reads = new GroupReads(this, services);
+  }
+
+  /** Whether its records may be shown. */
+  get isWhole(): boolean {
+    return this.applied >= this.wholeFrom;
+  }
+
+  get isFetching(): boolean {
+    return this.wholeFrom === Infinity;
+  }
+
+  /** Whether it decides and reads: rule 7. */
+  get leads(): boolean {
+    return this.raft.isReady && this.isWhole && !this.isSuspended;
+  }
+
+  /** A question of a caller's node, or of this one. Always answered, at once or later, unless the group dies first. */
+  ask(asker: Asker, slot: number, ask: Ask): void {
+    switch (ask.type) {
+      case 'write':
+        this.writes.write(asker, slot, ask.request, ask.write);
+        return;
+      case 'cancel':
+        this.writes.cancel(asker, slot, ask.request, ask);
+        return;
+      case 'read':
+        this.reads.read(asker, slot, ask);
+        return;
+    }
+  }
+
+  /** The answer to who should ask the leader. */
+  retry(session = 0): Answer {
+    const { leader } = this.raft;
+    const nodeId = leader === undefined ? '' : leader.slice(0, leader.lastIndexOf('@'));
+    return { type: 'retry', leader: nodeId, session };
+  }
+
+  /** Applies what is committed, and tells those who wait for it. */
+  applyCommitted(): void {
+    const { raft } = this;
+    this.noticeLeadership();
+    if (raft.commit > this.applied && !this.isFetching && raft.firstIndex <= this.applied + 1) {
+      for (const entry of raft.entriesFrom(this.applied + 1, raft.commit)) {
+        this.apply(entry);
+      }
+      raft.applied(this.applied);
+      this.services.store.touch(this.number);
+      this.reads.applied();
+      this.noticeLeadership();
+    }
+  }
+
+  /** A leader that is one no more has nobody to answer: its callers ask who leads now, under the same names. */
+  noticeLeadership(): void {
+    const { raft } = this;
+    const isLeader = raft.role === 'leader';
+    if (this.wasLeader && !(isLeader && raft.term === this.leadingTerm)) {
+      this.writes.giveUp();
+      this.reads.giveUp();
+      this.services.rounds.giveUp(this.number);
+    }
+    this.wasLeader = isLeader;
+    this.leadingTerm = raft.term;
+  }
+
+  state(): GroupState {
+    const bytes = encodeAppliedState(this.appliedState());
+    return { applied: this.applied, bytes };
+  }
+
+  appliedState(): AppliedState {
+    return {
+      generation: this.generation,
+      term: this.appliedTerm,
+      logTimeMs: this.logTimeMs,
+      configuration: this.appliedConfiguration,
+      requests: this.requests,
+      wholeFrom: this.wholeFrom,
+    };
+  }
+
+  /**
+   * The records are void until a snapshot has taken their place. The log stays: what this member acknowledged and voted
+   * for counts all the while.
+   */
+  beginFetching(): void {
+    this.wholeFrom = Infinity;
+    this.reads.giveUp();
+  }
+
+  /** A snapshot's records are in the store: from here on the log goes on. Shown once `wholeFrom` is applied. */
+  install(index: number, state: AppliedState, wholeFrom: number): void {
+    this.applied = index;
+    this.appliedTerm = state.term;
+    this.appliedConfiguration = state.configuration;
+    this.generation = state.generation;
+    this.logTimeMs = state.logTimeMs;
+    this.requests = state.requests;
+    this.wholeFrom = wholeFrom;
+  }
+
+  /** A leader was heard, and what it had committed then is applied. */
+  noticeCatchUp(): void {
+    this.isCaughtUp ||= this.isWhole && this.raft.leader !== undefined && this.applied >= this.raft.commit;
+  }
+
+  /** The cluster is born: a group that has nothing yet begins with its first voters. */
+  beBorn(configuration: Configuration): void {
+    if (this.raft.lastIndex === 0 && this.appliedConfiguration.voters.length === 0) {
+      this.appliedConfiguration = configuration;
+      this.raft = this.raftAgain();
+    }
+  }
+
+  /** Says and counts nothing any more, until it goes on as another member. */
+  suspend(): void {
+    this.isSuspended = true;
+  }
+
+  /** Goes on with log and records as a member that nobody has voted with before. */
+  reincarnate(): void {
+    this.raft = this.raftAgain();
+    this.isSuspended = false;
+    this.isCaughtUp = false;
+    this.noticeLeadership();
+    this.services.wake(this);
+  }
+
+  private raftAgain(): RaftGroup {
+    const { raft, services } = this;
+    return new RaftGroup(
+      {
+        term: raft.term,
+        vote: '',
+        snapshotIndex: raft.firstIndex - 1,
+        snapshotTerm: raft.termAt(raft.firstIndex - 1) ?? 0,
+        configuration: this.appliedConfiguration,
+        commit: this.applied,
+        entries: raft.entriesFrom(raft.firstIndex, raft.lastIndex),
+      },
+      { self: services.member(), ...services.raft },
+    );
+  }
+
+  /**
+   * Forgets entries behind what is applied, up to what every member that is alive has, or all of them; the bytes of those
+   * that are left.
+   */
+  compact(all: boolean, isAlive: (member: MemberId) => boolean): number {
+    const { raft } = this;
+    let upTo = this.applied;
+    if (!all && raft.role === 'leader') {
+      for (const member of membersOf(raft.configuration)) {
+        if (isAlive(member)) {
+          upTo = Math.min(upTo, raft.matchOf(member) ?? 0);
+        }
+      }
+    }
+    if (upTo >= raft.firstIndex) {
+      raft.compact(upTo);
+    }
+    return raft.entriesFrom(raft.firstIndex, this.applied).reduce((sum, { data }) => sum + data.length, 0);
+  }
+
+  private apply(entry: LogEntry): void {
+    if (entry.kind === 'operations') {
+      const proposed = this.writes.proposedAt(entry.index, entry.term);
+      this.applyOperations(entry, proposed?.entry ?? decodeEntry(entry.data));
+      this.applied = entry.index;
+      this.appliedTerm = entry.term;
+      if (proposed) {
+        this.writes.applied(proposed);
+      }
+      return;
+    }
+    if (entry.kind === 'configuration') {
+      this.appliedConfiguration = decodeConfiguration(entry.data);
+    }
+    this.applied = entry.index;
+    this.appliedTerm = entry.term;
+  }
+
+  private applyOperations(entry: LogEntry, { timeMs, operations }: OperationsEntry): void {
+    this.logTimeMs = Math.max(this.logTimeMs, timeMs);
+    for (const operation of operations) {
+      if (this.takesEffect(operation)) {
+        this.applyOperation(entry, operation);
+      }
+    }
+  }
+
+  /** The first of a request and its cancel wins; what nobody waits for any more does nothing. */
+  private takesEffect({ request }: EntryOperation): boolean {
+    return request === undefined || this.requests.standingOf(request) === 'new';
+  }
+
+  private applyOperation({ index }: LogEntry, { kind, request, existed, isCount, changes }: EntryOperation): void {
+    const { store } = this.services;
+    if (request) {
+      this.requests.record(request, {
+        index,
+        kind: kind === 'cancel' ? 'cancelled' : 'applied',
+        existed,
+        counted: isCount ? changes[0]!.value! : NO_BYTES,
+      });
+    }
+    for (const { namespace, key, value, expiresAtMs } of changes) {
+      if (value === undefined) {
+        store.remove(this.number, namespace, key);
+      } else {
+        const { generation, logTimeMs: modifiedMs } = this;
+        store.put(this.number, namespace, key, { generation, index, expiresAtMs, modifiedMs, value });
+      }
+    }
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+function membersOf({ voters, outgoing, learners }: Configuration): readonly MemberId[] {
+  return [...voters, ...outgoing, ...learners];
+}

@@ -1,0 +1,551 @@
+/** Strong namespaces at one node: everything behind the calls of the Processor, from birth to the last leadership. */
+import { Birth, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { type Namespaces } from '../cluster/namespaces.js';
+import { type OwnStanding, PeerDirectory, type RememberedPeer } from '../cluster/peer-directory.js';
+import { type Peer } from '../cluster/peers.js';
+import { majorityOf } from '../model/consistency.js';
+import { hex12 } from '../model/hex.js';
+import { type Configuration, NO_CONFIGURATION } from '../model/raft-messages.js';
+import { type ShownRecord } from '../model/shown-record.js';
+import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
+import { type Clock, type Timer } from '../ports/clock.js';
+import { type Codec } from '../ports/codec.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
+import { type Logger } from '../ports/logger.js';
+import { type NodeLog } from '../ports/node-log.js';
+import { type Random } from '../ports/random.js';
+import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
+import { type StrongStore } from '../ports/strong-store.js';
+import { isLive } from './decision.js';
+import { ExpirySweep } from './expiry-sweep.js';
+import { stepReplacement } from './replacement.js';
+import { shownOf, StrongCalls } from './strong-calls.js';
+import { type GroupServices, type StoredGroup, StrongGroup } from './strong-group.js';
+import { StrongNode } from './strong-node.js';
+import { type WorkLimitOptions, WorkLimits } from './work-limits.js';
+
+export interface StrongLimits extends WorkLimitOptions {
+  readonly heartbeatIntervalMs: number;
+  readonly electionTimeoutMs: number;
+  readonly maxClockOffsetMs: number;
+  readonly peerTimeoutMs: number;
+  readonly idempotencyTtlMs: number;
+  /** Entries that are kept in memory behind what is applied, for followers, of all groups. */
+  readonly entryTailBytesMax: number;
+}
+
+export interface StrongModeParts {
+  readonly view: ClusterView;
+  readonly namespaces: Namespaces;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly remote: RemoteKvRepo;
+  readonly log: NodeLog;
+  readonly store: StrongStore;
+  readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
+  readonly limits: StrongLimits;
+  /** The codec of a namespace, for counting. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
+  readonly codecOf: (namespace: string) => Codec;
+  /** What was found in store and log, by group. */
+  readonly stored: ReadonlyMap<number, StoredGroup>;
+  /** Why this node may have forgotten what it acknowledged; undefined where it cannot have (rule 12). */
+  readonly forgot: string | undefined;
+}
+
+const CLUSTER_META = 'cluster';
+const INCARNATION_META = 'incarnation';
+const SESSION_META = 'session';
+const PEERS_META = 'peers';
+/** Process runs of one millisecond are told apart by so many. */
+const SESSIONS_PER_MS = 1_024;
+const REPLACE_EVERY_TICKS = 2;
+const COMPACT_EVERY_TICKS = 10;
+const REMEMBER_EVERY_TICKS = 10;
+/** How long a stop waits for leaderships to be taken over. */
+const LEAVE_MS = 2_000;
+
+interface Identity {
+  incarnation: string;
+  session: number;
+  readonly cluster: ClusterNote;
+  readonly peers: ReadonlyMap<string, RememberedPeer>;
+}
+
+export class StrongMode {
+  private readonly node: StrongNode;
+  private readonly calls: StrongCalls;
+  private readonly directory: PeerDirectory;
+  private readonly birth: Birth;
+  private readonly services: GroupServices;
+  private readonly sweep: ExpirySweep;
+  private timer: Timer | undefined;
+  private ticks = 0;
+  private isStopped = false;
+  private isLeaving = false;
+  private reincarnating: Promise<void> | undefined;
+  private rememberedText = '';
+
+  private constructor(
+    private readonly parts: StrongModeParts,
+    private readonly identity: Identity,
+  ) {
+    const { view, clock, logger, limits, log, store, remote, random } = parts;
+    this.directory = new PeerDirectory(
+      view,
+      clock,
+      logger,
+      limits,
+      limits.maxClockOffsetMs,
+      () => this.standing(),
+      {
+        lost: (peer) => this.lost(peer),
+        found: (peer) => this.found(peer),
+        restarted: (peer) => this.restarted(peer),
+        forgotten: (peer, position) =>
+          this.forget(
+            `node ${peer.nodeId} remembers its log up to position ${position}, which is past its end at ${log.durablePosition}`,
+          ),
+      },
+      identity.peers,
+    );
+    this.node = new StrongNode({
+      view,
+      clock,
+      logger,
+      log,
+      store,
+      remote,
+      directory: () => this.directory,
+      birth: () => this.birth,
+      member: () => this.member,
+      answered: (slot, answer) => this.calls.answer(slot, answer),
+      peerLost: (nodeId) => this.calls.lost(nodeId),
+    });
+    this.calls = new StrongCalls({
+      view,
+      clock,
+      peerTimeoutMs: limits.peerTimeoutMs,
+      ask: (nodeId, slot, group, ask) => this.node.ask(nodeId, slot, group, ask, this.calls),
+      leaderOf: (group) => this.node.leaders.leaderOf(group),
+      raiseSession: (above) => this.raiseSession(above),
+      session: () => this.identity.session,
+      holdsCopy: (group) => this.mayShow(this.node.groups.get(group)),
+    });
+    this.birth = new Birth(
+      {
+        self: this.member,
+        selfId: view.selfId,
+        nodeIds: view.members.map(({ node }) => node.nodeId),
+        directory: () => this.directory,
+        logger,
+        newClusterId: () => hex12(Math.floor(random.next() * 2 ** 48)),
+        post: (nodeId, message) => this.node.say(nodeId, message),
+        note: (cluster) => parts.meta.putMeta(CLUSTER_META, JSON.stringify(cluster)),
+        born: (cluster) => this.born(cluster),
+      },
+      identity.cluster,
+    );
+    this.services = {
+      member: () => this.member,
+      store,
+      clock,
+      rounds: this.node.rounds,
+      limits: new WorkLimits(limits),
+      idempotencyTtlMs: limits.idempotencyTtlMs,
+      raft: {
+        random,
+        electionTicks: Math.max(2, Math.ceil(limits.electionTimeoutMs / limits.heartbeatIntervalMs / 3)),
+        resendTicks: 3,
+        appendBytesMax: 1024 * 1024,
+        inflightBytesMax: 4 * 1024 * 1024,
+      },
+      codecOf: parts.codecOf,
+      boundedNowMs: () => this.boundedNowMs(),
+      wake: (group) => this.node.wake(group),
+    };
+    this.sweep = new ExpirySweep(this.node.groups, store, () => this.boundedNowMs(), logger);
+    store.attach((group) => this.node.groups.get(group)!.state());
+  }
+
+  /** Reads, or makes, what names this node; resolves when it is durable. */
+  static async open(parts: StrongModeParts): Promise<StrongMode> {
+    const { meta, clock, random, logger, forgot, view } = parts;
+    const read = async <T>(name: string, otherwise: T): Promise<T> => {
+      const text = await meta.getMeta(name);
+      return text === undefined ? otherwise : (JSON.parse(text) as T);
+    };
+    const known = await meta.getMeta(INCARNATION_META);
+    const isNew = known === undefined || forgot !== undefined;
+    const incarnation = isNew ? newIncarnation(random) : known;
+    if (forgot !== undefined && known !== undefined) {
+      logger.warn(
+        `Node ${view.selfId} may have forgotten what it acknowledged: ${forgot}. It goes on as a new voter, and the ` +
+          'others bring it up to date.',
+      );
+    }
+    if (isNew) {
+      await meta.putMeta(INCARNATION_META, incarnation);
+    }
+    const session = sessionAfter(await read(SESSION_META, 0), clock, random);
+    await meta.putMeta(SESSION_META, JSON.stringify(session));
+    const cluster = await read(CLUSTER_META, NO_CLUSTER);
+    const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
+    const mode = new StrongMode(parts, { incarnation, session, cluster, peers });
+    mode.makeGroups();
+    return mode;
+  }
+
+  get member(): string {
+    return `${this.parts.view.selfId}@${this.identity.incarnation}`;
+  }
+
+  start(): void {
+    this.tick();
+  }
+
+  /** Leaderships go first, so that nobody waits for an election; then what is under way here is answered. */
+  async stop(): Promise<void> {
+    this.isLeaving = true;
+    const { clock } = this.parts;
+    const untilMs = clock.monotonic() + LEAVE_MS;
+    const closing = this.calls.close();
+    this.node.leadership.leave();
+    this.node.wakeChanged();
+    while (this.node.leadership.leads && clock.monotonic() < untilMs && this.hasPeers) {
+      await new Promise<void>((resolve) => clock.schedule(20, resolve));
+    }
+    await Promise.race([closing, new Promise<void>((resolve) => clock.schedule(LEAVE_MS, resolve))]);
+    this.isStopped = true;
+    this.timer?.cancel();
+    this.node.stop();
+  }
+
+  /** What `read` at level `one` would give, null for nothing, where this node can say so at once; else undefined. */
+  peek(group: number, namespace: string, key: string): ShownRecord | null | undefined {
+    const here = this.node.groups.get(group);
+    if (!this.mayShow(here) || here!.applied < this.calls.floorOf(group)) {
+      return undefined;
+    }
+    const record = this.parts.store.peek(group, namespace, key);
+    if (record === undefined) {
+      return undefined;
+    }
+    return isLive(record, this.parts.clock.now()) ? shownOf(record)! : null;
+  }
+
+  read(
+    group: number,
+    namespace: string,
+    key: string,
+    options: StrongReadOptions,
+  ): Promise<ShownRecord | undefined> {
+    return this.calls.read(group, namespace, key, options);
+  }
+
+  write(group: number, write: StrongWrite): Promise<StrongWritten> {
+    if (this.parts.log.failure && !this.hasPeers) {
+      return Promise.reject(this.parts.log.failure);
+    }
+    return this.calls.write(group, write);
+  }
+
+  receive(_from: string, frame: Uint8Array): void {
+    this.node.receive(frame);
+  }
+
+  disconnected(nodeId: string): void {
+    this.directory.disconnected(nodeId);
+    this.calls.lost(nodeId);
+    const member = this.directory.find(nodeId)?.member;
+    if (member !== undefined) {
+      for (const { raft } of this.node.groups.values()) {
+        raft.unreachable(member);
+      }
+    }
+  }
+
+  /** Undefined when this node does its part: it may be that others do not. */
+  get unreadyReason(): string | undefined {
+    const { log } = this.parts;
+    if (log.failure) {
+      return `its log takes nothing: ${log.failure.message}`;
+    }
+    if (!this.birth.isBorn) {
+      const { missing } = this.birth;
+      return missing.length > 0
+        ? `the cluster is not born yet: not seen so far: ${missing.join(', ')}`
+        : 'the cluster is being born';
+    }
+    const groups = [...this.node.groups.values()];
+    const strangers = groups.filter(({ raft }) => !raft.isVoter && this.hasQuorumUp(raft.configuration));
+    if (strangers.length > 0) {
+      return `it is not yet a voter in ${strangers.length} of its ${groups.length} partitions`;
+    }
+    const behind = groups.filter((group) => !group.isCaughtUp && this.isReachable(group));
+    return behind.length > 0 ? `${behind.length} of its ${groups.length} partitions are catching up` : undefined;
+  }
+
+  /** Own groups in which no majority can be reached: writes of their keys are refused. */
+  get groupsWithoutQuorum(): number {
+    return [...this.node.groups.values()].filter((group) => !this.isReachable(group)).length;
+  }
+
+  private get hasPeers(): boolean {
+    return this.parts.view.peers.length > 0;
+  }
+
+  private isReachable({ number }: StrongGroup): boolean {
+    const { view } = this.parts;
+    return view.reachable(number).length >= majorityOf(view.copiesOf(number));
+  }
+
+  private hasQuorumUp({ voters }: Configuration): boolean {
+    return voters.length === 0 || this.hasPeers;
+  }
+
+  private mayShow(group: StrongGroup | undefined): boolean {
+    return group !== undefined && group.isWhole && group.isCaughtUp;
+  }
+
+  private standing(): OwnStanding {
+    const { log } = this.parts;
+    return {
+      session: this.identity.session,
+      incarnation: this.identity.incarnation,
+      clusterId: this.birth.clusterId,
+      durablePosition: log.durablePosition,
+      isFit: this.isFit,
+      isReady: this.unreadyReason === undefined,
+      ledNumber: this.node.leadership.ledNumber,
+    };
+  }
+
+  private get isFit(): boolean {
+    return !this.isLeaving && this.parts.log.failure === undefined && !this.directory.isStalled && !this.reincarnating;
+  }
+
+  /** This node's clock where it agrees with the others, held back where it is ahead of most (rule 19). */
+  private boundedNowMs(): number {
+    const now = this.parts.clock.now();
+    const offsets = [0];
+    for (const peer of this.directory.all) {
+      if (peer.hasIntroducedItself && this.directory.isUp(peer.nodeId)) {
+        offsets.push(peer.clockOffsetMs);
+      }
+    }
+    if (offsets.length < 3) {
+      return now;
+    }
+    offsets.sort((a, b) => a - b);
+    const median = offsets[offsets.length >> 1]!;
+    return Math.floor(Math.min(now, now + median + this.parts.limits.maxClockOffsetMs));
+  }
+
+  private makeGroups(): void {
+    const { view, namespaces, stored } = this.parts;
+    const classes = new Set<number>();
+    for (const { mode, copies } of namespaces) {
+      if (mode === 'strong') {
+        classes.add(copies);
+      }
+    }
+    for (const copies of classes) {
+      const first = (view.ring.copies - copies) * view.ring.partitions;
+      for (let number = first; number < first + view.ring.partitions; number++) {
+        const list = view.listOf(number);
+        if (list.includes(view.selfId)) {
+          const found = stored.get(number) ?? NOTHING_STORED;
+          this.node.groups.set(
+            number,
+            new StrongGroup(number, list, this.services, found, this.birthConfiguration(list)),
+          );
+        }
+      }
+    }
+  }
+
+  /** Who votes in a group without entries: the first incarnations of its nodes, where this one is among the first. */
+  private birthConfiguration(list: readonly string[]): Configuration {
+    const { members, isBorn } = this.birth;
+    if (!isBorn || !members.includes(this.member)) {
+      return NO_CONFIGURATION;
+    }
+    const voters = list.map((nodeId) => members.find((member) => member.startsWith(`${nodeId}@`))!);
+    return { voters, outgoing: [], learners: [] };
+  }
+
+  private born({ clusterId, members }: ClusterNote): void {
+    const { logger, view } = this.parts;
+    const isFirst = members.includes(this.member);
+    logger.log(
+      isFirst
+        ? `Cluster ${clusterId} is born: ${view.members.length} nodes.`
+        : `Node ${view.selfId} joins cluster ${clusterId}, which exists, with an empty folder.`,
+    );
+    for (const group of this.node.groups.values()) {
+      group.beBorn(this.birthConfiguration(group.list));
+      this.node.leadership.campaignIfFirst(group);
+      this.node.wake(group);
+    }
+  }
+
+  private tick(): void {
+    if (this.isStopped) {
+      return;
+    }
+    const { clock, limits } = this.parts;
+    this.ticks++;
+    this.directory.tick();
+    this.birth.tick();
+    const { leadership, snapshots, rounds } = this.node;
+    leadership.checkQuorums();
+    for (const group of this.node.groups.values()) {
+      this.tickGroup(group);
+    }
+    leadership.tick(this.isFit);
+    if (this.ticks % REPLACE_EVERY_TICKS === 0 && this.hasPeers) {
+      for (const group of this.node.groups.values()) {
+        if (stepReplacement(group, this.directory)) {
+          this.node.wake(group);
+        }
+      }
+    }
+    snapshots.tick();
+    rounds.tick();
+    this.calls.tick();
+    this.sweep.tick();
+    if (this.ticks % COMPACT_EVERY_TICKS === 0) {
+      this.compact();
+    }
+    if (this.ticks % REMEMBER_EVERY_TICKS === 0) {
+      this.remember();
+    }
+    leadership.noteLed();
+    for (const peer of this.directory.all) {
+      if (peer.ledAskedTicks > 0 && ++peer.ledAskedTicks > 3) {
+        peer.ledAskedTicks = 0;
+      }
+      this.node.say(peer.nodeId, this.directory.heartbeatFor(peer));
+    }
+    this.node.wakeChanged();
+    this.timer = clock.schedule(limits.heartbeatIntervalMs, () => this.tick());
+  }
+
+  private tickGroup(group: StrongGroup): void {
+    const { raft } = group;
+    group.noticeCatchUp();
+    if (group.isFetching) {
+      const { leader } = raft;
+      if (leader !== undefined && this.directory.isAlive(leader)) {
+        this.node.snapshots.fetch(group, leader);
+      }
+    }
+    if (!raft.needsTick) {
+      return;
+    }
+    if (raft.role === 'leader') {
+      raft.tick();
+    } else if (group.isWhole && !this.isLeaving && this.birth.isBorn && !this.directory.isStalled && this.isFit) {
+      // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
+      if (this.ticks === 2) {
+        this.node.leadership.campaignIfFirst(group);
+      }
+      raft.tick();
+    }
+    this.node.wake(group);
+  }
+
+  /** Entries that every member has are forgotten; also others, where too many are kept for members that are away. */
+  private compact(): void {
+    let bytes = 0;
+    for (const group of this.node.groups.values()) {
+      bytes += group.compact(false, (member) => member === this.member || this.directory.isAlive(member));
+    }
+    if (bytes > this.parts.limits.entryTailBytesMax) {
+      for (const group of this.node.groups.values()) {
+        group.compact(true, () => false);
+      }
+    }
+  }
+
+  private lost(peer: Peer): void {
+    this.parts.logger.warn(`Node ${peer.nodeId} is silent: its partitions are led by others now.`);
+    this.calls.lost(peer.nodeId);
+    this.node.leadership.nodeLost(peer.nodeId);
+    this.node.wakeChanged();
+  }
+
+  private found(peer: Peer): void {
+    for (const { raft } of this.node.groups.values()) {
+      raft.unreachable(peer.member);
+    }
+    this.node.say(peer.nodeId, this.directory.heartbeatFor(peer));
+    this.node.wakeChanged();
+  }
+
+  /** Another process is another follower of nobody: what it led has no leader, what it was asked has no answer. */
+  private restarted(peer: Peer): void {
+    this.calls.lost(peer.nodeId);
+    this.node.leadership.nodeLost(peer.nodeId);
+    this.found(peer);
+  }
+
+  private remember(): void {
+    const text = JSON.stringify(this.directory.remembered());
+    if (text !== this.rememberedText) {
+      this.rememberedText = text;
+      this.parts.meta
+        .putMeta(PEERS_META, text)
+        .catch((error: Error) => this.parts.logger.warn(`What peers have said was not noted: ${error.message}`));
+    }
+  }
+
+  private raiseSession(above: number): void {
+    if (above >= this.identity.session) {
+      const session = sessionAfter(above, this.parts.clock, this.parts.random);
+      this.parts.meta.putMeta(SESSION_META, JSON.stringify(session)).then(
+        () => (this.identity.session = Math.max(this.identity.session, session)),
+        (error: Error) => this.parts.logger.warn(`A later process run was not noted: ${error.message}`),
+      );
+    }
+  }
+
+  /** This node may have forgotten what it acknowledged: it goes on as another voter, never as the old one. */
+  private forget(reason: string): void {
+    if (this.reincarnating) {
+      return;
+    }
+    const { logger, view, meta, random } = this.parts;
+    logger.warn(`Node ${view.selfId} may have forgotten what it acknowledged: ${reason}. It goes on as a new voter.`);
+    const incarnation = newIncarnation(random);
+    for (const group of this.node.groups.values()) {
+      group.suspend();
+    }
+    this.reincarnating = meta.putMeta(INCARNATION_META, incarnation).then(
+      () => {
+        this.identity.incarnation = incarnation;
+        for (const group of this.node.groups.values()) {
+          group.reincarnate();
+        }
+        this.reincarnating = undefined;
+      },
+      (error: Error) => {
+        logger.error(`The new incarnation could not be noted: ${error.message}`);
+      },
+    );
+  }
+}
+
+const NOTHING_STORED: StoredGroup = { state: undefined, hardState: undefined, entries: [], resetAt: 0 };
+
+function newIncarnation(random: Random): string {
+  return hex12(Math.floor(random.next() * 2 ** 48));
+}
+
+/** Rises with every process run, also when the clock was set back, as far as the folder tells. */
+function sessionAfter(last: number, clock: Clock, random: Random): number {
+  const byClock = clock.now() * SESSIONS_PER_MS + Math.floor(random.next() * SESSIONS_PER_MS);
+  return Math.max(last + 1, byClock);
+}
