@@ -51,23 +51,26 @@ export abstract class RaftElection {
   /** Leads no more. */
   protected abstract stopLeading(): void;
 
-  /** A learner, a removed member and one that knows no configuration never stand for election. */
+  /** Whether it votes by the newest configuration in its log. */
   get isVoter(): boolean {
     return isVoterOf(this.configuration, this.options.self);
   }
 
+  /** Whether it may stand for election: learners, removed members and those without a configuration never do. */
+  protected abstract get mayStand(): boolean;
+
   protected tickElection(): void {
-    if (this.leader === undefined && this.isVoter && ++this.elapsedTicks >= this.timeoutTicks) {
+    if (this.leader === undefined && this.mayStand && ++this.elapsedTicks >= this.timeoutTicks) {
       this.campaign('silence');
     }
   }
 
   /**
    * Stands for election, after a pre-vote unless the leader itself asked for it (`transfer`). A sole voter wins at
-   * once, whatever the reason. Does nothing where this member leads or does not vote.
+   * once, whatever the reason. Does nothing where this member leads, or may not stand.
    */
   campaign(reason: 'silence' | 'transfer' | 'single'): void {
-    if (this.role === 'leader' || !this.isVoter) {
+    if (this.role === 'leader' || !this.mayStand) {
       return;
     }
     if (reason === 'transfer') {

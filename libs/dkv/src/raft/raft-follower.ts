@@ -5,7 +5,7 @@ import {
   type MemberId,
   type RaftMessage,
 } from '../model/raft-messages.js';
-import { hasQuorum } from './raft-configurations.js';
+import { hasQuorum, isVoterOf } from './raft-configurations.js';
 import { RaftElection } from './raft-election.js';
 import { type RaftGroupOptions, type RaftOutput, type RaftState } from './raft-interface.js';
 import { IGNORED, REJECTED, RaftReplica } from './raft-replica.js';
@@ -64,6 +64,19 @@ export abstract class RaftFollower extends RaftElection {
   /** As of the log up to `index`: what a checkpoint or snapshot at `index` keeps. Not before the last compaction. */
   configurationAt(index: number): Configuration {
     return this.replica.configurations.at(index);
+  }
+
+  /**
+   * A voter, or one whose removal is not known to be committed: until it is, the others may need it, because it may be
+   * the only one whose log they can follow (4.2.2).
+   */
+  protected get mayStand(): boolean {
+    const { configurations, commit } = this.replica;
+    return (
+      this.isVoter ||
+      (configurations.currentIndex > commit &&
+        isVoterOf(configurations.at(configurations.currentIndex - 1), this.options.self))
+    );
   }
 
   termAt(index: number): number | undefined {

@@ -21,7 +21,7 @@ describe('a group', () => {
     const voters = Array.from({ length: size }, (_, n) => `n${n}`);
     const groups = voters.map((self) => group(self, { voters, outgoing: [], learners: [] }));
     const settle = () => {
-      for (let busy = true; busy; ) {
+      for (let busy = true; busy;) {
         busy = false;
         for (const [n, one] of groups.entries()) {
           if (!one.hasOutput && !one.hasUnannouncedCommit) {

@@ -46,7 +46,7 @@ export class RaftGroup extends RaftFollower {
 
   /** False for a follower with a leader and for a leader whom nobody owes an answer: idle groups cost nothing. */
   get needsTick(): boolean {
-    return this.leadership ? this.leadership.needsTick : this.leader === undefined && this.isVoter;
+    return this.leadership ? this.leadership.needsTick : this.leader === undefined && this.mayStand;
   }
 
   /** Whether {@link takeOutput} may give something, announcements of commits apart. */

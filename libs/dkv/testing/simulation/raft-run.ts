@@ -38,17 +38,18 @@ interface Sent {
   readonly message: RaftMessage;
 }
 
-const STEPS = 180;
+const STEPS = 200;
 const SENT_MAX = 128;
 /** Rounds of a group without faults until it must have a leader, one log and rest. */
 const HEALING_ROUNDS = 80;
-const FAULTS = ['drop', 'repeat', 'crash', 'fail', 'cut', 'suspect'] as const;
 
 class RaftRun {
   readonly random: SimRandom;
   readonly witness = new RaftWitness();
   readonly members: ModelMember[] = [];
   readonly sent: Sent[] = [];
+  /** The first voters: most events happen to them. */
+  private readonly active: readonly ModelMember[];
   readonly trace: SimTrace;
   proposed = 0;
   faults = 0;
@@ -89,13 +90,28 @@ class RaftRun {
       this.byId.set(self, member);
       this.witness.restarted(self, member.group);
     }
+    this.active = this.members.slice(0, size);
+    if (random.chance(0.9)) {
+      this.begin();
+    }
+  }
+
+  /** Most lives begin with a leader: what goes wrong then is what is looked for. */
+  private begin(): void {
+    this.members[0]!.group.campaign('single');
+    for (let round = 0; round < 7; round++) {
+      this.runHealthy(this.active);
+    }
   }
 
   private mayFail(): boolean {
     return this.faults < (this.options.faultsMax ?? Infinity);
   }
 
-  private fault(kind: (typeof FAULTS)[number], probability: number): boolean {
+  private fault(
+    kind: 'drop' | 'repeat' | 'crash' | 'fail' | 'cut' | 'suspect' | 'campaign',
+    probability: number,
+  ): boolean {
     if (!this.mayFail() || !this.random.chance(probability)) {
       return false;
     }
@@ -118,16 +134,16 @@ class RaftRun {
       this.deliver();
       return;
     }
-    const member = random.pick(this.members);
+    const member = random.pick(random.chance(0.85) ? this.active : this.members);
     if (!member.isUp) {
-      if (random.chance(0.3)) {
+      if (random.chance(0.4)) {
         this.restart(member);
       }
       return;
     }
-    if (dice < 0.72) {
+    if (dice < 0.66) {
       this.flush(member);
-    } else if (dice < 0.8) {
+    } else if (dice < 0.73) {
       this.note('tick', member.id);
       this.tick(member);
     } else {
@@ -139,10 +155,15 @@ class RaftRun {
   private happen(member: ModelMember, dice: number): void {
     const { group } = member;
     const { random } = this;
-    if (dice < 0.4) {
-      const leader = this.members.find((one) => one.isUp && one.group.mayPropose) ?? member;
-      this.propose(random.chance(0.8) ? leader : member);
-    } else if (dice < 0.58) {
+    if (dice < 0.38) {
+      // Also one that only believes in it: a leader of the past proposes like any other.
+      this.propose(member.group.mayPropose ? member : (this.leading() ?? member));
+    } else if (dice < 0.42) {
+      if (group.role !== 'leader' && this.fault('campaign', 0.6)) {
+        this.note('campaign', member.id);
+        group.campaign('silence');
+      }
+    } else if (dice < 0.57) {
       this.detect(member, false);
     } else if (dice < 0.64) {
       if (this.fault('crash', 0.6)) {
@@ -159,9 +180,10 @@ class RaftRun {
       group.checkQuorum((other) => this.isReachable(other));
     } else if (dice < 0.81) {
       this.note('transfer', member.id);
-      const leader = this.members.find((one) => one.isUp && one.group.role === 'leader') ?? member;
-      leader.group.transferTo(member.id);
-      this.settle(leader, false);
+      const leader = this.leading();
+      if (leader?.group.transferTo(member.id)) {
+        this.settle(leader, false);
+      }
     } else if (dice < 0.9) {
       this.reconfigure();
     } else if (dice < 0.95) {
@@ -169,6 +191,10 @@ class RaftRun {
     } else {
       this.fetchSnapshot(member);
     }
+  }
+
+  private leading(): ModelMember | undefined {
+    return this.members.find(({ isUp, group }) => isUp && group.role === 'leader');
   }
 
   private isReachable(id: MemberId): boolean {
@@ -358,19 +384,8 @@ class RaftRun {
         this.detect(member, true);
         this.tick(member);
         this.fetchSnapshot(member);
-        for (let turn = 0; turn < 4 && (member.group.hasOutput || turn === 0); turn++) {
-          this.takeOutput(member, true);
-          while (member.writes.length > 0) {
-            this.flush(member);
-          }
-          member.apply();
-        }
-        this.observe(member);
       }
-      for (const { from, to, message } of this.sent.splice(0)) {
-        this.receive(this.byId.get(to)!, from, message);
-        this.observe(this.byId.get(to)!);
-      }
+      this.runHealthy(this.members);
       const leader = this.members.find(({ group }) => group.isReady && group.mayPropose);
       if (leader && !isProposed) {
         this.propose(leader);
@@ -384,6 +399,25 @@ class RaftRun {
         ({ id, group }) => `${id} ${group.role} ${group.term} ${group.commit}/${group.lastIndex}`,
       );
       this.witness.report('liveness', this.steps, what.join(', '));
+    }
+  }
+
+  /** Everybody writes, and everything that was sent arrives. */
+  private runHealthy(members: readonly ModelMember[]): void {
+    for (const member of members) {
+      for (let turn = 0; turn < 4 && (member.group.hasOutput || turn === 0); turn++) {
+        this.takeOutput(member, true);
+        while (member.writes.length > 0) {
+          this.flush(member);
+        }
+        member.apply();
+      }
+      this.observe(member);
+    }
+    for (const { from, to, message } of this.sent.splice(0)) {
+      const member = this.byId.get(to)!;
+      this.receive(member, from, message);
+      this.observe(member);
     }
   }
 
