@@ -1,0 +1,241 @@
+/** How the members of a group agree on one leader a term: roles, terms, votes and the election timer. */
+import {
+  type AddressedMessage,
+  type Configuration,
+  type MemberId,
+  type RaftMessage,
+} from '../model/raft-messages.js';
+import { isVoterOf } from './raft-configurations.js';
+import { type RaftGroupOptions } from './raft-interface.js';
+import { RaftVotes } from './raft-votes.js';
+
+export type RaftRole = 'follower' | 'preCandidate' | 'candidate' | 'leader';
+
+type Message<T extends RaftMessage['type']> = RaftMessage & { readonly type: T };
+
+/**
+ * Elections (dissertation, 3.4, 3.6.1) with pre-vote (9.6): nobody raises a term who could not win. A member that
+ * believes in a leader gives no vote and takes over no candidate's term (6.2), so one that was cut off, or was removed,
+ * cannot end a leadership that works.
+ */
+export abstract class RaftElection {
+  role: RaftRole = 'follower';
+  term: number;
+  vote: MemberId | '';
+  /** Of this term, as far as known. */
+  leader: MemberId | undefined;
+  protected isHardStateDirty = false;
+  protected messages: AddressedMessage[] = [];
+  protected durableMessages: AddressedMessage[] = [];
+  private votes: RaftVotes | undefined;
+  private elapsedTicks = 0;
+  private timeoutTicks = 0;
+
+  constructor(
+    { term, vote }: { readonly term: number; readonly vote: MemberId | '' },
+    protected readonly options: RaftGroupOptions,
+  ) {
+    this.term = term;
+    this.vote = vote;
+    this.startElectionTimer();
+  }
+
+  /** The newest in the log: it counts as soon as it is there (4.1, 4.3). */
+  abstract get configuration(): Configuration;
+  abstract get lastIndex(): number;
+  abstract get lastTerm(): number;
+  /** Has won the election of this term. */
+  protected abstract lead(): void;
+  /** What was said in the term that ends here is void. */
+  protected abstract forgetTerm(): void;
+  /** Leads no more. */
+  protected abstract stopLeading(): void;
+
+  /** Whether it votes by the newest configuration in its log. */
+  get isVoter(): boolean {
+    return isVoterOf(this.configuration, this.options.self);
+  }
+
+  /** Whether it may stand for election: learners, removed members and those without a configuration never do. */
+  protected abstract get mayStand(): boolean;
+
+  protected tickElection(): void {
+    if (this.leader === undefined && this.mayStand && ++this.elapsedTicks >= this.timeoutTicks) {
+      this.campaign('silence');
+    }
+  }
+
+  /**
+   * Stands for election, after a pre-vote unless the leader itself asked for it (`transfer`). A sole voter wins at
+   * once, whatever the reason. Does nothing where this member leads, or may not stand.
+   */
+  campaign(reason: 'silence' | 'transfer' | 'single'): void {
+    if (this.role === 'leader' || !this.mayStand) {
+      return;
+    }
+    if (reason === 'transfer') {
+      this.stand(true);
+      return;
+    }
+    this.role = 'preCandidate';
+    this.leader = undefined;
+    if (this.beginVotes()) {
+      this.stand(false);
+      return;
+    }
+    const { lastIndex, lastTerm } = this;
+    this.askVoters(this.messages, { type: 'preVote', term: this.term + 1, lastIndex, lastTerm });
+  }
+
+  private stand(transfer: boolean): void {
+    this.enterTerm(this.term + 1, this.options.self);
+    this.role = 'candidate';
+    if (this.beginVotes()) {
+      this.win();
+      return;
+    }
+    const { term, lastIndex, lastTerm } = this;
+    this.askVoters(this.durableMessages, { type: 'vote', term, lastIndex, lastTerm, transfer });
+  }
+
+  /** Counts the own vote; true when it is enough. */
+  private beginVotes(): boolean {
+    this.startElectionTimer();
+    this.votes = new RaftVotes();
+    this.votes.add(this.options.self, true);
+    return this.votes.isWon(this.configuration);
+  }
+
+  private askVoters(messages: AddressedMessage[], message: RaftMessage): void {
+    const { voters, outgoing } = this.configuration;
+    for (const to of new Set([...voters, ...outgoing])) {
+      if (to !== this.options.self) {
+        messages.push({ to, message });
+      }
+    }
+  }
+
+  private win(): void {
+    this.role = 'leader';
+    this.leader = this.options.self;
+    this.votes = undefined;
+    this.lead();
+  }
+
+  /** A term is durable before anything is said in it, a vote before it is given: rule 1. */
+  private enterTerm(term: number, vote: MemberId | ''): void {
+    this.term = term;
+    this.vote = vote;
+    this.leader = undefined;
+    this.isHardStateDirty = true;
+    this.forgetTerm();
+  }
+
+  /** Becomes a follower in `term`, which is this one or a later one. */
+  protected follow(term: number, leader: MemberId | undefined): void {
+    if (term > this.term) {
+      this.enterTerm(term, '');
+    }
+    if (this.role === 'leader') {
+      this.stopLeading();
+    }
+    this.role = 'follower';
+    this.leader = leader;
+    this.votes = undefined;
+    this.startElectionTimer();
+  }
+
+  private startElectionTimer(): void {
+    const { electionTicks, random } = this.options;
+    this.elapsedTicks = 0;
+    this.timeoutTicks = electionTicks + Math.floor(random.next() * electionTicks);
+  }
+
+  protected onPreVote(from: MemberId, { term, lastIndex, lastTerm }: Message<'preVote'>): void {
+    const granted = term > this.term && !this.believesInLeader() && this.isUpToDate(lastTerm, lastIndex);
+    this.messages.push({
+      to: from,
+      message: { type: 'preVoteReply', term: granted ? term : this.term, granted },
+    });
+  }
+
+  protected onVote(from: MemberId, { term, lastIndex, lastTerm, transfer }: Message<'vote'>): void {
+    if (term > this.term) {
+      if (!transfer && this.believesInLeader()) {
+        return;
+      }
+      this.follow(term, undefined);
+    }
+    const granted = term === this.term && this.mayGrantVote(from) && this.isUpToDate(lastTerm, lastIndex);
+    if (granted) {
+      this.isHardStateDirty ||= this.vote !== from;
+      this.vote = from;
+      this.startElectionTimer();
+    }
+    this.durableMessages.push({ to: from, message: { type: 'voteReply', term: this.term, granted } });
+  }
+
+  /** A live leader is not voted out (6.2). The failure detector between the nodes tells when it is gone. */
+  protected believesInLeader(): boolean {
+    return this.leader !== undefined;
+  }
+
+  /** One vote a term (3.4). */
+  protected mayGrantVote(candidate: MemberId): boolean {
+    return this.vote === candidate || (this.vote === '' && this.leader === undefined);
+  }
+
+  /** Only who has all that may be committed leads (3.6.1). Entries that are not durable yet count, too: rule 1. */
+  protected isUpToDate(lastTerm: number, lastIndex: number): boolean {
+    return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);
+  }
+
+  protected onPreVoteReply(from: MemberId, { term, granted }: Message<'preVoteReply'>): void {
+    if (!granted && term > this.term) {
+      this.follow(term, undefined);
+    } else if (this.role === 'preCandidate' && (!granted || term === this.term + 1)) {
+      this.count(from, granted);
+    }
+  }
+
+  protected onVoteReply(from: MemberId, { term, granted }: Message<'voteReply'>): void {
+    if (term > this.term) {
+      this.follow(term, undefined);
+    } else if (this.role === 'candidate' && term === this.term) {
+      this.count(from, granted);
+    }
+  }
+
+  private count(from: MemberId, granted: boolean): void {
+    const votes = this.votes!;
+    votes.add(from, granted);
+    if (this.isElected(votes)) {
+      if (this.role === 'candidate') {
+        this.win();
+      } else {
+        this.stand(false);
+      }
+    } else if (votes.isLost(this.configuration)) {
+      this.follow(this.term, undefined);
+    }
+  }
+
+  protected isElected(votes: RaftVotes): boolean {
+    return votes.isWon(this.configuration);
+  }
+
+  /** The failure detector between the nodes says that the leader is gone: forgets it and starts the election timer. */
+  leaderLost(): void {
+    if (this.role === 'follower' && this.leader !== undefined) {
+      this.leader = undefined;
+      this.startElectionTimer();
+    }
+  }
+
+  /** `member`'s heartbeat to this node lists this group as led by it in this very term. */
+  heardFrom(member: MemberId): void {
+    if (this.role !== 'leader' && this.leader !== member) {
+      this.follow(this.term, member);
+    }
+  }
+}
