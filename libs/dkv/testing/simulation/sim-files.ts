@@ -139,10 +139,10 @@ class SimFile implements LogFile {
   sync(done: FileDone): void {
     const { files, inode } = this;
     const { folder } = files;
-    const count = inode.unsynced.length;
+    const count = inode.unsyncedChanges;
     const operation = files.begin(() => {
       if (folder.random.chance(0.5)) {
-        folder.syncInode(inode, count);
+        inode.sync(count);
       }
     });
     this.later(folder.faults.syncDelay, operation, () => {
@@ -151,7 +151,7 @@ class SimFile implements LogFile {
         done(diskError('EIO', 'i/o error, fsync'));
         return;
       }
-      folder.syncInode(inode, count);
+      inode.sync(count);
       folder.note('sync', `${this.name} ${count}`);
       done(undefined);
     });
@@ -163,12 +163,12 @@ class SimFile implements LogFile {
     if (folder.random.chance(folder.faults.readErrorRate)) {
       throw diskError('EIO', `i/o error, read '${this.name}'`);
     }
-    return this.inode.cached.copy(into, 0, offset);
+    return this.inode.content.copy(into, 0, offset);
   }
 
   async size(): Promise<number> {
     await this.files.wait(this.files.folder.faults.readDelay);
-    return this.inode.cached.length;
+    return this.inode.content.length;
   }
 
   async truncate(sizeBytes: number): Promise<void> {
@@ -192,7 +192,7 @@ class SimFile implements LogFile {
 
   private put(bytes: Uint8Array, offset: number): Error | undefined {
     const { folder } = this.files;
-    const growth = Math.max(0, offset + bytes.length - this.inode.cached.length);
+    const growth = Math.max(0, offset + bytes.length - this.inode.content.length);
     const room = Math.max(0, folder.faults.capacityBytes - folder.bytes);
     if (growth > room) {
       this.change(bytes.subarray(0, bytes.length - growth + room), offset);

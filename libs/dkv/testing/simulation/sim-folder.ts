@@ -54,15 +54,86 @@ type Change =
   | { readonly type: 'write'; readonly offset: number; readonly bytes: Buffer }
   | { readonly type: 'truncate'; readonly sizeBytes: number };
 
+/** Bytes that grow: a copy of the whole a write would make long files slow. */
+class Bytes {
+  private buffer: Buffer;
+  length: number;
+
+  constructor(content: Uint8Array = Buffer.alloc(0)) {
+    this.buffer = Buffer.from(content);
+    this.length = content.length;
+  }
+
+  /** Only until the next change. */
+  get view(): Buffer {
+    return this.buffer.subarray(0, this.length);
+  }
+
+  apply(change: Change): void {
+    if (change.type === 'truncate') {
+      this.resize(change.sizeBytes);
+      return;
+    }
+    this.resize(Math.max(this.length, change.offset + change.bytes.length));
+    change.bytes.copy(this.buffer, change.offset);
+  }
+
+  private resize(length: number): void {
+    if (length > this.buffer.length) {
+      const grown = Buffer.alloc(2 * length);
+      this.buffer.copy(grown, 0, 0, this.length);
+      this.buffer = grown;
+    }
+    this.buffer.fill(0, Math.min(length, this.length), Math.max(length, this.length));
+    this.length = length;
+  }
+}
+
 /** One file: what is read, what is on the medium, and what leads from the one to the other. */
 export class SimInode {
-  cached = Buffer.alloc(0);
-  medium = Buffer.alloc(0);
-  unsynced: Change[] = [];
+  private cache: Bytes;
+  private readonly medium: Bytes;
+  private readonly unsynced: Change[] = [];
+
+  constructor(content?: Uint8Array) {
+    this.cache = new Bytes(content);
+    this.medium = new Bytes(content);
+  }
+
+  /** What is read. Only until the next change. */
+  get content(): Buffer {
+    return this.cache.view;
+  }
+
+  get unsyncedChanges(): number {
+    return this.unsynced.length;
+  }
 
   change(change: Change): void {
-    this.cached = changed(this.cached, change);
+    this.cache.apply(change);
     this.unsynced.push(change);
+  }
+
+  /** Puts the first `count` unsynced changes onto the medium: those made before the sync began. */
+  sync(count: number): void {
+    this.unsynced.splice(0, count).forEach((change) => this.medium.apply(change));
+  }
+
+  /** Takes the first `count` unsynced changes for clean, though they are not on the medium. */
+  markClean(count: number): void {
+    this.unsynced.splice(0, count);
+  }
+
+  /** Keeps what is on the medium, `count` more changes, and of the one after these so many of its bytes as `torn` says. */
+  losePower(count: number, torn: (length: number) => number): void {
+    const partial = this.unsynced[count];
+    this.sync(count);
+    if (partial?.type === 'write') {
+      const bytes = partial.bytes.subarray(0, torn(partial.bytes.length));
+      this.medium.apply({ type: 'write', offset: partial.offset, bytes });
+    }
+    this.unsynced.length = 0;
+    this.cache = new Bytes(this.medium.view);
   }
 }
 
@@ -127,7 +198,7 @@ export class SimFolder {
 
   /** Of all files, as they can be read. */
   get bytes(): number {
-    return [...this.names.values()].reduce((sum, { cached }) => sum + cached.length, 0);
+    return [...this.names.values()].reduce((sum, { content }) => sum + content.length, 0);
   }
 
   changeNames(change: FolderChange): void {
@@ -140,13 +211,6 @@ export class SimFolder {
     this.unsyncedNames = [];
   }
 
-  /** Puts the first `count` unsynced changes of a file onto the medium: those made before the sync began. */
-  syncInode(inode: SimInode, count: number): void {
-    for (const change of inode.unsynced.splice(0, count)) {
-      inode.medium = changed(inode.medium, change);
-    }
-  }
-
   /**
    * A failed sync may mark as clean what it could not write: it stays readable, and no later sync tries it again (Rebello
    * et al., Can Applications Recover from fsync Failures?, USENIX ATC 2020).
@@ -154,7 +218,7 @@ export class SimFolder {
   failSync(inode: SimInode, count: number): void {
     const isForgotten = this.random.chance(0.5);
     if (isForgotten) {
-      inode.unsynced.splice(0, count);
+      inode.markClean(count);
     }
     this.note('sync-failed', isForgotten ? 'what was not synced is marked clean' : 'nothing marked');
   }
@@ -167,15 +231,8 @@ export class SimFolder {
     this.unsyncedNames.slice(0, kept).forEach((change) => applyToNames(this.names, change));
     this.note('power-loss', `keeps ${kept} of ${this.unsyncedNames.length} changes of names`);
     for (const inode of new Set(this.names.values())) {
-      const count = this.random.int(inode.unsynced.length + 1);
-      const torn = inode.unsynced[count];
-      this.syncInode(inode, count);
-      if (torn?.type === 'write') {
-        const bytes = torn.bytes.subarray(0, this.random.int(torn.bytes.length + 1));
-        inode.medium = changed(inode.medium, { type: 'write', offset: torn.offset, bytes });
-      }
-      inode.unsynced = [];
-      inode.cached = inode.medium;
+      const count = this.random.int(inode.unsyncedChanges + 1);
+      inode.losePower(count, (length) => this.random.int(length + 1));
     }
     this.syncNames();
   }
@@ -186,7 +243,7 @@ export class SimFolder {
   }
 
   copy(): FolderCopy {
-    return new Map([...this.names].map(([name, { cached }]) => [name, Buffer.from(cached)]));
+    return new Map([...this.names].map(([name, { content }]) => [name, Buffer.from(content)]));
   }
 
   /** The whole folder as it was when it was copied. Kill the process first. */
@@ -195,9 +252,7 @@ export class SimFolder {
     this.note('put-back', `${copy.size} files`);
     this.names = new Map();
     for (const [name, bytes] of copy) {
-      const inode = new SimInode();
-      inode.cached = inode.medium = Buffer.from(bytes);
-      this.names.set(name, inode);
+      this.names.set(name, new SimInode(bytes));
     }
     this.syncNames();
   }
@@ -206,24 +261,22 @@ export class SimFolder {
   corrupt(pattern = /./): boolean {
     this.assertUnused('corrupt');
     const names = [...this.names.keys()]
-      .filter((name) => pattern.test(name) && this.names.get(name)!.cached.length > 0)
+      .filter((name) => pattern.test(name) && this.names.get(name)!.content.length > 0)
       .sort();
     if (names.length === 0) {
       return false;
     }
     const name = this.random.pick(names);
-    const inode = this.names.get(name)!;
-    this.flip(name, this.random.int(8 * inode.cached.length));
+    this.flip(name, this.random.int(8 * this.names.get(name)!.content.length));
     return true;
   }
 
   /** Flips the bit `bit` of a file. */
   flip(name: string, bit: number): void {
-    const inode = this.names.get(name)!;
-    const bytes = Buffer.from(inode.cached);
+    const bytes = Buffer.from(this.names.get(name)!.content);
     bytes[bit >>> 3]! ^= 1 << (bit & 7);
-    inode.cached = inode.medium = bytes;
-    inode.unsynced = [];
+    this.names.set(name, new SimInode(bytes));
+    this.syncNames();
     this.note('corrupt', `bit ${bit} of ${name}`);
   }
 
@@ -242,18 +295,6 @@ export class SimFolder {
       throw new TypeError(`${what}: kill ${this.user.name} first, it has the folder of ${this.name} open.`);
     }
   }
-}
-
-function changed(bytes: Buffer, change: Change): Buffer {
-  if (change.type === 'truncate') {
-    const grown = Buffer.alloc(Math.max(0, change.sizeBytes - bytes.length));
-    return Buffer.concat([bytes.subarray(0, change.sizeBytes), grown]);
-  }
-  const end = change.offset + change.bytes.length;
-  const next = Buffer.alloc(Math.max(bytes.length, end));
-  bytes.copy(next);
-  change.bytes.copy(next, change.offset);
-  return next;
 }
 
 function applyToNames(names: Map<string, SimInode>, change: FolderChange): void {
