@@ -1,7 +1,7 @@
 /** One machine with a node log on simulated files: opens it, breaks it, and tells what a reopened one holds. */
 import { type DkvError } from '../../src/dkv.errors.js';
 import { type LogEnd, type LogReplay, type NodeLog } from '../../src/ports/node-log.js';
-import { type NodeLogOptions, openNodeLog } from '../../src/storage/log/open-node-log.js';
+import { type NodeLogOptions, type OpenedNodeLog, openNodeLog } from '../../src/storage/log/open-node-log.js';
 import { CapturedLog } from '../captured-log.js';
 import { Incarnation } from './incarnation.js';
 import { SimClock } from './sim-clock.js';
@@ -32,27 +32,30 @@ export class LogMachine {
   }
 
   async open(options: Partial<NodeLogOptions> = {}): Promise<this> {
-    this.process.kill();
-    this.process = this.process.next();
-    this.replayed = [];
-    const opened = await this.do(
-      openNodeLog(
-        {
-          files: new SimFiles(this.folder, this.process),
-          durability: 'fsync',
-          clock: new SimClock(this.scheduler, this.process),
-          logger: this.logger,
-          reserveBytes: 0,
-          dataDir: '/data',
-          ...this.options,
-          ...options,
-        },
-        lines(this.replayed),
-      ),
-    );
+    const opened = await this.do(this.opening(options));
     this.log = opened.log;
     this.end = opened.end;
     return this;
+  }
+
+  /** Kills the process that was, and begins opening in the next. */
+  opening(options: Partial<NodeLogOptions> = {}): Promise<OpenedNodeLog> {
+    this.process.kill();
+    this.process = this.process.next();
+    this.replayed = [];
+    return openNodeLog(
+      {
+        files: new SimFiles(this.folder, this.process),
+        durability: 'fsync',
+        clock: new SimClock(this.scheduler, this.process),
+        logger: this.logger,
+        reserveBytes: 0,
+        dataDir: '/data',
+        ...this.options,
+        ...options,
+      },
+      lines(this.replayed),
+    );
   }
 
   kill(): void {

@@ -174,7 +174,7 @@ class SimFile implements LogFile {
   async truncate(sizeBytes: number): Promise<void> {
     const { folder } = this.files;
     await this.files.wait(folder.faults.writeDelay);
-    if (folder.random.chance(folder.faults.writeErrorRate)) {
+    if (folder.random.chance(folder.faults.truncateErrorRate)) {
       throw diskError('EIO', `i/o error, ftruncate '${this.name}'`);
     }
     this.inode.change({ type: 'truncate', sizeBytes });
@@ -200,9 +200,11 @@ class SimFile implements LogFile {
       return diskError('ENOSPC', 'no space left on device, write');
     }
     if (folder.random.chance(folder.faults.writeErrorRate)) {
-      this.change(bytes.subarray(0, folder.random.int(bytes.length + 1)), offset);
-      folder.note('write-failed', `EIO ${this.name}`);
-      return diskError('EIO', 'i/o error, write');
+      const { writeErrorCode } = folder.faults;
+      const reached = folder.random.chance(0.3) ? bytes.length : folder.random.int(bytes.length + 1);
+      this.change(bytes.subarray(0, reached), offset);
+      folder.note('write-failed', `${writeErrorCode} ${this.name} after ${reached} B`);
+      return diskError(writeErrorCode, 'write');
     }
     this.change(bytes, offset);
     folder.note('write', `${this.name} ${offset} ${bytes.length} B`);

@@ -15,8 +15,12 @@ export interface FileFaults {
   /** Writes that complete during the call, as `writeSync` does. */
   readonly inlineWriteRate: number;
   readonly readErrorRate: number;
-  /** EIO; some of the bytes may be written. */
+  /** Some or all of the bytes may be written nevertheless. */
   readonly writeErrorRate: number;
+  /** What a failed write says: EIO, ENOSPC, EAGAIN … */
+  readonly writeErrorCode: string;
+  /** EIO. */
+  readonly truncateErrorRate: number;
   /** EIO; what was not synced by then may never be, though it can be read until the power goes. */
   readonly syncErrorRate: number;
   /** Opening or creating a file fails with EMFILE. */
@@ -34,6 +38,8 @@ export const CALM_FILES: FileFaults = {
   inlineWriteRate: 0.5,
   readErrorRate: 0,
   writeErrorRate: 0,
+  writeErrorCode: 'EIO',
+  truncateErrorRate: 0,
   syncErrorRate: 0,
   openErrorRate: 0,
   capacityBytes: Infinity,
