@@ -57,6 +57,8 @@ export const DKV_ERROR_STATUS = {
   DKV_STORAGE_FAILED: 503,
   /** A record on disk or on the wire does not match its checksum. */
   DKV_CORRUPT_RECORD: 500,
+  /** The node log is damaged before its end, or a segment of it is missing. */
+  DKV_LOG_DAMAGED: 500,
   /** The data folder is open in another process. */
   DKV_STORE_LOCKED: 500,
   /** The data folder was written by another engine, node, cluster or a newer format. */

@@ -36,6 +36,18 @@ export interface LogCoverage {
   readonly batchesUpTo: number;
 }
 
+/** What opening a log found at its end. */
+export interface LogEnd {
+  readonly position: number;
+  /** Bytes of an append that was never finished, so never acknowledged, which were cut off. */
+  readonly tornBytes: number;
+  /**
+   * Why the node may have forgotten what it acknowledged or voted (rule 12 of the strong mode), for a person to read;
+   * undefined when it has not, as far as its own files tell.
+   */
+  readonly forgot: string | undefined;
+}
+
 /** Called once; with an error when what was appended is not durable and never will be. */
 export type Appended = (error: DkvError | undefined) => void;
 
@@ -58,13 +70,24 @@ export interface NodeLog {
   /** Operations on the store that belong to no group. Gives the position that `LogCoverage.batchesUpTo` names. */
   addBatch(bytes: Uint8Array): number;
   /**
-   * Ends the append. `done` gets `DKV_READ_ONLY` or `DKV_STORAGE_FAILED` when it failed: nothing that was added is in
-   * the log then, unless the error is final.
+   * Ends the append. `done` gets `DKV_STORAGE_FAILED` when it failed, `DKV_READ_ONLY` when an earlier one did and
+   * `failure` stands, `DKV_OVERLOADED` when too many bytes wait: nothing that was added is in the log then, unless the error
+   * is final. `DKV_READ_ONLY` of appends flushed meanwhile is told after the failure; other refusals come at once.
    */
   flush(done: Appended): void;
   /** Deletes whole segments, oldest first, of which everything is covered. The store must have been synced. */
   release(coverage: LogCoverage): void;
-  /** Bytes appended since the log was made; rises for ever. */
+  /**
+   * Groups because of which the last `release` kept the oldest segment. What holds it may be an old uncommitted tail of an
+   * idle group: adding that tail's entries again, under their indexes, frees the segment.
+   */
+  pinnedGroups(): readonly number[];
+  /**
+   * To be called when the node has taken a new incarnation, durably, after `LogEnd.forgot` was set. Until then every opening
+   * says so again, the end is not noted and nothing is deleted.
+   */
+  acceptEnd(): Promise<void>;
+  /** Where the log ends, in bytes since it was made; rises for ever, and skips what was cut off for damage. */
   readonly position: number;
   /** `position` up to which everything is durable, by the log's own durability. */
   readonly durablePosition: number;
@@ -72,7 +95,10 @@ export interface NodeLog {
   readonly bytes: number;
   /** Why nothing can be appended now; undefined when it can. Full disks and exhausted descriptors pass, others do not. */
   readonly failure: DkvError | undefined;
-  /** Resolves when all appends have ended; then notes the end and closes the files. */
+  /**
+   * Waits for all appends, syncs, notes the end and closes the files.
+   * @throws DkvError `DKV_STORAGE_FAILED` when that sync failed: the stop was not clean
+   */
   close(): Promise<void>;
 }
 

@@ -1,0 +1,79 @@
+/** Disk space held back, to be given up when the disk is full: what frees space (a checkpoint) needs some itself. */
+import { isMissing } from './log-errors.js';
+import { type LogFiles, synced, written } from './log-files.js';
+
+const NAME = 'log-reserve';
+const CHUNK_BYTES = 1024 * 1024;
+
+export class ReserveFile {
+  private made = false;
+  /** Making and giving up, one after the other. */
+  private last: Promise<void> = Promise.resolve();
+
+  /** `sizeBytes` 0: none is held. */
+  constructor(
+    private readonly files: LogFiles,
+    private readonly sizeBytes: number,
+  ) {}
+
+  /** Writes zeros: a file that is only made long takes no space. A part of it that failed is given back. */
+  make(): Promise<void> {
+    return this.inTurn(() => this.makeNow());
+  }
+
+  giveUp(): Promise<void> {
+    return this.inTurn(() => this.giveUpNow());
+  }
+
+  private async makeNow(): Promise<void> {
+    if (this.made || this.sizeBytes === 0 || (await this.hasWholeFile())) {
+      this.made = true;
+      return;
+    }
+    const file = await this.files.create(NAME);
+    try {
+      const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, this.sizeBytes));
+      for (let at = 0; at < this.sizeBytes; at += chunk.length) {
+        await written(file, chunk.subarray(0, Math.min(chunk.length, this.sizeBytes - at)), at);
+      }
+      await synced(file);
+    } catch (error) {
+      await file.close();
+      await this.giveUpNow();
+      throw error;
+    }
+    await file.close();
+    this.made = true;
+  }
+
+  private async giveUpNow(): Promise<void> {
+    this.made = false;
+    try {
+      await this.files.remove(NAME);
+    } catch (error) {
+      if (!isMissing(error)) {
+        throw error;
+      }
+    }
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.last.then(work);
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private async hasWholeFile(): Promise<boolean> {
+    try {
+      const file = await this.files.open(NAME);
+      const size = await file.size();
+      await file.close();
+      return size >= this.sizeBytes;
+    } catch (error) {
+      if (isMissing(error)) {
+        return false;
+      }
+      throw error;
+    }
+  }
+}
