@@ -36,6 +36,8 @@ export async function openClassicLevelStoreEngine(folder: string): Promise<Store
 
 class ClassicLevelStoreEngine implements StoreEngine {
   readonly name = 'classic-level';
+  // LevelDB closes a log that it rotates away without syncing it.
+  readonly syncsEarlier = false;
 
   constructor(private readonly level: Level) {}
 

@@ -37,6 +37,11 @@ export interface BatchOptions {
 export interface StoreEngine {
   /** For metrics and messages. */
   readonly name: string;
+  /**
+   * Whether one batch with `sync` makes all batches before it durable too. Not where the engine begins a new log of its
+   * own without syncing the old one. Absent counts as false: whoever needs durability then syncs every batch.
+   */
+  readonly syncsEarlier?: boolean;
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   /** All operations or none, also after a crash at any moment. Readers see them when it resolves, at the latest. */
   batch(operations: readonly StoreOperation[], options: BatchOptions): Promise<void>;
