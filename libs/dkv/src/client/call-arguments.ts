@@ -2,7 +2,7 @@
 import { DkvError } from '../dkv.errors.js';
 import { type RequestId } from '../model/request-window.js';
 import { isVersion, NO_VERSION, type Version } from '../model/version.js';
-import { RequestIds } from '../processor/request-ids.js';
+import { RequestIds } from '../eventual/request-ids.js';
 
 /** A Date ends at 8.64e15; lifetimes stay well below. */
 export const TTL_MS_MAX = 10 * 365 * 86_400_000;

@@ -5,7 +5,7 @@ import { hex8 } from '../model/hex.js';
 import { assertKey, KEY_BYTES_MAX } from '../model/key.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
-import { Deadline } from '../processor/deadline.js';
+import { Deadline } from '../cluster/deadline.js';
 import { type Processor } from '../processor/processor.js';
 import { Backoff } from './backoff.js';
 import { lockTtlOf, timeoutOf, waitOf } from './call-arguments.js';

@@ -11,7 +11,7 @@ import { NO_REQUESTS, withRequest } from '../model/request-window.js';
 import { formatVersion } from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
 import { type Processor } from '../processor/processor.js';
-import { RequestIds } from '../processor/request-ids.js';
+import { RequestIds } from '../eventual/request-ids.js';
 import { type ChangeCall, ReadModifyWrite } from './read-modify-write.js';
 
 const CALL: ChangeCall = { key: 'k', ttlMs: 7, timeoutMs: 1_000, readTimeoutMs: 300 };

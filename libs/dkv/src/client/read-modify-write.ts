@@ -7,7 +7,7 @@ import { appliedIn, type RequestId } from '../model/request-window.js';
 import { NO_VERSION } from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
-import { Deadline } from '../processor/deadline.js';
+import { Deadline } from '../cluster/deadline.js';
 import { type Processor } from '../processor/processor.js';
 import { Backoff } from './backoff.js';
 

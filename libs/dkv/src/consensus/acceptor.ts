@@ -2,7 +2,7 @@
 import { type RecordId } from '../model/key.js';
 import { type Notice, type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
-import { type CoreContext } from '../processor/core-context.js';
+import { type CoreContext } from '../cluster/core-context.js';
 import { accept, type Ballot, learn, prepare, type Promised, type Step, type Vote } from './rules.js';
 
 export class Acceptor {

@@ -3,8 +3,8 @@ import { majorityOf } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
-import { type CoreContext } from '../processor/core-context.js';
-import { type Deadline } from '../processor/deadline.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { type Deadline } from '../cluster/deadline.js';
 import { type Acceptor } from './acceptor.js';
 import { type Ballot } from './rules.js';
 

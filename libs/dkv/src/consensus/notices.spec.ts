@@ -5,7 +5,7 @@ import { ManualClock } from '../../testing/manual-clock.js';
 import { microtasks } from '../../testing/microtasks.js';
 import { type Notice, NOTICES_MAX } from '../model/peer-protocol.js';
 import { formatVersion } from '../model/version.js';
-import { type CoreContext } from '../processor/core-context.js';
+import { type CoreContext } from '../cluster/core-context.js';
 import { Notices } from './notices.js';
 
 const DELAY_MS = 10;

@@ -1,6 +1,6 @@
 /** Tells the other nodes of a key what was committed: with the next message to them, or soon by itself. */
 import { type Notice, NOTICES_MAX } from '../model/peer-protocol.js';
-import { type CoreContext } from '../processor/core-context.js';
+import { type CoreContext } from '../cluster/core-context.js';
 
 /** How long a notice waits for a message to ride on. */
 const DELAY_MS = 10;

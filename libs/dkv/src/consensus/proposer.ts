@@ -7,10 +7,10 @@ import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js
 import { isVisible, type KvRecord, stampTombstone } from '../model/record.js';
 import { appliedIn, mayBeForgotten, NO_REQUESTS, type RequestId } from '../model/request-window.js';
 import { NO_VERSION, type Version } from '../model/version.js';
-import { ByteBudget } from '../processor/byte-budget.js';
-import { type CoreContext } from '../processor/core-context.js';
-import { type Deadline } from '../processor/deadline.js';
-import { reachableQuorum } from '../processor/reachable-quorum.js';
+import { ByteBudget } from '../model/byte-budget.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { type Deadline } from '../cluster/deadline.js';
+import { reachableQuorum } from '../cluster/reachable-quorum.js';
 import { PromisedBallots } from './ballots.js';
 import { decide, type Decision, readOf } from './decision.js';
 import { type Electorate } from './electorate.js';

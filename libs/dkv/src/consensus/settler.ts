@@ -1,11 +1,11 @@
 /** Finds out what became of rounds that nobody ended: their proposer died, or its notice was lost. */
 import { idOf, type RecordId } from '../model/key.js';
 import { NO_VERSION } from '../model/version.js';
-import { type CoreContext } from '../processor/core-context.js';
-import { Deadline } from '../processor/deadline.js';
-import { type RequestIds } from '../processor/request-ids.js';
-import { atOnce } from '../repair/at-once.js';
-import { Rhythm } from '../repair/rhythm.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { Deadline } from '../cluster/deadline.js';
+import { type RequestIds } from '../eventual/request-ids.js';
+import { atOnce } from '../eventual/repair/concurrently.js';
+import { Rhythm } from '../eventual/repair/schedule.js';
 import { type Acceptor } from './acceptor.js';
 import { type Inspection } from './inspection.js';
 import { type Proposer } from './proposer.js';

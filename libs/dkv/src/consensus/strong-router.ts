@@ -2,10 +2,10 @@
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { majorityOf } from '../model/consistency.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
-import { type CoreContext } from '../processor/core-context.js';
-import { Deadline } from '../processor/deadline.js';
-import { ASK_ANOTHER, type Forwarding, SilentCoordinator } from '../processor/forwarding.js';
-import { reachableQuorum } from '../processor/reachable-quorum.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { Deadline } from '../cluster/deadline.js';
+import { ASK_ANOTHER, type Forwarding, SilentCoordinator } from '../eventual/forwarding.js';
+import { reachableQuorum } from '../cluster/reachable-quorum.js';
 import { type Proposer } from './proposer.js';
 
 export class StrongRouter {

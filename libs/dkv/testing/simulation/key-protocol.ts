@@ -12,9 +12,9 @@ import { formatVersion, NO_VERSION, physicalMsOf, type Version } from '../../src
 import { type Clock, type Timer } from '../../src/ports/clock.js';
 import { type KeyRound } from '../../src/ports/local-kv-repo.js';
 import { NO_TELEMETRY } from '../../src/ports/telemetry.js';
-import { type CoreContext } from '../../src/processor/core-context.js';
-import { Deadline } from '../../src/processor/deadline.js';
-import { RequestIds } from '../../src/processor/request-ids.js';
+import { type CoreContext } from '../../src/cluster/core-context.js';
+import { Deadline } from '../../src/cluster/deadline.js';
+import { RequestIds } from '../../src/eventual/request-ids.js';
 import { type Finding } from './checkers/finding.js';
 import { checkLinearizability } from './checkers/linearizability.js';
 import { type HistoryAction, type HistoryOperation, type HistoryOutcome, outcomeOfError } from './history.js';

@@ -6,7 +6,7 @@ import { digestOf } from '../../src/local-kv/record-digest.js';
 import { type NamespaceMode } from '../../src/model/consistency.js';
 import { type KvRecord, type RecordHeader } from '../../src/model/record.js';
 import { type BucketDigest } from '../../src/ports/local-kv-repo.js';
-import { type CoreLimits } from '../../src/processor/core-context.js';
+import { type CoreLimits } from '../../src/cluster/core-context.js';
 import { type Finding } from './checkers/finding.js';
 import { checkConvergence, checkTree, readReplica } from './checkers/replicas.js';
 import { Decided } from './decided.js';

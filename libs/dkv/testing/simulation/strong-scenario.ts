@@ -5,7 +5,7 @@ import { type KvRecord } from '../../src/model/record.js';
 import { type WriteResult } from '../../src/model/peer-protocol.js';
 import { type Version } from '../../src/model/version.js';
 import { type RemoveOptions } from '../../src/processor/processor.js';
-import { RequestIds } from '../../src/processor/request-ids.js';
+import { RequestIds } from '../../src/eventual/request-ids.js';
 import { checkLinearizability } from './checkers/linearizability.js';
 import { checkLocalReads } from './checkers/local-reads.js';
 import { type HistoryAction, type HistoryOperation, type HistoryOutcome, outcomeOfError } from './history.js';

@@ -1,11 +1,11 @@
 /** Makes tombstones of expired values: readers do not see them any more, and now their bytes go too. */
-import { copiesNeeded, type NamespaceMode, type WriteLevel } from '../model/consistency.js';
-import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
-import { type ExpiringKey } from '../ports/local-kv-repo.js';
-import { type CoreContext } from '../processor/core-context.js';
-import { Deadline } from '../processor/deadline.js';
-import { type RequestIds } from '../processor/request-ids.js';
-import { Rhythm } from './rhythm.js';
+import { copiesNeeded, type NamespaceMode, type WriteLevel } from '../../model/consistency.js';
+import { type WriteOperation, type WriteResult } from '../../model/peer-protocol.js';
+import { type ExpiringKey } from '../../ports/local-kv-repo.js';
+import { type CoreContext } from '../../cluster/core-context.js';
+import { Deadline } from '../../cluster/deadline.js';
+import { type RequestIds } from '../request-ids.js';
+import { Rhythm } from './schedule.js';
 
 const INTERVAL_MS = 1_000;
 /** While there is more than one pass takes. */

@@ -5,9 +5,9 @@ import { type RecordId } from '../model/key.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord } from '../model/record.js';
 import { type StrongReader } from '../consensus/strong-reader.js';
-import { type Copy, type ReadRepair } from '../repair/read-repair.js';
-import { type CoreContext } from './core-context.js';
-import { type Deadline } from './deadline.js';
+import { type Copy, type ReadRepair } from './repair/read-repair.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { type Deadline } from '../cluster/deadline.js';
 import { type OwnWrite, type OwnWrites } from './own-writes.js';
 
 export class Reader {

@@ -1,8 +1,8 @@
 /** Read repair: a quorum read that met different versions leaves all of its nodes with the winner. */
-import { type RecordId } from '../model/key.js';
-import { type KvRecord } from '../model/record.js';
-import { type CoreContext } from '../processor/core-context.js';
-import { type Replica } from '../processor/replica.js';
+import { type RecordId } from '../../model/key.js';
+import { type KvRecord } from '../../model/record.js';
+import { type CoreContext } from '../../cluster/core-context.js';
+import { type Replica } from '../replica.js';
 
 export interface Copy {
   readonly nodeId: string;

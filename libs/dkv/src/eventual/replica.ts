@@ -4,7 +4,7 @@ import { type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
 import { physicalMsOf, type Version } from '../model/version.js';
 import { type Acceptor } from '../consensus/acceptor.js';
-import { type CoreContext } from './core-context.js';
+import { type CoreContext } from '../cluster/core-context.js';
 
 /** Raising the clock's bound may take a turn or two when versions come from ahead; more is a fault. */
 const STAMP_ATTEMPTS_MAX = 4;

@@ -1,5 +1,5 @@
 /** A bound in bytes a second on what repair sends, so that it never crowds out the callers. */
-import { type Clock } from '../ports/clock.js';
+import { type Clock } from '../../ports/clock.js';
 
 /** Token bucket of one second's worth of bytes; a single larger item borrows from the future. */
 export class RateLimit {

@@ -1,6 +1,6 @@
 /** The rhythm of repair: when a peer comes up, and at intervals, from the start until the end of the node. */
-import { type CoreContext } from '../processor/core-context.js';
-import { type Timer } from '../ports/clock.js';
+import { type CoreContext } from '../../cluster/core-context.js';
+import { type Timer } from '../../ports/clock.js';
 
 export interface PeerRoundsPlan {
   /** To the next round. */

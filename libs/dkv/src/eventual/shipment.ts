@@ -3,9 +3,9 @@ import { isDkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
 import { type KvRecord } from '../model/record.js';
 import { stamperOf } from '../model/version.js';
-import { type HintedHandoff } from '../repair/hinted-handoff.js';
-import { type CoreContext } from './core-context.js';
-import { type Deadline } from './deadline.js';
+import { type HintedHandoff } from './repair/hinted-handoff.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { type Deadline } from '../cluster/deadline.js';
 import { type Replica } from './replica.js';
 
 export type ShipmentOutcome =

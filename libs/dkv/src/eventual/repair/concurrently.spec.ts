@@ -1,7 +1,7 @@
 /** Work a few at a time: bounded, complete, ended by the first error. */
 import { expect, it } from 'vitest';
-import { microtasks } from '../../testing/microtasks.js';
-import { atOnce } from './at-once.js';
+import { microtasks } from '../../../testing/microtasks.js';
+import { atOnce } from './concurrently.js';
 
 it('does all, never more than so many together', async () => {
   let together = 0;

@@ -1,10 +1,10 @@
 /** Hints: durable marks of what a node missed, replayed to it at a limited rate once it answers again. */
-import { type CoreContext } from '../processor/core-context.js';
-import { idOf } from '../model/key.js';
-import { type Hint } from '../ports/local-kv-repo.js';
-import { type Replica } from '../processor/replica.js';
+import { type CoreContext } from '../../cluster/core-context.js';
+import { idOf } from '../../model/key.js';
+import { type Hint } from '../../ports/local-kv-repo.js';
+import { type Replica } from '../replica.js';
 import { isTroubleWithPeer } from './peer-trouble.js';
-import { PeerRounds } from './peer-rounds.js';
+import { PeerRounds } from './peer-schedule.js';
 import { type RateLimit } from './rate-limit.js';
 
 /** Hints read from the store at a time. */

@@ -1,14 +1,14 @@
 /** Anti-entropy: compares hash trees with the other nodes of a partition and fetches what is newer there. */
 import { hash } from 'node:crypto';
-import { atOnce } from './at-once.js';
+import { atOnce } from './concurrently.js';
 import { isTroubleWithPeer } from './peer-trouble.js';
-import { ROOTS_MAX } from '../model/peer-protocol.js';
-import { type RecordHeader } from '../model/record.js';
-import { type Version } from '../model/version.js';
-import { type LocalKvRepo } from '../ports/local-kv-repo.js';
-import { type CoreContext } from '../processor/core-context.js';
-import { type Replica } from '../processor/replica.js';
-import { PeerRounds } from './peer-rounds.js';
+import { ROOTS_MAX } from '../../model/peer-protocol.js';
+import { type RecordHeader } from '../../model/record.js';
+import { type Version } from '../../model/version.js';
+import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
+import { type CoreContext } from '../../cluster/core-context.js';
+import { type Replica } from '../replica.js';
+import { PeerRounds } from './peer-schedule.js';
 import { type RateLimit } from './rate-limit.js';
 
 const HEADER_BYTES = 150;

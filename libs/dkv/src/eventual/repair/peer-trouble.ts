@@ -1,5 +1,5 @@
 /** Tells trouble with a peer, which ends a pass, from trouble with one record, which must not. */
-import { isDkvError } from '../dkv.errors.js';
+import { isDkvError } from '../../dkv.errors.js';
 
 /** Whether asking the same peer for something else would fail too. */
 export function isTroubleWithPeer(error: unknown): boolean {

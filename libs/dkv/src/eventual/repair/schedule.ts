@@ -1,6 +1,6 @@
 /** The rhythm of background work: one pass after the other, with jittered pauses, from the start until the end of a node. */
-import { type Clock, type Timer } from '../ports/clock.js';
-import { type Random } from '../ports/random.js';
+import { type Clock, type Timer } from '../../ports/clock.js';
+import { type Random } from '../../ports/random.js';
 
 export interface RhythmPlan {
   /** From the end of a pass to the next, on average. */

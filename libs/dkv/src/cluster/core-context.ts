@@ -1,7 +1,7 @@
 /** What every part of the core works with, handed around as one value. */
-import { type ClusterView } from '../cluster/cluster-view.js';
-import { type PeerClient } from '../cluster/peer-client.js';
-import { type VersionClock } from '../cluster/version-clock.js';
+import { type ClusterView } from './cluster-view.js';
+import { type PeerClient } from './peer-client.js';
+import { type VersionClock } from './version-clock.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';

@@ -1,12 +1,12 @@
 /** Tombstone collection: the nodes of a partition agree on a floor, up to which each then forgets its deletes. */
 import { createHash } from 'node:crypto';
-import { KeyLocks } from '../model/key-locks.js';
-import { type PeerProtocol } from '../model/peer-protocol.js';
-import { type RecordHeader } from '../model/record.js';
-import { formatVersion, physicalMsOf, type Version } from '../model/version.js';
-import { type CoreContext } from '../processor/core-context.js';
+import { KeyLocks } from '../../model/key-locks.js';
+import { type PeerProtocol } from '../../model/peer-protocol.js';
+import { type RecordHeader } from '../../model/record.js';
+import { formatVersion, physicalMsOf, type Version } from '../../model/version.js';
+import { type CoreContext } from '../../cluster/core-context.js';
 import { type RateLimit } from './rate-limit.js';
-import { Rhythm } from './rhythm.js';
+import { Rhythm } from './schedule.js';
 
 type ConfirmFloor = PeerProtocol['confirmFloor'];
 

@@ -1,12 +1,12 @@
 /** Expired values become tombstones, once, wherever they are; values that were renewed do not. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
-import { decide } from '../consensus/decision.js';
-import { type NamespaceMode } from '../model/consistency.js';
-import { type WriteOperation } from '../model/peer-protocol.js';
-import { type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
-import { formatVersion } from '../model/version.js';
-import { decodePeerRequest, encodePeerRequest } from '../wire/peer-codec.js';
+import { createTestCluster, type TestCluster } from '../../../testing/simulation/sim-cluster.js';
+import { decide } from '../../consensus/decision.js';
+import { type NamespaceMode } from '../../model/consistency.js';
+import { type WriteOperation } from '../../model/peer-protocol.js';
+import { type KvRecord, stampRecord, stampTombstone } from '../../model/record.js';
+import { formatVersion } from '../../model/version.js';
+import { decodePeerRequest, encodePeerRequest } from '../../wire/peer-codec.js';
 
 const MODES: readonly NamespaceMode[] = ['strong', 'eventual'];
 const NODES = ['a', 'b', 'c'];

@@ -4,13 +4,13 @@ import { isRemovable } from '../consensus/decision.js';
 import { copiesNeeded } from '../model/consistency.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
-import { type HintedHandoff } from '../repair/hinted-handoff.js';
-import { ByteBudget } from './byte-budget.js';
-import { type CoreContext } from './core-context.js';
-import { type Deadline } from './deadline.js';
-import { reachableQuorum } from './reachable-quorum.js';
+import { type HintedHandoff } from './repair/hinted-handoff.js';
+import { ByteBudget } from '../model/byte-budget.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { type Deadline } from '../cluster/deadline.js';
+import { reachableQuorum } from '../cluster/reachable-quorum.js';
 import { type Replica } from './replica.js';
-import { Shipment, type ShipmentOutcome } from './replication.js';
+import { Shipment, type ShipmentOutcome } from './shipment.js';
 
 /** What a record costs beside its value while it is under way. */
 const RECORD_OVERHEAD_BYTES = 512;

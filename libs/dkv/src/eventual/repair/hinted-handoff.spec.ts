@@ -1,19 +1,19 @@
 /** Hints: kept within bounds, handed over when the node answers again, and never dropped too early. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { CapturedLog } from '../../testing/captured-log.js';
-import { type CapturedTelemetry, captureTelemetry } from '../../testing/captured-telemetry.js';
-import { ManualClock } from '../../testing/manual-clock.js';
-import { microtasks } from '../../testing/microtasks.js';
-import { testNodes } from '../../testing/test-nodes.js';
-import { partitionWhere, testRing } from '../../testing/test-ring.js';
-import { ClusterView } from '../cluster/cluster-view.js';
-import { DkvError, type DkvErrorCode } from '../dkv.errors.js';
-import { createLocalKvRepo } from '../local-kv/create-local-kv-repo.js';
-import { type PeerProtocol } from '../model/peer-protocol.js';
-import { type KvRecord, stampRecord } from '../model/record.js';
-import { formatVersion } from '../model/version.js';
-import { type Hint, type LocalKvRepo } from '../ports/local-kv-repo.js';
-import { type CoreContext } from '../processor/core-context.js';
+import { CapturedLog } from '../../../testing/captured-log.js';
+import { type CapturedTelemetry, captureTelemetry } from '../../../testing/captured-telemetry.js';
+import { ManualClock } from '../../../testing/manual-clock.js';
+import { microtasks } from '../../../testing/microtasks.js';
+import { testNodes } from '../../../testing/test-nodes.js';
+import { partitionWhere, testRing } from '../../../testing/test-ring.js';
+import { ClusterView } from '../../cluster/cluster-view.js';
+import { DkvError, type DkvErrorCode } from '../../dkv.errors.js';
+import { createLocalKvRepo } from '../../local-kv/create-local-kv-repo.js';
+import { type PeerProtocol } from '../../model/peer-protocol.js';
+import { type KvRecord, stampRecord } from '../../model/record.js';
+import { formatVersion } from '../../model/version.js';
+import { type Hint, type LocalKvRepo } from '../../ports/local-kv-repo.js';
+import { type CoreContext } from '../../cluster/core-context.js';
 import { HintedHandoff } from './hinted-handoff.js';
 import { RateLimit } from './rate-limit.js';
 

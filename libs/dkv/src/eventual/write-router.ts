@@ -2,10 +2,10 @@
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { copiesNeeded } from '../model/consistency.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
-import { type CoreContext } from './core-context.js';
-import { type Deadline } from './deadline.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { type Deadline } from '../cluster/deadline.js';
 import { ASK_ANOTHER, type Forwarding } from './forwarding.js';
-import { reachableQuorum } from './reachable-quorum.js';
+import { reachableQuorum } from '../cluster/reachable-quorum.js';
 import { type WriteCoordinator } from './write-coordinator.js';
 
 export class WriteRouter {

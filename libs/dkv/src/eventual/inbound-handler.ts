@@ -12,9 +12,9 @@ import {
   type WriteResult,
 } from '../model/peer-protocol.js';
 import { type RecordHeader } from '../model/record.js';
-import { rootOf } from '../repair/anti-entropy.js';
-import { type TombstoneCollection } from '../repair/tombstone-collection.js';
-import { type CoreContext } from './core-context.js';
+import { rootOf } from './repair/anti-entropy.js';
+import { type TombstoneCollection } from './repair/tombstone-collection.js';
+import { type CoreContext } from '../cluster/core-context.js';
 import { type Replica } from './replica.js';
 
 /** Headers in one answer. */

@@ -1,12 +1,12 @@
 /** Tombstones go when every node has them and not before, and what they stood for does not come back. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
-import { type NamespaceMode } from '../model/consistency.js';
-import { type RecordId } from '../model/key.js';
-import { type PeerProtocol, type PeerRequestKind } from '../model/peer-protocol.js';
-import { stampRecord, stampTombstone } from '../model/record.js';
-import { formatVersion, type Version } from '../model/version.js';
-import { decodePeerRequest, encodePeerRequest } from '../wire/peer-codec.js';
+import { createTestCluster, type TestCluster } from '../../../testing/simulation/sim-cluster.js';
+import { type NamespaceMode } from '../../model/consistency.js';
+import { type RecordId } from '../../model/key.js';
+import { type PeerProtocol, type PeerRequestKind } from '../../model/peer-protocol.js';
+import { stampRecord, stampTombstone } from '../../model/record.js';
+import { formatVersion, type Version } from '../../model/version.js';
+import { decodePeerRequest, encodePeerRequest } from '../../wire/peer-codec.js';
 
 const MODES: readonly NamespaceMode[] = ['strong', 'eventual'];
 const NODES = ['a', 'b', 'c'];
