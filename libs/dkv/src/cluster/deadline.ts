@@ -28,11 +28,7 @@ export class Deadline {
 
   /** @throws DkvError `DKV_ABORTED` when the caller's signal was aborted. */
   assertWanted(): void {
-    if (this.signal?.aborted) {
-      throw new DkvError('DKV_ABORTED', 'The operation was aborted by its caller; nothing was sent.', {
-        cause: this.signal.reason,
-      });
-    }
+    assertWanted(this.signal);
   }
 
   /** Resolves with what `work` gives, or with `late()` once the time is over or the caller aborted. */
@@ -86,5 +82,14 @@ export class Deadline {
   /** Waits, but not past the deadline. */
   pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.clock.schedule(Math.min(delayMs, this.leftMs), resolve));
+  }
+}
+
+/** @throws DkvError `DKV_ABORTED` when the caller's signal was aborted. */
+export function assertWanted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new DkvError('DKV_ABORTED', 'The operation was aborted by its caller; nothing was sent.', {
+      cause: signal.reason,
+    });
   }
 }

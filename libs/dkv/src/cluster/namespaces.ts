@@ -45,6 +45,19 @@ export class Namespaces {
     return namespace;
   }
 
+  /** @throws DkvError `DKV_UNKNOWN_NAMESPACE`; `DKV_CONFIGURATION_MISMATCH` when it is strong here. */
+  getEventual(name: string): Namespace {
+    const namespace = this.get(name);
+    if (namespace.mode !== 'eventual') {
+      throw new DkvError(
+        'DKV_CONFIGURATION_MISMATCH',
+        `Namespace ${JSON.stringify(name)} is strong on this node, and another node treats it as eventual. Declare it ` +
+          'alike on every node.',
+      );
+    }
+    return namespace;
+  }
+
   [Symbol.iterator](): IterableIterator<Namespace> {
     return this.known.values();
   }

@@ -1,7 +1,7 @@
 /** Refuses early what too few nodes can be asked for. */
 import { DkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
-import { type WriteOperation } from '../model/peer-protocol.js';
+import { type Operation } from '../ports/telemetry.js';
 import { type CoreContext } from './core-context.js';
 
 /**
@@ -10,14 +10,14 @@ import { type CoreContext } from './core-context.js';
  */
 export function reachableQuorum(
   { view, telemetry }: Pick<CoreContext, 'view' | 'telemetry'>,
-  kind: WriteOperation['kind'],
+  operation: Operation,
   { partition, key }: RecordId,
   needed: number,
 ): readonly string[] {
   const reachable = view.reachable(partition);
   if (reachable.length < needed) {
-    const reads = kind === 'read';
-    telemetry.quorumFailure(reads ? 'get' : kind);
+    telemetry.quorumFailure(operation);
+    const reads = operation === 'get';
     throw new DkvError(
       'DKV_QUORUM_NOT_REACHED',
       `${reads ? 'Reading' : 'Writing'} key ${JSON.stringify(key)} needs ${needed} of the nodes ` +

@@ -3,7 +3,6 @@ import { DkvError, isDkvError } from '../dkv.errors.js';
 import { idOf, type RecordId } from '../model/key.js';
 import { type PeerProtocol, type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
-import { isKeyedRequest } from '../model/request-window.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { Deadline } from '../cluster/deadline.js';
 import { type OwnWrites } from './own-writes.js';
@@ -21,7 +20,6 @@ export const ASK_ANOTHER = [
   'DKV_OVERLOADED',
   'DKV_QUORUM_NOT_REACHED',
   'DKV_CONFIGURATION_MISMATCH',
-  'DKV_DISK_LOST',
   'DKV_CLOCK_SKEW',
   'DKV_FORBIDDEN',
   'DKV_FORWARDING_LOOP',
@@ -35,25 +33,12 @@ const REFUSED = [
   'DKV_INVALID_ARGUMENT',
   'DKV_INVALID_KEY',
   'DKV_UNSUPPORTED',
-  'DKV_NOT_APPLIED',
 ] as const;
 
 /** The coordinator gets this part of the time that is left, so that its verdict arrives before ours is due. */
 const COORDINATOR_SHARE = 0.9;
 
 type Forward = PeerProtocol['forward'];
-
-/** A coordinator was asked and its answer did not come: it may or may not be at work. */
-export class SilentCoordinator extends DkvError {
-  constructor(nodeId: string, key: string, cause: unknown) {
-    super(
-      'DKV_INDETERMINATE',
-      `Node ${nodeId} was asked to write key ${JSON.stringify(key)} and its answer did not come: ` +
-        `${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-  }
-}
 
 export class Forwarding {
   private readonly received: ReceivedRequests;
@@ -70,7 +55,7 @@ export class Forwarding {
 
   /**
    * What is received is remembered in memory, so a message that was sent before this node started, as far as clocks can
-   * tell, may have been answered by its life before: a refusal then stands, though the message comes once more. Resolves
+   * tell, may have been answered by the process that ran before: a refusal then stands, though the message comes once more. Resolves
    * when nothing that is sent from now on looks like that.
    */
   async begun(): Promise<void> {
@@ -81,24 +66,15 @@ export class Forwarding {
     }
   }
 
-  /** What is left for the node that coordinates. */
-  share(deadline: Deadline): number {
-    return Math.max(1, Math.floor(deadline.leftMs * COORDINATOR_SHARE));
-  }
-
   /**
    * @throws DkvError with a code of {@link ASK_ANOTHER}: nothing was done there; one of the coordinator's own verdicts;
-   *   {@link SilentCoordinator}.
+   *   `DKV_INDETERMINATE` also when its answer did not come: it may or may not be at work.
    */
-  async send(
-    nodeId: string,
-    operation: WriteOperation,
-    deadline: Deadline,
-    resolve = false,
-  ): Promise<WriteResult> {
+  async send(nodeId: string, operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
     const { view, peers, limits, versions } = this.context;
     const leftMs = Math.max(1, deadline.leftMs);
-    const ask = { operation, visited: [view.selfId], timeoutMs: this.share(deadline), resolve };
+    const timeoutMs = Math.max(1, Math.floor(deadline.leftMs * COORDINATOR_SHARE));
+    const ask = { operation, visited: [view.selfId], timeoutMs };
     const unsentTimeoutMs = Math.min(limits.peerTimeoutMs, leftMs);
     const options = { timeoutMs: leftMs, unsentTimeoutMs, signal: deadline.signal };
     let result: WriteResult;
@@ -107,7 +83,7 @@ export class Forwarding {
     } catch (cause) {
       throw isDkvError(cause, 'DKV_INDETERMINATE', ...ASK_ANOTHER, ...REFUSED)
         ? cause
-        : new SilentCoordinator(nodeId, operation.id.key, cause);
+        : silent(nodeId, operation.id.key, cause);
     }
     if (result.record) {
       versions.observe(result.record.version);
@@ -120,7 +96,7 @@ export class Forwarding {
   private async remember(id: RecordId, record: KvRecord, coordinator: string): Promise<void> {
     if (this.context.view.holds(id.partition)) {
       try {
-        await this.replica.keep(id.partition, record);
+        await this.replica.join(id.partition, record);
         return;
       } catch (error) {
         this.context.logger.debug?.(`An own write is not in the local copy: ${(error as Error).message}`);
@@ -140,11 +116,8 @@ export class Forwarding {
     sentAtMs: number,
     coordinate: (deadline: Deadline) => Promise<WriteResult>,
   ): Promise<WriteResult> {
-    const { requestId, id, expected = '*' } = ask.operation;
-    // A caller's own key names many attempts, each of which wants an answer of its own: only a message that came twice
-    // is alike in all of these.
-    const attempt = isKeyedRequest(requestId) ? `@${sentAtMs} ${ask.timeoutMs} ${expected}` : '';
-    const name = `${requestId}${attempt}${ask.resolve ? '?' : ''} ${idOf(id)}`;
+    const { requestId, id } = ask.operation;
+    const name = `${requestId} ${idOf(id)}`;
     // It is not carried out later than that, so a message that comes once more later is refused as late.
     const rememberMs = ask.timeoutMs + 2 * this.context.limits.maxClockOffsetMs;
     return this.received.once(name, rememberMs, () => this.inTime(ask, sentAtMs, coordinate));
@@ -176,4 +149,13 @@ export class Forwarding {
     }
     return coordinate(new Deadline(clock, timeoutMs - lateMs));
   }
+}
+
+function silent(nodeId: string, key: string, cause: unknown): DkvError {
+  return new DkvError(
+    'DKV_INDETERMINATE',
+    `Node ${nodeId} was asked to write key ${JSON.stringify(key)} and its answer did not come: ` +
+      `${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  );
 }

@@ -1,4 +1,4 @@
-/** What a node answers its peers at once, from memory: the same as when it is waited for, or nothing. */
+/** What a node answers its peers without waiting, from memory: the same as when it is waited for, or nothing. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
 import { isDkvError } from '../dkv.errors.js';
@@ -8,7 +8,7 @@ let cluster: TestCluster;
 let key: string;
 
 beforeEach(async () => {
-  cluster = createTestCluster(4);
+  cluster = createTestCluster(4, { mode: 'eventual' });
   await cluster.start();
   key = cluster.keyWhere((list) => list.join() === 'a,b,c');
   await cluster.put('a', key, 'v');

@@ -1,6 +1,5 @@
-/** The peer side of the core: one entry for everything that another node asks of this one. */
+/** The inbound side of eventual mode: one entry for everything that another node asks of this one. */
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
-import { type Acceptor } from '../consensus/acceptor.js';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import {
   type PeerEnvelope,
@@ -27,21 +26,21 @@ type Handlers = {
   ) => Promise<PeerProtocol[K]['answer']>;
 };
 
-export interface DeskParts {
+export interface InboundParts {
   readonly replica: Replica;
-  readonly acceptor: Acceptor;
   readonly collection: Pick<TombstoneCollection, 'confirm'>;
   readonly forward: (ask: PeerProtocol['forward']['ask'], sentAtMs: number) => Promise<WriteResult>;
+  /** What a heartbeat is answered. */
+  readonly readiness: { isReady(): boolean; isCaughtUp(): boolean };
 }
 
-export class PeerDesk {
+export class InboundHandler {
   private readonly handlers: Handlers;
 
   constructor(
     private readonly context: CoreContext,
     private readonly guard: EnvelopeGuard,
-    { replica, acceptor, collection, forward }: DeskParts,
-    node: { readonly ready: boolean; readonly caughtUp: boolean },
+    { replica, collection, forward, readiness }: InboundParts,
   ) {
     const { local } = context;
     this.handlers = {
@@ -49,21 +48,18 @@ export class PeerDesk {
       getNoValue: async ({ id }) => ({ header: await local.getNoValue(id) }),
       addOrUpdate: ({ partition, record }) => replica.addOrUpdate(partition, record),
       forward: (ask, { sentAtMs }) => forward(ask, sentAtMs),
-      prepare: (ask) => this.held(ask.id.partition, () => acceptor.prepare(ask)),
-      accept: (ask) => this.held(ask.partition, () => acceptor.accept(ask)),
-      inspect: (ask) => this.held(ask.id.partition, () => acceptor.inspect(ask)),
-      settle: async ({ notices }) => {
-        acceptor.settle(notices);
-        return {};
-      },
       getRoots: ({ partitions }) => this.getRoots(partitions),
       getTree: async ({ partition }) => ({
         digests: local.getTree(partition),
         floor: local.floorOf(partition),
       }),
-      confirmFloor: (ask) => this.held(ask.partition, () => collection.confirm(ask)),
+      confirmFloor: async (ask) => {
+        // The word of a node that holds no copy would count for nothing.
+        context.view.assertHolds(ask.partition);
+        return collection.confirm(ask);
+      },
       getHeaders: (ask) => this.getHeaders(ask),
-      ping: async () => ({ ready: node.ready, caughtUp: node.caughtUp }),
+      ping: async () => ({ ready: readiness.isReady(), caughtUp: readiness.isCaughtUp() }),
     };
   }
 
@@ -91,13 +87,7 @@ export class PeerDesk {
     }
     this.guard.check(request);
     const { from, configuration, sentAtMs } = this.guard.envelope();
-    return { kind: 'get', from, configuration, sentAtMs, answer: { record: hot.shown } };
-  }
-
-  /** A node takes part in rounds of its own partitions alone: a vote of another node would count for nothing. */
-  private async held<A>(partition: number, work: () => Promise<A>): Promise<A> {
-    this.context.view.assertHolds(partition);
-    return work();
+    return { kind: 'get', from, configuration, sentAtMs, answer: { record: hot.record } };
   }
 
   private async getRoots(partitions: readonly number[]): Promise<{ roots: readonly string[] }> {

@@ -4,21 +4,19 @@ import { majorityOf, type ReadLevel } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord } from '../model/record.js';
-import { type StrongReader } from '../consensus/strong-reader.js';
 import { type Copy, type ReadRepair } from './repair/read-repair.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
 import { type OwnWrite, type OwnWrites } from './own-writes.js';
 
 export class Reader {
-  /** Until the node has caught up after a start, its own copies are not shown while another node can answer. */
+  /** Until the node has caught up after a start, its own copies are not read while another node can answer. */
   private caughtUp = false;
 
   constructor(
     private readonly context: CoreContext,
     private readonly repair: ReadRepair,
     private readonly ownWrites: OwnWrites,
-    private readonly strong: Pick<StrongReader, 'read'>,
   ) {}
 
   setCaughtUp(): void {
@@ -66,10 +64,10 @@ export class Reader {
       }
       hot.isRouted = true;
     }
-    const { shown = null } = hot;
-    return shown === null || shown.tombstone || (shown.expiresAtMs !== 0 && !isVisible(shown, clock.now()))
+    const { record = null } = hot;
+    return record === null || record.tombstone || (record.expiresAtMs !== 0 && !isVisible(record, clock.now()))
       ? null
-      : shown;
+      : record;
   }
 
   /** Of a key that only others hold, most often with one request, which looks after the deadline itself. */
@@ -113,9 +111,6 @@ export class Reader {
       }
       this.assertInTime(id, deadline, cause);
     }
-    if (own && this.isStrong(id)) {
-      return this.inTime(id, this.readQuorum(id, own, deadline), deadline);
-    }
     throw this.tooFew(id, cause, deadline);
   }
 
@@ -143,7 +138,7 @@ export class Reader {
     deadline: Deadline,
   ): Promise<KvRecord | undefined> {
     const { view } = this.context;
-    if (own && own.version === undefined && (own.coordinator === undefined || this.isStrong(id))) {
+    if (own && own.version === undefined && own.coordinator === undefined) {
       return this.readQuorum(id, own, deadline);
     }
     let cause: unknown;
@@ -163,8 +158,8 @@ export class Reader {
         break;
       }
     }
-    // The coordinator of a strong write may have been restarted and not know its outcome any more: a majority does.
-    if (own && (own.version === undefined || this.isStrong(id))) {
+    // The coordinator is away: what was written at level `quorum` a majority has.
+    if (own && own.version === undefined) {
       return this.readQuorum(id, own, deadline);
     }
     throw this.tooFew(id, cause, deadline);
@@ -178,10 +173,6 @@ export class Reader {
     }
     const own = await local.get(id).catch(() => undefined);
     return (own?.version ?? '') > (record?.version ?? '') ? own : record;
-  }
-
-  private isStrong({ namespace }: RecordId): boolean {
-    return this.context.namespaces.get(namespace).mode === 'strong';
   }
 
   /** Whether a node's answer holds what this node wrote itself. */
@@ -210,9 +201,6 @@ export class Reader {
     own: OwnWrite | undefined,
     deadline: Deadline,
   ): Promise<KvRecord | undefined> {
-    if (this.isStrong(id)) {
-      return this.strong.read(id, deadline);
-    }
     const { view } = this.context;
     const needed = majorityOf(view.copiesOf(id.partition));
     const reachable = view.reachable(id.partition);

@@ -19,7 +19,7 @@ function resultOf(bytes: number): WriteResult {
   const version = formatVersion({ physicalMs: 1, counter: 0, nodeId: 'a', boot: 1 });
   const value = new Uint8Array(bytes);
   const record = stampRecord({ namespace: 'n', key: 'k', version, tombstone: false, expiresAtMs: 0, value });
-  return { outcome: 'done', record, existed: false };
+  return { record, existed: false };
 }
 
 it('carries a request out once and gives its answer to all', async () => {

@@ -3,17 +3,13 @@ import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
 import { physicalMsOf, type Version } from '../model/version.js';
-import { type Acceptor } from '../consensus/acceptor.js';
 import { type CoreContext } from '../cluster/core-context.js';
 
 /** Raising the clock's bound may take a turn or two when versions come from ahead; more is a fault. */
 const STAMP_ATTEMPTS_MAX = 4;
 
 export class Replica {
-  constructor(
-    private readonly context: CoreContext,
-    private readonly acceptor: Acceptor,
-  ) {}
+  constructor(private readonly context: CoreContext) {}
 
   /** The answer to a peer's `addOrUpdate`. @throws DkvError as `join`; `DKV_FORWARDING_LOOP`. */
   async addOrUpdate(partition: number, record: KvRecord): Promise<PeerProtocol['addOrUpdate']['answer']> {
@@ -24,17 +20,16 @@ export class Replica {
 
   /**
    * Keeps the join of `record`, which another node stamped, and what is held; resolves with it when it is durable
-   * here. In a strong namespace `record` is known to be committed, and nothing is joined: the newer one stands.
-   * @throws DkvError `DKV_CLOCK_SKEW` for a record from the future; `DKV_UNKNOWN_NAMESPACE`; of the repository; of the
+   * here.
+   * @throws DkvError `DKV_CLOCK_SKEW` for a record from the future; `DKV_UNKNOWN_NAMESPACE`,
+   *   `DKV_CONFIGURATION_MISMATCH`; of the repository; of the
    *   merger.
    */
   async join(partition: number, record: KvRecord): Promise<KvRecord> {
     const { local } = this.context;
+    // A record of a strong namespace comes by its log alone: nobody would read or erase it here.
+    this.context.namespaces.getEventual(record.namespace);
     const id = { partition, namespace: record.namespace, key: record.key };
-    if (this.isStrong(record)) {
-      await this.acceptor.learn(id, record);
-      return (await local.get(id)) ?? record;
-    }
     const stored = await local.update(id, (current) => {
       const floor = local.floorOf(partition);
       if (record.version <= floor && (!current || current.version > floor)) {
@@ -46,18 +41,6 @@ export class Replica {
       return joined === current ? undefined : joined;
     });
     return stored ?? record;
-  }
-
-  /** As {@link join}, for who does not ask what stands then. */
-  keep(partition: number, record: KvRecord): Promise<unknown> {
-    const { namespace, key } = record;
-    return this.isStrong(record)
-      ? this.acceptor.show({ partition, namespace, key }, record)
-      : this.join(partition, record);
-  }
-
-  private isStrong({ namespace }: KvRecord): boolean {
-    return this.context.namespaces.get(namespace).mode === 'strong';
   }
 
   /** The join of two records, not stored. */

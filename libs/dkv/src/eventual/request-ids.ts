@@ -1,6 +1,5 @@
 /** Names the requests of this node: what tells an operation from every other, however often it is tried. */
-import { createHash } from 'node:crypto';
-import { keyedRequestId, nodeRequestId, type RequestId } from '../model/request-window.js';
+import { formatRequestId, type RequestId } from '../model/request-id.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 
@@ -19,11 +18,6 @@ export class RequestIds {
   /** Unique among the requests of all nodes made within this millisecond, but for a chance of 2^-48. */
   next(): RequestId {
     this.unique = (this.unique + 1) % UNIQUE_MAX;
-    return nodeRequestId(this.clock.now(), this.unique);
-  }
-
-  /** Always the same for a caller's own key. */
-  static ofKey(idempotencyKey: string): RequestId {
-    return keyedRequestId(createHash('md5').update(idempotencyKey).digest('hex'));
+    return formatRequestId(this.clock.now(), this.unique);
   }
 }

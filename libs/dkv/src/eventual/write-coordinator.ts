@@ -1,9 +1,8 @@
 /** Coordinates a write of an eventual namespace: stamps it once, merges once, ships the result, counts copies. */
 import { DkvError, isDkvError } from '../dkv.errors.js';
-import { isRemovable } from '../consensus/decision.js';
 import { copiesNeeded } from '../model/consistency.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
-import { isVisible, type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
+import { isVisible, type KvRecord, type RecordHeader, stampRecord, stampTombstone } from '../model/record.js';
 import { type HintedHandoff } from './repair/hinted-handoff.js';
 import { ByteBudget } from '../model/byte-budget.js';
 import { type CoreContext } from '../cluster/core-context.js';
@@ -37,7 +36,7 @@ export class WriteCoordinator {
     return this.underWay.usedBytes;
   }
 
-  /** Resolves when every shipment under way has ended: delivered, or its hint is kept. */
+  /** Resolves when every shipment under way has ended: delivered, or its hint is stored. */
   async idle(): Promise<void> {
     await Promise.all(this.trailing);
   }
@@ -68,9 +67,9 @@ export class WriteCoordinator {
     this.underWay.take(bytes);
     let ended: Promise<unknown> = Promise.resolve();
     try {
-      const kept = await this.keep(operation);
-      if (!kept.record) {
-        return kept;
+      const stored = await this.store(operation);
+      if (!stored.record) {
+        return stored;
       }
       const { context, replica, hints } = this;
       const shipment = new Shipment(
@@ -78,7 +77,7 @@ export class WriteCoordinator {
         replica,
         hints,
         operation.id,
-        kept.record,
+        stored.record,
         needed,
         deadline,
       ).start();
@@ -87,7 +86,7 @@ export class WriteCoordinator {
       if (outcome.kind === 'incomplete') {
         throw this.indeterminate(operation, outcome.held, needed, outcome.cause);
       }
-      return kept;
+      return stored;
     } finally {
       this.trail(ended, bytes);
     }
@@ -103,7 +102,7 @@ export class WriteCoordinator {
   }
 
   /** Stamps the operation above what is held here, and makes the local copy durable. */
-  private async keep(operation: WriteOperation): Promise<WriteResult> {
+  private async store(operation: WriteOperation): Promise<WriteResult> {
     const { local, clock } = this.context;
     let existed = false;
     let applies = true;
@@ -111,11 +110,11 @@ export class WriteCoordinator {
       const record = await this.replica.stamping('', (stamp) =>
         local.update(operation.id, (current) => {
           existed = isVisible(current, clock.now());
-          applies = doesApply(operation, current, existed);
+          applies = doesApply(operation, current);
           return applies ? this.apply(operation, current, stamp) : undefined;
         }),
       );
-      return { outcome: 'done', record: applies ? record : undefined, existed };
+      return { record: applies ? record : undefined, existed };
     } catch (error) {
       if (isDkvError(error, 'DKV_STORAGE_FAILED')) {
         throw this.indeterminate(operation, 0, 1, error);
@@ -142,9 +141,6 @@ export class WriteCoordinator {
     }
     const expiresAtMs = ttlMs === 0 ? 0 : clock.now() + ttlMs;
     const incoming = { namespace: id.namespace, key: id.key, version, tombstone: false, expiresAtMs, value };
-    if (kind === 'touch') {
-      return stampRecord({ ...incoming, value: current!.value });
-    }
     return stampRecord({ ...incoming, value: merger.writeValue(current, incoming) });
   }
 
@@ -159,10 +155,15 @@ export class WriteCoordinator {
   }
 }
 
-/** Whether the operation finds what it asks for: `touch` a value, `remove` of what expired such a value. */
-function doesApply(operation: WriteOperation, current: KvRecord | undefined, existed: boolean): boolean {
-  if (operation.kind === 'touch') {
-    return existed;
+/** Whether there is something to do: a removal of what has expired leaves alone what was renewed since. */
+function doesApply({ expiredByMs }: WriteOperation, current: RecordHeader | undefined): boolean {
+  if (expiredByMs === undefined) {
+    return true;
   }
-  return operation.expiredByMs === undefined || (current !== undefined && isRemovable(operation, current));
+  return (
+    current !== undefined &&
+    !current.tombstone &&
+    current.expiresAtMs !== 0 &&
+    current.expiresAtMs <= expiredByMs
+  );
 }

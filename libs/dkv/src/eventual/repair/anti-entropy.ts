@@ -1,6 +1,6 @@
 /** Anti-entropy: compares hash trees with the other nodes of a partition and fetches what is newer there. */
 import { hash } from 'node:crypto';
-import { atOnce } from './concurrently.js';
+import { forEachConcurrently } from './concurrently.js';
 import { isTroubleWithPeer } from './peer-trouble.js';
 import { ROOTS_MAX } from '../../model/peer-protocol.js';
 import { type RecordHeader } from '../../model/record.js';
@@ -8,12 +8,12 @@ import { type Version } from '../../model/version.js';
 import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
 import { type CoreContext } from '../../cluster/core-context.js';
 import { type Replica } from '../replica.js';
-import { PeerRounds } from './peer-schedule.js';
+import { PeerSchedule } from './peer-schedule.js';
 import { type RateLimit } from './rate-limit.js';
 
 const HEADER_BYTES = 150;
-const FETCHES_AT_ONCE = 8;
-const PARTITIONS_AT_ONCE = 8;
+const FETCHES_CONCURRENT = 8;
+const PARTITIONS_CONCURRENT = 8;
 const RETRY_PAUSE_MS = 500;
 
 /**
@@ -22,7 +22,7 @@ const RETRY_PAUSE_MS = 500;
  * DeCandia et al., Dynamo (SOSP 2007), section 4.7.
  */
 export class AntiEntropy {
-  private readonly rounds: PeerRounds;
+  private readonly schedule: PeerSchedule;
   private readonly running = new Map<string, Promise<boolean>>();
   private readonly resumeAt = new Map<string, number>();
 
@@ -32,10 +32,10 @@ export class AntiEntropy {
     private readonly rate: RateLimit,
   ) {
     const { limits, random } = context;
-    this.rounds = new PeerRounds(context, {
+    this.schedule = new PeerSchedule(context, {
       intervalMs: () => limits.antiEntropyIntervalMs * (0.8 + 0.4 * random.next()),
       peerUp: (nodeId) => void this.syncWith(nodeId),
-      round: (up) => {
+      pass: (up) => {
         const partner = up[Math.floor(random.next() * up.length)];
         if (partner !== undefined) {
           void this.syncWith(partner);
@@ -45,18 +45,18 @@ export class AntiEntropy {
   }
 
   start(): void {
-    this.rounds.start();
+    this.schedule.start();
   }
 
   stop(): void {
-    this.rounds.stop();
+    this.schedule.stop();
   }
 
   /** Fetches all that the peers hold newer. Gives a peer up only when it is down. */
   async catchUp(): Promise<void> {
     const { view, clock } = this.context;
     const catchUpWith = async (nodeId: string) => {
-      while (this.rounds.running && view.stateOf(nodeId) !== 'down' && !(await this.syncWith(nodeId))) {
+      while (this.schedule.running && view.stateOf(nodeId) !== 'down' && !(await this.syncWith(nodeId))) {
         await new Promise<void>((resolve) => clock.schedule(RETRY_PAUSE_MS, resolve));
       }
     };
@@ -79,13 +79,13 @@ export class AntiEntropy {
     try {
       // Where the last pass broke off: starting over would never end with a peer that is slow.
       let from = this.resumeAt.get(nodeId) ?? 0;
-      for (; from < shared.length && this.rounds.running; from += ROOTS_MAX) {
+      for (; from < shared.length && this.schedule.running; from += ROOTS_MAX) {
         this.resumeAt.set(nodeId, from);
         const unequal = await this.unequal(nodeId, shared.slice(from, from + ROOTS_MAX));
-        await atOnce(unequal, PARTITIONS_AT_ONCE, (partition) => this.syncPartition(nodeId, partition));
+        await forEachConcurrently(unequal, PARTITIONS_CONCURRENT, (partition) => this.syncPartition(nodeId, partition));
       }
       this.resumeAt.delete(nodeId);
-      return this.rounds.running;
+      return this.schedule.running;
     } catch (error) {
       logger.debug?.(`Anti-entropy with node ${nodeId} waits: ${(error as Error).message}`);
       return false;
@@ -147,14 +147,14 @@ export class AntiEntropy {
     const { peers, limits, telemetry } = this.context;
     let whole = true;
     let after: { namespace: string; key: string } | undefined;
-    for (let done = false; !done && this.rounds.running;) {
+    for (let done = false; !done && this.schedule.running;) {
       const ask = { partition, bucket, after };
       const page = await peers.call(nodeId, 'getHeaders', ask, { timeoutMs: limits.peerTimeoutMs });
       const bytes = page.headers.length * HEADER_BYTES;
       telemetry.antiEntropyBytes('in', bytes);
       await this.rate.take(bytes);
-      for (let from = 0; from < page.headers.length; from += FETCHES_AT_ONCE) {
-        const some = page.headers.slice(from, from + FETCHES_AT_ONCE);
+      for (let from = 0; from < page.headers.length; from += FETCHES_CONCURRENT) {
+        const some = page.headers.slice(from, from + FETCHES_CONCURRENT);
         const taken = await Promise.all(some.map((header) => this.pullOrSkip(nodeId, partition, header)));
         whole &&= taken.every(Boolean);
       }
@@ -162,7 +162,7 @@ export class AntiEntropy {
       after = last && { namespace: last.namespace, key: last.key };
       done = page.done || !last;
     }
-    return whole && this.rounds.running;
+    return whole && this.schedule.running;
   }
 
   /** A record that cannot be taken (damaged there, from the future) must not keep the others away. */
@@ -185,7 +185,7 @@ export class AntiEntropy {
       // Of a namespace that this node was not told of yet: it fetches it when it is.
       return false;
     }
-    const newestWins = namespace.mode === 'strong' || namespace.merger.newestWins;
+    const { newestWins } = namespace.merger;
     const id = { partition, namespace: theirs.namespace, key: theirs.key };
     const own = await local.getNoValue(id);
     const same = own?.version === theirs.version && own.checksum === theirs.checksum;

@@ -1,13 +1,13 @@
 /** Work a few at a time: bounded, complete, ended by the first error. */
 import { expect, it } from 'vitest';
 import { microtasks } from '../../../testing/microtasks.js';
-import { atOnce } from './concurrently.js';
+import { forEachConcurrently } from './concurrently.js';
 
 it('does all, never more than so many together', async () => {
   let together = 0;
   let most = 0;
   const done: number[] = [];
-  await atOnce([1, 2, 3, 4, 5, 6, 7], 3, async (item) => {
+  await forEachConcurrently([1, 2, 3, 4, 5, 6, 7], 3, async (item) => {
     most = Math.max(most, ++together);
     await microtasks();
     together--;
@@ -19,7 +19,7 @@ it('does all, never more than so many together', async () => {
 
 it('begins nothing after an error, and rejects with it', async () => {
   const begun: number[] = [];
-  const work = atOnce([1, 2, 3, 4, 5, 6], 2, async (item) => {
+  const work = forEachConcurrently([1, 2, 3, 4, 5, 6], 2, async (item) => {
     begun.push(item);
     await microtasks();
     if (item === 2) {
@@ -32,5 +32,5 @@ it('begins nothing after an error, and rejects with it', async () => {
 });
 
 it('has nothing to do for nothing', async () => {
-  await atOnce([], 4, () => Promise.reject(new Error('called')));
+  await forEachConcurrently([], 4, () => Promise.reject(new Error('called')));
 });

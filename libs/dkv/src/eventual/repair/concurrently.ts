@@ -1,9 +1,9 @@
 /** Does many pieces of background work a few at a time: faster than one by one, and never all together. */
 
 /** Resolves when `work` is done for all. The first error ends it: what is under way ends, nothing new begins. */
-export async function atOnce<T>(
+export async function forEachConcurrently<T>(
   items: Iterable<T>,
-  atOnceMax: number,
+  concurrentMax: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const rest = items[Symbol.iterator]();
@@ -18,5 +18,5 @@ export async function atOnce<T>(
       }
     }
   };
-  await Promise.all(Array.from({ length: atOnceMax }, worker));
+  await Promise.all(Array.from({ length: concurrentMax }, worker));
 }

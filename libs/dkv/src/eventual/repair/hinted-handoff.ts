@@ -4,7 +4,7 @@ import { idOf } from '../../model/key.js';
 import { type Hint } from '../../ports/local-kv-repo.js';
 import { type Replica } from '../replica.js';
 import { isTroubleWithPeer } from './peer-trouble.js';
-import { PeerRounds } from './peer-schedule.js';
+import { PeerSchedule } from './peer-schedule.js';
 import { type RateLimit } from './rate-limit.js';
 
 /** Hints read from the store at a time. */
@@ -20,26 +20,26 @@ export class HintedHandoff {
   private readonly replaying = new Set<string>();
   /** Hints whose record is on its way; one that is added again meanwhile is taken out. */
   private readonly delivering = new Set<string>();
-  private readonly rounds: PeerRounds;
+  private readonly schedule: PeerSchedule;
 
   constructor(
     private readonly context: CoreContext,
     private readonly rate: RateLimit,
     private readonly replica: Pick<Replica, 'join'>,
   ) {
-    this.rounds = new PeerRounds(context, {
+    this.schedule = new PeerSchedule(context, {
       intervalMs: () => REPLAY_INTERVAL_MS,
       peerUp: (nodeId) => void this.replay(nodeId),
-      round: (up) => up.forEach((nodeId) => void this.replay(nodeId)),
+      pass: (up) => up.forEach((nodeId) => void this.replay(nodeId)),
     });
   }
 
   start(): void {
-    this.rounds.start();
+    this.schedule.start();
   }
 
   stop(): void {
-    this.rounds.stop();
+    this.schedule.stop();
   }
 
   /** Never rejects: a hint that cannot be kept leaves its key to anti-entropy. */
@@ -69,7 +69,7 @@ export class HintedHandoff {
       while (delivered) {
         delivered = false;
         for (const hint of await this.context.local.getHints(nodeId, PAGE)) {
-          if (!this.rounds.running || this.context.view.stateOf(nodeId) !== 'up') {
+          if (!this.schedule.running || this.context.view.stateOf(nodeId) !== 'up') {
             return;
           }
           delivered = (await this.deliverOrSkip(hint)) || delivered;

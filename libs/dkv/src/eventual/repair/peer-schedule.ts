@@ -1,23 +1,23 @@
-/** The rhythm of repair: when a peer comes up, and at intervals, from the start until the end of the node. */
+/** The schedule of repair: when a peer comes up, and at intervals, from the start until the end of the node. */
 import { type CoreContext } from '../../cluster/core-context.js';
 import { type Timer } from '../../ports/clock.js';
 
-export interface PeerRoundsPlan {
-  /** To the next round. */
+export interface PeerSchedulePlan {
+  /** To the next pass. */
   readonly intervalMs: () => number;
   /** A peer has come up. Must not throw. */
   readonly peerUp: (nodeId: string) => void;
-  /** It is time for a round; the peers that are up. Must not throw. */
-  readonly round: (up: readonly string[]) => void;
+  /** It is time for a pass; the peers that are up. Must not throw. */
+  readonly pass: (up: readonly string[]) => void;
 }
 
-export class PeerRounds {
+export class PeerSchedule {
   private timer: Timer | undefined;
   private phase: 'new' | 'running' | 'ended' = 'new';
 
   constructor(
     private readonly context: Pick<CoreContext, 'view' | 'clock'>,
-    private readonly plan: PeerRoundsPlan,
+    private readonly plan: PeerSchedulePlan,
   ) {}
 
   get running(): boolean {
@@ -35,7 +35,7 @@ export class PeerRounds {
         this.plan.peerUp(nodeId);
       }
     });
-    this.schedule();
+    this.scheduleNext();
   }
 
   stop(): void {
@@ -43,13 +43,13 @@ export class PeerRounds {
     this.timer?.cancel();
   }
 
-  private schedule(): void {
+  private scheduleNext(): void {
     const { clock, view } = this.context;
     this.timer = clock.schedule(this.plan.intervalMs(), () => {
       const up = view.peers.map(({ nodeId }) => nodeId).filter((nodeId) => view.stateOf(nodeId) === 'up');
-      this.plan.round(up);
+      this.plan.pass(up);
       if (this.running) {
-        this.schedule();
+        this.scheduleNext();
       }
     });
   }

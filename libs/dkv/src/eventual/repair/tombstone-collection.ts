@@ -6,7 +6,7 @@ import { type RecordHeader } from '../../model/record.js';
 import { formatVersion, physicalMsOf, type Version } from '../../model/version.js';
 import { type CoreContext } from '../../cluster/core-context.js';
 import { type RateLimit } from './rate-limit.js';
-import { Rhythm } from './schedule.js';
+import { Schedule } from './schedule.js';
 
 type ConfirmFloor = PeerProtocol['confirmFloor'];
 
@@ -24,31 +24,29 @@ const NOT_NOW = '';
 /**
  * The first node of a partition's list proposes a floor F, older than the lifetime of tombstones. Each of the N nodes
  *
- * 1. raises its fence to F: from then on it takes part in no ballot and stamps no version up to F, and all that was
- *    decided before is in its store;
- * 2. says "not now" while a round with a record up to F is open;
- * 3. answers with a digest of all that it holds up to F.
+ * 1. raises its fence to F: from then on it stamps no version up to F, and all that it stamped before is in its store;
+ * 2. answers with a digest of all that it holds up to F, or with "not now".
  *
  * All N digests equal: what there is up to F is the same everywhere, and nothing can be added to it. Each node raises
  * its floor to F, at once or, where the word does not reach it, when anti-entropy shows it a peer with a higher floor.
  * Fences and floors are durable, so it does not matter when nodes restart in between.
  *
- * The fence is what makes it safe. A write that a later round fenced out must stay out though its tombstone is gone;
- * an idle proposer may hold a ballot, promised long ago, that is older than F.
+ * The fence is what makes it safe. An expired value is removed by a version right above its own, which may be below F
+ * though it is stamped now: a tombstone stamped there after the digests were made would be on some nodes alone.
  */
 export class TombstoneCollection {
-  private readonly rhythm: Rhythm;
+  private readonly schedule: Schedule;
   /** One partition is read through at a time. */
   private readonly turns = new KeyLocks();
   private waiting = 0;
-  /** What this node answered last in this life, by partition. */
+  /** What this node answered last since it started, by partition. */
   private readonly confirmed = new Map<number, { readonly floor: Version; readonly root: string }>();
 
   constructor(
     private readonly context: CoreContext,
     private readonly rate: RateLimit,
   ) {
-    this.rhythm = new Rhythm(context, {
+    this.schedule = new Schedule(context, {
       intervalMs: () => context.limits.collectionIntervalMs ?? INTERVAL_MS,
       pass: () => this.pass(),
     });
@@ -56,11 +54,11 @@ export class TombstoneCollection {
 
   /** Does nothing after `stop`. */
   start(): void {
-    this.rhythm.start();
+    this.schedule.start();
   }
 
   stop(): void {
-    this.rhythm.stop();
+    this.schedule.stop();
   }
 
   /** The answer to a peer's `confirmFloor`, or to this node's own. @throws DkvError of the repository. */
@@ -82,7 +80,7 @@ export class TombstoneCollection {
 
   private async pass(): Promise<void> {
     for (const partition of this.context.view.ownPartitions()) {
-      if (this.rhythm.running) {
+      if (this.schedule.running) {
         await this.visit(partition);
       }
     }
@@ -94,7 +92,7 @@ export class TombstoneCollection {
     try {
       const held = local.floorOf(partition);
       if (held && (await local.hasCollectable(partition, held))) {
-        // Left over: a crash came in between, or a round of then is over now.
+        // Left over: a crash came in between.
         await local.raiseFloor(partition, held);
       }
       const floor = this.floorNow();
@@ -120,7 +118,7 @@ export class TombstoneCollection {
       return;
     }
     const answers = await this.askOthers({ partition, floor });
-    if (!this.rhythm.running || !answers.every((answer) => answer === root)) {
+    if (!this.schedule.running || !answers.every((answer) => answer === root)) {
       logger.debug?.(`The nodes of partition ${partition} do not hold the same up to ${floor} yet.`);
       return;
     }
@@ -145,7 +143,7 @@ export class TombstoneCollection {
     );
   }
 
-  /** All nodes gave the root `agreed`. One that gave it in an earlier life finds the floor by anti-entropy. */
+  /** All nodes gave the root `agreed`. One that gave it before it started anew finds the floor by anti-entropy. */
   private async conclude(partition: number, floor: Version, agreed: string): Promise<string> {
     const own = this.confirmed.get(partition);
     if (own?.floor !== floor || own.root !== agreed) {
@@ -159,27 +157,11 @@ export class TombstoneCollection {
     const { local } = this.context;
     this.confirmed.delete(partition);
     await local.raiseFence(partition, floor);
-    // Before the records are read: a round that is settled by now is among them.
-    if (await this.hasOpenRound(partition, floor)) {
-      return NOT_NOW;
-    }
     const root = await this.digestUpTo(partition, floor);
     if (root !== NOT_NOW) {
       this.confirmed.set(partition, { floor, root });
     }
     return root;
-  }
-
-  private async hasOpenRound(partition: number, floor: Version): Promise<boolean> {
-    const { local } = this.context;
-    const open = [...local.unsettled()].filter((id) => id.partition === partition);
-    for (const id of open) {
-      const { accepted } = await local.getRound(id);
-      if (accepted && accepted.record.version <= floor) {
-        return true;
-      }
-    }
-    return false;
   }
 
   /** The same for the same records in any order; tombstones up to the own floor are as good as gone. */
@@ -196,11 +178,11 @@ export class TombstoneCollection {
       if (++read % CHUNK === 0) {
         await this.rate.take(CHUNK * HEADER_BYTES);
       }
-      if (!this.rhythm.running) {
+      if (!this.schedule.running) {
         return NOT_NOW;
       }
     }
-    return this.rhythm.running ? sum.toString('hex') : NOT_NOW;
+    return this.schedule.running ? sum.toString('hex') : NOT_NOW;
   }
 
   /** No version is ever stamped like this: boots are counted from 1. */
