@@ -16,6 +16,9 @@ const STRONG_VERSION_PATTERN = /^[0-9a-f]{20}$/;
  */
 export type StrongVersion = string;
 
+/** Above every version that is ever given: a write that expects it is refused, whatever the key has. */
+export const UNREACHABLE_STRONG_VERSION: StrongVersion = 'f'.repeat(GENERATION_DIGITS + INDEX_DIGITS);
+
 export interface StrongVersionParts {
   /** How often the group went on after a lossy recovery or a restore; 0 to 2^32 - 1. */
   readonly generation: number;

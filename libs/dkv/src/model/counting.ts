@@ -1,4 +1,4 @@
-/** What a counter becomes when it counts: whole numbers, and never a wrong one. */
+/** What a counter becomes when it counts on: a whole number, and never a wrong one. */
 import { DkvError } from '../dkv.errors.js';
 
 /** @throws DkvError `DKV_INVALID_ARGUMENT` naming the key and the remedy. */
