@@ -159,9 +159,7 @@ export class FakeStrongMode implements StrongMode {
 
   private copyOf(namespace: string, key: string): ShownRecord | undefined {
     const name = nameOf(namespace, key);
-    return this.trailing.has(name)
-      ? this.visible(this.trailing.get(name))
-      : this.recordOf(namespace, key);
+    return this.trailing.has(name) ? this.visible(this.trailing.get(name)) : this.recordOf(namespace, key);
   }
 
   private recordOf(namespace: string, key: string): ShownRecord | undefined {
@@ -169,8 +167,7 @@ export class FakeStrongMode implements StrongMode {
   }
 
   private visible(record: ShownRecord | undefined): ShownRecord | undefined {
-    const isOver =
-      record !== undefined && record.expiresAtMs !== 0 && record.expiresAtMs <= this.clock.now();
+    const isOver = record !== undefined && record.expiresAtMs !== 0 && record.expiresAtMs <= this.clock.now();
     return isOver ? undefined : record;
   }
 

@@ -117,16 +117,21 @@ describe('prefilled folders', () => {
     const nodeId = 'n1';
     const dataDir = folderOf(nodeId);
     await prefill(nodeId, { nodes: [testNode(nodeId)] });
-    const options = { nodeId, dataDir, ...LAYOUT, mode: 'eventual' as const, codec: new BytesCodec(), logger: new CapturedLog() };
+    const options = {
+      nodeId,
+      dataDir,
+      ...LAYOUT,
+      mode: 'eventual' as const,
+      codec: new BytesCodec(),
+      logger: new CapturedLog(),
+    };
     const module = await Test.createTestingModule({ imports: [DkvModule.forRoot(options)] }).compile();
     await module.init();
     try {
       const dkv = module.get<Dkv<Uint8Array>>(Dkv);
       expect(dkv.metrics().keys).toBe(COUNT);
       expect(Buffer.from((await dkv.get('user7'))!.value)).toEqual(valueAt(7));
-      expect(Buffer.from((await dkv.get('user7', { consistency: 'quorum' }))!.value)).toEqual(
-        valueAt(7),
-      );
+      expect(Buffer.from((await dkv.get('user7', { consistency: 'quorum' }))!.value)).toEqual(valueAt(7));
       await dkv.addOrUpdate('user7', Buffer.from('newer'));
       expect(Buffer.from((await dkv.get('user7'))!.value).toString()).toBe('newer');
     } finally {

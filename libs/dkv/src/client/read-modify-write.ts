@@ -205,7 +205,13 @@ export class ReadModifyWrite {
   ): Promise<Written> {
     const { processor } = this.ports;
     const expected = current?.version ?? NO_VERSION;
-    const options = { level: 'quorum', timeoutMs: deadline.leftMs, signal, expected, idempotencyKey } as const;
+    const options = {
+      level: 'quorum',
+      timeoutMs: deadline.leftMs,
+      signal,
+      expected,
+      idempotencyKey,
+    } as const;
     return bytes === undefined
       ? processor.remove(this.namespace, key, options)
       : processor.addOrUpdate(this.namespace, key, bytes, { ...options, ttlMs });

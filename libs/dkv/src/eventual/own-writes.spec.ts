@@ -1,15 +1,20 @@
 /** What a node remembers of its own writes: bounded, and never so little that a read could miss one. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../testing/manual-clock.js';
 import { type RecordId } from '../model/key.js';
 import { OwnWrites } from './own-writes.js';
 
 const id = (key: string, partition = 1, namespace = 'default'): RecordId => ({ partition, namespace, key });
 
+const SPREAD_MS = 60_000;
+
+let clock: ManualClock;
 /** Remembers two writes. */
 let writes: OwnWrites;
 
 beforeEach(() => {
-  writes = new OwnWrites(2);
+  clock = new ManualClock();
+  writes = new OwnWrites(clock, { entriesMax: 2, spreadMs: SPREAD_MS });
 });
 
 /** Pushes everything out that was noted before, into partitions of no interest. */
@@ -100,5 +105,77 @@ describe('a write pushed out', () => {
     overflow();
     writes.note(id('k'), 'v2', 'c');
     expect(writes.expected(id('k'))).toMatchObject({ version: 'v2', coordinator: 'c' });
+  });
+});
+
+describe('a write pushed out is asked for at its coordinator', () => {
+  it('until others must have it, and no longer', () => {
+    writes.note(id('k'), 'v1', 'b');
+    clock.advance(20_000);
+    overflow();
+    clock.advance(SPREAD_MS - 20_001);
+    expect(writes.expected(id('k'))).toEqual({ version: undefined, coordinator: 'b' });
+    expect(writes.isAwaited(1)).toBe(true);
+    clock.advance(1);
+    expect(writes.expected(id('k'))).toBeUndefined();
+    expect(writes.isAwaited(1)).toBe(false);
+  });
+
+  it('each coordinator for as long as its own last write takes', () => {
+    writes.note(id('k1'), 'v1', 'b');
+    clock.advance(10_000);
+    writes.note(id('k2'), 'v2', 'c');
+    overflow();
+    expect(writes.expected(id('k1'))).toEqual({ version: undefined, coordinator: undefined });
+    clock.advance(SPREAD_MS - 10_000);
+    expect(writes.expected(id('k1'))).toEqual({ version: undefined, coordinator: 'c' });
+    clock.advance(10_000);
+    expect(writes.expected(id('k1'))).toBeUndefined();
+  });
+
+  it('not at all when it was remembered for that long', () => {
+    writes.note(id('k'), 'v1', 'b');
+    clock.advance(SPREAD_MS);
+    overflow();
+    expect(writes.expected(id('k'))).toBeUndefined();
+    expect(writes.isAwaited(1)).toBe(false);
+  });
+});
+
+describe('the table', () => {
+  it('recovers from a flood of writes: partitions are as before, and nothing piles up', () => {
+    for (let number = 0; number < 10_000; number++) {
+      writes.note(id(`k${number}`, number % 50), 'v', number % 3 === 0 ? 'b' : 'c');
+      expect(writes.size).toBeLessThanOrEqual(2);
+    }
+    clock.advance(SPREAD_MS);
+    writes.note(id('after', 99), 'v', 'b');
+    writes.note(id('after that', 99), 'v', 'b');
+    for (let partition = 0; partition < 50; partition++) {
+      expect(writes.isAwaited(partition)).toBe(false);
+    }
+    const parts = Object.values(writes as unknown as Record<string, unknown>).filter(
+      (part) => part instanceof Map,
+    );
+    expect(parts.every(({ size }) => size <= 2)).toBe(true);
+  });
+
+  it('lets the oldest go first, also after others went from the middle', () => {
+    writes = new OwnWrites(clock, { entriesMax: 3, spreadMs: SPREAD_MS });
+    ['a', 'b', 'c'].forEach((key, at) => writes.note(id(key, at), 'v', `of ${key}`));
+    writes.settled(id('b', 1), 'v');
+    ['d', 'e'].forEach((key, at) => writes.note(id(key, 3 + at), 'v', `of ${key}`));
+    const versions = ['a', 'b', 'c', 'd', 'e'].map((key, at) => writes.expected(id(key, at))?.version);
+    expect(versions).toEqual([undefined, undefined, 'v', 'v', 'v']);
+    expect(writes.expected(id('a', 0))?.coordinator).toBe('of a');
+  });
+
+  it('finds the oldest at once, however many are in it', () => {
+    const many = new OwnWrites(clock, { entriesMax: 50_000, spreadMs: SPREAD_MS });
+    for (let number = 0; number < 300_000; number++) {
+      many.note(id(`k${number}`, number % 8), 'v', 'b');
+    }
+    expect(many.size).toBe(50_000);
+    expect(many.expected(id('k299999', 299_999 % 8))).toMatchObject({ version: 'v' });
   });
 });

@@ -65,7 +65,9 @@ export class Reader {
       hot.isRouted = true;
     }
     const { record = null } = hot;
-    return record === null || record.tombstone || (record.expiresAtMs !== 0 && !isVisible(record, clock.now()))
+    return record === null ||
+      record.tombstone ||
+      (record.expiresAtMs !== 0 && !isVisible(record, clock.now()))
       ? null
       : record;
   }

@@ -1,6 +1,12 @@
 /** The records of a store: read through the cache, written with their hash tree and counters in one batch. */
 import { type RecordId } from '../model/key.js';
-import { decodeHeader, decodeRecord, encodeRecord, recordBytesMax, withOwnBytes } from '../model/record-layout.js';
+import {
+  decodeHeader,
+  decodeRecord,
+  encodeRecord,
+  recordBytesMax,
+  withOwnBytes,
+} from '../model/record-layout.js';
 import { type KvRecord, type RecordHeader } from '../model/record.js';
 import {
   type ExpiringKey,

@@ -139,8 +139,7 @@ function encoded(record: KvRecord): Buffer {
   const namespaceBytes = Buffer.byteLength(namespace);
   const keyBytes = Buffer.byteLength(key);
   const fault =
-    faultIn(record, namespaceBytes, keyBytes) ??
-    (isVersion(version) ? undefined : NO_VERSION_FAULT);
+    faultIn(record, namespaceBytes, keyBytes) ?? (isVersion(version) ? undefined : NO_VERSION_FAULT);
   if (fault) {
     throw new TypeError(`Not a record: ${fault}, in key ${JSON.stringify(key).slice(0, 80)}.`);
   }

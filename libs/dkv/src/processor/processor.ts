@@ -127,8 +127,7 @@ export class Processor implements PeerService {
       return undefined;
     }
     const mode = this.context.namespaces.find(namespace)?.mode;
-    const found =
-      mode === 'strong' ? this.strong.peek(namespace, key) : this.eventual.peek(namespace, key);
+    const found = mode === 'strong' ? this.strong.peek(namespace, key) : this.eventual.peek(namespace, key);
     if (found !== undefined) {
       this.context.telemetry.operation(namespace, 'get', 'ok', 0);
     }

@@ -3,14 +3,7 @@ import { IsBoolean } from 'class-validator';
 import { type RecordId } from '../model/key.js';
 import { type KvRecord, type RecordHeader } from '../model/record.js';
 import { fromBase64, toBase64 } from './base64.js';
-import {
-  IsBase64Bytes,
-  IsChecksum,
-  IsCount,
-  IsKey,
-  IsNamespace,
-  IsVersion,
-} from './field-rules.js';
+import { IsBase64Bytes, IsChecksum, IsCount, IsKey, IsNamespace, IsVersion } from './field-rules.js';
 
 export class RecordIdDto {
   @IsCount() partition!: number;

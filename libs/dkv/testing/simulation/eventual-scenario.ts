@@ -1,6 +1,5 @@
 /** Random runs of an eventual namespace: reads and writes at every level, judged by what each level promises. */
 import { type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
-import { type KvRecord } from '../../src/model/record.js';
 import { checkConverged, checkEventualReads } from './checkers/eventual.js';
 import { type HistoryOutcome } from './history.js';
 import {

@@ -14,7 +14,6 @@ import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../../src/m
 import { type ClusterNode } from '../../src/model/node.js';
 import { type PeerRequestKind } from '../../src/model/peer-protocol.js';
 import { type KvRecord } from '../../src/model/record.js';
-import { type ShownRecord } from '../../src/model/shown-record.js';
 import { type Codec } from '../../src/ports/codec.js';
 import { type LocalKvRepo } from '../../src/ports/local-kv-repo.js';
 import { type Merger } from '../../src/ports/merger.js';
@@ -186,17 +185,17 @@ export class TestCluster {
     return this.scheduler.settle(work);
   }
 
-  /** The record as committed. */
+  /** The record as committed; of a strong namespace it has only what clients see. */
   async put(
     nodeId: string,
     key: string,
     value: string,
     { level = 'quorum', timeoutMs = 5_000 }: Asked<WriteLevel> = {},
-  ): Promise<ShownRecord> {
+  ): Promise<KvRecord> {
     const { processor } = this.node(nodeId);
     const bytes = new Uint8Array(Buffer.from(value));
     const written = processor.addOrUpdate(NAMESPACE, key, bytes, { level, timeoutMs, ttlMs: 0 });
-    return (await this.settle(written)).record!;
+    return (await this.settle(written)).record as KvRecord;
   }
 
   /** The value as text. */

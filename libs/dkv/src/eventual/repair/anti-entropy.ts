@@ -82,7 +82,9 @@ export class AntiEntropy {
       for (; from < shared.length && this.schedule.running; from += ROOTS_MAX) {
         this.resumeAt.set(nodeId, from);
         const unequal = await this.unequal(nodeId, shared.slice(from, from + ROOTS_MAX));
-        await forEachConcurrently(unequal, PARTITIONS_CONCURRENT, (partition) => this.syncPartition(nodeId, partition));
+        await forEachConcurrently(unequal, PARTITIONS_CONCURRENT, (partition) =>
+          this.syncPartition(nodeId, partition),
+        );
       }
       this.resumeAt.delete(nodeId);
       return this.schedule.running;

@@ -11,7 +11,6 @@ import { JsonCodec } from '../../codec/json-codec.js';
 import { DkvError } from '../../dkv.errors.js';
 import { createLocalKvRepo } from '../../local-kv/create-local-kv-repo.js';
 import { LastWriteWinsMerger } from '../../merger/last-write-wins-merger.js';
-import { Acceptor } from '../../consensus/acceptor.js';
 import { RecordMerger } from '../../merger/record-merger.js';
 import { type PeerProtocol } from '../../model/peer-protocol.js';
 import { type KvRecord, stampRecord, stampTombstone } from '../../model/record.js';
@@ -128,7 +127,7 @@ async function repairWith(merger: Merger): Promise<ReadRepair> {
     telemetry,
     limits: { peerTimeoutMs: 1_000, maxClockOffsetMs: 500 },
   } as unknown as CoreContext;
-  return new ReadRepair(context, new Replica(context, new Acceptor(context)));
+  return new ReadRepair(context, new Replica(context));
 }
 
 const held = (...records: (KvRecord | undefined)[]): Copy[] =>

@@ -1,14 +1,12 @@
 /** Tombstones go when every node has them and not before, and what they stood for does not come back. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createTestCluster, type TestCluster } from '../../../testing/simulation/sim-cluster.js';
-import { type NamespaceMode } from '../../model/consistency.js';
 import { type RecordId } from '../../model/key.js';
 import { type PeerProtocol, type PeerRequestKind } from '../../model/peer-protocol.js';
 import { stampRecord, stampTombstone } from '../../model/record.js';
 import { formatVersion, type Version } from '../../model/version.js';
 import { decodePeerRequest, encodePeerRequest } from '../../wire/peer-codec.js';
 
-const MODES: readonly NamespaceMode[] = ['strong', 'eventual'];
 const NODES = ['a', 'b', 'c'];
 const TTL_MS = 60_000;
 const INTERVAL_MS = 5_000;
@@ -19,9 +17,8 @@ const KEY = 'k';
 let cluster: TestCluster;
 let id: RecordId;
 
-async function start(mode: NamespaceMode, limits: { antiEntropyIntervalMs?: number } = {}): Promise<void> {
+async function start(limits: { antiEntropyIntervalMs?: number } = {}): Promise<void> {
   cluster = createTestCluster(3, {
-    mode,
     partitions: 8,
     durability: 'fsync',
     limits: { tombstoneTtlMs: TTL_MS, collectionIntervalMs: INTERVAL_MS, ...limits },
@@ -84,8 +81,8 @@ function neighbour(): string {
   }
 }
 
-describe.each(MODES)('tombstones of a namespace that is %s', (mode) => {
-  beforeEach(() => start(mode));
+describe('tombstones', () => {
+  beforeEach(() => start());
 
   it('are collected on all nodes once they are old, and leave nothing behind', async () => {
     await cluster.put('a', KEY, 'one');
@@ -100,12 +97,6 @@ describe.each(MODES)('tombstones of a namespace that is %s', (mode) => {
     expect(floors()[0]).not.toBe('');
     expectEqualTrees();
     expect(await cluster.get('b', neighbour(), { level: 'quorum' })).toBe('stays');
-    // The rounds are forgotten as well, when they are below a floor.
-    await cluster.advance(LONG_MS);
-    for (const nodeId of NODES) {
-      const { accepted, committed } = await cluster.settle(localOf(nodeId).getRound(id));
-      expect([accepted, committed]).toEqual([undefined, undefined]);
-    }
   });
 
   it('make room for new values of the key', async () => {
@@ -113,7 +104,6 @@ describe.each(MODES)('tombstones of a namespace that is %s', (mode) => {
     await cluster.remove(holder(), KEY);
     await cluster.advance(LONG_MS);
     expect(tombstones()).toEqual([0, 0, 0]);
-    // In a strong namespace the holder still has a ballot of before the floor.
     await cluster.put(holder(), KEY, 'two');
     await cluster.advance(LONG_MS);
     for (const nodeId of NODES) {
@@ -152,15 +142,6 @@ describe.each(MODES)('tombstones of a namespace that is %s', (mode) => {
     expect(tombstones()).toEqual([0, 0, 0]);
     for (const nodeId of NODES) {
       await ask(nodeId, 'addOrUpdate', { partition: id.partition, record: old });
-      const { granted } = await ask(nodeId, 'prepare', { id, ballot: old.version });
-      const { accepted } = await ask(nodeId, 'accept', {
-        partition: id.partition,
-        ballot: old.version,
-        record: old,
-        next: '',
-        settled: [{ ...id, version: old.version }],
-      });
-      expect([granted, accepted]).toEqual([false, false]);
     }
     await cluster.advance(30_000);
     expect(await cluster.copiesOf(KEY)).toEqual([undefined, undefined, undefined]);
@@ -172,7 +153,7 @@ describe.each(MODES)('tombstones of a namespace that is %s', (mode) => {
 
   it('are collected here when another node has collected them, if only anti-entropy tells', async () => {
     // Whom a node asks is chance: within the time there must be many rounds.
-    await start(mode, { antiEntropyIntervalMs: 1_000 });
+    await start({ antiEntropyIntervalMs: 1_000 });
     await cluster.put('a', KEY, 'one');
     await cluster.remove('a', KEY);
     await cluster.advance(TTL_MS / 2);
@@ -218,7 +199,7 @@ describe.each(MODES)('tombstones of a namespace that is %s', (mode) => {
     expect(localOf('b').fenceOf(id.partition) >= floor!).toBe(true);
   });
 
-  it('leave no promise behind for keys that never were', async () => {
+  it('leave nothing behind of keys that never were', async () => {
     await cluster.remove(holder(), KEY);
     await cluster.advance(2 * LONG_MS);
     for (const nodeId of NODES) {
@@ -228,9 +209,9 @@ describe.each(MODES)('tombstones of a namespace that is %s', (mode) => {
   });
 });
 
-describe.each(MODES)('a floor of a namespace that is %s', (mode) => {
+describe('a floor', () => {
   /** Nodes repair each other when one comes up, and not before. */
-  beforeEach(() => start(mode, { antiEntropyIntervalMs: 3_600_000 }));
+  beforeEach(() => start({ antiEntropyIntervalMs: 3_600_000 }));
 
   it('waits for an old value that some nodes lack, which is not lost', async () => {
     await cluster.put('a', KEY, 'one');
@@ -283,12 +264,12 @@ describe.each(MODES)('a floor of a namespace that is %s', (mode) => {
   });
 });
 
-describe.each(MODES)('a node of a namespace that is %s', (mode) => {
+describe('a node', () => {
   /** Steps of a collection take some tenths of a millisecond. */
   it.each([0, 0.2, 0.5, 1, 3])(
     'that loses power %d ms after a floor is raised finishes later',
     async (laterMs) => {
-      await start(mode);
+      await start();
       const keys = Array.from({ length: 30 }, (_, at) => `x${at}`);
       const partitions = new Set(keys.map((key) => cluster.ring.partitionOf(key)));
       for (const key of keys) {
@@ -327,26 +308,6 @@ describe.each(MODES)('a node of a namespace that is %s', (mode) => {
 });
 
 describe('while a floor is being agreed on', () => {
-  it('no ballot below it is taken part in any more, so that nothing fenced out comes back', async () => {
-    await start('strong');
-    const ballot = versionAgo(TTL_MS + 1_000);
-    const record = stampRecord({
-      namespace: 'default',
-      key: KEY,
-      version: ballot,
-      tombstone: false,
-      expiresAtMs: 0,
-      value: Buffer.from('fenced out'),
-    });
-    const floor = versionAgo(TTL_MS);
-    expect((await ask('a', 'confirmFloor', { partition: id.partition, floor })).root).not.toBe('');
-    const vote = await ask('a', 'accept', { partition: id.partition, ballot, record, next: '', settled: [] });
-    expect(vote).toEqual({ accepted: false, seen: floor });
-    expect(await ask('a', 'prepare', { id, ballot })).toMatchObject({ granted: false, seen: floor });
-    const later = versionAgo(0);
-    expect(await ask('a', 'prepare', { id, ballot: later })).toMatchObject({ granted: true });
-  });
-
   it('what is agreed on travels with the question', () => {
     const envelope = { from: 'b', configuration: 'one', sentAtMs: 1 };
     const question = {
@@ -361,21 +322,8 @@ describe('while a floor is being agreed on', () => {
     }
   });
 
-  it('an open round below it is waited for', async () => {
-    await start('strong');
-    const ballot = versionAgo(TTL_MS + 1_000);
-    const record = stampTombstone({ namespace: 'default', key: KEY }, ballot);
-    const { partition } = id;
-    await ask('a', 'accept', { partition, ballot, record, next: '', settled: [] });
-    const question = { partition, floor: versionAgo(TTL_MS) };
-    expect(await ask('a', 'confirmFloor', question)).toEqual({ root: '' });
-    await ask('a', 'settle', { notices: [{ ...id, version: ballot }] });
-    await cluster.advance(100);
-    expect((await ask('a', 'confirmFloor', question)).root).not.toBe('');
-  });
-
-  it('an eventual node whose clock was set back stamps above it all the same', async () => {
-    await start('eventual');
+  it('a node whose clock was set back stamps above it all the same', async () => {
+    await start();
     const floor = versionAgo(TTL_MS);
     for (const nodeId of NODES) {
       await cluster.settle(localOf(nodeId).raiseFence(id.partition, versionAgo(-500)));
