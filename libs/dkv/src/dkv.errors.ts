@@ -25,8 +25,6 @@ export const DKV_ERROR_STATUS = {
   DKV_CONFLICT: 409,
   /** A peer's clock is further ahead than `maxClockOffsetMs`. */
   DKV_CLOCK_SKEW: 409,
-  /** The peer came back with another data folder: it does not remember its votes, and none counts. */
-  DKV_DISK_LOST: 409,
   /** The peer was started with other members, partitions or replicas. */
   DKV_CONFIGURATION_MISMATCH: 409,
   /** A forwarded request came back to a node where it had been, or to one that holds no copy. */

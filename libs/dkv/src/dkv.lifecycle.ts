@@ -44,11 +44,7 @@ export class DkvLifecycle
   }
 
   get unreadyReason(): string {
-    const { failure } = this.local;
-    if (failure) {
-      return `read-only after a storage error: ${failure.message}`;
-    }
-    return this.view.clockSuspect ? 'most peers refuse the clock of this node' : 'catching up';
+    return this.processor.unreadyReason ?? 'starting';
   }
 
   /** Modules are initialised dependencies first, so services may use the store in their own onModuleInit. */

@@ -8,7 +8,6 @@ import { resolveOptions } from './dkv.options.js';
 import { LastWriteWinsMerger } from './merger/last-write-wins-merger.js';
 import { md5HashFunc } from './hashring/md5-hash-func.js';
 import { type Controller } from './ports/controller.js';
-import { type LocalKvRepo } from './ports/local-kv-repo.js';
 import { type RemoteKvRepo } from './ports/remote-kv-repo.js';
 import { caught } from '../testing/caught.js';
 import { CapturedLog } from '../testing/captured-log.js';
@@ -79,7 +78,6 @@ describe('a wrong value', () => {
     ['merger', [{}, () => 1, { merge: 5 }], 'merge'],
     ['codec', [{ encode() {} }, 'json'], 'encode, decode'],
     ['logger', [{ log() {}, warn() {} }, true], 'log, warn, error'],
-    ['localKvRepo', [{ open() {} }], 'open, get, update, getAllNoValue'],
     ['remoteKvRepo', [{ send() {} }], 'send, close'],
     ['controller', [{ start() {} }], 'start, stop'],
     ['clock', [{ now() {} }, Date], 'now, monotonic, schedule'],
@@ -260,7 +258,6 @@ describe('what is given', () => {
       hashFunc: md5HashFunc,
       logger: new CapturedLog(),
       clock: new ManualClock(),
-      localKvRepo: { open() {}, get() {}, update() {}, getAllNoValue() {} } as unknown as LocalKvRepo,
       remoteKvRepo: { send() {}, close() {} } as unknown as RemoteKvRepo,
       controller: { start() {}, stop() {} } as unknown as Controller,
     };

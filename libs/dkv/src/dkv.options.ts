@@ -29,7 +29,6 @@ import { type Codec } from './ports/codec.js';
 import { type Controller } from './ports/controller.js';
 import { type Discovery } from './ports/discovery.js';
 import { type HashFunc } from './ports/hash-func.js';
-import { type LocalKvRepo } from './ports/local-kv-repo.js';
 import { type Logger } from './ports/logger.js';
 import { type Merger } from './ports/merger.js';
 import { type RemoteKvRepo } from './ports/remote-kv-repo.js';
@@ -169,7 +168,7 @@ export class DkvModuleOptions {
   hashFunc?: 'md5' | 'xxhash' | HashFunc;
 
   /**
-   * Of the default namespace. `strong`: one order of writes per key, acknowledged by a majority; `eventual`: always
+   * Of the default namespace. `strong`: one order of writes, acknowledged by a majority; `eventual`: always
    * writable, conflicts are merged. Fixed with the first start. Others: `DkvModule.forFeature`. Default: `strong`.
    */
   @IsOptional()
@@ -251,10 +250,6 @@ export class DkvModuleOptions {
   /** Where to log. Default: Nest's logger. */
   @Offers('logger', 'log', 'warn', 'error')
   logger?: Logger;
-
-  /** Storage of your own. */
-  @Offers('LocalKvRepo', 'open', 'get', 'update', 'getAllNoValue')
-  localKvRepo?: LocalKvRepo;
 
   /** Client of peers of your own; goes with a `controller` that answers it. */
   @Offers('RemoteKvRepo', 'send', 'close')

@@ -2,9 +2,9 @@
 import {
   assertType,
   expectedOf,
+  idempotencyKeyOf,
   incrementOf,
   levelOf,
-  requestIdOf,
   timeoutOf,
   ttlOf,
 } from './client/call-arguments.js';
@@ -20,8 +20,7 @@ import {
 } from './client/call-options.js';
 import { type ClientCore, type ClientSettings } from './client/client-core.js';
 import { conflictOf } from './client/conflict-error.js';
-import { incremented } from './client/counting.js';
-import { type KvPair } from './client/kv-pair.js';
+import { type KvPair, stampOf } from './client/kv-pair.js';
 import { type DkvLock } from './client/lock.js';
 import { many } from './client/many.js';
 import { type DkvMetrics, type DkvNodeStatus, nodeStatuses } from './client/node-status.js';
@@ -29,11 +28,9 @@ import { type Changed, ReadModifyWrite } from './client/read-modify-write.js';
 import { Values } from './client/values.js';
 import { DkvError } from './dkv.errors.js';
 import { READ_LEVELS, WRITE_LEVELS } from './model/consistency.js';
-import { type WriteResult } from './model/peer-protocol.js';
-import { isVisible, type KvRecord } from './model/record.js';
-import { type Version } from './model/version.js';
+import { type ShownRecord } from './model/shown-record.js';
 import { type Codec } from './ports/codec.js';
-import { type WriteOptions } from './processor/processor.js';
+import { type WriteOptions, type Written } from './processor/processor.js';
 
 const NO_OPTIONS: DkvReadOptions = Object.freeze({});
 
@@ -64,7 +61,7 @@ export class Dkv<V = unknown> {
     if (options === NO_OPTIONS && this.settings.readConsistency === 'one') {
       const record = this.core.processor.peek(this.settings.namespace, key);
       if (record !== undefined) {
-        return this.values.shown(record);
+        return this.values.found(key, record);
       }
     }
     return this.read(key, options);
@@ -81,7 +78,8 @@ export class Dkv<V = unknown> {
 
   /**
    * Stores a value; resolves, once enough nodes hold it durably, with the pair as stored. Its value is the one given,
-   * unless a merger of your own made another of it.
+   * unless a merger of your own made another of it. Under an `idempotencyKey` that took effect before, nothing is written,
+   * and the pair has the version of then and says `repeated`.
    * @throws DkvError `DKV_VALUE_TOO_LARGE`, `DKV_CODEC_FAILED`: before anything is sent.
    */
   async addOrUpdate(key: string, value: V, options: DkvWriteOptions = {}): Promise<KvPair<V>> {
@@ -155,7 +153,7 @@ export class Dkv<V = unknown> {
    * undefined deletes; what it throws, this throws, and nothing is written. It is a merger's natural place in a strong
    * namespace. Resolves with the pair as stored, undefined after a delete. Strong namespaces only.
    *
-   * Under an `idempotencyKey` that took effect before, nothing is changed and the pair is given as it stands.
+   * Under an `idempotencyKey` that took effect before, nothing is changed and the pair is given as it stands, and says `repeated`.
    * @throws DkvError `DKV_NOT_APPLIED` when others were faster until the time was over.
    */
   async update(
@@ -167,26 +165,27 @@ export class Dkv<V = unknown> {
     assertType('change', change, 'function');
     let next: V | undefined;
     const changed = await this.changed(key, options, async (current) => {
-      next = await change(current && this.values.decode(current));
+      next = await change(current && this.values.decode(key, current));
       return next === undefined ? undefined : this.values.encode(key, next);
     });
-    const { bytes, result, repeated } = changed;
+    const { bytes, record, repeated } = changed;
     if (repeated) {
-      return this.asItStands(result);
+      return record && { ...this.values.pairOf(key, record), repeated };
     }
-    return bytes && this.values.written(key, next!, bytes, result);
+    return bytes && { key, value: next!, ...stampOf(record!) };
   }
 
   /**
-   * Counts, losing no concurrent count; a key without a value counts from 0. Resolves with the count. With an
-   * `idempotencyKey` a repeated request counts once and resolves with the count as it stands. Strong namespaces only.
+   * Counts, losing no concurrent count, in one round; a key without a value counts from 0. Resolves with the count. With
+   * an `idempotencyKey` a repeated request counts once and resolves as the first time. Strong namespaces only.
    * @throws DkvError `DKV_INVALID_ARGUMENT` when the value is no whole number, or would pass 2^53 - 1.
    */
   async increment(this: Dkv<number>, key: string, by = 1, options: DkvChangeOptions = {}): Promise<number> {
     incrementOf(by);
     this.assertStrong('increment');
-    const pair = await this.update(key, (current) => incremented(key, current, by), options);
-    return pair?.value ?? 0;
+    const writing = this.writing(options, ttlOf(options.ttlMs, this.settings.ttlMs));
+    const { record } = await this.core.processor.increment(this.settings.namespace, key, by, writing);
+    return this.values.decode(key, record!);
   }
 
   /**
@@ -251,13 +250,13 @@ export class Dkv<V = unknown> {
     const timeoutMs = timeoutOf(options.timeoutMs, readTimeoutMs);
     const { signal } = options;
     const record = await this.core.processor.get(namespace, key, { level, timeoutMs, signal });
-    return record && this.values.pairOf(record);
+    return record && this.values.pairOf(key, record);
   }
 
   private writing(
     { consistency, timeoutMs, signal, idempotencyKey }: DkvRemoveOptions,
     ttlMs = 0,
-    expected?: Version,
+    expected?: string,
   ): WriteOptions {
     const { writeConsistency, revertTimeoutMs } = this.settings;
     if (idempotencyKey !== undefined) {
@@ -267,7 +266,7 @@ export class Dkv<V = unknown> {
       level: levelOf(WRITE_LEVELS, consistency, writeConsistency),
       timeoutMs: timeoutOf(timeoutMs, revertTimeoutMs),
       signal,
-      requestId: requestIdOf(idempotencyKey),
+      idempotencyKey: idempotencyKeyOf(idempotencyKey),
       ttlMs,
       expected,
     };
@@ -276,21 +275,17 @@ export class Dkv<V = unknown> {
   private changed(
     key: string,
     options: DkvChangeOptions,
-    change: (current: KvRecord | undefined) => Promise<Uint8Array | undefined>,
+    change: (current: ShownRecord | undefined) => Promise<Uint8Array | undefined>,
   ): Promise<Changed> {
-    const { timeoutMs, signal, requestId } = this.writing(options);
+    const { timeoutMs, signal, idempotencyKey } = this.writing(options);
     const { readTimeoutMs } = this.settings;
     const ttlMs = ttlOf(options.ttlMs, this.settings.ttlMs);
-    return this.changes.run({ key, ttlMs, timeoutMs, readTimeoutMs, signal, requestId }, change);
+    return this.changes.run({ key, ttlMs, timeoutMs, readTimeoutMs, signal, idempotencyKey }, change);
   }
 
-  private asItStands({ record }: WriteResult): KvPair<V> | undefined {
-    return isVisible(record, this.core.clock.now()) ? this.values.pairOf(record!) : undefined;
-  }
-
-  private assertMatched(key: string, expected: Version, { outcome, record }: WriteResult): void {
+  private assertMatched(key: string, expected: string, { outcome, record }: Written): void {
     if (outcome === 'conflict') {
-      throw conflictOf(key, expected, record && this.values.pairOf(record));
+      throw conflictOf(key, expected, record && this.values.pairOf(key, record));
     }
   }
 

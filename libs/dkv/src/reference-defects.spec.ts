@@ -152,7 +152,7 @@ describe('replicas forward again: 12 requests for one write at 2 replicas, 78 at
       level: 'quorum',
       requestId: '018bcfe5687b0123456789ab',
     } as const;
-    const ask = { operation, visited, timeoutMs: 1_000, resolve: false };
+    const ask = { operation, visited, timeoutMs: 1_000 };
     const { view, clock, processor } = cluster.node(nodeId);
     const envelope = { from: 'a', configuration: view.configuration, sentAtMs: clock.now() };
     const refused = rejected(processor.serve({ kind: 'forward', ask, ...envelope }));

@@ -1,9 +1,8 @@
 /** The core as the client sees it: remembers the calls, holds values by key, fails for the keys it is told. */
 import { assertKey } from '../src/model/key.js';
-import { type WriteResult } from '../src/model/peer-protocol.js';
-import { type KvRecord, stampRecord, stampTombstone } from '../src/model/record.js';
+import { type ShownRecord } from '../src/model/shown-record.js';
 import { formatVersion } from '../src/model/version.js';
-import { type ReadOptions, type WriteOptions } from '../src/processor/processor.js';
+import { type ReadOptions, type WriteOptions, type Written } from '../src/processor/processor.js';
 import { microtasks } from './microtasks.js';
 
 /** When everything in it was written, milliseconds since 1970. */
@@ -11,8 +10,18 @@ export const MODIFIED_MS = 1_700_000_000_123;
 /** The version of everything in it. */
 export const VERSION = formatVersion({ physicalMs: MODIFIED_MS, counter: 1, nodeId: 'a', boot: 1 });
 
-const recordOf = (key: string, value: Uint8Array): KvRecord =>
-  stampRecord({ namespace: 'default', key, version: VERSION, tombstone: false, expiresAtMs: 0, value });
+const recordOf = (value: Uint8Array): ShownRecord => ({
+  version: VERSION,
+  value,
+  expiresAtMs: 0,
+  modifiedMs: MODIFIED_MS,
+});
+const done = (record: ShownRecord | undefined, existed: boolean): Written => ({
+  outcome: 'done',
+  record,
+  existed,
+  repeated: false,
+});
 
 export class FakeProcessor {
   readonly calls: [string, ...unknown[]][] = [];
@@ -29,9 +38,9 @@ export class FakeProcessor {
     return undefined;
   }
 
-  async get(namespace: string, key: string, options: ReadOptions): Promise<KvRecord | undefined> {
+  async get(namespace: string, key: string, options: ReadOptions): Promise<ShownRecord | undefined> {
     const value = await this.work('get', key, () => this.held.get(key), namespace, options);
-    return value && recordOf(key, value);
+    return value && recordOf(value);
   }
 
   async addOrUpdate(
@@ -39,21 +48,21 @@ export class FakeProcessor {
     key: string,
     value: Uint8Array,
     options: WriteOptions,
-  ): Promise<WriteResult> {
+  ): Promise<Written> {
     const stored = await this.work('addOrUpdate', key, () => this.merge(value), namespace, options);
     const existed = this.held.has(key);
     this.held.set(key, stored);
-    return { outcome: 'done', record: recordOf(key, stored), existed };
+    return done(recordOf(stored), existed);
   }
 
-  async remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<WriteResult> {
+  async remove(namespace: string, key: string, options: Omit<WriteOptions, 'ttlMs'>): Promise<Written> {
     const existed = await this.work('remove', key, () => this.held.delete(key), namespace, options);
-    return { outcome: 'done', record: stampTombstone({ namespace, key }, VERSION), existed };
+    return done(undefined, existed);
   }
 
-  async touch(namespace: string, key: string, options: WriteOptions): Promise<WriteResult> {
+  async touch(namespace: string, key: string, options: WriteOptions): Promise<Written> {
     const value = await this.work('touch', key, () => this.held.get(key), namespace, options);
-    return { outcome: 'done', record: value && recordOf(key, value), existed: value !== undefined };
+    return done(value && recordOf(value), value !== undefined);
   }
 
   private async work<T>(name: string, key: string, result: () => T, ...details: unknown[]): Promise<T> {

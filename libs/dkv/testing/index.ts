@@ -13,13 +13,12 @@ export { prefillStore, type PrefillOptions } from './prefilled-store.js';
 export { testRemoteKvTransport } from './remote-kv-conformance.js';
 export { describeFindings, type Finding } from './simulation/checkers/finding.js';
 export { runEventualScenario } from './simulation/eventual-scenario.js';
-export { type KeyProtocolResult, runKeyProtocol } from './simulation/key-protocol.js';
 export { type ScenarioOptions, type ScenarioResult } from './simulation/scenario.js';
-export { runStrongScenario } from './simulation/strong-scenario.js';
 export {
   createTestCluster,
   TestCluster,
   type TestClusterOptions,
   TestNode,
+  type TestStrongModeParts,
 } from './simulation/sim-cluster.js';
 export { SimRandom } from './simulation/sim-random.js';

@@ -49,8 +49,8 @@ export interface PrefillOptions {
 }
 
 /**
- * Fills the folder of one node with what it would hold had the cluster written `count` keys, each once, every round
- * settled. The folders of all nodes, each filled with the same options, agree byte for byte in every record, so
+ * Fills the folder of one node with what it would hold had the cluster written `count` keys of an eventual
+ * namespace, each once. The folders of all nodes, each filled with the same options, agree byte for byte in every record, so
  * that the started nodes have nothing to fetch from each other. Resolves with the number of keys that the node holds.
  * Filling a folder again with the same goes on where it broke off.
  * @throws DkvError as opening a node's store does, and where a write fails
@@ -82,8 +82,7 @@ async function storeAll(repo: LocalKvRepo, view: ClusterView, options: PrefillOp
     const version = versionOf(index, stampedMs, stamper);
     const value = valueAt(index);
     const record = stampRecord({ namespace, key, version, tombstone: false, expiresAtMs: 0, value });
-    const settled = { promised: version, accepted: { ballot: version, record }, committed: record };
-    return repo.updateRound({ partition: partitions[index]!, namespace, key }, () => settled);
+    return repo.update({ partition: partitions[index]!, namespace, key }, () => record);
   };
   onProgress?.(count - order.length);
   let next = 0;

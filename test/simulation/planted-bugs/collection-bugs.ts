@@ -2,7 +2,7 @@
 import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
 import { FloorStore } from '../../../libs/dkv/src/local-kv/floor-store.js';
 import { type Version } from '../../../libs/dkv/src/model/version.js';
-import { TombstoneCollection } from '../../../libs/dkv/src/repair/tombstone-collection.js';
+import { TombstoneCollection } from '../../../libs/dkv/src/eventual/repair/tombstone-collection.js';
 import { type PlantedBug, replace } from './plant.js';
 
 const BACK_OR_APART = [

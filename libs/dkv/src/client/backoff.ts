@@ -1,5 +1,5 @@
 /** Gives way to others who are at work on the same key: longer each time, never two alike. */
-import { Deadline } from '../processor/deadline.js';
+import { Deadline } from '../cluster/deadline.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 

@@ -1,8 +1,7 @@
 /** Checks what callers give before anything is sent: a wrong type is a TypeError, a wrong value a DkvError. */
 import { DkvError } from '../dkv.errors.js';
-import { type RequestId } from '../model/request-window.js';
-import { isVersion, NO_VERSION, type Version } from '../model/version.js';
-import { RequestIds } from '../processor/request-ids.js';
+import { isStrongVersion, type StrongVersion } from '../model/strong-version.js';
+import { NO_VERSION } from '../model/version.js';
 
 /** A Date ends at 8.64e15; lifetimes stay well below. */
 export const TTL_MS_MAX = 10 * 365 * 86_400_000;
@@ -64,12 +63,12 @@ export function waitOf(asked: number | undefined): number {
 }
 
 /** The version to expect as the core says it; null is for no value. */
-export function expectedOf(asked: string | null): Version {
+export function expectedOf(asked: string | null): StrongVersion {
   if (asked === null) {
     return NO_VERSION;
   }
   assertType('expectedVersion', asked, 'string');
-  if (!isVersion(asked)) {
+  if (!isStrongVersion(asked)) {
     throw invalid(
       'expectedVersion',
       asked,
@@ -79,7 +78,7 @@ export function expectedOf(asked: string | null): Version {
   return asked;
 }
 
-export function requestIdOf(idempotencyKey: string | undefined): RequestId | undefined {
+export function idempotencyKeyOf(idempotencyKey: string | undefined): string | undefined {
   if (idempotencyKey === undefined) {
     return undefined;
   }
@@ -87,7 +86,7 @@ export function requestIdOf(idempotencyKey: string | undefined): RequestId | und
   if (idempotencyKey.length === 0 || idempotencyKey.length > IDEMPOTENCY_KEY_LENGTH_MAX) {
     throw invalid('idempotencyKey', idempotencyKey.slice(0, 40), 'give 1 to 256 characters');
   }
-  return RequestIds.ofKey(idempotencyKey);
+  return idempotencyKey;
 }
 
 export function incrementOf(by: number): number {

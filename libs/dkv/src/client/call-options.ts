@@ -15,8 +15,8 @@ export interface DkvReadOptions extends DkvCallOptions {
 /** Of a call that changes one key of a strong namespace. */
 export interface DkvRequestOptions extends DkvCallOptions {
   /**
-   * Names the request, 1 to 256 characters, however often it is tried, by whichever node: it takes effect once. Each
-   * key remembers the last 64 such requests. Strong namespaces only.
+   * Names the request upon this key, 1 to 256 characters, however often it is tried, by whichever node: it takes effect
+   * once. It is remembered for a day. Strong namespaces only.
    */
   readonly idempotencyKey?: string;
 }

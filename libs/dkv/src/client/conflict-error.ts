@@ -1,6 +1,6 @@
 /** Conflicts as errors that carry what is there: a caller can go on from it without another read. */
 import { DkvError } from '../dkv.errors.js';
-import { NO_VERSION, type Version } from '../model/version.js';
+import { NO_VERSION } from '../model/version.js';
 import { type KvPair } from './kv-pair.js';
 
 /** The key has not the version expected; nothing was written. Code `DKV_CONFLICT`. */
@@ -42,7 +42,7 @@ export class DkvLockError extends DkvError {
 
 export function conflictOf<V>(
   key: string,
-  expected: Version,
+  expected: string,
   current: KvPair<V> | undefined,
 ): DkvConflictError<V> {
   const wanted = expected === NO_VERSION ? 'no value' : `version ${expected}`;

@@ -1,42 +1,35 @@
-/** A lock as it is stored. It is never deleted: the count of its holders goes on over release and expiry. */
+/** A lock as it is stored: a record that is there as long as the lock is held, with the lock's end as its expiry. */
 import { DkvError } from '../dkv.errors.js';
-import { type KvRecord } from '../model/record.js';
+import { type ShownRecord } from '../model/shown-record.js';
+import { fencingOf } from '../model/strong-version.js';
 
-export interface LockState {
-  /** The holder's; '' when the lock is free. */
+export interface LockHolder {
   readonly token: string;
-  /** How often the lock was taken. */
+  /** The version under which the lock was taken, as a safe integer; it stays when the lock is renewed. */
   readonly fencing: number;
-  /** Milliseconds since 1970. */
-  readonly expiresAtMs: number;
 }
 
-export function freeLock(fencing: number): LockState {
-  return { token: '', fencing, expiresAtMs: 0 };
+/** Without a fencing number: the version under which it is stored, which the leader gives, will be it. */
+export function encodeLock(holder: { readonly token: string; readonly fencing?: number }): Uint8Array {
+  return Buffer.from(JSON.stringify(holder));
 }
 
-export function writeLock(state: LockState): Uint8Array {
-  return Buffer.from(JSON.stringify(state));
-}
-
-/** @throws DkvError `DKV_CODEC_FAILED` when something else was written there. */
-export function readLock(record: KvRecord | undefined): LockState {
-  if (!record) {
-    return freeLock(0);
-  }
+/** `key` is for the message. @throws DkvError `DKV_CODEC_FAILED` when something else was written there. */
+export function decodeLock(key: string, { value, version }: ShownRecord): LockHolder {
+  let cause: unknown;
   try {
-    const { token, fencing, expiresAtMs } = JSON.parse(Buffer.from(record.value).toString()) as LockState;
-    if (typeof token === 'string' && Number.isSafeInteger(fencing) && Number.isFinite(expiresAtMs)) {
-      return { token, fencing, expiresAtMs };
+    const { token, fencing = fencingOf(version) } = JSON.parse(
+      Buffer.from(value).toString(),
+    ) as Partial<LockHolder>;
+    if (typeof token === 'string' && Number.isSafeInteger(fencing)) {
+      return { token, fencing };
     }
-  } catch (cause) {
-    throw broken(record, cause);
+  } catch (error) {
+    cause = error;
   }
-  throw broken(record);
-}
-
-function broken({ key }: KvRecord, cause?: unknown): DkvError {
-  return new DkvError('DKV_CODEC_FAILED', `The record of lock ${JSON.stringify(key)} is not one of a lock.`, {
-    cause,
-  });
+  throw new DkvError(
+    'DKV_CODEC_FAILED',
+    `The record of lock ${JSON.stringify(key)} is not one of a lock. Write nothing into the namespace of locks.`,
+    { cause },
+  );
 }

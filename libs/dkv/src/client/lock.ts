@@ -9,7 +9,8 @@ export interface LockGrant {
   readonly expiresAtMs: number;
 }
 
-interface Desk {
+/** How a lock reaches its record. */
+interface LockCalls {
   renew(token: string, ttlMs: number, options?: DkvCallOptions): Promise<LockGrant>;
   release(token: string, options?: DkvCallOptions): Promise<void>;
 }
@@ -23,7 +24,10 @@ export class DkvLock {
   readonly key: string;
   /** Proves who holds the lock, to `renewLock` and `releaseLock` on any node. */
   readonly token: string;
-  /** Higher for each holder of this key than for all before, over releases and expiries. */
+  /**
+   * Higher for each holder of this key than for all before, over releases and expiries: generation × 2^40 + index of the
+   * log entry by which it was taken. A safe integer; the numbers between two holders are not consecutive.
+   */
   readonly fencing: number;
   private expiry: number;
   private released = false;
@@ -31,7 +35,7 @@ export class DkvLock {
   constructor(
     { key, token, fencing, expiresAtMs }: LockGrant,
     private readonly ttlMs: number,
-    private readonly desk: Desk,
+    private readonly calls: LockCalls,
   ) {
     this.key = key;
     this.token = token;
@@ -39,17 +43,17 @@ export class DkvLock {
     this.expiry = expiresAtMs;
   }
 
-  /** Milliseconds since 1970 by this node's clock. */
+  /** Milliseconds since 1970 by the time of the lock's log. */
   get expiresAtMs(): number {
     return this.expiry;
   }
 
   /**
    * Holds it for `ttlMs` from now (default: as when it was taken). Nothing renews a lock by itself.
-   * @throws DkvLockError (`DKV_CONFLICT`) when it was lost: its time was over and someone else took it.
+   * @throws DkvLockError (`DKV_CONFLICT`) when it was lost: its time was over, whether or not someone else took it.
    */
   async renew(ttlMs: number = this.ttlMs, options?: DkvCallOptions): Promise<void> {
-    this.expiry = (await this.desk.renew(this.token, ttlMs, options)).expiresAtMs;
+    this.expiry = (await this.calls.renew(this.token, ttlMs, options)).expiresAtMs;
   }
 
   /**
@@ -58,7 +62,7 @@ export class DkvLock {
    */
   async release(options?: DkvCallOptions): Promise<void> {
     if (!this.released) {
-      await this.desk.release(this.token, options);
+      await this.calls.release(this.token, options);
       this.released = true;
     }
   }

@@ -1,23 +1,24 @@
-/** Locks upon keys, each a record of its own; what a holder may rely on is the fencing token. */
+/** Locks upon keys, each a record of its own; what a holder may rely on is the fencing number. */
+import { Deadline } from '../cluster/deadline.js';
 import { DkvError } from '../dkv.errors.js';
-import { type KvRecord } from '../model/record.js';
 import { hex8 } from '../model/hex.js';
 import { assertKey, KEY_BYTES_MAX } from '../model/key.js';
+import { type ShownRecord } from '../model/shown-record.js';
+import { NO_VERSION } from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
-import { Deadline } from '../processor/deadline.js';
 import { type Processor } from '../processor/processor.js';
 import { Backoff } from './backoff.js';
 import { lockTtlOf, timeoutOf, waitOf } from './call-arguments.js';
 import { type DkvCallOptions, type DkvLockOptions } from './call-options.js';
 import { DkvLockError } from './conflict-error.js';
 import { DkvLock, type LockGrant } from './lock.js';
-import { freeLock, type LockState, readLock, writeLock } from './lock-record.js';
+import { decodeLock, encodeLock, type LockHolder } from './lock-record.js';
 import { settleAll } from './many.js';
-import { ReadModifyWrite } from './read-modify-write.js';
+import { type Changed, ReadModifyWrite } from './read-modify-write.js';
 
 /**
- * Where locks live, strong, apart from the values: removing or expiring a key takes no lock away. A lock of key `k` in
+ * Where locks are, strong, apart from the values: removing or expiring a key takes no lock away. A lock of key `k` in
  * namespace `n` is the key `n NUL k` there.
  */
 export const LOCKS_NAMESPACE = 'dkv.locks';
@@ -26,9 +27,17 @@ const PAUSES = { firstMs: 10, lastMs: 500 };
 /** From this many on, locks whose time is over are forgotten when another one is taken. */
 const HELD_MIN = 64;
 
-type Ports = { readonly processor: Processor; readonly clock: Clock; readonly random: Random };
+type Ports = {
+  readonly processor: Pick<Processor, 'get' | 'addOrUpdate' | 'remove'>;
+  readonly clock: Clock;
+  readonly random: Random;
+};
 type Times = { readonly readTimeoutMs: number; readonly revertTimeoutMs: number };
 
+/**
+ * Taking a lock is a compare-and-set upon "no value", one round; its record expires with the lock, and releasing deletes
+ * it, so that a free lock takes no space. Versions rise for ever, over deletes too, and so do fencing numbers.
+ */
 export class Locks {
   private readonly records: ReadModifyWrite;
   /** What this process holds, to be given back at its end. */
@@ -56,8 +65,8 @@ export class Locks {
     const token = this.newToken();
     for (;;) {
       try {
-        const grant = await this.take(lockKey, key, token, ttlMs, options);
-        const lock = this.lockOf(namespace, grant, ttlMs);
+        const record = await this.take(lockKey, key, token, ttlMs, options);
+        const lock = this.lockOf(namespace, grantOf(key, record), ttlMs);
         if (!options.keepOnShutdown) {
           this.hold(lockKey, lock);
         }
@@ -75,7 +84,7 @@ export class Locks {
     }
   }
 
-  /** @throws DkvLockError unless `token` is the holder's. A lock that expired and nobody took is still its own. */
+  /** @throws DkvLockError unless `token` is the holder's and the lock's time is not over. */
   async renew(
     namespace: string,
     key: string,
@@ -84,21 +93,14 @@ export class Locks {
     options: DkvCallOptions = {},
   ): Promise<DkvLock> {
     lockTtlOf(ttlMs);
-    const state = await this.change(lockKeyOf(namespace, key), options, (current) => {
-      assertHolder(key, token, current);
-      return { ...current, expiresAtMs: this.ports.clock.now() + ttlMs };
-    });
-    return this.lockOf(namespace, { key, ...state }, ttlMs);
+    const { record } = await this.change(namespace, key, token, ttlMs, options, encodeLock);
+    return this.lockOf(namespace, grantOf(key, record!), ttlMs);
   }
 
-  /** @throws DkvLockError unless `token` is the holder's. */
+  /** @throws DkvLockError unless `token` is the holder's and the lock's time is not over. */
   async release(namespace: string, key: string, token: string, options: DkvCallOptions = {}): Promise<void> {
-    const lockKey = lockKeyOf(namespace, key);
-    await this.change(lockKey, options, (current) => {
-      assertHolder(key, token, current);
-      return freeLock(current.fencing);
-    });
-    this.forget(lockKey, token);
+    await this.change(namespace, key, token, 0, options, () => undefined);
+    this.forget(lockKeyOf(namespace, key), token);
   }
 
   /** Gives back what this process holds, as far as that can be done in time; the rest expires. */
@@ -117,46 +119,45 @@ export class Locks {
     key: string,
     token: string,
     ttlMs: number,
-    options: DkvCallOptions,
-  ): Promise<LockGrant> {
-    const state = await this.change(lockKey, options, (current) => {
-      const nowMs = this.ports.clock.now();
-      if (current.token !== '' && current.expiresAtMs > nowMs) {
-        throw new DkvLockError(
-          `The lock ${JSON.stringify(key)} is held by someone else for ${current.expiresAtMs - nowMs} ms more, unless ` +
-            'it is renewed. Try again then, or give waitMs.',
-          current.expiresAtMs,
-        );
-      }
-      return { token, fencing: current.fencing + 1, expiresAtMs: nowMs + ttlMs };
+    { timeoutMs, signal }: DkvCallOptions,
+  ): Promise<ShownRecord> {
+    const { processor, clock } = this.ports;
+    const { outcome, record } = await processor.addOrUpdate(LOCKS_NAMESPACE, lockKey, encodeLock({ token }), {
+      level: 'quorum',
+      ttlMs,
+      timeoutMs: timeoutOf(timeoutMs, this.times.revertTimeoutMs),
+      signal,
+      expected: NO_VERSION,
     });
-    return { key, ...state };
+    if (outcome === 'done') {
+      return record!;
+    }
+    const leftMs = Math.max(0, (record?.expiresAtMs ?? 0) - clock.now());
+    throw new DkvLockError(
+      `The lock ${JSON.stringify(key)} is held by someone else for ${leftMs} ms more, unless it is renewed. Try again ` +
+        'then, or give waitMs.',
+      record?.expiresAtMs,
+    );
   }
 
-  private async change(
-    lockKey: string,
+  /** Makes of the lock of the holder with `token` what `change` says; undefined frees it. */
+  private change(
+    namespace: string,
+    key: string,
+    token: string,
+    ttlMs: number,
     { timeoutMs, signal }: DkvCallOptions,
-    decide: (current: LockState) => LockState,
-  ): Promise<LockState> {
+    change: (holder: LockHolder) => Uint8Array | undefined,
+  ): Promise<Changed> {
     const { readTimeoutMs, revertTimeoutMs } = this.times;
     const call = {
-      key: lockKey,
-      ttlMs: 0,
+      key: lockKeyOf(namespace, key),
+      ttlMs,
       timeoutMs: timeoutOf(timeoutMs, revertTimeoutMs),
       readTimeoutMs,
       signal,
     };
-    let decided = freeLock(0);
-    let written: Uint8Array | undefined;
-    const { bytes } = await this.records.run(call, async (record: KvRecord | undefined) => {
-      decided = decide(readLock(record));
-      written = writeLock(decided);
-      return written;
-    });
-    if (bytes === undefined || bytes !== written) {
-      throw new Error('What was decided of a lock last is not what was stored.');
-    }
-    return decided;
+    return this.records.run(call, async (record) => change(holderIn(key, token, record)));
   }
 
   private lockOf(namespace: string, grant: LockGrant, ttlMs: number): DkvLock {
@@ -192,6 +193,10 @@ export class Locks {
   }
 }
 
+function grantOf(key: string, record: ShownRecord): LockGrant {
+  return { key, ...decodeLock(key, record), expiresAtMs: record.expiresAtMs };
+}
+
 function lockKeyOf(namespace: string, key: string): string {
   assertKey(key);
   const lockKey = `${namespace}\0${key}`;
@@ -206,15 +211,21 @@ function lockKeyOf(namespace: string, key: string): string {
   return lockKey;
 }
 
-function assertHolder(key: string, token: string, { token: holder, expiresAtMs }: LockState): void {
-  if (holder === '') {
-    throw new DkvLockError(`The lock ${JSON.stringify(key)} is held by nobody. Take it anew.`, undefined);
+/** @throws DkvLockError unless `token` holds the lock in `record`. */
+function holderIn(key: string, token: string, record: ShownRecord | undefined): LockHolder {
+  if (!record) {
+    throw new DkvLockError(
+      `The lock ${JSON.stringify(key)} is held by nobody: it was released, or its time was over. Take it anew.`,
+      undefined,
+    );
   }
-  if (token !== holder) {
+  const holder = decodeLock(key, record);
+  if (token !== holder.token) {
     throw new DkvLockError(
       `The lock ${JSON.stringify(key)} is held by another token than this one. If this one held it, its time was over: ` +
         'stop what the lock protected, and take it anew.',
-      expiresAtMs,
+      record.expiresAtMs,
     );
   }
+  return holder;
 }

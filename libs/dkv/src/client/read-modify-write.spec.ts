@@ -5,43 +5,36 @@ import { ManualClock } from '../../testing/manual-clock.js';
 import { microtasks } from '../../testing/microtasks.js';
 import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { DkvError } from '../dkv.errors.js';
-import { type WriteResult } from '../model/peer-protocol.js';
-import { type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
-import { NO_REQUESTS, withRequest } from '../model/request-window.js';
-import { formatVersion } from '../model/version.js';
+import { type ShownRecord } from '../model/shown-record.js';
+import { formatStrongVersion, UNREACHABLE_STRONG_VERSION } from '../model/strong-version.js';
 import { type Clock } from '../ports/clock.js';
-import { type Processor } from '../processor/processor.js';
-import { RequestIds } from '../processor/request-ids.js';
+import { type Processor, type Written } from '../processor/processor.js';
 import { type ChangeCall, ReadModifyWrite } from './read-modify-write.js';
 
 const CALL: ChangeCall = { key: 'k', ttlMs: 7, timeoutMs: 1_000, readTimeoutMs: 300 };
-const ID = { namespace: 'n', key: 'k' };
-const ONCE = RequestIds.ofKey('once');
 
 let clock: ManualClock;
 /** The calls that reached the core: `read level` or `write expected value`. */
 let calls: string[];
 /** What the next calls answer. */
-let reads: (KvRecord | undefined | Error)[];
-let writes: (WriteResult | Error)[];
+let reads: (ShownRecord | undefined | Error)[];
+let writes: (Written | Error)[];
 
-const version = (counter: number) => formatVersion({ physicalMs: 1, counter, nodeId: 'a', boot: 1 });
-const record = (counter: number, text: string, requests = NO_REQUESTS) =>
-  stampRecord({
-    ...ID,
-    version: version(counter),
-    tombstone: false,
-    expiresAtMs: 0,
-    value: Buffer.from(text),
-    requests,
-  });
-const done = (counter: number, text: string): WriteResult => {
-  return { outcome: 'done', record: record(counter, text), existed: true };
+const version = (index: number) => formatStrongVersion(1, index);
+const record = (index: number, text: string): ShownRecord => ({
+  version: version(index),
+  value: Buffer.from(text),
+  expiresAtMs: 0,
+  modifiedMs: 1,
+});
+const done = (index: number, text: string): Written => {
+  return { outcome: 'done', record: record(index, text), existed: true, repeated: false };
 };
-const conflict = (found?: KvRecord): WriteResult => ({
+const conflict = (found?: ShownRecord): Written => ({
   outcome: 'conflict',
   record: found,
   existed: found !== undefined,
+  repeated: false,
 });
 
 beforeEach(() => {
@@ -59,6 +52,9 @@ function answer<T>(answers: (T | Error)[]): T {
   return next as T;
 }
 
+/** The index of a version, as four digits. */
+const told = (expected: string) => (expected === UNREACHABLE_STRONG_VERSION ? 'never' : expected.slice(-4));
+
 /** On `time`: the clock of the test, or one that is not as exact. */
 function changes(time: Clock = clock): ReadModifyWrite {
   const processor = {
@@ -67,11 +63,11 @@ function changes(time: Clock = clock): ReadModifyWrite {
       return answer(reads);
     },
     addOrUpdate: async (_: string, __: string, value: Uint8Array, { expected }: { expected: string }) => {
-      calls.push(`write ${expected.slice(13, 17)} ${Buffer.from(value).toString()}`);
+      calls.push(`write ${told(expected)} ${Buffer.from(value).toString()}`);
       return answer(writes);
     },
     remove: async (_: string, __: string, { expected }: { expected: string }) => {
-      calls.push(`remove ${expected.slice(13, 17)}`);
+      calls.push(`remove ${told(expected)}`);
       return answer(writes);
     },
   };
@@ -83,9 +79,9 @@ function changes(time: Clock = clock): ReadModifyWrite {
   return new ReadModifyWrite(ports, 'n');
 }
 
-const text = (current: KvRecord | undefined) => (current ? Buffer.from(current.value).toString() : 'none');
+const text = (current: ShownRecord | undefined) => (current ? Buffer.from(current.value).toString() : 'none');
 /** Adds a letter. */
-const grow = async (current: KvRecord | undefined) => Buffer.from(`${text(current)}!`);
+const grow = async (current: ShownRecord | undefined) => Buffer.from(`${text(current)}!`);
 
 /** Lets pauses pass until the work is settled. */
 async function passing<T>(work: Promise<T>): Promise<T> {
@@ -185,7 +181,7 @@ describe('a change', () => {
 
 describe('what a change throws', () => {
   const refusal = new RangeError('sold out');
-  const refuse = (stock: string) => async (current: KvRecord | undefined) => {
+  const refuse = (stock: string) => async (current: ShownRecord | undefined) => {
     if (text(current) === stock) {
       throw refusal;
     }
@@ -214,32 +210,52 @@ describe('what a change throws', () => {
 });
 
 describe('a request that is repeated', () => {
-  const call = { ...CALL, requestId: ONCE };
+  const call = { ...CALL, idempotencyKey: 'once' };
+  const repetition: Written = { ...done(2, 'a!'), repeated: true };
 
-  it('is seen in the record, and changes nothing', async () => {
-    reads = [record(2, 'a!', withRequest(NO_REQUESTS, { id: ONCE, version: version(2) }))];
-    const { result, repeated } = await changes().run(call, () => Promise.reject(new Error('asked')));
-    expect([text(result.record), repeated]).toEqual(['a!', true]);
-    expect(calls).toEqual(['read one']);
-  });
-
-  it('is told by the core where the copy trails', async () => {
-    reads = [record(1, 'a')];
-    writes = [{ ...done(3, 'a!?'), applied: version(2) }];
-    expect((await changes().run(call, grow)).repeated).toBe(true);
+  it('is given the key as it stands, which others may have changed since', async () => {
+    reads = [record(1, 'a'), record(3, 'later')];
+    writes = [repetition];
+    const { record: standing, repeated } = await changes().run(call, grow);
+    expect([text(standing), repeated]).toEqual(['later', true]);
+    expect(calls).toEqual(['read one', 'write 0001 a!', 'read linearizable']);
   });
 
   it('may find the key deleted since', async () => {
-    const tombstone = stampTombstone(ID, version(3));
-    writes = [{ outcome: 'done', record: tombstone, existed: true, applied: version(2) }];
-    expect(await changes().run(call, grow)).toMatchObject({ repeated: true, result: { record: tombstone } });
+    writes = [repetition];
+    expect(await changes().run(call, grow)).toMatchObject({ repeated: true, record: undefined });
   });
 
-  it('is none where the core alone tried twice', async () => {
+  it('is not judged by what it made itself: what the change throws of that does not count', async () => {
+    reads = [record(2, 'a!'), record(2, 'a!')];
+    writes = [repetition];
+    const { repeated } = await changes().run(call, () => Promise.reject(new Error('spent already')));
+    expect(repeated).toBe(true);
+    expect(calls).toEqual(['read one', 'write never ', 'read linearizable']);
+  });
+
+  it('is refused by what the change throws where it did not take effect before', async () => {
+    const refusal = new RangeError('sold out');
     reads = [record(1, 'a')];
-    writes = [{ ...done(3, 'b'), applied: version(2) }];
-    const { bytes, repeated } = await changes().run(CALL, grow);
-    expect([Buffer.from(bytes!).toString(), repeated]).toEqual(['a!', false]);
+    writes = [conflict(record(1, 'a'))];
+    await expect(changes().run(call, () => Promise.reject(refusal))).rejects.toBe(refusal);
+    expect(calls).toEqual(['read one', 'write never ']);
+  });
+
+  it('goes on from what the probe found where the copy trailed, and is probed once', async () => {
+    const seen: string[] = [];
+    reads = [record(1, 'a')];
+    writes = [conflict(record(2, 'b'))];
+    const refusal = new RangeError('sold out');
+    const refused = changes().run(call, async (current) => {
+      seen.push(text(current));
+      throw refusal;
+    });
+    await expect(refused).rejects.toBe(refusal);
+    expect([seen, calls]).toEqual([
+      ['a', 'b'],
+      ['read one', 'write never '],
+    ]);
   });
 });
 

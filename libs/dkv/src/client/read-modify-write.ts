@@ -1,17 +1,17 @@
 /** Changes a strong key by what it holds: reads, asks what to make of it, compares and sets, and again on conflict. */
 import { DkvError } from '../dkv.errors.js';
 import { KeyLocks } from '../model/key-locks.js';
-import { type WriteResult } from '../model/peer-protocol.js';
-import { type KvRecord } from '../model/record.js';
-import { appliedIn, type RequestId } from '../model/request-window.js';
+import { type ShownRecord } from '../model/shown-record.js';
+import { UNREACHABLE_STRONG_VERSION } from '../model/strong-version.js';
 import { NO_VERSION } from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
-import { Deadline } from '../processor/deadline.js';
-import { type Processor } from '../processor/processor.js';
+import { Deadline } from '../cluster/deadline.js';
+import { type Processor, type Written } from '../processor/processor.js';
 import { Backoff } from './backoff.js';
 
 const PAUSES = { firstMs: 2, lastMs: 200 };
+const NO_BYTES = new Uint8Array(0);
 
 export interface ChangeCall {
   readonly key: string;
@@ -19,18 +19,19 @@ export interface ChangeCall {
   readonly timeoutMs: number;
   readonly readTimeoutMs: number;
   readonly signal?: AbortSignal;
-  /** The same for every attempt; undefined where the call is not repeated by its caller. */
-  readonly requestId?: RequestId;
+  /** The caller's name of the request; undefined where it is not repeated. */
+  readonly idempotencyKey?: string;
 }
 
 /** The bytes to store upon `current`; undefined deletes. Pure: it may be asked several times. */
-export type Change = (current: KvRecord | undefined) => Promise<Uint8Array | undefined>;
+export type Change = (current: ShownRecord | undefined) => Promise<Uint8Array | undefined>;
 
 export interface Changed {
   /** What the change that took effect came to; undefined: a delete. */
   readonly bytes: Uint8Array | undefined;
-  readonly result: WriteResult;
-  /** The request took effect in an earlier call: `result` tells what the key holds now, `bytes` means nothing. */
+  /** As committed; undefined after a delete. */
+  readonly record: ShownRecord | undefined;
+  /** The request took effect in an earlier call: `record` is what the key has now, `bytes` means nothing. */
   readonly repeated: boolean;
 }
 
@@ -41,10 +42,12 @@ type Ports = {
 };
 
 /** What a change is made upon. */
-interface Ground {
-  readonly current: KvRecord | undefined;
+interface Basis {
+  readonly current: ShownRecord | undefined;
   /** Told by a majority, not by this node's copy, which may trail. */
   readonly isLatest: boolean;
+  /** The leader said that no earlier call of this name took effect. */
+  readonly isFirst?: boolean;
 }
 
 interface Attempts {
@@ -77,46 +80,79 @@ export class ReadModifyWrite {
   private async attemptUntilDone(attempts: Attempts): Promise<Changed> {
     const { call, deadline } = attempts;
     const backoff = new Backoff(this.ports, PAUSES);
-    let ground = await this.ownCopy(attempts);
+    let basis = await this.ownCopy(attempts);
     for (let conflicts = 1; ; conflicts++) {
-      const outcome = await this.attempt(attempts, ground);
+      const outcome = await this.attempt(attempts, basis);
       if (!('current' in outcome)) {
         return outcome;
       }
-      ground = outcome;
+      basis = outcome;
       await backoff.pause(deadline);
       assertInTime(call.key, deadline, `Others changed it before each of ${conflicts + 1} attempts.`);
     }
   }
 
   /** What it came to, or what a conflict told. */
-  private async attempt(attempts: Attempts, ground: Ground): Promise<Changed | Ground> {
+  private async attempt(attempts: Attempts, basis: Basis): Promise<Changed | Basis> {
     const { call, deadline } = attempts;
-    const { requestId } = call;
-    const { current } = ground;
-    if (current && requestId !== undefined && appliedIn(current.requests, requestId)) {
-      return { bytes: undefined, result: asItStands(current), repeated: true };
-    }
+    const { current } = basis;
     let bytes: Uint8Array | undefined;
     try {
       bytes = await this.decide(attempts, current);
     } catch (error) {
-      if (ground.isLatest || deadline.over) {
-        throw error;
-      }
-      const latest = await this.read(call, 'linearizable', deadline);
-      if (latest?.version === current?.version) {
-        throw error;
-      }
-      return this.attempt(attempts, { current: latest, isLatest: true });
+      return this.afterThrow(attempts, basis, error);
     }
-    const result = await this.propose(call, bytes, current, deadline);
-    return result.outcome === 'done'
-      ? { bytes, result, repeated: requestId !== undefined && result.applied !== undefined }
-      : { current: result.record, isLatest: true };
+    const { outcome, record, repeated } = await this.propose(call, bytes, current, deadline);
+    if (outcome === 'conflict') {
+      return { current: record, isLatest: true };
+    }
+    return repeated ? this.asItStands(attempts) : { bytes, record, repeated };
   }
 
-  private async ownCopy({ call, deadline }: Attempts): Promise<Ground> {
+  /**
+   * What `change` throws counts when it was shown the latest, and when the request did not take effect before: a repeated
+   * one may be shown what it made itself, and find it wanting.
+   */
+  private async afterThrow(attempts: Attempts, basis: Basis, error: unknown): Promise<Changed | Basis> {
+    const { call, deadline } = attempts;
+    const isKnown = basis.isLatest && (call.idempotencyKey === undefined || basis.isFirst);
+    if (isKnown || deadline.over) {
+      throw error;
+    }
+    let latest: ShownRecord | undefined;
+    if (call.idempotencyKey === undefined) {
+      latest = await this.read(call, 'linearizable', deadline);
+    } else {
+      const found = await this.probe(call, deadline);
+      if (found.repeated) {
+        return this.asItStands(attempts);
+      }
+      latest = found.record;
+    }
+    if (latest?.version === basis.current?.version) {
+      throw error;
+    }
+    return this.attempt(attempts, { current: latest, isLatest: true, isFirst: true });
+  }
+
+  /** Writes nothing: it is refused with what the key has, unless a request of this name took effect before. */
+  private probe({ key, signal, idempotencyKey }: ChangeCall, deadline: Deadline): Promise<Written> {
+    return this.ports.processor.addOrUpdate(this.namespace, key, NO_BYTES, {
+      level: 'quorum',
+      ttlMs: 0,
+      timeoutMs: deadline.leftMs,
+      signal,
+      idempotencyKey,
+      expected: UNREACHABLE_STRONG_VERSION,
+    });
+  }
+
+  private async asItStands({ call, deadline }: Attempts): Promise<Changed> {
+    const record = await this.read(call, 'linearizable', deadline);
+    return { bytes: undefined, record, repeated: true };
+  }
+
+  private async ownCopy({ call, deadline }: Attempts): Promise<Basis> {
     return { current: await this.read(call, 'one', deadline), isLatest: false };
   }
 
@@ -146,14 +182,14 @@ export class ReadModifyWrite {
     { key, readTimeoutMs, signal }: ChangeCall,
     level: 'one' | 'linearizable',
     deadline: Deadline,
-  ): Promise<KvRecord | undefined> {
+  ): Promise<ShownRecord | undefined> {
     const timeoutMs = Math.max(1, Math.min(readTimeoutMs, deadline.leftMs));
     return this.ports.processor.get(this.namespace, key, { level, timeoutMs, signal });
   }
 
   private async decide(
     { call, change, deadline }: Attempts,
-    current: KvRecord | undefined,
+    current: ShownRecord | undefined,
   ): Promise<Uint8Array | undefined> {
     // Undefined is a decision: to delete.
     return deadline.race(change(current), () => {
@@ -162,22 +198,24 @@ export class ReadModifyWrite {
   }
 
   private propose(
-    { key, ttlMs, signal, requestId }: ChangeCall,
+    { key, ttlMs, signal, idempotencyKey }: ChangeCall,
     bytes: Uint8Array | undefined,
-    current: KvRecord | undefined,
+    current: ShownRecord | undefined,
     deadline: Deadline,
-  ): Promise<WriteResult> {
+  ): Promise<Written> {
     const { processor } = this.ports;
     const expected = current?.version ?? NO_VERSION;
-    const options = { level: 'quorum', timeoutMs: deadline.leftMs, signal, expected, requestId } as const;
+    const options = {
+      level: 'quorum',
+      timeoutMs: deadline.leftMs,
+      signal,
+      expected,
+      idempotencyKey,
+    } as const;
     return bytes === undefined
       ? processor.remove(this.namespace, key, options)
       : processor.addOrUpdate(this.namespace, key, bytes, { ...options, ttlMs });
   }
-}
-
-function asItStands(record: KvRecord): WriteResult {
-  return { outcome: 'done', record, existed: true };
 }
 
 function assertInTime(key: string, deadline: Deadline, why: string): void {

@@ -1,9 +1,9 @@
 /** Between the caller's values and the stored bytes: checks, encodes, decodes. */
 import { DkvError } from '../dkv.errors.js';
-import { type WriteResult } from '../model/peer-protocol.js';
-import { type KvRecord } from '../model/record.js';
+import { type ShownRecord } from '../model/shown-record.js';
 import { type Codec } from '../ports/codec.js';
 import { parseAs } from '../wire/validation.js';
+import { type Written } from '../processor/processor.js';
 import { type KvPair, stampOf } from './kv-pair.js';
 
 export interface ValueRules {
@@ -37,7 +37,7 @@ export class Values<V> {
   }
 
   /** @throws DkvError `DKV_CODEC_FAILED` */
-  decode({ key, value }: KvRecord): V {
+  decode(key: string, { value }: ShownRecord): V {
     try {
       return this.codec.decode(value);
     } catch (cause) {
@@ -46,26 +46,27 @@ export class Values<V> {
   }
 
   /** A record that was found in memory, or that there is none. */
-  shown(record: KvRecord | null): Promise<KvPair<V> | undefined> {
-    return record ? new Promise((resolve) => resolve(this.pairOf(record))) : Promise.resolve(undefined);
+  found(key: string, record: ShownRecord | null): Promise<KvPair<V> | undefined> {
+    return record ? new Promise((resolve) => resolve(this.pairOf(key, record))) : Promise.resolve(undefined);
   }
 
-  pairOf(record: KvRecord): KvPair<V> {
+  pairOf(key: string, record: ShownRecord): KvPair<V> {
     return {
-      key: record.key,
-      value: this.decode(record),
+      key,
+      value: this.decode(key, record),
       modified: record.modifiedMs,
       version: record.version,
     };
   }
 
   /** What a write of `value`, encoded as `bytes`, made. Decoded only when a merger made something else of it. */
-  written(key: string, value: V, bytes: Uint8Array, result: WriteResult): KvPair<V> {
-    const { record, applied } = result;
-    const isOurs = applied === undefined || applied === record?.version;
-    return isOurs && Buffer.compare(record!.value, bytes) !== 0
-      ? this.pairOf(record!)
-      : { key, value, ...stampOf(result) };
+  written(key: string, value: V, bytes: Uint8Array, { record, repeated }: Written): KvPair<V> {
+    if (repeated) {
+      return { key, value, ...stampOf(record!), repeated };
+    }
+    return Buffer.compare(record!.value, bytes) === 0
+      ? { key, value, ...stampOf(record!) }
+      : this.pairOf(key, record!);
   }
 
   private encoded(key: string, value: V): Uint8Array {

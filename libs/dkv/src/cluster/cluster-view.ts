@@ -21,7 +21,6 @@ export class ClusterView {
   private readonly listeners: StateListener[] = [];
   private readonly shorterLists = new Map<number, readonly string[]>();
   private readonly copiesInUse = new Set<number>();
-  private lostDisk = false;
 
   constructor(
     readonly selfId: string,
@@ -73,15 +72,6 @@ export class ClusterView {
 
   get configuration(): string {
     return this.ring.fingerprint;
-  }
-
-  /** Whether the peers knew this node with another disk: what it promised then is forgotten. */
-  get diskLost(): boolean {
-    return this.lostDisk;
-  }
-
-  setDiskLost(): void {
-    this.lostDisk = true;
   }
 
   /** The other members. */

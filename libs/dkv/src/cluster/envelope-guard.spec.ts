@@ -8,7 +8,6 @@ import { testNodes } from '../../testing/test-nodes.js';
 import { testRing } from '../../testing/test-ring.js';
 import { type PeerEnvelope } from '../model/peer-protocol.js';
 import { ClusterView } from './cluster-view.js';
-import { Disks } from './disks.js';
 import { EnvelopeGuard } from './envelope-guard.js';
 
 const NODES = testNodes('a', 'b', 'c');
@@ -132,50 +131,5 @@ describe('the log', () => {
       (part) => part instanceof Map,
     );
     expect(remembered.map(({ size }) => size <= 1_001)).toEqual([true, true]);
-  });
-});
-
-describe('a node that came back with another disk', () => {
-  const VOTES = ['prepare', 'accept', 'inspect'] as const;
-
-  async function met(): Promise<EnvelopeGuard> {
-    const local = { getMeta: async () => undefined, putMeta: async () => {} };
-    const disks = await Disks.open(local, { next: () => 0.5 }, log);
-    const known = new EnvelopeGuard(view, 500, clock, log, telemetry, disks);
-    known.check({ ...envelope(), configuration: `${view.configuration}@0123456789ab` });
-    return known;
-  }
-
-  it('has no vote', async () => {
-    const known = await met();
-    const other = { ...envelope(), configuration: `${view.configuration}@ffffffffffff` };
-    for (const kind of VOTES) {
-      expect(caught(() => known.check({ ...other, kind }))).toMatchObject({ code: 'DKV_DISK_LOST' });
-    }
-    for (const kind of ['get', 'addOrUpdate', 'forward', 'ping'] as const) {
-      known.check({ ...other, kind });
-    }
-  });
-
-  it('is known by every change of disk, whatever was said before', async () => {
-    const known = await met();
-    const vote = (disk: string) => () =>
-      known.check({ ...envelope(), configuration: `${view.configuration}@${disk}`, kind: 'accept' });
-    for (let round = 0; round < 3; round++) {
-      vote('0123456789ab')();
-      expect(caught(vote('ffffffffffff'))).toMatchObject({ code: 'DKV_DISK_LOST' });
-      expect(caught(vote('ffffffffffff'))).toMatchObject({ code: 'DKV_DISK_LOST' });
-    }
-  });
-
-  it('is told by what every message carries', async () => {
-    expect((await met()).envelope().configuration).toBe(`${view.configuration}@800000000000`);
-  });
-
-  it('votes as before when it has its old one', async () => {
-    const known = await met();
-    VOTES.forEach((kind) =>
-      known.check({ ...envelope(), configuration: `${view.configuration}@0123456789ab`, kind }),
-    );
   });
 });

@@ -1,16 +1,11 @@
 /** The door: what every message between peers must satisfy before its content is looked at. */
 import { DkvError } from '../dkv.errors.js';
-import { type PeerEnvelope, type PeerRequestKind } from '../model/peer-protocol.js';
+import { type PeerEnvelope } from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type Telemetry } from '../ports/telemetry.js';
 import { type ClusterView } from './cluster-view.js';
-import { type Disks } from './disks.js';
 
-/** Between the configuration and the sender's disk. */
-const DISK_MARK = '@';
-/** Requests and answers that count because their sender remembers them. */
-const VOTES: readonly PeerRequestKind[] = ['prepare', 'accept', 'inspect'];
 const WARN_EVERY_MS = 10_000;
 /** A gauge with labels costs 0.1 µs and garbage, as much as the rest of the door. */
 const TELL_SKEW_EVERY_MS = 100;
@@ -19,8 +14,6 @@ const TELL_SKEW_EVERY_MS = 100;
 interface Member {
   /** As in the envelope. */
   readonly configuration: string;
-  readonly disk: string | undefined;
-  diskMet: boolean;
   /** Of the wall clock. */
   skewToldAtMs: number;
 }
@@ -28,7 +21,6 @@ interface Member {
 export class EnvelopeGuard {
   private readonly members = new Map<string, Member>();
   private readonly warnedAtMs = new Map<string, number>();
-  private readonly configuration: string;
 
   constructor(
     private readonly view: ClusterView,
@@ -36,22 +28,17 @@ export class EnvelopeGuard {
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly telemetry: Telemetry,
-    private readonly disks?: Disks,
-  ) {
-    this.configuration = disks ? `${view.configuration}${DISK_MARK}${disks.own}` : view.configuration;
-  }
+  ) {}
 
   envelope(): PeerEnvelope {
-    return { from: this.view.selfId, configuration: this.configuration, sentAtMs: this.clock.now() };
+    return { from: this.view.selfId, configuration: this.view.configuration, sentAtMs: this.clock.now() };
   }
 
   /**
    * @throws DkvError `DKV_CONFIGURATION_MISMATCH` from a node that is no member or sees another ring,
-   *   `DKV_CLOCK_SKEW` from one whose clock is too far ahead: neither may touch a record; `DKV_DISK_LOST` for a vote
-   *   of one that does not remember its votes.
+   *   `DKV_CLOCK_SKEW` from one whose clock is too far ahead: neither may touch a record.
    */
-  check(envelope: PeerEnvelope & { readonly kind?: PeerRequestKind }): void {
-    const { from, configuration, sentAtMs, kind } = envelope;
+  check({ from, configuration, sentAtMs }: PeerEnvelope): void {
     let member = this.members.get(from);
     if (member?.configuration !== configuration) {
       member = this.admit(from, configuration);
@@ -72,11 +59,9 @@ export class EnvelopeGuard {
       member.skewToldAtMs = nowMs;
       this.telemetry.clockSkew(from, aheadMs / 1000);
     }
-    this.checkDisk(from, member, kind);
   }
 
-  private admit(from: string, text: string): Member {
-    const [configuration, disk] = text.split(DISK_MARK, 2);
+  private admit(from: string, configuration: string): Member {
     if (configuration !== this.view.configuration || !this.view.isMember(from)) {
       throw this.refuse(
         from,
@@ -85,26 +70,9 @@ export class EnvelopeGuard {
           `partitions, replicas or hash function. Give every node the same configuration.`,
       );
     }
-    const member = { configuration: text, disk, diskMet: false, skewToldAtMs: -Infinity };
+    const member = { configuration, skewToldAtMs: -Infinity };
     this.members.set(from, member);
     return member;
-  }
-
-  private checkDisk(from: string, member: Member, kind: PeerRequestKind | undefined): void {
-    const { disks } = this;
-    if (!disks || member.disk === undefined) {
-      return;
-    }
-    if (!member.diskMet) {
-      disks.meet(from, member.disk);
-      member.diskMet = true;
-    }
-    if (disks.isReplaced(from) && kind !== undefined && VOTES.includes(kind)) {
-      throw new DkvError(
-        'DKV_DISK_LOST',
-        `Node ${from} has another data folder than it had: it takes no part in the rounds of strong keys.`,
-      );
-    }
   }
 
   private refuse(

@@ -1,5 +1,5 @@
 /** Asks one peer: puts the envelope on, checks the one that comes back, tells liveness what was seen. */
-import { DkvError, isDkvError } from '../dkv.errors.js';
+import { DkvError } from '../dkv.errors.js';
 import {
   type PeerEnvelope,
   type PeerProtocol,
@@ -53,10 +53,6 @@ export class PeerClient {
       },
       (error: unknown) => {
         this.tell(nodeId, kind, startedMs);
-        if (isDkvError(error, 'DKV_DISK_LOST')) {
-          // They remember this node with another disk than it has.
-          this.view.setDiskLost();
-        }
         throw error;
       },
     );

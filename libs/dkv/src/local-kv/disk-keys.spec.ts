@@ -18,9 +18,6 @@ import {
   JOURNAL_RANGE,
   journalKey,
   metaKey,
-  OPEN_ROUNDS_RANGE,
-  openRoundsKey,
-  openRoundsNumberIn,
   partitionInFloorKey,
   partitionInTreeKey,
   PARTITIONS_MAX,
@@ -45,7 +42,6 @@ describe('keys of the store', () => {
     );
     expect(treeKey(0x0102).toString('hex')).toBe('ffff030102');
     expect(journalKey(0x0102).toString('hex')).toBe('ffff040102');
-    expect(openRoundsKey(0x0102_0304_0506).toString('hex')).toBe('ffff05010203040506');
     expect(metaKey('boot').toString('hex')).toBe('ffff01626f6f74');
     expect(hintKey({ nodeId: 'b', ...id(5, 'k', 'n') }).toString('hex')).toBe(
       'ffff02' + '62' + '00' + '0005' + '6e006b',
@@ -80,7 +76,6 @@ describe('keys of the store', () => {
     expect(isRecordKey(ofALaterKind)).toBe(false);
     expect(isWithin(ofALaterKind, recordRange({ partition: 1 }))).toBe(false);
     expect(partitionInTreeKey(treeKey(65_534))).toBe(65_534);
-    expect(openRoundsNumberIn(openRoundsKey(2 ** 48 - 1))).toBe(2 ** 48 - 1);
   });
 
   it('keep a partition together, and a bucket of it', () => {
@@ -117,18 +112,15 @@ describe('keys of the store', () => {
       treeKey(65_534),
       journalKey(0),
       journalKey(65_535),
-      openRoundsKey(1),
-      openRoundsKey(2 ** 48 - 1),
     ];
     for (const key of own) {
       expect(isWithin(key, recordRange({}))).toBe(false);
       expect(isWithin(key, recordRange({ partition: PARTITIONS_MAX - 1 }))).toBe(false);
     }
     const within = (range: StoreRange) => own.flatMap((key, at) => (isWithin(key, range) ? at : []));
-    expect([TREE_RANGE, JOURNAL_RANGE, OPEN_ROUNDS_RANGE].map(within)).toEqual([
+    expect([TREE_RANGE, JOURNAL_RANGE].map(within)).toEqual([
       [3, 4],
       [5, 6],
-      [7, 8],
     ]);
     expect(own.filter((key) => isWithin(key, hintRange('b')))).toHaveLength(1);
   });

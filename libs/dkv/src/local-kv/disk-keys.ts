@@ -9,13 +9,11 @@ import { type StoreRange } from './store-engine.js';
  * A partition is one contiguous range, and so is a bucket of it; the node's own things come last:
  *
  *   partition u16 | RECORD | bucket u8 | namespace 0 key         → record
- *   partition u16 | ROUND  | namespace 0 key                     → what was promised and accepted for a strong key
  *   partition u16 | COLLECTABLE | version 0 namespace 0 key      → nothing: the key has what a floor there may erase
  *   0xffff        | META   | name                                → a small value of the node
  *   0xffff        | HINT   | node id 0 partition u16 namespace 0 key → nothing
  *   0xffff        | TREE   | partition u16                       → digests of its buckets, as of some batch
  *   0xffff        | JOURNAL | place u16                          → what one batch changed in digests and counters
- *   0xffff        | OPEN   | number u48                          → names of keys whose rounds one batch opened
  *   0xffff        | EXPIRY | ms u64 | partition u16 namespace 0 key → nothing: the key's value expires then
  *   0xffff        | FLOOR  | partition u16                      → floor and fence of the partition
  *
@@ -24,7 +22,6 @@ import { type StoreRange } from './store-engine.js';
  */
 
 const RECORD = 1;
-const ROUND = 2;
 const COLLECTABLE = 3;
 
 /** The space of the node itself: no partition has this number. */
@@ -33,7 +30,6 @@ const META = 1;
 const HINT = 2;
 const TREE = 3;
 const JOURNAL = 4;
-const OPEN_ROUNDS = 5;
 const EXPIRY = 6;
 const FLOOR = 7;
 
@@ -91,28 +87,6 @@ export function recordRange({ partition, bucket, after }: HeaderRange): StoreRan
     from: after ? Buffer.concat([start, Buffer.from(`${after.namespace}\0${after.key}`), NUL]) : start,
     to: prefix(partition, RECORD, bucket + 1),
   };
-}
-
-export function roundKey(id: RecordId): Buffer {
-  const bytes = withName(3, id);
-  writePrefix(bytes, id.partition, ROUND);
-  return bytes;
-}
-
-export const OPEN_ROUNDS_RANGE: StoreRange = {
-  from: prefix(NODE_SPACE, OPEN_ROUNDS),
-  to: prefix(NODE_SPACE, OPEN_ROUNDS + 1),
-};
-
-export function openRoundsKey(number: number): Buffer {
-  const key = Buffer.allocUnsafe(9);
-  writePrefix(key, NODE_SPACE, OPEN_ROUNDS);
-  key.writeUIntBE(number, 3, 6);
-  return key;
-}
-
-export function openRoundsNumberIn(key: Uint8Array): number {
-  return bufferOf(key).readUIntBE(3, 6);
 }
 
 export interface CollectableMark {

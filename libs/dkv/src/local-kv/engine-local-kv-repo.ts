@@ -5,12 +5,10 @@ import { headerOf, type KvRecord, type RecordHeader } from '../model/record.js';
 import { type Version } from '../model/version.js';
 import {
   type BucketDigest,
-  type DecideRound,
   type ExpiringKey,
   type HeaderRange,
   type Hint,
   type HotRecord,
-  type KeyRound,
   type LocalKvMetrics,
   type LocalKvRepo,
   type RecordChange,
@@ -26,7 +24,6 @@ import { HotKeys } from './hot-keys.js';
 import { OpenStore } from './open-store.js';
 import { RecordStore } from './record-store.js';
 import { assertMetaName, assertPartition } from './repo-arguments.js';
-import { RoundStore } from './round-store.js';
 import { StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 import { type StoreEngine } from './store-engine.js';
 
@@ -59,7 +56,6 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   private readonly keys: HotKeys;
   private readonly records: RecordStore;
   private readonly floors: FloorStore;
-  private readonly rounds: RoundStore;
   private readonly collector: Collector;
   private readonly hints: HintStore;
 
@@ -72,8 +68,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     this.keys = new HotKeys(cacheBytesMax);
     this.records = new RecordStore(this.access, this.keys);
     this.floors = new FloorStore(this.access);
-    this.rounds = new RoundStore(this.access, this.keys, this.records, this.floors);
-    this.collector = new Collector(this.access, this.floors, this.rounds);
+    this.collector = new Collector(this.access, this.keys, this.floors, this.records);
     this.hints = new HintStore(this.access);
   }
 
@@ -130,22 +125,6 @@ export class EngineLocalKvRepo implements LocalKvRepo {
 
   update(id: RecordId, change: RecordChange): Promise<KvRecord | undefined> {
     return this.records.update(id, change);
-  }
-
-  getRound(id: RecordId): Promise<KeyRound> {
-    return this.rounds.get(id);
-  }
-
-  updateRound(id: RecordId, change: DecideRound): Promise<void> {
-    return this.rounds.update(id, change);
-  }
-
-  settle(id: RecordId, version: Version): Promise<Version> {
-    return this.rounds.settle(id, version);
-  }
-
-  unsettled(): Iterable<RecordId> {
-    return this.rounds.unsettled();
   }
 
   floorOf(partition: number): Version {
@@ -239,7 +218,6 @@ export class EngineLocalKvRepo implements LocalKvRepo {
       const options = { where, sync: durability === 'fsync', pendingBytesMax, logger };
       const store = await OpenStore.load(engine, options);
       await this.floors.load(store);
-      await this.rounds.load(store);
       return store;
     } catch (error) {
       // What went wrong first is what counts.
@@ -260,7 +238,6 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     } finally {
       this.lastFailure = store.failure;
       this.keys.clear();
-      this.rounds.clear();
       this.floors.clear();
       this.home.release();
     }

@@ -3,17 +3,12 @@ import { DkvError } from '../dkv.errors.js';
 
 /** A batch of this size costs some 10 ms; more would only make the first in it wait for the last. */
 const GROUP_BYTES_MAX = 4 * 1024 * 1024;
-/** Who is told that a write is durable goes on with something of 0.1 ms or so; timers and sockets wait for that. */
-const TOLD_PER_TURN = 32;
+/** Writes resolved in a turn: each runs caller code of about 0.1 ms, and timers and sockets would starve. */
+const RESOLVED_PER_TURN = 32;
 
 export interface GroupWrite {
   /** What it will take in the batch, about. */
   readonly bytes: number;
-  /**
-   * Is taken also when too many bytes wait, and asks for no sync: what it writes is in memory already, and could be found
-   * again. Ask `assertRoomForUrgent` first.
-   */
-  readonly urgent?: boolean;
 }
 
 export interface GroupCommitLimits {
@@ -67,7 +62,7 @@ export class GroupCommit<W extends GroupWrite> {
       return;
     }
     // Alone, a write of any size goes: it would never fit otherwise.
-    if (!write.urgent && this.bytes > 0 && this.bytes + write.bytes > this.limits.pendingBytesMax) {
+    if (this.bytes > 0 && this.bytes + write.bytes > this.limits.pendingBytesMax) {
       done(this.overloaded());
       return;
     }
@@ -78,16 +73,10 @@ export class GroupCommit<W extends GroupWrite> {
 
   /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED`: what {@link submit} would say now, before any work. */
   assertAccepting(): void {
-    this.assertWritable();
-    if (this.bytes >= this.limits.pendingBytesMax) {
-      throw this.overloaded();
+    if (this.firstFailure) {
+      throw this.readOnly();
     }
-  }
-
-  /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED`: urgent writes may take as much again as all others. */
-  assertRoomForUrgent(): void {
-    this.assertWritable();
-    if (this.bytes >= 2 * this.limits.pendingBytesMax) {
+    if (this.bytes >= this.limits.pendingBytesMax) {
       throw this.overloaded();
     }
   }
@@ -121,7 +110,7 @@ export class GroupCommit<W extends GroupWrite> {
   /** Tells those whose writes are durable, some in a turn of the event loop, while the next batch is under way. */
   private tell(): void {
     const { nextTurn } = this.limits;
-    for (const { write, done } of this.durable.splice(0, nextTurn ? TOLD_PER_TURN : Infinity)) {
+    for (const { write, done } of this.durable.splice(0, nextTurn ? RESOLVED_PER_TURN : Infinity)) {
       this.bytes -= write.bytes;
       done(undefined);
     }
@@ -150,12 +139,6 @@ export class GroupCommit<W extends GroupWrite> {
     this.bytes = bytesOf(this.durable);
     group.forEach(({ done }) => done(this.firstFailure));
     waiting.forEach(({ done }) => done(this.readOnly()));
-  }
-
-  private assertWritable(): void {
-    if (this.firstFailure) {
-      throw this.readOnly();
-    }
   }
 
   private readOnly(): DkvError {

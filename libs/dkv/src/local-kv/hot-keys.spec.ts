@@ -79,27 +79,6 @@ describe('a hot key', () => {
     keys.release(held);
     expect(keys.take(idOf('k'))).not.toBe(held);
   });
-
-  it('that readers see ahead of the disk stays', () => {
-    const keys = new HotKeys(0);
-    const key = keys.take(idOf('k'));
-    key.ahead = recordOf('k', 10);
-    keys.weigh(key);
-    put(keys, 'other');
-    expect(keys.peek('n', 'k')).toBe(key);
-  });
-
-  it('with an open round stays by name alone', () => {
-    const keys = new HotKeys(0);
-    const key = keys.take(idOf('k'));
-    key.openIn = { number: 1, named: 1, open: new Set([key]) };
-    key.record = recordOf('k', 10_000);
-    key.recordLoaded = true;
-    keys.weigh(key);
-    expect(keys.peek('n', 'k')).toBe(key);
-    expect(key).toMatchObject({ record: undefined, recordLoaded: false, roundLoaded: false });
-    expect(keys.bytes).toBeLessThan(1_000);
-  });
 });
 
 describe('the room of hot keys', () => {
@@ -161,7 +140,7 @@ describe('the room of hot keys', () => {
         put(keys, name, random.int(4_000));
       } else {
         const key = keys.take(idOf(name, 1 + random.int(2)));
-        key.roundLoaded = true;
+        key.recordLoaded = true;
         keys.weigh(key);
       }
       expect(keys.bytes).toBeLessThanOrEqual(50_000);

@@ -1,15 +1,12 @@
-/** What is known of keys in memory, by key: their record, their round, who changes them; bounded in bytes. */
+/** What is known of keys in memory, by key: their record, and who changes them; bounded in bytes. */
 import { type RecordId } from '../model/key.js';
 import { recordBytesMax } from '../model/record-layout.js';
 import { type KvRecord } from '../model/record.js';
 import { bucketOfName, nameChecksum } from './disk-keys.js';
-import { type OpenList } from './open-rounds.js';
-import { type StoredRound } from './round-layout.js';
 
-/** What a key takes beside its texts, its record and its round, about: objects, strings, the lists it is in. */
+/** What a key takes beside its texts and its record, about: objects, strings, the lists it is in. */
 const KEY_BYTES = 400;
 const RECORD_BYTES = 250;
-const ROUND_BYTES = 200;
 
 /** One key. What is loaded is as it was last written, and stays so: every write goes through here. */
 export class HotKey implements RecordId {
@@ -19,12 +16,6 @@ export class HotKey implements RecordId {
   /** Undefined where there is none, if `recordLoaded`. */
   record: KvRecord | undefined;
   recordLoaded = false;
-  round: StoredRound | undefined;
-  roundLoaded = false;
-  /** Committed and on its way to the disk: readers see it already. */
-  ahead: KvRecord | undefined;
-  /** The durable list of open rounds that its own is in; it is then remembered, at least by name. */
-  openIn: OpenList | undefined;
   /** The load under way, for all who ask meanwhile. */
   loading: Promise<KvRecord | undefined> | undefined;
   /** Changes and loads under way, each of which keeps it in memory. */
@@ -56,15 +47,6 @@ export class HotKey implements RecordId {
   /** Of the partition's hash tree. */
   get bucket(): number {
     return bucketOfName(this.checksum);
-  }
-
-  get isPinned(): boolean {
-    return this.pins > 0 || this.ahead !== undefined;
-  }
-
-  /** As readers see it, if it is loaded. */
-  get shown(): KvRecord | undefined {
-    return this.ahead ?? this.record;
   }
 }
 
@@ -163,19 +145,19 @@ export class HotKeys {
 
   /** To be called when something of a key has changed that is not pinned. */
   weigh(key: HotKey): void {
-    if (key.isPinned || !key.named) {
+    if (key.pins > 0 || !key.named) {
       return;
     }
     if (key.position >= 0) {
       this.leave(key);
     }
-    if (key.recordLoaded || key.roundLoaded) {
+    if (key.recordLoaded) {
       key.bytes = bytesOfKey(key);
       key.position = this.ring.length;
       this.ring.push(key);
       this.usedBytes += key.bytes;
       this.makeRoom();
-    } else if (!key.openIn) {
+    } else {
       this.unname(key);
     }
   }
@@ -215,15 +197,7 @@ export class HotKeys {
 
   private drop(key: HotKey): void {
     this.leave(key);
-    if (key.openIn) {
-      // Its name must stay.
-      key.record = undefined;
-      key.recordLoaded = false;
-      key.round = undefined;
-      key.roundLoaded = false;
-    } else {
-      this.unname(key);
-    }
+    this.unname(key);
   }
 
   private leave(key: HotKey): void {
@@ -258,18 +232,7 @@ export class HotKeys {
   }
 }
 
-function bytesOfKey({ namespace, key, record, round }: HotKey): number {
+function bytesOfKey({ namespace, key, record }: HotKey): number {
   const texts = 2 * (namespace.length + key.length);
-  const accepted = round?.record;
-  return (
-    KEY_BYTES +
-    texts +
-    (record ? bytesOfRecord(record) : 0) +
-    (round ? ROUND_BYTES : 0) +
-    (accepted && accepted !== record ? bytesOfRecord(accepted) : 0)
-  );
-}
-
-function bytesOfRecord(record: KvRecord): number {
-  return RECORD_BYTES + recordBytesMax(record);
+  return KEY_BYTES + texts + (record ? RECORD_BYTES + recordBytesMax(record) : 0);
 }

@@ -7,18 +7,10 @@ import { type Done, GroupCommit, type GroupWrite } from './group-commit.js';
 import { TreeChanges } from './hash-tree.js';
 import { type StoreEngine, type StoreEntry, type StoreOperation, type StoreRange } from './store-engine.js';
 
-/** What adds to a batch, and is told when it is durable. */
-export interface BatchPart {
-  addTo(draft: BatchDraft): void;
-  /** The batch is durable: make it visible. Must not throw. */
-  committed?(): void;
-}
-
 /** What a batch will hold. Each write of the group adds its part, in order. */
 export class BatchDraft {
   readonly operations: StoreOperation[] = [];
   readonly tree = new TreeChanges();
-  readonly joined = new Set<BatchPart>();
   keys = 0;
   tombstones = 0;
   hintBytes = 0;
@@ -30,14 +22,14 @@ export class BatchDraft {
   delete(key: Uint8Array): void {
     this.operations.push({ type: 'del', key });
   }
-
-  /** Lets `part` add to the batch once, when all its writes have. */
-  join(part: BatchPart): void {
-    this.joined.add(part);
-  }
 }
 
-export interface StoreWrite extends GroupWrite, BatchPart {}
+/** Adds to a batch, and is told when it is durable. */
+export interface StoreWrite extends GroupWrite {
+  addTo(draft: BatchDraft): void;
+  /** The batch is durable: make it visible. Must not throw. */
+  committed?(): void;
+}
 
 export interface OpenStoreOptions {
   /** The folder, for messages. */
@@ -102,11 +94,6 @@ export class OpenStore {
     this.writes.assertAccepting();
   }
 
-  /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED` when also an urgent write should not be made now. */
-  assertRoomForUrgent(): void {
-    this.writes.assertRoomForUrgent();
-  }
-
   /** @throws DkvError `DKV_STORAGE_FAILED`, `DKV_READ_ONLY`, `DKV_OVERLOADED` */
   write(write: StoreWrite): Promise<void> {
     return new Promise((resolve, reject) =>
@@ -167,26 +154,19 @@ export class OpenStore {
     for (const write of group) {
       write.addTo(draft);
     }
-    for (const part of draft.joined) {
-      part.addTo(draft);
-    }
     const totals = sumOf(this.books.totals, draft);
     const isKept = draft.tree.count > 0 || totals !== this.books.totals;
     if (isKept) {
       draft.operations.push(...this.books.operationsFor(draft.tree, totals));
     }
     if (draft.operations.length > 0) {
-      const sync = this.options.sync && group.some(({ urgent }) => !urgent);
-      await this.engine.batch(draft.operations, { sync });
+      await this.engine.batch(draft.operations, { sync: this.options.sync });
     }
     if (isKept) {
       this.books.stored();
     }
     for (const write of group) {
       write.committed?.();
-    }
-    for (const part of draft.joined) {
-      part.committed?.();
     }
   }
 }

@@ -1,6 +1,12 @@
 /** The records of a store: read through the cache, written with their hash tree and counters in one batch. */
 import { type RecordId } from '../model/key.js';
-import { decodeHeader, decodeRecord, encodeRecord, kept, recordBytesMax } from '../model/record-layout.js';
+import {
+  decodeHeader,
+  decodeRecord,
+  encodeRecord,
+  recordBytesMax,
+  withOwnBytes,
+} from '../model/record-layout.js';
 import { type KvRecord, type RecordHeader } from '../model/record.js';
 import {
   type ExpiringKey,
@@ -40,19 +46,18 @@ export class RecordStore {
   async read(id: RecordId): Promise<KvRecord | undefined> {
     assertId(id, this.access.partitions);
     const key = this.keys.take(id);
-    if (key.recordLoaded || key.ahead) {
+    if (key.recordLoaded) {
       this.hits++;
-      return key.shown;
+      return key.record;
     }
     this.misses++;
-    const record = await this.load(key);
-    return key.ahead ?? record;
+    return this.load(key);
   }
 
   /** What `read` gives, if it is in memory. */
   peek(namespace: string, name: string): HotRecord | undefined {
     const key = this.keys.peek(namespace, name);
-    if (!key || !(key.recordLoaded || key.ahead) || key.other) {
+    if (!key || !key.recordLoaded || key.other) {
       return undefined;
     }
     this.hits++;
@@ -86,11 +91,6 @@ export class RecordStore {
     });
   }
 
-  /** The write that puts `next` in the place of the key's record. To be submitted while the key is held. */
-  writeOf(key: HotKey, next: KvRecord): StoreWrite {
-    return new RecordWrite(key, kept(next));
-  }
-
   /** The write that erases the key's record. To be submitted while the key is held. */
   erasureOf(key: HotKey): StoreWrite {
     return new RecordWrite(key, undefined);
@@ -107,7 +107,7 @@ export class RecordStore {
         done(undefined, current);
         return;
       }
-      write = this.writeOf(key, next);
+      write = new RecordWrite(key, withOwnBytes(next));
     } catch (error) {
       done(error as Error);
       return;
@@ -115,14 +115,9 @@ export class RecordStore {
     store.submit(write, (error) => done(error, key.record));
   }
 
-  /** The record as a store has it, past all that is in memory. */
-  async readFrom(store: OpenStore, key: HotKey): Promise<KvRecord | undefined> {
-    const bytes = await store.get(recordKey(key, key.bucket));
-    return bytes && this.access.decoded(key, () => decodeRecord(bytes, this.access.where));
-  }
-
   private async loadNow(key: HotKey): Promise<KvRecord | undefined> {
-    const record = await this.readFrom(this.access.store, key);
+    const bytes = await this.access.store.get(recordKey(key, key.bucket));
+    const record = bytes && this.access.decoded(key, () => decodeRecord(bytes, this.access.where));
     // A write that was faster knows better.
     if (!key.recordLoaded) {
       key.record = record;

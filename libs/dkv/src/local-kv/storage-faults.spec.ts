@@ -3,7 +3,7 @@ import { CapturedLog } from '../../testing/captured-log.js';
 import { microtasks } from '../../testing/microtasks.js';
 import { type KvRecord, stampRecord } from '../model/record.js';
 import { formatVersion } from '../model/version.js';
-import { journalKey, openRoundsKey, recordKey, treeKey } from './disk-keys.js';
+import { journalKey, recordKey, treeKey } from './disk-keys.js';
 import { EngineLocalKvRepo, type EngineLocalKvRepoOptions } from './engine-local-kv-repo.js';
 import { MemoryStoreEngine } from './memory-store-engine.js';
 import { type BatchOptions, type StoreEntry, type StoreOperation, type StoreRange } from './store-engine.js';
@@ -135,17 +135,6 @@ describe('group commit of the repository', () => {
     await bench.repo.putMeta('boot', '1');
     await bench.repo.addHint({ nodeId: 'n2', ...idOf('k') });
     expect(bench.engine.batches.map(({ sync }) => sync)).toEqual(Array(3).fill(durability === 'fsync'));
-  });
-
-  it('asks for no sync of what could be found again', async () => {
-    const bench = await Bench.open({ durability: 'fsync' });
-    const record = recordOf('k');
-    const { version } = record;
-    await bench.repo.updateRound(idOf('k'), () => ({ accepted: { ballot: version, record } }));
-    await bench.repo.settle(idOf('k'), version);
-    await bench.repo.updateRound(idOf('k'), () => undefined);
-    await bench.put(recordOf('l'));
-    expect(bench.engine.batches.map(({ sync }) => sync)).toEqual([true, false, true]);
   });
 
   it('writes nothing when nothing changes', async () => {
@@ -377,8 +366,8 @@ describe('damage on the disk', () => {
     await expect(bench.keys()).rejects.toMatchObject(corrupt);
   });
 
-  it('of a tree, of the journal or of a list of open rounds keeps the store from opening', async () => {
-    for (const key of [treeKey(1), journalKey(2), openRoundsKey(3)]) {
+  it('of a tree or of the journal keeps the store from opening', async () => {
+    for (const key of [treeKey(1), journalKey(2)]) {
       const bench = await Bench.open();
       await bench.engine.batch([{ type: 'put', key, value: Uint8Array.of(1, 2, 3) }]);
       await bench.repo.close();

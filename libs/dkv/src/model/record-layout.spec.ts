@@ -6,17 +6,16 @@ import {
   decodeHeader,
   decodeRecord,
   encodeRecord,
-  kept,
   RECORD_FORMAT,
   recordBytesMax,
+  withOwnBytes,
 } from './record-layout.js';
 import { headerOf, type KvRecord, stampRecord, stampTombstone } from './record.js';
-import { REQUESTS_MAX } from './request-window.js';
 import { formatVersion } from './version.js';
 
 const WHERE = '/data/dkv';
 /** Before the namespace. */
-const FIXED_BYTES = 31;
+const FIXED_BYTES = 30;
 const VERSION = formatVersion({ physicalMs: 1_750_000_000_000, counter: 3, nodeId: 'kv-0', boot: 7 });
 const LONGEST_VERSION = formatVersion({
   physicalMs: 2 ** 48 - 1,
@@ -24,8 +23,6 @@ const LONGEST_VERSION = formatVersion({
   nodeId: 'x'.repeat(100),
   boot: 2 ** 32 - 1,
 });
-const REQUEST = { id: '01977420dc000123456789ab', version: VERSION };
-const FORGOTTEN = '01977420dbff0123456789ab';
 
 describe('the layout of a record', () => {
   it.each(Object.entries(samples()))('keeps every field: %s', (_, record) => {
@@ -45,18 +42,6 @@ describe('the layout of a record', () => {
     );
   });
 
-  it('of one that remembers requests never changes either', () => {
-    const bytes = Buffer.from(encodeRecord(samples().remembering));
-    expect(bytes.toString('hex')).toBe(
-      '0376d9614102041f000300000005427977420dc00000427977420dbff00002' +
-        Buffer.from(`user${'k-1'}${VERSION}`).toString('hex') +
-        FORGOTTEN +
-        `${REQUEST.id}1f${Buffer.from(VERSION).toString('hex')}` +
-        `${'f'.repeat(24)}7f${Buffer.from(LONGEST_VERSION).toString('hex')}` +
-        '0001fe00ff',
-    );
-  });
-
   it('decodes from the middle of a larger buffer', () => {
     const bytes = encodeRecord(samples().plain);
     const frame = new Uint8Array(bytes.byteLength + 20).fill(0xee);
@@ -64,12 +49,12 @@ describe('the layout of a record', () => {
     expect(decodeRecord(frame.subarray(11, 11 + bytes.byteLength), WHERE).key).toBe('k-1');
   });
 
-  it('is made once: a record has its bytes, and what is kept shares none with who made it', () => {
+  it('is made once: a record has its bytes, and one on bytes of its own shares none with who made it', () => {
     const record = samples().plain;
     expect(encodeRecord(record)).toBe(encodeRecord(record));
-    expect(kept(record)).toBe(record);
+    expect(withOwnBytes(record)).toBe(record);
     const literal = { ...record, value: Uint8Array.from(record.value) };
-    const own = kept(literal);
+    const own = withOwnBytes(literal);
     literal.value.fill(9);
     expect(plain(own)).toEqual(plain(record));
     expect(bytesOf(own)).toEqual(bytesOf(record));
@@ -87,8 +72,8 @@ describe('the layout of a record', () => {
   it('tells a newer format from a damaged record', () => {
     const bytes = bytesOf(samples().plain);
     bytes[0] = RECORD_FORMAT + 1;
-    expect(() => decodeRecord(bytes, WHERE)).toThrow(/format 4; this release of nestjs-dkv reads up to 3/);
-    for (const format of [0, 1, 2]) {
+    expect(() => decodeRecord(bytes, WHERE)).toThrow(/format 5; this release of nestjs-dkv reads up to 4/);
+    for (const format of [0, 1, 2, 3]) {
       bytes[0] = format;
       expect(() => decodeRecord(bytes, WHERE)).toThrow(`unknown format ${format}`);
     }
@@ -122,11 +107,6 @@ describe('the layout of a record', () => {
     ['a time of writing before 1970', { modifiedMs: -1 }],
     ['a broken time of writing', { modifiedMs: 0.5 }],
     ['a time of writing of -0', { modifiedMs: -0 }],
-    ['more requests than a record remembers', { requests: requestsOf(REQUESTS_MAX + 1) }],
-    ['a request with a short id', { requests: { applied: [{ ...REQUEST, id: 'abc' }], forgotten: '' } }],
-    ['a request in capitals', { requests: { applied: [], forgotten: FORGOTTEN.toUpperCase() } }],
-    ['a request without a version', { requests: { applied: [{ ...REQUEST, version: '' }], forgotten: '' } }],
-    ['a forgotten request that is none', { requests: { applied: [], forgotten: 'x' } }],
   ] satisfies [string, Partial<KvRecord>][])('does not encode %s', (_, change) => {
     expect(() => encodeRecord(stampRecord({ ...samples().plain, ...change }))).toThrow(TypeError);
   });
@@ -138,7 +118,7 @@ describe('the layout of a record', () => {
 
 describe('damaged bytes', () => {
   it('with any one bit flipped are refused', () => {
-    for (const record of [samples().plain, samples().tombstone, samples().remembering]) {
+    for (const record of [samples().plain, samples().tombstone, samples().backdated]) {
       const sound = encodeRecord(record);
       for (let bit = 0; bit < sound.byteLength * 8; bit++) {
         const bytes = Uint8Array.from(sound);
@@ -158,22 +138,12 @@ describe('damaged bytes', () => {
   });
 
   it('cut short or with something behind are refused', () => {
-    for (const record of [samples().plain, samples().remembering, samples().tombstoneThatRemembers]) {
+    for (const record of [samples().plain, samples().backdated, samples().backdatedTombstone]) {
       const sound = encodeRecord(record);
       for (let length = 0; length < sound.byteLength; length++) {
         expect(outcomeOf(sound.subarray(0, length)), `${length} bytes`).toBe('refused');
       }
       expect(outcomeOf(Buffer.concat([sound, Uint8Array.of(0)]))).toBe('refused');
-    }
-  });
-
-  it('whose requests would reach past the end are refused', () => {
-    for (const record of [samples().tombstone, samples().tombstoneThatRemembers, samples().remembering]) {
-      for (const requests of [1, 2, 3, REQUESTS_MAX, 255]) {
-        const bytes = bytesOf(record);
-        bytes[30] = bytes[30] === requests ? 0 : requests;
-        expect(outcomeOf(bytes), `${requests} requests`).toBe('refused');
-      }
     }
   });
 
@@ -206,8 +176,7 @@ describe('damaged bytes', () => {
 
 /** With every field to be seen. */
 function plain(record: KvRecord) {
-  const { applied, forgotten } = record.requests;
-  return { ...record, requests: { applied, forgotten }, value: [...record.value] };
+  return { ...record, value: [...record.value] };
 }
 
 /** Bytes to be spoilt. */
@@ -227,20 +196,8 @@ function samples() {
   return {
     plain,
     tombstone: stampTombstone(plain, VERSION),
-    remembering: stampRecord({
-      ...plain,
-      modifiedMs: 1_749_999_999_999,
-      requests: {
-        applied: [REQUEST, { id: 'f'.repeat(24), version: LONGEST_VERSION }],
-        forgotten: FORGOTTEN,
-      },
-    }),
-    forgetful: stampRecord({ ...plain, requests: { applied: [], forgotten: FORGOTTEN } }),
-    rememberingAll: stampRecord({ ...plain, requests: requestsOf(REQUESTS_MAX) }),
-    tombstoneThatRemembers: stampTombstone(plain, VERSION, {
-      modifiedMs: 0,
-      requests: { applied: [REQUEST], forgotten: '' },
-    }),
+    backdated: stampRecord({ ...plain, modifiedMs: 1_749_999_999_999 }),
+    backdatedTombstone: stampTombstone(plain, VERSION, { modifiedMs: 0 }),
     emptyValue: stampRecord({ ...plain, value: new Uint8Array(0), expiresAtMs: 0 }),
     oddText: stampRecord({
       ...plain,
@@ -254,22 +211,9 @@ function samples() {
       expiresAtMs: Number.MAX_SAFE_INTEGER,
       modifiedMs: Number.MAX_SAFE_INTEGER,
       version: LONGEST_VERSION,
-      requests: {
-        applied: requestsOf(REQUESTS_MAX).applied.map(({ id }) => ({ id, version: LONGEST_VERSION })),
-        forgotten: FORGOTTEN,
-      },
     }),
     oneMebibyte: stampRecord({ ...plain, value: new Uint8Array(1 << 20).fill(0xa5) }),
   };
-}
-
-/** So many requests, each with a version of its own. */
-function requestsOf(count: number) {
-  const applied = Array.from({ length: count }, (_, at) => ({
-    id: (0x0197_7420_dc00 + at).toString(16).padStart(12, '0') + '0123456789ab',
-    version: formatVersion({ physicalMs: 1_750_000_000_000 + at, counter: 0, nodeId: 'kv-0', boot: 7 }),
-  }));
-  return { applied, forgotten: '' };
 }
 
 function outcomeOf(bytes: Uint8Array): string {
@@ -280,8 +224,8 @@ function outcomeOf(bytes: Uint8Array): string {
   }
 }
 
-/** The flags, the lengths, the number of requests. */
-const LENGTHS_AT = [1, 2, 3, 4, 5, 6, 7, 8, 9, 30];
+/** The flags and the lengths. */
+const LENGTHS_AT = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 
 /** One to four changes: bytes set, ranges cut, doubled or taken from another record, lengths moved. */
 function mutated(original: Uint8Array, other: Uint8Array, random: (bound: number) => number): Uint8Array {

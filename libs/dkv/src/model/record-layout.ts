@@ -4,46 +4,35 @@ import { DkvError } from '../dkv.errors.js';
 import { crc32 } from './checksum.js';
 import { KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from './key.js';
 import { KnownTexts } from './known-texts.js';
-import { type KvRecord, type RecordDraft, type RecordHeader } from './record.js';
-import {
-  bytesOfWindow,
-  storedWindow,
-  storedWindowFault,
-  windowEnd,
-  windowFault,
-  writeWindow,
-} from './request-window-layout.js';
-import { NO_REQUEST, NO_REQUESTS } from './request-window.js';
+import { type KvRecord, type RecordDraft, type RecordHeader } from './record-fields.js';
 import { isVersion, physicalMsOf } from './version.js';
 import { isVersionAt } from './version-bytes.js';
 
 /**
- * Format 3, numbers big endian:
+ * Format 4, numbers big endian:
  *
  * | offset | bytes | field |
  * |---|---|---|
  * | 0 | 1 | format number |
  * | 1 | 4 | checksum of the record: CRC-32 of all that follows |
- * | 5 | 1 | flags: bit 0 is the tombstone, bit 1 tells that requests were forgotten, the others are 0 |
+ * | 5 | 1 | flags: bit 0 is the tombstone, the others are 0 |
  * | 6 | 1 | bytes of the namespace |
  * | 7 | 1 | bytes of the version |
  * | 8 | 2 | bytes of the key |
  * | 10 | 4 | bytes of the value |
  * | 14 | 8 | expiresAtMs, as a double |
  * | 22 | 8 | modifiedMs, as a double |
- * | 30 | 1 | number of requests |
- * | 31 | | namespace, key (UTF-8), version (ASCII), the window of requests, value |
+ * | 30 | | namespace, key (UTF-8), version (ASCII), value |
  *
  * The bytes of equal records are equal, so the checksum is one of the record, wherever it is.
  */
-export const RECORD_FORMAT = 3;
+export const RECORD_FORMAT = 4;
 
 const CHECKED_FROM = 5;
-const FIXED_BYTES = 31;
+const FIXED_BYTES = 30;
 /** What a decoder puts in the place of what is not UTF-8; it may also stand in a text itself. */
 const REPLACEMENT = '\ufffd';
 const TOMBSTONE = 1;
-const FORGOTTEN = 2;
 const NO_VERSION_FAULT = 'its version is not one';
 
 const namespaces = new KnownTexts();
@@ -52,7 +41,7 @@ const namespaces = new KnownTexts();
  * A record that has its bytes: it is encoded once, when it is stamped, and copied ever after. Between stamping and
  * resting on three disks a record is written out some ten times, at 2 µs each.
  */
-class SealedRecord implements KvRecord {
+class EncodedRecord implements KvRecord {
   readonly namespace: string;
   readonly key: string;
   readonly version: string;
@@ -60,7 +49,6 @@ class SealedRecord implements KvRecord {
   readonly expiresAtMs: number;
   readonly checksum: number;
   readonly modifiedMs: number;
-  readonly requests: KvRecord['requests'];
   readonly value: Uint8Array;
   readonly #bytes: Buffer;
 
@@ -72,7 +60,6 @@ class SealedRecord implements KvRecord {
     this.expiresAtMs = fields.expiresAtMs;
     this.checksum = fields.checksum;
     this.modifiedMs = fields.modifiedMs;
-    this.requests = fields.requests;
     this.value = fields.value;
     this.#bytes = bytes;
   }
@@ -82,8 +69,8 @@ class SealedRecord implements KvRecord {
   }
 }
 
-/** Seals a record in: its checksum made, its bytes its own. @throws TypeError as {@link encodeRecord} */
-export function sealed(draft: RecordDraft): KvRecord {
+/** The record of a draft: its checksum made, its bytes its own. @throws TypeError as {@link encodeRecord} */
+export function encodeDraft(draft: RecordDraft): KvRecord {
   // Field by field: spreading a draft into what has a field more took as long as encoding it.
   const fields: { -readonly [K in keyof KvRecord]: KvRecord[K] } = {
     namespace: draft.namespace,
@@ -93,42 +80,34 @@ export function sealed(draft: RecordDraft): KvRecord {
     expiresAtMs: draft.expiresAtMs,
     checksum: 0,
     modifiedMs: draft.modifiedMs ?? physicalMsOf(draft.version),
-    requests: draft.requests ?? NO_REQUESTS,
     value: draft.value,
   };
   const bytes = encoded(fields);
   fields.checksum = checksumIn(bytes);
   bytes.writeUInt32BE(fields.checksum, 1);
   fields.value = valueIn(bytes, bytes.length - draft.value.byteLength);
-  return new SealedRecord(fields, bytes);
+  return new EncodedRecord(fields, bytes);
 }
 
-/** The same record on bytes that its maker does not have: `record` itself where it is sealed. */
-export function kept(record: KvRecord): KvRecord {
-  if (SealedRecord.bytesOf(record)) {
+/** The same record on bytes that its maker does not have: `record` itself where it is encoded already. */
+export function withOwnBytes(record: KvRecord): KvRecord {
+  if (EncodedRecord.bytesOf(record)) {
     return record;
   }
   const bytes = encoded(record);
   const value = valueIn(bytes, bytes.length - record.value.byteLength);
-  return new SealedRecord({ ...record, value }, bytes);
+  return new EncodedRecord({ ...record, value }, bytes);
 }
 
 /** The same record in memory of its own, unverified; undefined for what has no bytes. */
-export function copyOfSealed(record: KvRecord): KvRecord | undefined {
-  const sealedBytes = SealedRecord.bytesOf(record);
-  if (!sealedBytes) {
+export function copyOfEncoded(record: KvRecord): KvRecord | undefined {
+  const ownBytes = EncodedRecord.bytesOf(record);
+  if (!ownBytes) {
     return undefined;
   }
-  const bytes = Buffer.from(sealedBytes);
-  const { applied, forgotten } = record.requests;
-  return new SealedRecord(
-    {
-      ...record,
-      requests: { applied, forgotten },
-      value: valueIn(bytes, bytes.length - record.value.byteLength),
-    },
-    bytes,
-  );
+  const bytes = Buffer.from(ownBytes);
+  const value = valueIn(bytes, bytes.length - record.value.byteLength);
+  return new EncodedRecord({ ...record, value }, bytes);
 }
 
 /** The checksum that the record in `bytes` must have. */
@@ -138,13 +117,13 @@ export function checksumIn(bytes: Uint8Array): number {
 
 /** How many bytes {@link encodeRecord} will make of `record`, at most; cheap. */
 export function recordBytesMax(record: KvRecord): number {
-  const sealedBytes = SealedRecord.bytesOf(record);
-  if (sealedBytes) {
-    return sealedBytes.length;
+  const ownBytes = EncodedRecord.bytesOf(record);
+  if (ownBytes) {
+    return ownBytes.length;
   }
-  const { namespace, key, version, requests, value } = record;
+  const { namespace, key, version, value } = record;
   const names = 3 * (namespace.length + key.length);
-  return FIXED_BYTES + names + version.length + bytesOfWindow(requests) + value.byteLength;
+  return FIXED_BYTES + names + version.length + value.byteLength;
 }
 
 /**
@@ -152,39 +131,34 @@ export function recordBytesMax(record: KvRecord): number {
  * @throws TypeError when a field is outside what the layout, and so every node, can hold.
  */
 export function encodeRecord(record: KvRecord): Uint8Array {
-  return SealedRecord.bytesOf(record) ?? encoded(record);
+  return EncodedRecord.bytesOf(record) ?? encoded(record);
 }
 
 function encoded(record: KvRecord): Buffer {
-  const { namespace, key, version, tombstone, expiresAtMs, modifiedMs, requests, checksum, value } = record;
+  const { namespace, key, version, tombstone, expiresAtMs, modifiedMs, checksum, value } = record;
   const namespaceBytes = Buffer.byteLength(namespace);
   const keyBytes = Buffer.byteLength(key);
   const fault =
-    faultIn(record, namespaceBytes, keyBytes) ??
-    (isVersion(version) ? undefined : NO_VERSION_FAULT) ??
-    windowFault(requests);
+    faultIn(record, namespaceBytes, keyBytes) ?? (isVersion(version) ? undefined : NO_VERSION_FAULT);
   if (fault) {
     throw new TypeError(`Not a record: ${fault}, in key ${JSON.stringify(key).slice(0, 80)}.`);
   }
   const keyAt = FIXED_BYTES + namespaceBytes;
   const versionAt = keyAt + keyBytes;
-  const windowAt = versionAt + version.length;
-  const valueAt = windowAt + bytesOfWindow(requests);
+  const valueAt = versionAt + version.length;
   const bytes = Buffer.allocUnsafe(valueAt + value.byteLength);
   bytes[0] = RECORD_FORMAT;
   bytes.writeUInt32BE(checksum, 1);
-  bytes[5] = (tombstone ? TOMBSTONE : 0) | (requests.forgotten === NO_REQUEST ? 0 : FORGOTTEN);
+  bytes[5] = tombstone ? TOMBSTONE : 0;
   bytes[6] = namespaceBytes;
   bytes[7] = version.length;
   bytes.writeUInt16BE(keyBytes, 8);
   bytes.writeUInt32BE(value.byteLength, 10);
   bytes.writeDoubleBE(expiresAtMs, 14);
   bytes.writeDoubleBE(modifiedMs, 22);
-  bytes[30] = requests.applied.length;
   bytes.write(namespace, FIXED_BYTES, 'utf8');
   bytes.write(key, keyAt, 'utf8');
   bytes.write(version, versionAt, 'latin1');
-  writeWindow(bytes, windowAt, requests);
   bytes.set(value, valueAt);
   return bytes;
 }
@@ -200,35 +174,30 @@ export function decodeRecord(bytes: Uint8Array, where: string): KvRecord {
   const flags = view[5]!;
   const keyAt = FIXED_BYTES + view[6]!;
   const versionAt = keyAt + view.readUInt16BE(8);
-  const windowAt = versionAt + view[7]!;
-  const count = view[30]!;
-  const forgets = (flags & FORGOTTEN) !== 0;
-  const valueAt = windowEnd(view, windowAt, count, forgets);
+  const valueAt = versionAt + view[7]!;
   const end = valueAt + view.readUInt32BE(10);
   if (end !== view.length) {
     throw corrupt(`A record in ${where} has ${view.length} bytes where its lengths make ${end}`);
   }
-  const record = new SealedRecord(
+  const record = new EncodedRecord(
     {
       namespace: namespaceIn(view, keyAt),
       key: view.toString('utf8', keyAt, versionAt),
-      version: view.toString('latin1', versionAt, windowAt),
+      version: view.toString('latin1', versionAt, valueAt),
       tombstone: (flags & TOMBSTONE) !== 0,
       expiresAtMs: view.readDoubleBE(14),
       checksum: view.readUInt32BE(1),
       modifiedMs: view.readDoubleBE(22),
-      requests: count === 0 && !forgets ? NO_REQUESTS : storedWindow(view, windowAt, count, forgets),
       value: valueIn(view, valueAt),
     },
     view,
   );
   const fault =
-    flags > (TOMBSTONE | FORGOTTEN) || checksumIn(view) !== record.checksum
+    flags > TOMBSTONE || checksumIn(view) !== record.checksum
       ? 'it does not match its checksum'
       : (faultIn(record, keyAt - FIXED_BYTES, versionAt - keyAt) ??
-        (isVersionAt(view, versionAt, windowAt) ? undefined : NO_VERSION_FAULT) ??
-        textFault(view, record, keyAt, versionAt) ??
-        storedWindowFault(view, windowAt, count, forgets));
+        (isVersionAt(view, versionAt, valueAt) ? undefined : NO_VERSION_FAULT) ??
+        textFault(view, record, keyAt, versionAt));
   if (fault) {
     throw corrupt(
       `The record of key ${JSON.stringify(record.key)} (namespace ${JSON.stringify(record.namespace)}) ` +
@@ -284,7 +253,7 @@ function textFault(
   return isSound ? undefined : 'its namespace or its key is not UTF-8';
 }
 
-/** What of a record, but for its version and its window of requests, breaks the layout's limits. */
+/** What of a record, but for its version, breaks the layout's limits. */
 function faultIn(record: KvRecord, namespaceBytes: number, keyBytes: number): string | undefined {
   const { namespace, tombstone, expiresAtMs, modifiedMs, checksum, value } = record;
   if (namespaceBytes < 1 || namespaceBytes > NAMESPACE_BYTES_MAX || namespace.includes('\0')) {

@@ -3,14 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { caught } from '../../testing/caught.js';
 import { crc32 } from './checksum.js';
 import { headerOf, isVisible, type KvRecord, stampRecord, stampTombstone, verifyRecord } from './record.js';
-import { NO_REQUESTS } from './request-window.js';
 
 const NO_BYTES = new Uint8Array(0);
 const WRITTEN_MS = 1_700_000_000_123;
 const VERSION = '018bcfe5687b-0001-a!00000001';
 const NEXT_VERSION = '018bcfe5687b-0002-a!00000001';
-const REQUEST = { id: '018bcfe5687b0123456789ab', version: VERSION };
-const REQUESTS = { applied: [REQUEST], forgotten: '018bcfe5687a0123456789ab' };
 
 function sample(changed: Partial<KvRecord> = {}): KvRecord {
   return stampRecord({
@@ -46,19 +43,6 @@ describe('the checksum', () => {
   it.each<[string, Partial<KvRecord>]>([
     ['the namespace', { namespace: 'other' }],
     ['the time of writing', { modifiedMs: WRITTEN_MS + 1 }],
-    ['the memory of requests: none', { requests: NO_REQUESTS }],
-    ['the memory of requests: one less', { requests: { ...REQUESTS, applied: [] } }],
-    ['the memory of requests: one twice', { requests: { ...REQUESTS, applied: [REQUEST, REQUEST] } }],
-    ['the last request forgotten', { requests: { ...REQUESTS, forgotten: '018bcfe5687a0123456789ac' } }],
-    ['what was forgotten: nothing', { requests: { ...REQUESTS, forgotten: '' } }],
-    [
-      'the id of a request',
-      { requests: { ...REQUESTS, applied: [{ ...REQUEST, id: '018bcfe5687b0123456789ac' }] } },
-    ],
-    [
-      'the version that a request made',
-      { requests: { ...REQUESTS, applied: [{ ...REQUEST, version: NEXT_VERSION }] } },
-    ],
     ['the key', { key: 'l' }],
     ['the version', { version: NEXT_VERSION }],
     ['the tombstone flag', { tombstone: true }],
@@ -67,7 +51,7 @@ describe('the checksum', () => {
     ['the length of the value', { value: Buffer.from('value\0') }],
     ['itself', { checksum: 0 }],
   ])('sees a change of %s', (_, change) => {
-    const sound = sample({ requests: REQUESTS });
+    const sound = sample();
     expect(caught(() => verifyRecord({ ...sound, ...change }, 'the store')).code).toBe('DKV_CORRUPT_RECORD');
   });
 
@@ -98,29 +82,29 @@ describe('a tombstone', () => {
     expect(tombstone).toEqual(stampTombstone({ namespace: 'default', key: 'k' }, NEXT_VERSION));
   });
 
-  it('remembers the requests and the time that it is given', () => {
-    const memory = { modifiedMs: WRITTEN_MS - 5, requests: REQUESTS };
-    const tombstone = stampTombstone({ namespace: 'default', key: 'k' }, NEXT_VERSION, memory);
-    expect(tombstone).toMatchObject(memory);
+  it('remembers the time that it is given', () => {
+    const times = { modifiedMs: WRITTEN_MS - 5 };
+    const tombstone = stampTombstone({ namespace: 'default', key: 'k' }, NEXT_VERSION, times);
+    expect(tombstone).toMatchObject(times);
     expect(verifyRecord(tombstone, 'a test')).toBe(tombstone);
   });
 });
 
-describe('a record that is stamped without them', () => {
-  it('was written at the time of its version, and remembers no request', () => {
-    expect(sample()).toMatchObject({ modifiedMs: WRITTEN_MS, requests: NO_REQUESTS });
+describe('a record that is stamped without a time', () => {
+  it('was written at the time of its version', () => {
+    expect(sample()).toMatchObject({ modifiedMs: WRITTEN_MS });
   });
 
   it('keeps what it is given', () => {
-    const given = { modifiedMs: 5, requests: REQUESTS };
+    const given = { modifiedMs: 5 };
     expect(sample(given)).toMatchObject(given);
   });
 });
 
 it('makes a header of all that compares copies: not the value, nor what only the record remembers', () => {
-  const { value, modifiedMs, requests, ...rest } = sample({ expiresAtMs: 7, requests: REQUESTS });
-  expect([value.length, modifiedMs, requests]).toEqual([5, WRITTEN_MS, REQUESTS]);
-  expect(headerOf(sample({ expiresAtMs: 7, requests: REQUESTS }))).toEqual(rest);
+  const { value, modifiedMs, ...rest } = sample({ expiresAtMs: 7 });
+  expect([value.length, modifiedMs]).toEqual([5, WRITTEN_MS]);
+  expect(headerOf(sample({ expiresAtMs: 7 }))).toEqual(rest);
 });
 
 describe('a reader', () => {

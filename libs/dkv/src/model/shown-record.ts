@@ -1,12 +1,13 @@
-/** What a client sees of a record, in either mode. */
+/** What clients see of a record, whichever mode its namespace has. */
 
+/** A value with its version. Shared by all who have it: nobody may change its bytes. */
 export interface ShownRecord {
-  /** Text whose plain order is the order of the key's versions. */
+  /** Text whose plain string order is the order of versions of a key. */
   readonly version: string;
-  /** The encoded value. Shared by all who have the record: nobody may change it. */
+  /** The encoded value. */
   readonly value: Uint8Array;
   /** Milliseconds since 1970 from which on it counts as deleted; 0 is never. */
   readonly expiresAtMs: number;
-  /** When it was written, milliseconds since 1970; orders nothing. */
+  /** When it was written, milliseconds since 1970. */
   readonly modifiedMs: number;
 }

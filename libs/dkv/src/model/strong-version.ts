@@ -1,36 +1,73 @@
-/** Versions of strong records: the generation and the index of the log entry that wrote them, as text of fixed width. */
-import { hex12, hex8 } from './hex.js';
+/** Versions of strong namespaces: where in the log of its partition a record was written. */
+import { DkvError } from '../dkv.errors.js';
 
-const PATTERN = /^[0-9a-f]{20}$/;
-/** So that a lock's fencing number stays a safe integer: 2^13 generations of 2^40 entries. */
-const FENCING_INDEXES = 2 ** 40;
+/** Hex digits of the generation, and of the index, in the text. */
+const GENERATION_DIGITS = 8;
+const INDEX_DIGITS = 12;
+const GENERATION_MAX = 2 ** 32 - 1;
+const INDEX_MAX = 2 ** 48 - 1;
+/** A fencing number leaves the index 40 bits, and the generation the 13 above them that a double still holds. */
+const FENCING_INDEX_BITS = 2 ** 40;
+const STRONG_VERSION_PATTERN = /^[0-9a-f]{20}$/;
+
+/**
+ * 20 hex digits: 8 of the generation of the group, 12 of the index of the log entry. Equal widths make the plain string
+ * order (`<`) the order of (generation, index), which rises within a partition for ever.
+ */
+export type StrongVersion = string;
+
+/** Above every version that is ever given: a write that expects it is refused, whatever the key has. */
+export const UNREACHABLE_STRONG_VERSION: StrongVersion = 'f'.repeat(GENERATION_DIGITS + INDEX_DIGITS);
 
 export interface StrongVersionParts {
-  /** 1 and up; raised by every recovery that may have lost something. */
+  /** How often the group went on after a lossy recovery or a restore; 0 to 2^32 - 1. */
   readonly generation: number;
+  /** 0 to 2^48 - 1. */
   readonly index: number;
 }
 
-/** 8 hex digits of the generation, 12 of the index: the plain order of the texts is the order of the versions. */
-export function formatStrongVersion(generation: number, index: number): string {
-  return hex8(generation) + hex12(index);
-}
-
-/** Undefined for what is no version of a strong record. */
-export function parseStrongVersion(version: string): StrongVersionParts | undefined {
-  return PATTERN.test(version)
-    ? {
-        generation: Number.parseInt(version.slice(0, 8), 16),
-        index: Number.parseInt(version.slice(8), 16),
-      }
-    : undefined;
-}
-
-/** Rises with every version of a partition, also across recoveries; a safe integer. */
-export function fencingOf(version: string): number {
-  const parts = parseStrongVersion(version);
-  if (!parts) {
-    throw new TypeError(`Not a version of a strong record: ${JSON.stringify(version).slice(0, 80)}`);
+/** @throws RangeError outside the limits of {@link StrongVersionParts}. */
+export function formatStrongVersion(generation: number, index: number): StrongVersion {
+  if (!isWhole(generation, GENERATION_MAX) || !isWhole(index, INDEX_MAX)) {
+    throw new RangeError(`No strong version has generation ${generation} and index ${index}.`);
   }
-  return parts.generation * FENCING_INDEXES + parts.index;
+  const high = generation.toString(16).padStart(GENERATION_DIGITS, '0');
+  return high + index.toString(16).padStart(INDEX_DIGITS, '0');
+}
+
+export function isStrongVersion(value: unknown): value is StrongVersion {
+  return typeof value === 'string' && STRONG_VERSION_PATTERN.test(value);
+}
+
+/** @throws DkvError `DKV_PROTOCOL` when `version` is not well formed. */
+export function parseStrongVersion(version: StrongVersion): StrongVersionParts {
+  if (!isStrongVersion(version)) {
+    throw new DkvError(
+      'DKV_PROTOCOL',
+      `Not a version of a strong namespace: ${JSON.stringify(version).slice(0, 80)}`,
+    );
+  }
+  return {
+    generation: Number.parseInt(version.slice(0, GENERATION_DIGITS), 16),
+    index: Number.parseInt(version.slice(GENERATION_DIGITS), 16),
+  };
+}
+
+/**
+ * The version as a safe integer, which rises as versions do: generation × 2^40 + index. What locks protect is to refuse
+ * numbers lower than the highest it has seen (Kleppmann, How to do distributed locking, 2016).
+ * @throws DkvError `DKV_PROTOCOL` when `version` is not well formed; RangeError past generation 8191 or index 2^40 - 1,
+ *   where two versions could come out as one number.
+ */
+export function fencingOf(version: StrongVersion): number {
+  const { generation, index } = parseStrongVersion(version);
+  const fencing = generation * FENCING_INDEX_BITS + index;
+  if (index >= FENCING_INDEX_BITS || !Number.isSafeInteger(fencing)) {
+    throw new RangeError(`Version ${version} is too high for a fencing number.`);
+  }
+  return fencing;
+}
+
+function isWhole(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= max;
 }

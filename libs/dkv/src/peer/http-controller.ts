@@ -124,7 +124,10 @@ export class HttpController implements Controller {
     const { peers, kv } = this;
     // Nest calls the lifecycle hooks of every instance it is given. The host's are the host's to call, so the
     // inner application gets stand-ins without hooks.
-    const peerService: PeerService = { serve: (request) => peers.serve(request) };
+    const peerService: PeerService = {
+      serve: (request) => peers.serve(request),
+      receive: (from, frame) => peers.receive(from, frame),
+    };
     const kvService: KvService = {
       get: (namespace, key, options) => kv.get(namespace, key, options),
       addOrUpdate: (namespace, key, value, options) => kv.addOrUpdate(namespace, key, value, options),

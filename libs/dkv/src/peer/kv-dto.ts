@@ -1,6 +1,7 @@
 /** What people and scripts may send to the REST routes. */
 import { IsIn, IsOptional, IsString, ValidateBy } from 'class-validator';
 import { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from '../model/consistency.js';
+import { isStrongVersion } from '../model/strong-version.js';
 import { isVersion } from '../model/version.js';
 import { IsBase64Bytes, IsCount, IsNamespace } from '../wire/field-rules.js';
 
@@ -12,7 +13,7 @@ const IsExpectation = () =>
   ValidateBy({
     name: 'isExpectation',
     validator: {
-      validate: (value) => value === ABSENT || isVersion(value),
+      validate: (value) => value === ABSENT || isStrongVersion(value) || isVersion(value),
       defaultMessage: () => `$property must be a version as it was read, or "${ABSENT}"`,
     },
   });

@@ -1,10 +1,8 @@
 /** The REST side's view of the Processor: fills in the levels and times that a request leaves out. */
 import { conflictOf } from '../client/conflict-error.js';
-import { stampOf, stampOfRecord } from '../client/kv-pair.js';
+import { stampOf } from '../client/kv-pair.js';
 import { type ReadLevel, type WriteLevel } from '../model/consistency.js';
-import { type WriteResult } from '../model/peer-protocol.js';
-import { type Version } from '../model/version.js';
-import { type Processor } from '../processor/processor.js';
+import { type Processor, type Written } from '../processor/processor.js';
 import { type KvReadOptions, type KvService, type KvStamp, type KvWriteOptions } from './kv-service.js';
 
 export interface KvServiceDefaults {
@@ -30,7 +28,7 @@ export class ProcessorKvService implements KvService {
     const { readConsistency, readTimeoutMs: timeoutMs } = this.defaultsOf(namespace);
     const { level = readConsistency } = options;
     const record = await this.processor.get(namespace, key, { level, timeoutMs });
-    return record && { value: record.value, ...stampOfRecord(record) };
+    return record && { value: record.value, ...stampOf(record) };
   }
 
   async addOrUpdate(
@@ -45,7 +43,7 @@ export class ProcessorKvService implements KvService {
     const writing = { level, ttlMs, timeoutMs, expected };
     const result = await this.processor.addOrUpdate(namespace, key, value, writing);
     assertMatched(key, expected, result);
-    return stampOf(result);
+    return stampOf(result.record!);
   }
 
   async remove(namespace: string, key: string, options: KvWriteOptions): Promise<boolean> {
@@ -58,9 +56,9 @@ export class ProcessorKvService implements KvService {
   }
 }
 
-function assertMatched(key: string, expected: Version | undefined, { outcome, record }: WriteResult): void {
+function assertMatched(key: string, expected: string | undefined, { outcome, record }: Written): void {
   if (outcome === 'conflict') {
-    const current = record && { key, value: record.value, ...stampOfRecord(record) };
+    const current = record && { key, value: record.value, ...stampOf(record) };
     throw conflictOf(key, expected ?? '', current);
   }
 }

@@ -273,6 +273,7 @@ describe('requests that fail at once', () => {
         }
         return peer.serve(request);
       }) as PeerService['serve'],
+      receive: () => undefined,
     };
     const { port } = await serverOf(service);
     const asker = await Asker.of(port);
@@ -294,6 +295,7 @@ describe('requests that are answered at once', () => {
     const peer = new ScriptedPeer(never);
     const service: PeerService = {
       serve: (request) => peer.serve(request),
+      receive: () => undefined,
       serveNow(request) {
         if (refusal) {
           throw refusal;

@@ -1,6 +1,5 @@
 /** The storage of this node: asked when it is the holder or a replica of a key. */
 import { type RecordId } from '../model/key.js';
-import { type Accepted } from '../model/peer-protocol.js';
 import { type KvRecord, type RecordHeader } from '../model/record.js';
 import { type Version } from '../model/version.js';
 
@@ -46,7 +45,7 @@ export interface LocalKvMetrics {
 export interface HotRecord {
   readonly partition: number;
   /** Undefined where the key has none. */
-  readonly shown: KvRecord | undefined;
+  readonly record: KvRecord | undefined;
   /** For who asks: whether it has found that the partition is the key's own. False when the key comes into memory. */
   isRouted: boolean;
 }
@@ -60,28 +59,6 @@ export interface Hint extends RecordId {
 export interface ExpiringKey extends RecordId {
   readonly expiresAtMs: number;
 }
-
-/** What this node knows of the rounds of one key of a strong namespace. */
-export interface KeyRound {
-  /** The newest record known to be committed: the one that `get` gives. */
-  readonly committed: KvRecord | undefined;
-  /** No lower ballot may be taken part in: what was promised for the key, or the partition's fence; '' for none. */
-  readonly promised: Version;
-  /** The record of the highest ballot accepted, which may be the committed one. */
-  readonly accepted: Accepted | undefined;
-  /** Of the partition: '' for none. Nothing up to it may be accepted. */
-  readonly floor: Version;
-}
-
-/** What to store of a round; what is left out stays as it is. */
-export interface RoundChange {
-  readonly promised?: Version;
-  readonly accepted?: Accepted;
-  readonly committed?: KvRecord;
-}
-
-/** Decides what becomes of a key's round: what to store, or undefined to leave it as it is. Runs exactly once. */
-export type DecideRound = (round: KeyRound) => RoundChange | undefined;
 
 /** Decides what becomes of a key: the record to store, or undefined to leave it as it is. Runs exactly once. */
 export type RecordChange = (current: KvRecord | undefined) => KvRecord | undefined;
@@ -122,35 +99,17 @@ export interface LocalKvRepo {
    */
   update(id: RecordId, change: RecordChange): Promise<KvRecord | undefined>;
 
-  /** The rounds of a key. */
-  getRound(id: RecordId): Promise<KeyRound>;
-  /**
-   * Atomic read-modify-write of a key's round, in one batch; resolves when it is durable. `change` sees the round under
-   * the lock that `update` takes too. What `change` throws, this throws, storing nothing. A committed record follows
-   * the rules of `update`.
-   */
-  updateRound(id: RecordId, change: DecideRound): Promise<void>;
-  /**
-   * The record accepted last, if its version is `version`, is committed: readers see it when the promise resolves, and
-   * it is durable soon after. A crash in between loses nothing: rounds find it again. Does nothing for another version.
-   * Resolves with the version that readers see then; '' for none.
-   */
-  settle(id: RecordId, version: Version): Promise<Version>;
-  /** Keys with an accepted record that is not known to be committed, in no order; survives a restart. */
-  unsettled(): Iterable<RecordId>;
-
   /** Nothing that is not held yet may come in up to this version; '' for none. */
   floorOf(partition: number): Version;
   /**
    * Makes the floor of a partition durable, unless it is higher already, and then erases what it allows: tombstones up
-   * to it, and rounds of keys without a record in which nothing is above it. A round with something above it stays as
-   * it is, the record that it accepted included. Resolves with the number of tombstones erased. All nodes of the
-   * partition must have held the same up to `floor` when each had raised its fence to it.
+   * to it. Resolves with the number of tombstones erased. All nodes of the partition must have held the same up to
+   * `floor` when each had raised its fence to it.
    */
   raiseFloor(partition: number, floor: Version): Promise<number>;
   /** Whether there is something that a floor of `floor` would erase, sooner or later; cheap. */
   hasCollectable(partition: number, floor: Version): Promise<boolean>;
-  /** No ballot up to this version is taken part in, and no new version is stamped up to it; '' for none. */
+  /** No new version is stamped up to this one; '' for none. */
   fenceOf(partition: number): Version;
   /**
    * Raises the fence of a partition, unless it is higher already. Changes see it from the call on; when it resolves, it

@@ -1,6 +1,6 @@
 /** What the core reports of itself; never labelled by key. */
 
-export type Operation = 'get' | 'addOrUpdate' | 'remove' | 'touch';
+export type Operation = 'get' | 'addOrUpdate' | 'remove' | 'touch' | 'increment';
 
 export interface Telemetry {
   operation(namespace: string, operation: Operation, result: string, seconds: number): void;

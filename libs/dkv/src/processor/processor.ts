@@ -1,48 +1,19 @@
-/** The core of a node: takes the operations of its callers and of its peers, and runs what keeps copies equal. */
-import { DkvError, isDkvError } from '../dkv.errors.js';
+/** The core of a node: takes the operations of its callers and of its peers, and hands each to the mode it belongs to. */
+import { type CoreContext } from '../cluster/core-context.js';
+import { assertWanted } from '../cluster/deadline.js';
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { type Liveness } from '../cluster/liveness.js';
-import { Acceptor } from '../consensus/acceptor.js';
-import { Electorate } from '../consensus/electorate.js';
-import { Inspection } from '../consensus/inspection.js';
-import { Notices } from '../consensus/notices.js';
-import { Proposer } from '../consensus/proposer.js';
-import { Settler } from '../consensus/settler.js';
-import { StrongReader } from '../consensus/strong-reader.js';
-import { StrongRouter } from '../consensus/strong-router.js';
+import { DkvError, isDkvError } from '../dkv.errors.js';
+import { EventualMode } from '../eventual/eventual-mode.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
-import { assertKey, type RecordId } from '../model/key.js';
-import {
-  type PeerProtocol,
-  type PeerReply,
-  type PeerRequest,
-  type PeerRequestKind,
-  type WriteOperation,
-  type WriteResult,
-} from '../model/peer-protocol.js';
-import { isVisible, type KvRecord } from '../model/record.js';
-import { type RequestId } from '../model/request-window.js';
-import { type Version } from '../model/version.js';
+import { assertKey } from '../model/key.js';
+import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
+import { type ShownRecord } from '../model/shown-record.js';
 import { type PeerService } from '../ports/controller.js';
 import { type Operation } from '../ports/telemetry.js';
-import { AntiEntropy } from '../repair/anti-entropy.js';
-import { ExpirySweeper } from '../repair/expiry-sweeper.js';
-import { HintedHandoff } from '../repair/hinted-handoff.js';
-import { RateLimit } from '../repair/rate-limit.js';
-import { ReadRepair } from '../repair/read-repair.js';
-import { TombstoneCollection } from '../repair/tombstone-collection.js';
 import { Admission } from './admission.js';
-import { type CoreContext } from './core-context.js';
-import { Deadline } from './deadline.js';
-import { OwnWrites } from './own-writes.js';
-import { Forwarding } from './forwarding.js';
-import { assertOffered, unsupported } from './offered.js';
-import { type DeskParts, PeerDesk } from './peer-desk.js';
-import { Reader } from './reader.js';
-import { Replica } from './replica.js';
-import { RequestIds } from './request-ids.js';
-import { WriteCoordinator } from './write-coordinator.js';
-import { WriteRouter } from './write-router.js';
+import { type StrongMode, type StrongWrite, type StrongWritten } from './strong-mode.js';
+import { assertReadSupported, assertWriteSupported } from './supported-operations.js';
 
 export interface CallOptions {
   readonly timeoutMs: number;
@@ -56,15 +27,21 @@ export interface ReadOptions extends CallOptions {
 export interface RemoveOptions extends CallOptions {
   readonly level: WriteLevel;
   /** The version that the key must have, '' for no value; undefined where any will do. Strong namespaces only. */
-  readonly expected?: Version;
-  /** The same for every attempt at one write; made here when absent. */
-  readonly requestId?: RequestId;
+  readonly expected?: string;
+  /** The caller's name of the request, under which it takes effect once. Strong namespaces only. */
+  readonly idempotencyKey?: string;
 }
 
 export interface WriteOptions extends RemoveOptions {
   /** Lifetime in milliseconds; 0 is for ever. */
   readonly ttlMs: number;
 }
+
+/**
+ * What became of a write, in either mode. In an eventual namespace nothing conflicts or is repeated, and the record of a
+ * removal is its tombstone.
+ */
+export type Written = StrongWritten;
 
 type Phase = 'new' | 'running' | 'closing' | 'closed';
 
@@ -77,54 +54,17 @@ export class Processor implements PeerService {
   private underWay = 0;
   private idle: (() => void) | undefined;
   private stopping: Promise<void> | undefined;
-  private readonly reader: Reader;
-  private readonly router: WriteRouter;
-  private readonly coordinator: WriteCoordinator;
-  private readonly electorate: Electorate;
-  private readonly strongReader: StrongReader;
-  private readonly strongRouter: StrongRouter;
-  private readonly settler: Settler;
-  private readonly forwarding: Forwarding;
-  private readonly requestIds: RequestIds;
   private readonly admission: Admission;
-  private readonly desk: PeerDesk;
-  private readonly hints: HintedHandoff;
-  private readonly antiEntropy: AntiEntropy;
-  private readonly collection: TombstoneCollection;
-  private readonly sweeper: ExpirySweeper;
+  private readonly eventual: EventualMode;
 
   constructor(
     private readonly context: CoreContext,
     private readonly liveness: Liveness,
     guard: EnvelopeGuard,
+    private readonly strong: StrongMode,
   ) {
-    const { limits, clock, random } = context;
-    const rate = new RateLimit(limits.repairBytesPerSecond, clock);
-    const ownWrites = new OwnWrites(limits.ownWritesMax);
-    const acceptor = new Acceptor(context);
-    const replica = new Replica(context, acceptor);
-    this.requestIds = new RequestIds(clock, random);
-    this.admission = new Admission(clock);
-    this.forwarding = new Forwarding(context, replica, ownWrites);
-    this.hints = new HintedHandoff(context, rate, replica);
-    this.antiEntropy = new AntiEntropy(context, replica, rate);
-    this.collection = new TombstoneCollection(context, rate);
-    this.coordinator = new WriteCoordinator(context, replica, this.hints);
-    this.router = new WriteRouter(context, this.coordinator, this.forwarding);
-    this.electorate = new Electorate(context, acceptor, new Notices(context), this.hints, ownWrites);
-    const proposer = new Proposer(context, this.electorate);
-    const inspection = new Inspection(context, acceptor);
-    this.strongRouter = new StrongRouter(context, proposer, this.forwarding);
-    this.strongReader = new StrongReader(context, inspection, this.strongRouter, this.requestIds);
-    this.reader = new Reader(context, new ReadRepair(context, replica), ownWrites, this.strongReader);
-    this.settler = new Settler(context, acceptor, inspection, proposer, this.requestIds);
-    this.sweeper = new ExpirySweeper(context, this.requestIds, {
-      strong: (operation, deadline) => proposer.propose(operation, deadline),
-      eventual: (operation, deadline) => this.coordinator.write(operation, deadline),
-    });
-    const { collection } = this;
-    const forward: DeskParts['forward'] = (ask, sentAtMs) => this.coordinateForwarded(ask, sentAtMs);
-    this.desk = new PeerDesk(context, guard, { replica, acceptor, collection, forward }, this);
+    this.admission = new Admission(context.clock);
+    this.eventual = new EventualMode(context, guard, this);
   }
 
   /**
@@ -133,22 +73,15 @@ export class Processor implements PeerService {
    */
   async start(): Promise<boolean> {
     this.phase = 'running';
+    this.strong.start();
     await this.liveness.start();
-    this.hints.start();
-    this.antiEntropy.start();
-    this.settler.start();
-    this.collection.start();
-    this.sweeper.start();
-    await Promise.all([this.antiEntropy.catchUp(), this.takesForwarded()]);
-    if (this.phase === 'running') {
-      this.reader.setCaughtUp();
-    }
+    await this.eventual.start();
     return this.ready;
   }
 
   /** Resolves when what peers forward is taken: twice `maxClockOffsetMs` after this was made, if there are peers. */
   takesForwarded(): Promise<void> {
-    return this.forwarding.begun();
+    return this.eventual.takesForwarded();
   }
 
   /** Takes nothing new, waits for what is under way, ends the background work. */
@@ -157,146 +90,139 @@ export class Processor implements PeerService {
     return this.stopping;
   }
 
-  /** Open, configured, writable, and its own copies caught up. Does not depend on other nodes being up. */
+  /** Open, configured, writable, its own copies caught up, its groups served. */
   get ready(): boolean {
-    const { local, view } = this.context;
-    return this.phase === 'running' && this.caughtUp && local.failure === undefined && !view.clockSuspect;
+    return this.phase === 'running' && this.unreadyReason === undefined;
+  }
+
+  /** Why the node is not in service, for people; undefined when it is, or is closing. */
+  get unreadyReason(): string | undefined {
+    return this.eventual.unreadyReason ?? this.strong.unreadyReason;
   }
 
   get caughtUp(): boolean {
-    return this.reader.isCaughtUp;
+    return this.eventual.caughtUp;
   }
 
   /** The record a reader sees now, or undefined. */
-  get(namespace: string, key: string, options: ReadOptions): Promise<KvRecord | undefined> {
-    const { level } = options;
-    return this.run(
-      'get',
-      namespace,
-      key,
-      options,
-      (id, deadline, mode) => {
-        if (level === 'linearizable' && mode !== 'strong') {
-          throw unsupported(namespace, 'linearizable reads');
-        }
-        // The copy of this node costs nothing that could pile up.
-        return level === 'one'
-          ? this.reader.read(id, level, deadline)
-          : this.admission.pass(() => this.reader.read(id, level, deadline));
-      },
-      this.visible,
-    );
+  get(namespace: string, key: string, options: ReadOptions): Promise<ShownRecord | undefined> {
+    return this.run('get', namespace, key, options, (mode) => {
+      const { level } = options;
+      assertReadSupported(namespace, mode, level);
+      const read = (): Promise<ShownRecord | undefined> =>
+        mode === 'strong'
+          ? this.strong.read(namespace, key, options)
+          : this.eventual.read(namespace, key, options);
+      // The copy of this node costs nothing that could pile up.
+      return level === 'one' ? read() : this.admission.pass(read);
+    });
   }
 
   /**
-   * What `get` at level `one` would give, null for nothing, where this node can say so at once; else undefined. Takes
-   * under a microsecond, which is what the metrics count it as: none.
+   * What `get` at level `one` would give, null for nothing, where this node can say so without waiting; else undefined.
+   * Takes under a microsecond, which is what the metrics count it as: none.
    */
-  peek(namespace: string, key: string): KvRecord | null | undefined {
-    const found = this.phase === 'running' ? this.reader.peek(namespace, key) : undefined;
+  peek(namespace: string, key: string): ShownRecord | null | undefined {
+    if (this.phase !== 'running') {
+      return undefined;
+    }
+    const mode = this.context.namespaces.find(namespace)?.mode;
+    const found = mode === 'strong' ? this.strong.peek(namespace, key) : this.eventual.peek(namespace, key);
     if (found !== undefined) {
       this.context.telemetry.operation(namespace, 'get', 'ok', 0);
     }
     return found;
   }
 
-  serveNow(request: PeerRequest): PeerReply | undefined {
-    return this.phase === 'running' ? this.desk.serveNow(request) : undefined;
-  }
-
   /** The record as committed: the value given, or what the merger made of it. */
-  addOrUpdate(
-    namespace: string,
-    key: string,
-    value: Uint8Array,
-    options: WriteOptions,
-  ): Promise<WriteResult> {
-    return this.write('addOrUpdate', namespace, key, value, options);
+  addOrUpdate(namespace: string, key: string, value: Uint8Array, options: WriteOptions): Promise<Written> {
+    return this.write('addOrUpdate', namespace, key, options, (mode) => {
+      assertWriteSupported(namespace, mode, 'put', options);
+      return mode === 'strong'
+        ? this.strong.write(strongWrite('put', namespace, key, value, options))
+        : this.eventual.write('addOrUpdate', namespace, key, value, options).then(done);
+    });
   }
 
-  /** The tombstone as committed, and whether a reader saw a value just before. */
-  remove(namespace: string, key: string, options: RemoveOptions): Promise<WriteResult> {
-    return this.write('remove', namespace, key, NO_BYTES, { ...options, ttlMs: 0 });
+  /** Whether a reader saw a value just before. */
+  remove(namespace: string, key: string, options: RemoveOptions): Promise<Written> {
+    const forEver = { ...options, ttlMs: 0 };
+    return this.write('remove', namespace, key, options, (mode) => {
+      assertWriteSupported(namespace, mode, 'remove', options);
+      return mode === 'strong'
+        ? this.strong.write(strongWrite('remove', namespace, key, NO_BYTES, forEver))
+        : this.eventual.write('remove', namespace, key, NO_BYTES, forEver).then(done);
+    });
   }
 
-  /** Gives a value another lifetime; no record where there is no value. */
-  touch(namespace: string, key: string, options: WriteOptions): Promise<WriteResult> {
-    return this.write('touch', namespace, key, NO_BYTES, options);
+  /** Gives a value another lifetime; no record where there is no value. Strong namespaces only. */
+  touch(namespace: string, key: string, options: WriteOptions): Promise<Written> {
+    return this.write('touch', namespace, key, options, (mode) => {
+      assertWriteSupported(namespace, mode, 'touch', options);
+      return this.strong.write(strongWrite('touch', namespace, key, NO_BYTES, options));
+    });
+  }
+
+  /** Counts the value on by a safe integer, a key without a value from 0. Strong namespaces only. */
+  increment(namespace: string, key: string, by: number, options: WriteOptions): Promise<Written> {
+    return this.write('increment', namespace, key, options, (mode) => {
+      assertWriteSupported(namespace, mode, 'increment', options);
+      return this.strong.write({ ...strongWrite('increment', namespace, key, NO_BYTES, options), by });
+    });
   }
 
   serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
     const refusal = this.refusal();
     if (refusal) {
-      return Promise.reject(refusal);
+      return rejection(refusal);
     }
     this.underWay++;
-    const reply = this.desk.serve(request);
+    const reply = this.eventual.serve(request);
     reply.then(this.leave, this.leave);
     return reply;
   }
 
+  serveNow(request: PeerRequest): PeerReply | undefined {
+    return this.phase === 'running' ? this.eventual.serveNow(request) : undefined;
+  }
+
+  /** Also while the node is closing: what is under way, and handing leadership away, need the answers of others. */
+  receive(from: string, frame: Uint8Array): void {
+    if (this.phase === 'running' || this.phase === 'closing') {
+      this.strong.receive(from, frame);
+    }
+  }
+
+  /** The live connection with a node has ended. */
+  disconnected(nodeId: string): void {
+    if (this.phase === 'running' || this.phase === 'closing') {
+      this.strong.disconnected(nodeId);
+    }
+  }
+
   private write(
-    kind: 'addOrUpdate' | 'remove' | 'touch',
-    namespace: string,
-    key: string,
-    value: Uint8Array,
-    options: WriteOptions,
-  ): Promise<WriteResult> {
-    const done = this.run(kind, namespace, key, options, (id, deadline, mode) => {
-      const { level, ttlMs, expected, requestId = this.requestIds.next() } = options;
-      const operation: WriteOperation = { kind, id, value, ttlMs, level, expected, requestId };
-      assertOffered(operation, mode);
-      const router = mode === 'strong' ? this.strongRouter : this.router;
-      const written = this.admission.pass(() => router.write(operation, deadline));
-      return deadline.race(written, () => {
-        throw new DkvError(
-          'DKV_INDETERMINATE',
-          `The outcome of writing key ${JSON.stringify(key)} was not known after ${deadline.timeoutMs} ms` +
-            `${deadline.signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect.`,
-        );
-      });
-    });
-    const mayFind = kind === 'touch' || options.expected !== undefined;
-    return mayFind ? done.then((result) => this.shown(kind, result)) : done;
-  }
-
-  /** What was found in place of what was to be written, as a reader sees it. */
-  private shown(kind: WriteOperation['kind'], result: WriteResult): WriteResult {
-    const found = result.outcome === 'conflict' || kind === 'touch';
-    return found && !isVisible(result.record, this.context.clock.now())
-      ? { ...result, record: undefined }
-      : result;
-  }
-
-  private coordinateForwarded(ask: PeerProtocol['forward']['ask'], sentAtMs: number): Promise<WriteResult> {
-    const { operation, resolve } = ask;
-    const { mode } = this.context.namespaces.get(operation.id.namespace);
-    assertOffered(operation, mode);
-    return this.forwarding.receive(ask, sentAtMs, (deadline) =>
-      mode === 'strong'
-        ? this.strongRouter.coordinate(operation, deadline, resolve)
-        : this.coordinator.write(operation, deadline),
-    );
-  }
-
-  private readonly visible = (record: KvRecord | undefined): KvRecord | undefined =>
-    isVisible(record, this.context.clock.now()) ? record : undefined;
-
-  /** What `work` gives, as `show` shows it. Not an async function: what that keeps while it waits is much garbage. */
-  private run<T>(
     operation: Operation,
     namespace: string,
     key: string,
     options: CallOptions,
-    work: (id: RecordId, deadline: Deadline, mode: NamespaceMode) => Promise<T>,
-    show?: (result: T) => T,
+    work: (mode: NamespaceMode) => Promise<Written>,
+  ): Promise<Written> {
+    return this.run(operation, namespace, key, options, (mode) => this.admission.pass(() => work(mode)));
+  }
+
+  /** What `work` gives. Not an async function: what that keeps while it waits is much garbage. */
+  private run<T>(
+    operation: Operation,
+    namespace: string,
+    key: string,
+    { signal }: CallOptions,
+    work: (mode: NamespaceMode) => Promise<T>,
   ): Promise<T> {
-    const { view, clock, telemetry, namespaces } = this.context;
+    const { clock, telemetry, namespaces } = this.context;
     try {
       assertKey(key);
-      const { mode, copies } = namespaces.get(namespace);
+      const { mode } = namespaces.get(namespace);
       const startedMs = clock.monotonic();
-      const deadline = new Deadline(clock, options.timeoutMs, options.signal);
       let isUnderWay = false;
       const end = (result: string) => {
         if (isUnderWay) {
@@ -306,17 +232,17 @@ export class Processor implements PeerService {
       };
       let working: Promise<T>;
       try {
-        deadline.assertWanted();
+        assertWanted(signal);
         this.enter();
         isUnderWay = true;
-        working = work({ partition: view.partitionOf(key, copies), namespace, key }, deadline, mode);
+        working = work(mode);
       } catch (error) {
         working = rejection(error as Error);
       }
       return working.then(
         (result) => {
           end('ok');
-          return show ? show(result) : result;
+          return result;
         },
         (error: unknown) => {
           end(isDkvError(error) ? error.code : 'error');
@@ -331,14 +257,10 @@ export class Processor implements PeerService {
   private async wind(): Promise<void> {
     this.phase = 'closing';
     this.liveness.stop();
-    this.hints.stop();
-    this.antiEntropy.stop();
-    this.settler.stop();
-    this.collection.stop();
-    this.sweeper.stop();
+    const ended = Promise.allSettled([this.eventual.stop(this.drained()), this.strong.stop()]);
     await new Promise<void>((resolve) => {
       const timer = this.context.clock.schedule(DRAIN_MS, resolve);
-      void this.drained().then(() => {
+      void ended.then(() => {
         timer.cancel();
         resolve();
       });
@@ -350,7 +272,6 @@ export class Processor implements PeerService {
     if (this.underWay > 0) {
       await new Promise<void>((resolve) => (this.idle = resolve));
     }
-    await Promise.all([this.coordinator.idle(), this.electorate.idle()]);
   }
 
   /** Begins what `stop` waits for, unless the node is starting or closing. */
@@ -376,6 +297,20 @@ export class Processor implements PeerService {
       this.idle?.();
     }
   };
+}
+
+function strongWrite(
+  kind: StrongWrite['kind'],
+  namespace: string,
+  key: string,
+  value: Uint8Array,
+  { ttlMs, expected, idempotencyKey, timeoutMs, signal }: WriteOptions,
+): StrongWrite {
+  return { kind, namespace, key, value, ttlMs, expected, idempotencyKey, timeoutMs, signal };
+}
+
+function done({ record, existed }: Pick<Written, 'record' | 'existed'>): Written {
+  return { outcome: 'done', record, existed, repeated: false };
 }
 
 function rejection(error: Error): Promise<never> {

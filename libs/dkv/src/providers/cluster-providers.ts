@@ -3,7 +3,6 @@ import { HttpService } from '@nestjs/axios';
 import { type Provider } from '@nestjs/common';
 import axios from 'axios';
 import { ClusterView } from '../cluster/cluster-view.js';
-import { Disks } from '../cluster/disks.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { PeerClient } from '../cluster/peer-client.js';
 import { StaticDiscovery } from '../discovery/static-discovery.js';
@@ -19,7 +18,6 @@ import { Clock } from '../ports/clock.js';
 import { Controller } from '../ports/controller.js';
 import { Discovery } from '../ports/discovery.js';
 import { HashFunc } from '../ports/hash-func.js';
-import { LocalKvRepo } from '../ports/local-kv-repo.js';
 import { Logger } from '../ports/logger.js';
 import { Random } from '../ports/random.js';
 import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
@@ -49,21 +47,15 @@ export const clusterProviders: Provider[] = [
       new ClusterView(options.nodeId, ring, nodes),
   },
   {
-    provide: Disks,
-    inject: [LocalKvRepo, Random, Logger],
-    useFactory: (local: LocalKvRepo, random: Random, logger: Logger) => Disks.open(local, random, logger),
-  },
-  {
     provide: EnvelopeGuard,
-    inject: [ClusterView, DKV_OPTIONS, Clock, Logger, Telemetry, Disks],
+    inject: [ClusterView, DKV_OPTIONS, Clock, Logger, Telemetry],
     useFactory: (
       view: ClusterView,
       options: DkvOptions,
       clock: Clock,
       logger: Logger,
       telemetry: Telemetry,
-      disks: Disks,
-    ) => new EnvelopeGuard(view, options.maxClockOffsetMs, clock, logger, telemetry, disks),
+    ) => new EnvelopeGuard(view, options.maxClockOffsetMs, clock, logger, telemetry),
   },
   {
     provide: PEER_TLS,

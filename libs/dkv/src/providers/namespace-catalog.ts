@@ -1,7 +1,7 @@
 /** What the data folder remembers of each namespace: its bytes can be read in one way only. */
 import { DkvError } from '../dkv.errors.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
-import { type Namespace } from '../processor/namespaces.js';
+import { type Namespace } from '../cluster/namespaces.js';
 
 const CATALOG_META = 'namespaces';
 

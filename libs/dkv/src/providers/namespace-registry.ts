@@ -16,7 +16,7 @@ import { RecordMerger } from '../merger/record-merger.js';
 import { type Codec } from '../ports/codec.js';
 import { type Logger } from '../ports/logger.js';
 import { type Merger } from '../ports/merger.js';
-import { type Namespaces } from '../processor/namespaces.js';
+import { type Namespaces } from '../cluster/namespaces.js';
 import { NamespaceCatalog } from './namespace-catalog.js';
 
 interface Declared {

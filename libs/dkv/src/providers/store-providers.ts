@@ -26,13 +26,15 @@ import { Merger } from '../ports/merger.js';
 import { Random } from '../ports/random.js';
 import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { Telemetry } from '../ports/telemetry.js';
-import { type CoreContext } from '../processor/core-context.js';
-import { Namespaces } from '../processor/namespaces.js';
+import { type CoreContext } from '../cluster/core-context.js';
+import { Namespaces } from '../cluster/namespaces.js';
 import { Processor } from '../processor/processor.js';
+import { type StrongMode } from '../processor/strong-mode.js';
 import { KvService } from '../peer/kv-service.js';
 import { ProcessorKvService } from '../peer/processor-kv-service.js';
 import { SystemClock, SystemRandom } from '../system/system-clock.js';
 import { NamespaceRegistry } from './namespace-registry.js';
+import { createStrongMode, STRONG_MODE } from './strong-providers.js';
 
 const OWN_WRITES_MAX = 65_536;
 const CORE_CONTEXT = Symbol('DkvCoreContext');
@@ -106,10 +108,15 @@ export const storeProviders: Provider[] = [
     useFactory: createContext,
   },
   {
+    provide: STRONG_MODE,
+    inject: [CORE_CONTEXT, RemoteKvRepo, DKV_OPTIONS],
+    useFactory: (context: CoreContext, remote: RemoteKvRepo, options: DkvOptions) =>
+      createStrongMode({ context, remote, options }),
+  },
+  {
     provide: Processor,
-    inject: [CORE_CONTEXT, Liveness, EnvelopeGuard],
-    useFactory: (context: CoreContext, liveness: Liveness, guard: EnvelopeGuard) =>
-      new Processor(context, liveness, guard),
+    inject: [CORE_CONTEXT, Liveness, EnvelopeGuard, STRONG_MODE, RemoteKvRepo],
+    useFactory: createProcessor,
   },
   {
     provide: Locks,
@@ -155,16 +162,9 @@ export const storeProviders: Provider[] = [
 ];
 
 async function openStore(options: DkvOptions, view: ClusterView, logger: Logger): Promise<LocalKvRepo> {
-  const { nodeId, storage, dataDir, durability, cacheBytesMax, localKvRepo } = options;
+  const { nodeId, storage, dataDir, durability, cacheBytesMax } = options;
   const { ring } = view;
-  if (storage === 'memory' && view.peers.length > 0 && options.mode === 'strong') {
-    logger.warn(
-      'Storage is memory: after a restart this node has forgotten its votes and takes no part in the rounds of strong ' +
-        'keys any more. Use a disk, or a namespace of mode eventual.',
-    );
-  }
-  const local =
-    localKvRepo ?? (await createLocalKvRepo({ storage, dataDir, durability, cacheBytesMax, logger }));
+  const local = await createLocalKvRepo({ storage, dataDir, durability, cacheBytesMax, logger });
   await local.open({
     nodeId,
     partitions: ring.partitions,
@@ -194,6 +194,18 @@ function createContext(
 ): CoreContext {
   const limits = { ...options, ownWritesMax: OWN_WRITES_MAX };
   return { view, peers, local, versions, namespaces, clock, random, logger, telemetry, limits };
+}
+
+function createProcessor(
+  context: CoreContext,
+  liveness: Liveness,
+  guard: EnvelopeGuard,
+  strong: StrongMode,
+  remote: RemoteKvRepo,
+): Processor {
+  const processor = new Processor(context, liveness, guard, strong);
+  remote.onDisconnect((nodeId) => processor.disconnected(nodeId));
+  return processor;
 }
 
 async function createClient(

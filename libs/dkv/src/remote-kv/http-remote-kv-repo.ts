@@ -128,6 +128,13 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     }
   }
 
+  /** This transport carries requests alone. */
+  post(): boolean {
+    return false;
+  }
+
+  onDisconnect(): void {}
+
   async close(): Promise<void> {
     this.closed = true;
     for (const exchange of this.underWay) {

@@ -10,6 +10,8 @@ export const NO_REMOTE: RemoteKvRepo = {
       `Node ${nodeId} cannot be asked: this node was started without a discovery.`,
     );
   },
+  post: () => false,
+  onDisconnect: () => undefined,
   close: async () => {},
   metrics: () => ({ sentBytes: 0, receivedBytes: 0 }),
 };

@@ -98,6 +98,13 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
     });
   }
 
+  /** This transport carries requests alone. */
+  post(): boolean {
+    return false;
+  }
+
+  onDisconnect(): void {}
+
   async close(): Promise<void> {
     this.closed = true;
     await Promise.all(Array.from(this.links.values(), (link) => link.close()));

@@ -1,7 +1,7 @@
 /** The store's own words as rules for class-validator: what a key, a namespace, a version may look like. */
 import { ValidateBy } from 'class-validator';
 import { assertKey, NAMESPACE_BYTES_MAX } from '../model/key.js';
-import { isRequestId } from '../model/request-window.js';
+import { isRequestId } from '../model/request-id.js';
 import { isVersion, NODE_ID_PATTERN } from '../model/version.js';
 import { isBase64 } from './base64.js';
 
@@ -35,7 +35,6 @@ export const IsVersion = rule('isVersion', isVersion, 'must be a version');
 /** A version, or none. */
 export const IsVersionOrNone = rule('isVersionOrNone', orEmpty(isVersion), 'must be a version or empty');
 export const IsRequestId = rule('isRequestId', isRequestId, 'must be a request id: 24 hex digits');
-export const IsForgotten = rule('isForgotten', orEmpty(isRequestId), 'must be a request id or empty');
 export const IsBase64Bytes = rule('isBase64Bytes', isBase64, 'must be padded base64');
 export const IsNodeId = rule('isNodeId', matches(NODE_ID_PATTERN), 'must be a node id');
 export const IsDigest = rule('isDigest', matches(DIGEST_PATTERN), 'must be 16 hex digits');

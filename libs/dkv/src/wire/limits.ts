@@ -1,5 +1,4 @@
 /** Constants of the HTTP transport that both of its ends must agree on. */
-import { NOTICES_MAX } from '../model/peer-protocol.js';
 
 /** Of every message between peers; raised when a message changes so that older nodes would misread it. */
 export const PROTOCOL_FORMAT = 2;
@@ -13,14 +12,14 @@ export const VISITED_MAX = 64;
 /** Headers in one answer of `getHeaders`. */
 export const HEADERS_PER_PAGE_MAX = 1000;
 
-/** A header, or a notice, whose key and namespace JSON escapes sixfold. */
+/** A header whose key and namespace JSON escapes sixfold. */
 const HEADER_BYTES_MAX = 8 * 1024;
 
 /**
- * Everything but the value: a key of 1024 bytes that JSON escapes sixfold, a namespace, versions, node ids, the
- * requests that a record remembers, the notices that ride along and the envelope, rounded up.
+ * Everything but the value: a key of 1024 bytes that JSON escapes sixfold, a namespace, versions, node ids and
+ * the envelope, rounded up.
  */
-const OVERHEAD_BYTES = 64 * 1024 + NOTICES_MAX * HEADER_BYTES_MAX;
+const OVERHEAD_BYTES = 64 * 1024;
 
 /** The largest body of a request, when values are at most `valueBytesMax` bytes. */
 export function requestBytesMax(valueBytesMax: number): number {

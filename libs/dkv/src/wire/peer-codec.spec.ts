@@ -1,22 +1,9 @@
 /** What is not of the protocol is refused, naming the field. */
 import { describe, expect, it } from 'vitest';
 import { isDkvError } from '../dkv.errors.js';
-import {
-  NOTICES_MAX,
-  type PeerProtocol,
-  type PeerReply,
-  type PeerRequestKind,
-} from '../model/peer-protocol.js';
-import { REQUESTS_MAX } from '../model/request-window.js';
+import { type PeerReply, type PeerRequestKind } from '../model/peer-protocol.js';
 import { formatVersion, joinVersion } from '../model/version.js';
-import {
-  ASKING,
-  exchange,
-  NEWER_VERSION,
-  sampleExchanges,
-  sampleRecord,
-  VERSION,
-} from '../../testing/remote-kv/samples.js';
+import { exchange, NEWER_VERSION, sampleExchanges, sampleRecord } from '../../testing/remote-kv/samples.js';
 import { PROTOCOL_FORMAT, replyBytesMax, requestBytesMax } from './limits.js';
 import { decodePeerReply, decodePeerRequest, encodePeerReply, encodePeerRequest } from './peer-codec.js';
 
@@ -41,8 +28,6 @@ function withMore(value: unknown): unknown {
 
 const samples = sampleExchanges(100);
 const REQUEST_ID = '018bcfe5687b0123456789ab';
-const APPLIED = { id: REQUEST_ID, version: VERSION };
-const NOTICE = { partition: 7, namespace: 'sessions', key: 'k', version: VERSION };
 
 /** The JSON of the first sample of `kind` that has a field at `path` or room for it, replaced or (by undefined) removed. */
 function broken(part: 'request' | 'reply', kind: PeerRequestKind, path: string, value: unknown): Json {
@@ -104,15 +89,6 @@ describe('peer requests', () => {
     ['addOrUpdate', 'ask.record.value', [1, 2]],
     ['addOrUpdate', 'ask.record.modifiedMs', undefined],
     ['addOrUpdate', 'ask.record.modifiedMs', -1],
-    ['addOrUpdate', 'ask.record.requests', undefined],
-    ['addOrUpdate', 'ask.record.requests', []],
-    ['addOrUpdate', 'ask.record.requests.applied', {}],
-    ['addOrUpdate', 'ask.record.requests.applied', [null]],
-    ['addOrUpdate', 'ask.record.requests.applied', [{ id: 'x', version: VERSION }]],
-    ['addOrUpdate', 'ask.record.requests.applied', [{ id: REQUEST_ID, version: '' }]],
-    ['addOrUpdate', 'ask.record.requests.applied', new Array(REQUESTS_MAX + 1).fill(APPLIED)],
-    ['addOrUpdate', 'ask.record.requests.forgotten', undefined],
-    ['addOrUpdate', 'ask.record.requests.forgotten', 'x'],
     ['forward', 'ask.operation', []],
     ['forward', 'ask.operation.kind', 'get'],
     ['forward', 'ask.operation.id', undefined],
@@ -124,42 +100,12 @@ describe('peer requests', () => {
     ['forward', 'ask.visited', new Array(65).fill('a')],
     ['forward', 'ask.timeoutMs', -1],
     ['forward', 'ask.timeoutMs', null],
-    ['forward', 'ask.resolve', undefined],
-    ['forward', 'ask.resolve', 1],
-    ['forward', 'ask.operation.expected', 'v1'],
-    ['forward', 'ask.operation.expected', 0],
     ['forward', 'ask.operation.requestId', undefined],
     ['forward', 'ask.operation.requestId', ''],
     ['forward', 'ask.operation.requestId', REQUEST_ID.slice(1)],
     ['forward', 'ask.operation.requestId', `${REQUEST_ID}0`],
     ['forward', 'ask.operation.requestId', REQUEST_ID.toUpperCase()],
     ['forward', 'ask.operation.requestId', `${REQUEST_ID.slice(1)}\n`],
-    ['prepare', 'ask.id', undefined],
-    ['prepare', 'ask.id.key', ''],
-    ['prepare', 'ask.ballot', undefined],
-    ['prepare', 'ask.ballot', ''],
-    ['prepare', 'ask.ballot', 7],
-    ['accept', 'ask.partition', -1],
-    ['accept', 'ask.ballot', ''],
-    ['accept', 'ask.record', undefined],
-    ['accept', 'ask.record.requests.applied.0.id', 'x'],
-    ['accept', 'ask.next', undefined],
-    ['accept', 'ask.next', 'soon'],
-    ['accept', 'ask.settled', undefined],
-    ['accept', 'ask.settled', {}],
-    ['accept', 'ask.settled', [[]]],
-    ['accept', 'ask.settled.0.version', ''],
-    ['accept', 'ask.settled.0.namespace', 'a\0b'],
-    ['accept', 'ask.settled', new Array(NOTICES_MAX + 1).fill(NOTICE)],
-    ['inspect', 'ask.id.partition', 0.5],
-    ['inspect', 'ask.noValue', undefined],
-    ['inspect', 'ask.noValue', 'false'],
-    ['settle', 'ask.notices', undefined],
-    ['settle', 'ask.notices', [null]],
-    ['settle', 'ask.notices.1.key', ''],
-    ['settle', 'ask.notices.1.partition', '1'],
-    ['settle', 'ask.notices.1.version', undefined],
-    ['settle', 'ask.notices', new Array(NOTICES_MAX + 1).fill(NOTICE)],
     ['confirmFloor', 'ask.partition', undefined],
     ['confirmFloor', 'ask.floor', ''],
     ['confirmFloor', 'ask.floor', 5],
@@ -203,8 +149,7 @@ describe('peer requests', () => {
 
   it.each<[PeerRequestKind, string, unknown]>([
     ['addOrUpdate', 'ask.record.modifiedMs', 5],
-    ['accept', 'ask.record.requests.forgotten', ''],
-    ['accept', 'ask.record.requests.applied.0.version', NEWER_VERSION],
+    ['addOrUpdate', 'ask.record.version', NEWER_VERSION],
   ])('refuses %s when its %s is not what was stamped', (kind, path, value) => {
     const body = broken('request', kind, path, value);
     expect(errorOf(() => decodePeerRequest(kind, body))).toMatchObject({ code: 'DKV_CORRUPT_RECORD' });
@@ -255,26 +200,6 @@ describe('peer replies', () => {
     ['forward', 'answer.record', []],
     ['forward', 'answer.record.version', ''],
     ['forward', 'answer.existed', 'yes'],
-    ['forward', 'answer.outcome', undefined],
-    ['forward', 'answer.outcome', 'lost'],
-    ['forward', 'answer.applied', ''],
-    ['forward', 'answer.applied', 7],
-    ['prepare', 'answer', undefined],
-    ['prepare', 'answer.granted', 1],
-    ['prepare', 'answer.seen', undefined],
-    ['prepare', 'answer.seen', 'v'],
-    ['prepare', 'answer.accepted', []],
-    ['prepare', 'answer.accepted.ballot', ''],
-    ['prepare', 'answer.accepted.record', undefined],
-    ['prepare', 'answer.accepted.record.key', ''],
-    ['accept', 'answer.accepted', undefined],
-    ['accept', 'answer.accepted', 'true'],
-    ['accept', 'answer.seen', undefined],
-    ['inspect', 'answer.ballot', undefined],
-    ['inspect', 'answer.ballot', 'v'],
-    ['inspect', 'answer.version', undefined],
-    ['inspect', 'answer.record', []],
-    ['inspect', 'answer.record.requests', null],
     ['confirmFloor', 'answer.root', undefined],
     ['confirmFloor', 'answer.root', 'f'.repeat(65)],
     ['getTree', 'answer.floor', undefined],
@@ -304,24 +229,12 @@ describe('peer replies', () => {
   });
 
   it.each<[PeerRequestKind, string, unknown]>([
-    ['prepare', 'answer.accepted.record.modifiedMs', 5],
-    ['inspect', 'answer.record.requests.applied', []],
-    ['forward', 'answer.record.requests.forgotten', REQUEST_ID],
+    ['get', 'answer.record.modifiedMs', 5],
+    ['forward', 'answer.record.version', NEWER_VERSION],
   ])('refuses %s when its %s is not what was stamped', (kind, path, value) => {
     const body = broken('reply', kind, path, value);
     expect(errorOf(() => decodePeerReply(kind, body))).toMatchObject({ code: 'DKV_CORRUPT_RECORD' });
   });
-});
-
-it('knows a write that expects no value from one that expects nothing', () => {
-  const [one] = samples.filter(({ request }) => request.kind === 'forward');
-  const ask = one!.request.ask as PeerProtocol['forward']['ask'];
-  for (const expected of [undefined, '', VERSION]) {
-    const operation = { ...ask.operation, expected };
-    const body = json(encodePeerRequest({ kind: 'forward', ...ASKING, ask: { ...ask, operation } }));
-    const decoded = decodePeerRequest('forward', body).ask as PeerProtocol['forward']['ask'];
-    expect(decoded.operation.expected).toBe(expected);
-  }
 });
 
 describe('the largest messages fit into their limits:', () => {
@@ -331,16 +244,13 @@ describe('the largest messages fit into their limits:', () => {
   const id = { partition: 2 ** 31, namespace, key };
   const version = joinVersion(longVersion(), 'n'.repeat(100), 2 ** 32 - 1);
   const requestId = 'f'.repeat(24);
-  const applied = Array.from({ length: REQUESTS_MAX }, () => ({ id: requestId, version }));
-  const requests = { applied, forgotten: requestId };
-  const largest = { key, namespace, version, requests, modifiedMs: 2 ** 52, expiresAtMs: 2 ** 52 };
+  const largest = { key, namespace, version, modifiedMs: 2 ** 52, expiresAtMs: 2 ** 52 };
   const record = sampleRecord({ ...largest, value: new Uint8Array(valueBytesMax) });
   const envelope = {
     from: 'n'.repeat(100),
     configuration: '\u0001'.repeat(256),
     sentAtMs: 1234567890123.4567,
   };
-  const accepted = { ballot: version, record };
 
   function bytesOf(body: object): number {
     return Buffer.byteLength(JSON.stringify(body));
@@ -354,18 +264,10 @@ describe('the largest messages fit into their limits:', () => {
       value: record.value,
       ttlMs: 2 ** 52,
       level: 'quorum',
-      expected: version,
       requestId,
     } as const;
-    const ask = { operation, visited, timeoutMs: 1234.56789, resolve: false };
+    const ask = { operation, visited, timeoutMs: 1234.56789 };
     const bytes = bytesOf(encodePeerRequest({ kind: 'forward', ...envelope, ask }));
-    expect(bytes).toBeLessThan(requestBytesMax(valueBytesMax));
-  });
-
-  it('an accept with notices, each of another key', () => {
-    const settled = Array.from({ length: NOTICES_MAX }, () => ({ ...id, version }));
-    const ask = { partition: 2 ** 31, ballot: version, record, next: version, settled };
-    const bytes = bytesOf(encodePeerRequest({ kind: 'accept', ...envelope, ask }));
     expect(bytes).toBeLessThan(requestBytesMax(valueBytesMax));
   });
 
@@ -374,9 +276,7 @@ describe('the largest messages fit into their limits:', () => {
     const replies: PeerReply[] = [
       { kind: 'getHeaders', ...envelope, answer: { headers, done: false } },
       { kind: 'get', ...envelope, answer: { record } },
-      { kind: 'prepare', ...envelope, answer: { granted: true, seen: version, accepted } },
-      { kind: 'inspect', ...envelope, answer: { ballot: version, version, record } },
-      { kind: 'forward', ...envelope, answer: { outcome: 'done', record, existed: true, applied: version } },
+      { kind: 'forward', ...envelope, answer: { record, existed: true } },
     ];
     expect(
       replies.map((reply) => bytesOf(encodePeerReply(reply))).filter((bytes) => bytes >= replyBytesMax(1000)),

@@ -1,7 +1,6 @@
 /** Peer messages to JSON and back, one pair of functions per kind; what comes in is checked field by field. */
 import { DkvError, type DkvErrorCode } from '../dkv.errors.js';
 import {
-  type Notice,
   PEER_REQUEST_KINDS,
   type PeerEnvelope,
   type PeerProtocol,
@@ -10,13 +9,11 @@ import {
   type PeerRequestKind,
   type WriteOperation,
 } from '../model/peer-protocol.js';
-import { kept } from '../model/record-layout.js';
+import { withOwnBytes } from '../model/record-layout.js';
 import { verifyRecord, type KvRecord } from '../model/record.js';
 import { fromBase64, toBase64 } from './base64.js';
 import { PROTOCOL_FORMAT } from './limits.js';
 import {
-  AcceptAnswerDto,
-  AcceptAskDto,
   AddOrUpdateAnswerDto,
   AddOrUpdateAskDto,
   EnvelopeDto,
@@ -28,16 +25,11 @@ import {
   HeadersAnswerDto,
   HeadersAskDto,
   IdAskDto,
-  InspectAnswerDto,
-  InspectAskDto,
   PartitionAskDto,
   PingAnswerDto,
-  PrepareAnswerDto,
-  PrepareAskDto,
   RecordAnswerDto,
   RootsAnswerDto,
   RootsAskDto,
-  SettleAskDto,
   TreeAnswerDto,
   type WriteOperationDto,
 } from './peer-dto.js';
@@ -75,47 +67,15 @@ const ASKS: Codecs<'ask'> = {
     },
   },
   forward: {
-    toWire: ({ operation, visited, timeoutMs, resolve }) => ({
+    toWire: ({ operation, visited, timeoutMs }) => ({
       operation: { ...operation, id: toRecordId(operation.id), value: toBase64(operation.value) },
       visited,
       timeoutMs,
-      resolve,
     }),
     fromWire(plain, parse) {
-      const { operation, visited, timeoutMs, resolve } = parse(ForwardAskDto, plain);
-      return { operation: toOperation(operation), visited, timeoutMs, resolve };
+      const { operation, visited, timeoutMs } = parse(ForwardAskDto, plain);
+      return { operation: toOperation(operation), visited, timeoutMs };
     },
-  },
-  prepare: {
-    toWire: ({ id, ballot }) => ({ id: toRecordId(id), ballot }),
-    fromWire(plain, parse) {
-      const { id, ballot } = parse(PrepareAskDto, plain);
-      return { id: toRecordId(id), ballot };
-    },
-  },
-  accept: {
-    toWire: ({ partition, ballot, record, next, settled }) => ({
-      partition,
-      ballot,
-      record: toRecordDto(record),
-      next,
-      settled: settled.map(toNotice),
-    }),
-    fromWire(plain, parse) {
-      const { partition, ballot, record, next, settled } = parse(AcceptAskDto, plain);
-      return { partition, ballot, record: parse.record(record), next, settled: settled.map(toNotice) };
-    },
-  },
-  inspect: {
-    toWire: ({ id, noValue }) => ({ id: toRecordId(id), noValue }),
-    fromWire(plain, parse) {
-      const { id, noValue } = parse(InspectAskDto, plain);
-      return { id: toRecordId(id), noValue };
-    },
-  },
-  settle: {
-    toWire: ({ notices }) => ({ notices: notices.map(toNotice) }),
-    fromWire: (plain, parse) => ({ notices: parse(SettleAskDto, plain).notices.map(toNotice) }),
   },
   getRoots: {
     toWire: ({ partitions }) => ({ partitions }),
@@ -162,49 +122,12 @@ const ANSWERS: Codecs<'answer'> = {
     },
   },
   forward: {
-    toWire: ({ outcome, record, existed, applied }) => ({
-      outcome,
-      record: record && toRecordDto(record),
-      existed,
-      applied,
-    }),
+    toWire: ({ record, existed }) => ({ record: record && toRecordDto(record), existed }),
     fromWire(plain, parse) {
-      const { outcome, record, existed, applied } = parse(ForwardAnswerDto, plain);
-      return {
-        outcome,
-        record: record ? parse.record(record) : undefined,
-        existed,
-        applied: applied ?? undefined,
-      };
+      const { record, existed } = parse(ForwardAnswerDto, plain);
+      return { record: record ? parse.record(record) : undefined, existed };
     },
   },
-  prepare: {
-    toWire: ({ granted, seen, accepted }) => ({
-      granted,
-      seen,
-      accepted: accepted && { ballot: accepted.ballot, record: toRecordDto(accepted.record) },
-    }),
-    fromWire(plain, parse) {
-      const { granted, seen, accepted } = parse(PrepareAnswerDto, plain);
-      return {
-        granted,
-        seen,
-        accepted: accepted ? { ballot: accepted.ballot, record: parse.record(accepted.record) } : undefined,
-      };
-    },
-  },
-  accept: {
-    toWire: ({ accepted, seen }) => ({ accepted, seen }),
-    fromWire: (plain, parse) => ({ ...parse(AcceptAnswerDto, plain) }),
-  },
-  inspect: {
-    toWire: ({ ballot, version, record }) => ({ ballot, version, record: record && toRecordDto(record) }),
-    fromWire(plain, parse) {
-      const { ballot, version, record } = parse(InspectAnswerDto, plain);
-      return { ballot, version, record: record ? parse.record(record) : undefined };
-    },
-  },
-  settle: { toWire: () => ({}), fromWire: () => ({}) },
   getRoots: {
     toWire: ({ roots }) => ({ roots }),
     fromWire: (plain, parse) => ({ roots: parse(RootsAnswerDto, plain).roots }),
@@ -284,25 +207,20 @@ function open(body: unknown, what: string, code: DkvErrorCode) {
   const { from, configuration, sentAtMs } = parseAs(EnvelopeDto, body, code, what);
   const parse: Parse = Object.assign(
     <T extends object>(Dto: new () => T, plain: unknown) => parseAs(Dto, plain, code, what),
-    { record: (dto: RecordDto) => kept(verifyRecord(toRecord(dto), `a message of node ${from}`)) },
+    { record: (dto: RecordDto) => withOwnBytes(verifyRecord(toRecord(dto), `a message of node ${from}`)) },
   );
   return { envelope: { from, configuration, sentAtMs }, parse, plain: body };
 }
 
 function toOperation(dto: WriteOperationDto): WriteOperation {
-  const { kind, id, value, ttlMs, level, expected, expiredByMs, requestId } = dto;
+  const { kind, id, value, ttlMs, level, expiredByMs, requestId } = dto;
   return {
     kind,
     id: toRecordId(id),
     value: fromBase64(value),
     ttlMs,
     level,
-    expected: expected ?? undefined,
     expiredByMs: expiredByMs ?? undefined,
     requestId,
   };
-}
-
-function toNotice({ partition, namespace, key, version }: Notice): Notice {
-  return { partition, namespace, key, version };
 }

@@ -15,7 +15,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import { WRITE_LEVELS, type WriteLevel } from '../model/consistency.js';
-import { NOTICES_MAX, ROOTS_MAX, WRITE_KINDS, type WriteOperation } from '../model/peer-protocol.js';
+import { ROOTS_MAX, WRITE_KINDS, type WriteOperation } from '../model/peer-protocol.js';
 import { TREE_BUCKETS } from '../ports/local-kv-repo.js';
 import {
   IsBase64Bytes,
@@ -58,7 +58,6 @@ export class WriteOperationDto {
   @IsBase64Bytes() value!: string;
   @IsCount() ttlMs!: number;
   @IsIn(WRITE_LEVELS) level!: WriteLevel;
-  @IsOptional() @IsVersionOrNone() expected?: string;
   @IsOptional() @IsCount() expiredByMs?: number;
   @IsRequestId() requestId!: string;
 }
@@ -67,41 +66,6 @@ export class ForwardAskDto {
   @IsObject() @ValidateNested() @Type(() => WriteOperationDto) operation!: WriteOperationDto;
   @IsArray() @ArrayMaxSize(VISITED_MAX) @IsNodeId({ each: true }) visited!: string[];
   @IsNumber(FINITE) @Min(0) timeoutMs!: number;
-  @IsBoolean() resolve!: boolean;
-}
-
-export class PrepareAskDto extends IdAskDto {
-  @IsVersion() ballot!: string;
-}
-
-export class NoticeDto extends RecordIdDto {
-  @IsVersion() version!: string;
-}
-
-export class SettleAskDto {
-  @IsArray()
-  @ArrayMaxSize(NOTICES_MAX)
-  @IsObject({ each: true })
-  @ValidateNested({ each: true })
-  @Type(() => NoticeDto)
-  notices!: NoticeDto[];
-}
-
-export class AcceptAskDto {
-  @IsCount() partition!: number;
-  @IsVersion() ballot!: string;
-  @IsObject() @ValidateNested() @Type(() => RecordDto) record!: RecordDto;
-  @IsVersionOrNone() next!: string;
-  @IsArray()
-  @ArrayMaxSize(NOTICES_MAX)
-  @IsObject({ each: true })
-  @ValidateNested({ each: true })
-  @Type(() => NoticeDto)
-  settled!: NoticeDto[];
-}
-
-export class InspectAskDto extends IdAskDto {
-  @IsBoolean() noValue!: boolean;
 }
 
 export class FloorAskDto {
@@ -143,32 +107,8 @@ export class AddOrUpdateAnswerDto {
 }
 
 export class ForwardAnswerDto {
-  @IsIn(['done', 'conflict']) outcome!: 'done' | 'conflict';
   @IsOptional() @IsObject() @ValidateNested() @Type(() => RecordDto) record?: RecordDto;
   @IsBoolean() existed!: boolean;
-  @IsOptional() @IsVersion() applied?: string;
-}
-
-export class AcceptedDto {
-  @IsVersion() ballot!: string;
-  @IsObject() @ValidateNested() @Type(() => RecordDto) record!: RecordDto;
-}
-
-export class PrepareAnswerDto {
-  @IsBoolean() granted!: boolean;
-  @IsVersionOrNone() seen!: string;
-  @IsOptional() @IsObject() @ValidateNested() @Type(() => AcceptedDto) accepted?: AcceptedDto;
-}
-
-export class AcceptAnswerDto {
-  @IsBoolean() accepted!: boolean;
-  @IsVersionOrNone() seen!: string;
-}
-
-export class InspectAnswerDto {
-  @IsVersionOrNone() ballot!: string;
-  @IsVersionOrNone() version!: string;
-  @IsOptional() @IsObject() @ValidateNested() @Type(() => RecordDto) record?: RecordDto;
 }
 
 export class FloorAnswerDto {

@@ -1,20 +1,9 @@
 /** Records as JSON: the value as base64, every other field as it is. */
-import { Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsBoolean, IsObject, ValidateNested } from 'class-validator';
+import { IsBoolean } from 'class-validator';
 import { type RecordId } from '../model/key.js';
 import { type KvRecord, type RecordHeader } from '../model/record.js';
-import { type RequestWindow, REQUESTS_MAX } from '../model/request-window.js';
 import { fromBase64, toBase64 } from './base64.js';
-import {
-  IsBase64Bytes,
-  IsChecksum,
-  IsCount,
-  IsForgotten,
-  IsKey,
-  IsNamespace,
-  IsRequestId,
-  IsVersion,
-} from './field-rules.js';
+import { IsBase64Bytes, IsChecksum, IsCount, IsKey, IsNamespace, IsVersion } from './field-rules.js';
 
 export class RecordIdDto {
   @IsCount() partition!: number;
@@ -31,25 +20,8 @@ export class RecordHeaderDto {
   @IsChecksum() checksum!: number;
 }
 
-export class AppliedRequestDto {
-  @IsRequestId() id!: string;
-  @IsVersion() version!: string;
-}
-
-export class RequestWindowDto {
-  @IsArray()
-  @ArrayMaxSize(REQUESTS_MAX)
-  @IsObject({ each: true })
-  @ValidateNested({ each: true })
-  @Type(() => AppliedRequestDto)
-  applied!: AppliedRequestDto[];
-
-  @IsForgotten() forgotten!: string;
-}
-
 export class RecordDto extends RecordHeaderDto {
   @IsCount() modifiedMs!: number;
-  @IsObject() @ValidateNested() @Type(() => RequestWindowDto) requests!: RequestWindowDto;
   @IsBase64Bytes() value!: string;
 }
 
@@ -64,19 +36,12 @@ export function toHeader(record: RecordHeader): RecordHeader {
 }
 
 export function toRecordDto(record: KvRecord): RecordDto {
-  const { modifiedMs, requests, value } = record;
-  return { ...toHeader(record), modifiedMs, requests: toRequests(requests), value: toBase64(value) };
+  const { modifiedMs, value } = record;
+  return { ...toHeader(record), modifiedMs, value: toBase64(value) };
 }
 
 /** Not verified against its checksum: `decodePeerRequest` and `decodePeerReply` do, knowing the sender. */
 export function toRecord(dto: RecordDto): KvRecord {
-  const { modifiedMs, requests, value } = dto;
-  return { ...toHeader(dto), modifiedMs, requests: toRequests(requests), value: fromBase64(value) };
-}
-
-function toRequests({ applied, forgotten }: RequestWindow): {
-  applied: AppliedRequestDto[];
-  forgotten: string;
-} {
-  return { applied: applied.map(({ id, version }) => ({ id, version })), forgotten };
+  const { modifiedMs, value } = dto;
+  return { ...toHeader(dto), modifiedMs, value: fromBase64(value) };
 }

@@ -1,8 +1,6 @@
 /** Floors and fences: what they erase, what they leave, what survives; and the index of what expires. */
 import assert from 'node:assert/strict';
-import { type RecordId } from '../../src/model/key.js';
-import { type KvRecord } from '../../src/model/record.js';
-import { type LocalKvRepo, type RoundChange } from '../../src/ports/local-kv-repo.js';
+import { type LocalKvRepo } from '../../src/ports/local-kv-repo.js';
 import {
   assertSameRecord,
   type DefineRepoTest,
@@ -16,18 +14,8 @@ import {
 } from './repo-under-test.js';
 
 const ID = idOf(recordOf('k'));
-const store = (repo: LocalKvRepo, change: RoundChange, id: RecordId = ID) =>
-  repo.updateRound(id, () => change);
-/** As a round leaves it: accepted under a ballot, committed, the next ballot promised. */
-const settled = (record: KvRecord, ballot: number, promised = ballot): RoundChange => ({
-  promised: versionAt(promised),
-  accepted: { ballot: versionAt(ballot), record },
-  committed: record,
-});
-
 export function defineFloorTests(define: DefineRepoTest, durable: boolean): void {
   defineErasureTests(define);
-  defineRoundTests(define);
   defineFenceTests(define);
   defineExpiryTests(define);
   if (durable) {
@@ -110,130 +98,13 @@ function defineErasureTests(define: DefineRepoTest): void {
   });
 }
 
-function defineRoundTests(define: DefineRepoTest): void {
-  define('erases a round with its tombstone when nothing of it is above the floor', async ({ repo }) => {
-    await store(repo, settled(tombstoneOf('k', 2), 4, 5));
-    assert.equal(await repo.raiseFloor(0, versionAt(5)), 1);
-    const { committed, accepted, promised, floor } = await repo.getRound(ID);
-    assert.deepEqual([committed, accepted], [undefined, undefined]);
-    assert.deepEqual([promised, floor], [versionAt(5), versionAt(5)]);
-    assert.equal(await repo.hasCollectable(0, versionAt(100)), false);
-  });
-
-  define('keeps of a round with a higher ballot or promise all but the record', async (under) => {
-    const { repo } = under;
-    const tombstone = tombstoneOf('k', 2);
-    for (const [ballot, promised, key] of [
-      [2, 9, 'promised'],
-      [9, 9, 'accepted'],
-    ] as const) {
-      const id = { ...ID, key };
-      const record = tombstoneOf(key, 2);
-      await store(repo, settled(record, ballot, promised), id);
-      assert.equal(await repo.raiseFloor(0, versionAt(5)), 1);
-      const round = await repo.getRound(id);
-      assert.deepEqual([round.committed, round.promised], [undefined, versionAt(9)]);
-      assert.equal(round.accepted?.ballot, versionAt(ballot));
-      assertSameRecord(round.accepted?.record, record);
-      assert.deepEqual([...repo.unsettled()], []);
-      // A late notice does not bring the tombstone back.
-      await repo.settle(id, tombstone.version);
-      assert.equal(await repo.get(id), undefined);
-      await repo.raiseFloor(0, versionAt(8));
-      assert.equal((await repo.getRound(id)).promised, versionAt(9));
-    }
-    assert.deepEqual(await under.counts(), { keys: 0, tombstones: 0 });
-    assert.equal(await repo.raiseFloor(0, versionAt(9)), 0);
-    assert.equal((await repo.getRound({ ...ID, key: 'accepted' })).accepted, undefined);
-    assert.equal(await repo.hasCollectable(0, versionAt(100)), false);
-  });
-
-  define(
-    'accepts the tombstone again where its record is gone, and opens no round by it',
-    async ({ repo }) => {
-      const tombstone = tombstoneOf('k', 2);
-      await store(repo, settled(tombstone, 2));
-      await repo.raiseFloor(0, versionAt(5));
-      await store(repo, { promised: versionAt(7), accepted: { ballot: versionAt(7), record: tombstone } });
-      assert.deepEqual([...repo.unsettled()], []);
-      assert.equal((await repo.getRound(ID)).accepted?.ballot, versionAt(7));
-      assert.equal(await repo.hasCollectable(0, versionAt(6)), false);
-      await repo.raiseFloor(0, versionAt(7));
-      assert.equal((await repo.getRound(ID)).accepted, undefined);
-    },
-  );
-
-  define('leaves a round alone that is open above the floor', async (under) => {
-    const { repo } = under;
-    const next = recordOf('k', 8);
-    await store(repo, settled(tombstoneOf('k', 2), 2));
-    await store(repo, { accepted: { ballot: versionAt(8), record: next } });
-    assert.equal(await repo.raiseFloor(0, versionAt(5)), 1);
-    assert.deepEqual([...repo.unsettled()], [ID]);
-    await repo.settle(ID, next.version);
-    assertSameRecord(await repo.get(ID), next);
-    await repo.raiseFloor(0, versionAt(9));
-    assertSameRecord((await repo.getRound(ID)).accepted?.record, next);
-    assert.deepEqual(await under.counts(), { keys: 1, tombstones: 0 });
-    await under.assertTreesAreRight();
-  });
-
-  define('closes an open round that the floor has overtaken when it is looked at', async ({ repo }) => {
-    await store(repo, { accepted: { ballot: versionAt(7), record: tombstoneOf('k', 2) } });
-    await repo.raiseFloor(0, versionAt(5));
-    await repo.updateRound(ID, () => undefined);
-    assert.deepEqual([...repo.unsettled()], []);
-    await repo.raiseFloor(0, versionAt(7));
-    assert.equal((await repo.getRound(ID)).accepted, undefined);
-  });
-
-  define('closes such a round with the tombstone before it', async ({ repo }) => {
-    await store(repo, settled(tombstoneOf('k', 2), 2));
-    await store(repo, {
-      promised: versionAt(4),
-      accepted: { ballot: versionAt(4), record: tombstoneOf('k', 4) },
-    });
-    assert.deepEqual([...repo.unsettled()], [ID]);
-    await repo.raiseFloor(0, versionAt(5));
-    assert.deepEqual([...repo.unsettled()], []);
-    assert.equal((await repo.getRound(ID)).accepted, undefined);
-  });
-
-  define('erases promises for keys that have nothing else', async ({ repo }) => {
-    await store(repo, { promised: versionAt(3) });
-    await store(repo, { promised: versionAt(4) });
-    assert.equal(await repo.hasCollectable(0, versionAt(3)), false);
-    assert.equal(await repo.hasCollectable(0, versionAt(4)), true);
-    await repo.raiseFloor(0, versionAt(3));
-    assert.equal((await repo.getRound(ID)).promised, versionAt(4));
-    await repo.raiseFloor(0, versionAt(4));
-    assert.equal(await repo.hasCollectable(0, versionAt(100)), false);
-  });
-
-  define('has no promise to erase once something was accepted', async ({ repo }) => {
-    await store(repo, { promised: versionAt(3) });
-    await store(repo, { accepted: { ballot: versionAt(3), record: recordOf('k', 3) } });
-    assert.equal(await repo.hasCollectable(0, versionAt(100)), false);
-    await repo.settle(ID, versionAt(3));
-    assert.equal(await repo.hasCollectable(0, versionAt(100)), false);
-    await store(repo, settled(tombstoneOf('k', 6), 6));
-    assert.equal(await repo.hasCollectable(0, versionAt(5)), false);
-    assert.equal(await repo.hasCollectable(0, versionAt(6)), true);
-  });
-}
-
 function defineFenceTests(define: DefineRepoTest): void {
-  define('takes a fence for a promise of every key of its partition', async ({ repo }) => {
-    await store(repo, { promised: versionAt(3) });
+  define('never lowers a fence, which is of its partition alone', async ({ repo }) => {
     await repo.raiseFence(0, versionAt(5));
     await repo.raiseFence(0, versionAt(4));
     assert.equal(repo.fenceOf(0), versionAt(5));
     assert.equal(repo.fenceOf(1), '');
     assert.equal(repo.floorOf(0), '');
-    assert.equal((await repo.getRound(ID)).promised, versionAt(5));
-    assert.equal((await repo.getRound({ ...ID, partition: 1 })).promised, '');
-    await store(repo, { promised: versionAt(7) });
-    assert.equal((await repo.getRound(ID)).promised, versionAt(7));
   });
 
   define('is fenced wherever it has a floor', async ({ repo }) => {
@@ -298,13 +169,6 @@ function defineExpiryTests(define: DefineRepoTest): void {
     await under.put(expiring('k', 3_000, 5));
     await under.put(recordOf('k', 6));
     assert.deepEqual(await repo.expired(9_999, 9), []);
-  });
-
-  define('finds what rounds made expire', async ({ repo }) => {
-    await store(repo, settled(expiring('k', 1_000, 2), 2));
-    assert.deepEqual(await keysOf(repo, 1_000), ['k']);
-    await store(repo, settled(expiring('k', 5_000, 3), 3));
-    assert.deepEqual(await keysOf(repo, 1_000), []);
   });
 }
 

@@ -126,7 +126,7 @@ export function defineRecordTests(define: DefineRepoTest): void {
     const id = idOf(recordOf('k', 1));
     const agrees = async (version?: string) => {
       const hot = repo.peek?.(id.namespace, id.key);
-      assert.ok(hot === undefined || (hot.partition === id.partition && hot.shown?.version === version));
+      assert.ok(hot === undefined || (hot.partition === id.partition && hot.record?.version === version));
       assert.equal((await repo.get(id))?.version, version);
     };
     await agrees();
@@ -134,7 +134,7 @@ export function defineRecordTests(define: DefineRepoTest): void {
     await agrees(recordOf('k', 1).version);
     await agrees(recordOf('k', 1).version);
     const writing = under.put(recordOf('k', 2));
-    assert.ok(repo.peek?.(id.namespace, id.key)?.shown?.version !== recordOf('k', 2).version);
+    assert.ok(repo.peek?.(id.namespace, id.key)?.record?.version !== recordOf('k', 2).version);
     await writing;
     await agrees(recordOf('k', 2).version);
     await under.put(tombstoneOf('k', 3));

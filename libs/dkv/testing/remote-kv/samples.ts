@@ -103,16 +103,6 @@ export function sampleExchanges(largeBytes: number): Exchange[] {
   const tombstone = stampTombstone(id, NEWER_VERSION);
   const expiring = sampleRecord({ expiresAtMs: 1_800_000_000_000, value: new Uint8Array(0) });
   const large = sampleRecord({ value: Uint8Array.from({ length: largeBytes }, (_, i) => (i * 31) % 251) });
-  const remembering = sampleRecord({
-    modifiedMs: 1_700_000_000_123,
-    requests: {
-      applied: [
-        { id: '018bcfe5687b0123456789ab', version: VERSION },
-        { id: 'ffffffffffff0123456789ab', version: NEWER_VERSION },
-      ],
-      forgotten: '018bcfe5687a0123456789ab',
-    },
-  });
   const requestId = '018bcfe5687b0123456789ab';
   const write = {
     kind: 'addOrUpdate',
@@ -148,8 +138,8 @@ export function sampleExchanges(largeBytes: number): Exchange[] {
     exchange(
       'forward',
       'a write',
-      { operation: write, visited: ['node-a.0', 'B_1'], timeoutMs: 1234.5, resolve: false },
-      { outcome: 'done', record, existed: true },
+      { operation: write, visited: ['node-a.0', 'B_1'], timeoutMs: 1234.5 },
+      { record, existed: true },
     ),
     exchange(
       'forward',
@@ -158,75 +148,8 @@ export function sampleExchanges(largeBytes: number): Exchange[] {
         operation: { ...write, kind: 'remove', value: new Uint8Array(0), ttlMs: 0, level: 'all' },
         visited: [],
         timeoutMs: 0,
-        resolve: true,
       },
-      { outcome: 'done', record: tombstone, existed: false },
-    ),
-    exchange(
-      'forward',
-      'a write that expects a version',
-      { operation: { ...write, expected: VERSION }, visited: [], timeoutMs: 10, resolve: false },
-      { outcome: 'conflict', record: undefined, existed: false },
-    ),
-    exchange(
-      'forward',
-      'a write that took effect before',
-      { operation: { ...write, kind: 'touch', expected: '' }, visited: [], timeoutMs: 10, resolve: true },
-      { outcome: 'done', record: remembering, existed: true, applied: VERSION },
-    ),
-    exchange(
-      'prepare',
-      'granted with nothing',
-      { id, ballot: VERSION },
-      { granted: true, seen: '', accepted: undefined },
-    ),
-    exchange(
-      'prepare',
-      'granted with a record',
-      { id, ballot: NEWER_VERSION },
-      { granted: true, seen: VERSION, accepted: { ballot: VERSION, record: remembering } },
-    ),
-    exchange(
-      'prepare',
-      'refused',
-      { id, ballot: VERSION },
-      { granted: false, seen: NEWER_VERSION, accepted: undefined },
-    ),
-    exchange(
-      'accept',
-      'with notices',
-      {
-        partition: 7,
-        ballot: VERSION,
-        record: remembering,
-        next: NEWER_VERSION,
-        settled: [{ partition: 7, namespace: 'sessions', key: 'k/1', version: VERSION }],
-      },
-      { accepted: true, seen: VERSION },
-    ),
-    exchange(
-      'accept',
-      'refused',
-      { partition: 7, ballot: VERSION, record: large, next: '', settled: [] },
-      { accepted: false, seen: NEWER_VERSION },
-    ),
-    exchange('inspect', 'nothing', { id, noValue: true }, { ballot: '', version: '', record: undefined }),
-    exchange(
-      'inspect',
-      'a record',
-      { id, noValue: false },
-      { ballot: NEWER_VERSION, version: VERSION, record: remembering },
-    ),
-    exchange(
-      'settle',
-      'two notices',
-      {
-        notices: [
-          { partition: 0, namespace: 'sessions', key: 'a', version: VERSION },
-          { partition: 1023, namespace: 'default', key: '__proto__', version: NEWER_VERSION },
-        ],
-      },
-      {},
+      { record: tombstone, existed: false },
     ),
     exchange('confirmFloor', 'held', { partition: 5, floor: VERSION }, { root: '0123456789abcdef' }),
     exchange('confirmFloor', 'not now', { partition: 5, floor: VERSION }, { root: '' }),

@@ -10,6 +10,8 @@ export class ScriptedPeer implements PeerService {
 
   constructor(public script: Script) {}
 
+  receive(): void {}
+
   async serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
     this.requests.push(request);
     this.waiting = this.waiting.filter(({ count, resolve }) => {

@@ -1,6 +1,5 @@
-/** Random lives of an eventual namespace: reads and writes at every level, judged by what each level promises. */
+/** Random runs of an eventual namespace: reads and writes at every level, judged by what each level promises. */
 import { type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
-import { type KvRecord } from '../../src/model/record.js';
 import { checkConverged, checkEventualReads } from './checkers/eventual.js';
 import { type HistoryOutcome } from './history.js';
 import {
@@ -35,7 +34,7 @@ const PLAN: ScenarioPlan = {
   },
 };
 
-/** One random life of an eventual namespace. */
+/** One random run of an eventual namespace. */
 export function runEventualScenario(seed: number, options?: ScenarioOptions): Promise<ScenarioResult> {
   return runScenario(PLAN, seed, options);
 }
@@ -64,11 +63,11 @@ function operate(
     return history.record({ ...start, action: { kind: 'write', value, level } }, async () => {
       const options = { level, timeoutMs, ttlMs: 0 };
       const { record } = await processor.addOrUpdate(NAMESPACE, key, bytesOf(value), options);
-      return { kind: 'ok', version: (record as KvRecord).version };
+      return { kind: 'ok', version: record!.version };
     });
   }
   return history.record({ ...start, action: { kind: 'delete', level } }, async () => {
     const { record, existed } = await processor.remove(NAMESPACE, key, { level, timeoutMs });
-    return { kind: 'ok', version: (record as KvRecord).version, existed };
+    return { kind: 'ok', version: record!.version, existed };
   });
 }

@@ -1,4 +1,4 @@
-/** One life of a node's process: what was begun in it ends with it. */
+/** One run of a node's process: what was begun in it ends with it. */
 
 /**
  * From start to kill. Whatever the simulator hands to a node belongs to an incarnation, and does nothing any
@@ -43,7 +43,7 @@ export class Incarnation {
     this.mourners.clear();
   }
 
-  /** The next life of the same node. */
+  /** The next run of the same node. */
   next(): Incarnation {
     return new Incarnation(this.nodeId, this.boot + 1);
   }

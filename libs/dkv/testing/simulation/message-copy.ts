@@ -1,5 +1,5 @@
 /** What leaves a node is copied to the last byte, as if it had been on a wire: nodes share no memory. */
-import { copyOfSealed, recordBytesMax } from '../../src/model/record-layout.js';
+import { copyOfEncoded, recordBytesMax } from '../../src/model/record-layout.js';
 import { type KvRecord } from '../../src/model/record.js';
 
 export interface MessageCopy<T> {
@@ -52,7 +52,7 @@ function copyObject(value: object, meter: { bytes: number }, depth: number): unk
   if (Array.isArray(value)) {
     return value.map((item) => copyValue(item, meter, depth));
   }
-  const record = copyOfSealed(value as KvRecord);
+  const record = copyOfEncoded(value as KvRecord);
   if (record) {
     meter.bytes += recordBytesMax(record);
     return record;

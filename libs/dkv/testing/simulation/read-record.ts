@@ -1,5 +1,5 @@
-/** Reads as the client does: from memory where that can be said at once. */
-import { type KvRecord } from '../../src/model/record.js';
+/** Reads as the client does: from memory where that can be said without waiting. */
+import { type ShownRecord } from '../../src/model/shown-record.js';
 import { type Processor, type ReadOptions } from '../../src/processor/processor.js';
 
 export async function readRecord(
@@ -7,7 +7,7 @@ export async function readRecord(
   namespace: string,
   key: string,
   options: ReadOptions,
-): Promise<KvRecord | undefined> {
+): Promise<ShownRecord | undefined> {
   const hot = options.level === 'one' ? processor.peek(namespace, key) : undefined;
   return hot === undefined ? processor.get(namespace, key, options) : (hot ?? undefined);
 }

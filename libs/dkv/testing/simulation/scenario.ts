@@ -1,4 +1,4 @@
-/** One random life of a cluster: clients at work, faults of every kind, then peace and judgement. */
+/** One random run of a cluster: clients at work, faults of every kind, then peace and judgement. */
 import { isDkvError } from '../../src/dkv.errors.js';
 import { bucketOf } from '../../src/local-kv/disk-keys.js';
 import { HashTree, TreeChanges } from '../../src/local-kv/hash-tree.js';
@@ -6,10 +6,9 @@ import { digestOf } from '../../src/local-kv/record-digest.js';
 import { type NamespaceMode } from '../../src/model/consistency.js';
 import { type KvRecord, type RecordHeader } from '../../src/model/record.js';
 import { type BucketDigest } from '../../src/ports/local-kv-repo.js';
-import { type CoreLimits } from '../../src/processor/core-context.js';
+import { type CoreLimits } from '../../src/cluster/core-context.js';
 import { type Finding } from './checkers/finding.js';
 import { checkConvergence, checkTree, readReplica } from './checkers/replicas.js';
-import { Decided } from './decided.js';
 import { FaultInjector } from './fault-injector.js';
 import { History } from './history.js';
 import { createTestCluster, type TestCluster } from './sim-cluster.js';
@@ -41,15 +40,14 @@ export interface World {
   readonly random: SimRandom;
   readonly history: History;
   readonly keys: readonly string[];
-  /** The longest that an operation may take. Where tombstones are collected within the life, well below their lifetime. */
+  /** The longest that an operation may take. Where tombstones are collected within the run, well below their lifetime. */
   readonly operationMsMax: number;
   /** What was found wrong while the clients were at work. */
   readonly observed: Finding[];
-  readonly decided: Decided;
   running: boolean;
 }
 
-/** What one kind of life is made of. */
+/** What one kind of run is made of. */
 export interface ScenarioPlan {
   readonly name: string;
   /** May draw from `random` what differs from seed to seed. */
@@ -62,7 +60,7 @@ export interface ScenarioPlan {
 
 /** In the end all copies agree within this time: several rounds of anti-entropy with every peer. */
 const CONVERGENCE_MS = 60_000;
-/** Deletes are forgotten within the life, as they are after a day outside of it. */
+/** Deletes are forgotten within the run, as they are after a day outside of it. */
 const COLLECTING: Partial<CoreLimits> = { tombstoneTtlMs: 3_000, collectionIntervalMs: 700 };
 const MEETING_EVERY_MS = 250;
 const LOOK_EVERY_MS = 4_000;
@@ -79,7 +77,6 @@ export async function runScenario(
   const durability = random.chance(0.5) ? 'fsync' : 'wal';
   const collects = random.chance(0.5);
   const { mode, limits } = plan.options(random);
-  const decided = new Decided();
   const cluster = createTestCluster(size, {
     seed: `${plan.name} ${seed}`,
     replicas: 1 + random.int(2),
@@ -89,7 +86,6 @@ export async function runScenario(
     traceLinesMax,
     mode,
     limits: collects ? { ...limits, ...COLLECTING } : limits,
-    onAccepted: (nodeId, id, accepted) => decided.note(nodeId, id, accepted, cluster.ring.copies),
   });
   prepare?.(cluster);
   const history = new History(cluster.scheduler, cluster.trace);
@@ -102,7 +98,6 @@ export async function runScenario(
     keys,
     operationMsMax,
     observed: [],
-    decided,
     running: true,
   };
   const losesPower = durability === 'fsync';
@@ -132,7 +127,7 @@ export async function runScenario(
   };
 }
 
-/** Lets time pass until all copies look alike and no round is open, or the time for it is over. */
+/** Lets time pass until all copies look alike, or the time for it is over. */
 async function converge(cluster: TestCluster): Promise<void> {
   for (let waitedMs = 0; waitedMs < CONVERGENCE_MS; waitedMs += LOOK_EVERY_MS) {
     await cluster.advance(LOOK_EVERY_MS);
@@ -144,8 +139,7 @@ async function converge(cluster: TestCluster): Promise<void> {
             .map((nodeId) => cluster.node(nodeId).local.getTree(partition).join()),
         ).size === 1,
     );
-    const open = cluster.nodeIds.some((nodeId) => [...cluster.node(nodeId).local.unsettled()].length > 0);
-    if (alike && !open) {
+    if (alike) {
       return;
     }
   }
@@ -187,16 +181,6 @@ async function judge(plan: ScenarioPlan, world: World): Promise<readonly Finding
     findings.push(...checkConvergence(contents));
     for (const record of contents[0]!.records) {
       agreed.set(record.key, record);
-    }
-  }
-  for (const nodeId of cluster.nodeIds) {
-    for (const { key } of cluster.node(nodeId).local.unsettled()) {
-      findings.push({
-        rule: 'liveness',
-        key,
-        message: `a round of it is still open at ${nodeId}`,
-        operations: [],
-      });
     }
   }
   findings.push(...plan.judge(world, agreed), ...(await checkLiveness(world)));

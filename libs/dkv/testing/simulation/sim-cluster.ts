@@ -1,6 +1,5 @@
 /** A small cluster of real Processors in one process, on virtual time and a virtual network, to be broken at will. */
 import { ClusterView } from '../../src/cluster/cluster-view.js';
-import { Disks } from '../../src/cluster/disks.js';
 import { EnvelopeGuard } from '../../src/cluster/envelope-guard.js';
 import { Liveness } from '../../src/cluster/liveness.js';
 import { PeerClient } from '../../src/cluster/peer-client.js';
@@ -13,20 +12,21 @@ import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js'
 import { RecordMerger } from '../../src/merger/record-merger.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
 import { type ClusterNode } from '../../src/model/node.js';
-import { type RecordId } from '../../src/model/key.js';
-import { type Accepted, type PeerRequestKind } from '../../src/model/peer-protocol.js';
+import { type PeerRequestKind } from '../../src/model/peer-protocol.js';
 import { type KvRecord } from '../../src/model/record.js';
 import { type Codec } from '../../src/ports/codec.js';
 import { type LocalKvRepo } from '../../src/ports/local-kv-repo.js';
 import { type Merger } from '../../src/ports/merger.js';
 import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
-import { type CoreLimits } from '../../src/processor/core-context.js';
-import { Namespaces } from '../../src/processor/namespaces.js';
+import { type CoreContext, type CoreLimits } from '../../src/cluster/core-context.js';
+import { Namespaces } from '../../src/cluster/namespaces.js';
 import { Processor } from '../../src/processor/processor.js';
+import { type StrongMode } from '../../src/processor/strong-mode.js';
 import { type CapturedTelemetry, captureTelemetry } from '../captured-telemetry.js';
 import { CapturedLog } from '../captured-log.js';
+import { NO_STRONG_MODE } from '../no-strong-mode.js';
 import { Incarnation } from './incarnation.js';
-import { noting, observed } from './bystanders.js';
+import { noting } from './bystanders.js';
 import { SimClock } from './sim-clock.js';
 import { SimDisk } from './sim-disk.js';
 import { type ConnectionFaults, SimNetwork } from './sim-network.js';
@@ -42,7 +42,7 @@ export interface TestClusterOptions {
   readonly partitions?: number;
   /** Default 1. */
   readonly seed?: number | string;
-  /** Of the default namespace. Default `strong`. */
+  /** Of the namespaces. Default `eventual`. */
   readonly mode?: NamespaceMode;
   /** Of an eventual namespace. Default: the newest wins, on bytes. */
   readonly merger?: Merger;
@@ -54,10 +54,20 @@ export interface TestClusterOptions {
   readonly durability?: 'wal' | 'fsync';
   /** What the ends of connections are like. Default: failures are noticed at once. */
   readonly connections?: Partial<ConnectionFaults>;
-  /** Told of everything that a node accepts in a round, as it decides to. */
-  readonly onAccepted?: (nodeId: string, id: RecordId, accepted: Accepted) => void;
+  /** Makes what serves the strong namespaces of a node, anew with each start. Default: they are not served. */
+  readonly strong?: (parts: TestStrongModeParts) => StrongMode | Promise<StrongMode>;
+  /** Further namespaces, like the default one. */
+  readonly namespaces?: readonly string[];
   /** Lines of the trace that are kept for reading. Default 500. */
   readonly traceLinesMax?: number;
+}
+
+/** What a strong mode of a simulated node is made of. */
+export interface TestStrongModeParts {
+  readonly context: CoreContext;
+  readonly remote: RemoteKvRepo;
+  readonly incarnation: Incarnation;
+  readonly disk: SimDisk;
 }
 
 /** A request from one node to another. */
@@ -74,7 +84,7 @@ interface Asked<L extends ReadLevel | WriteLevel> {
 }
 
 const NAMESPACE = 'default';
-/** Bytes of hot records of a node, life after life: for all, for a few keys, for none. */
+/** Bytes of hot records of a node, start after start: for all, for a few keys, for none. */
 const CACHES = [1_000_000, 3_000, 0];
 const MIB = 1024 * 1024;
 const LIMITS: CoreLimits = {
@@ -175,7 +185,7 @@ export class TestCluster {
     return this.scheduler.settle(work);
   }
 
-  /** The record as committed. */
+  /** The record as committed; of a strong namespace it has only what clients see. */
   async put(
     nodeId: string,
     key: string,
@@ -185,7 +195,7 @@ export class TestCluster {
     const { processor } = this.node(nodeId);
     const bytes = new Uint8Array(Buffer.from(value));
     const written = processor.addOrUpdate(NAMESPACE, key, bytes, { level, timeoutMs, ttlMs: 0 });
-    return (await this.settle(written)).record!;
+    return (await this.settle(written)).record as KvRecord;
   }
 
   /** The value as text. */
@@ -263,7 +273,7 @@ export class TestNode {
   view!: ClusterView;
   local!: LocalKvRepo;
   clock!: SimClock;
-  private life: Incarnation | undefined;
+  private run: Incarnation | undefined;
   private remote!: RemoteKvRepo;
   readonly disk: SimDisk;
 
@@ -279,25 +289,25 @@ export class TestNode {
   }
 
   get alive(): boolean {
-    return this.life?.alive ?? false;
+    return this.run?.alive ?? false;
   }
 
   /** Names this start of the node. */
   get incarnation(): string {
-    return this.life?.name ?? `${this.nodeId}#0`;
+    return this.run?.name ?? `${this.nodeId}#0`;
   }
 
   async start(): Promise<void> {
-    if (this.life?.alive) {
+    if (this.run?.alive) {
       throw new TypeError(`Node ${this.nodeId} runs already.`);
     }
-    const life = this.life?.next() ?? new Incarnation(this.nodeId, 1);
-    this.life = life;
-    this.clock = this.clock?.inherit(life) ?? new SimClock(this.cluster.scheduler, life);
-    await this.openStore(life);
-    await this.assemble(life);
+    const run = this.run?.next() ?? new Incarnation(this.nodeId, 1);
+    this.run = run;
+    this.clock = this.clock?.inherit(run) ?? new SimClock(this.cluster.scheduler, run);
+    await this.openStore(run);
+    await this.assemble(run);
     const started = this.processor.start();
-    this.cluster.network.listen(life, this.processor);
+    this.cluster.network.listen(run, this.processor);
     await started;
   }
 
@@ -309,7 +319,7 @@ export class TestNode {
   }
 
   kill(): void {
-    this.life?.kill();
+    this.run?.kill();
   }
 
   /** Puts a new, empty disk in. Kill the node first. */
@@ -322,7 +332,7 @@ export class TestNode {
     this.disk.setFaults({ writeErrorRate: 1 });
   }
 
-  private async openStore(life: Incarnation): Promise<void> {
+  private async openStore(run: Incarnation): Promise<void> {
     const { ring } = this.cluster;
     const options = {
       durability: this.options.durability ?? 'wal',
@@ -330,9 +340,7 @@ export class TestNode {
       cacheBytesMax: CACHES[this.opened++ % CACHES.length]!,
       logger: this.log,
     };
-    const repo = new EngineLocalKvRepo(simHome(this.disk, life), options);
-    const { onAccepted } = this.options;
-    this.local = onAccepted ? observed(repo, (id, accepted) => onAccepted(this.nodeId, id, accepted)) : repo;
+    this.local = new EngineLocalKvRepo(simHome(this.disk, run), options);
     const { partitions, copies, hashFunc } = ring;
     await this.local.open({
       nodeId: this.nodeId,
@@ -342,7 +350,7 @@ export class TestNode {
     });
   }
 
-  private async assemble(life: Incarnation): Promise<void> {
+  private async assemble(run: Incarnation): Promise<void> {
     const { cluster, nodeId, clock, log: logger, telemetry, local, options } = this;
     const {
       heartbeatIntervalMs = 500,
@@ -350,22 +358,21 @@ export class TestNode {
       codec = new BytesCodec(),
     } = options;
     const limits = { ...LIMITS, ...options.limits };
-    const random = this.random.fork(life.name);
+    const random = this.random.fork(run.name);
     const view = new ClusterView(nodeId, cluster.ring, this.members);
-    const disks = await Disks.open(local, random, logger);
-    const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, logger, telemetry, disks);
-    this.remote = noting(cluster.network.remote(life), nodeId, cluster.messages);
+    const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, logger, telemetry);
+    this.remote = noting(cluster.network.remote(run), nodeId, cluster.messages);
     const peers = new PeerClient(view, this.remote, guard, clock, telemetry);
     const heartbeats = { heartbeatIntervalMs, heartbeatTimeoutMs: limits.peerTimeoutMs };
     const liveness = new Liveness(view, peers, clock, random, heartbeats);
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
-    const { mode = 'strong' } = options;
+    const { mode = 'eventual', strong, namespaces: further = [] } = options;
     const { copies } = cluster.ring;
     const records = new RecordMerger(merger, codec);
-    const namespaces = new Namespaces([
-      { name: NAMESPACE, mode, copies, codec: codec.name, merger: records },
-    ]);
-    const context = {
+    const namespaces = new Namespaces(
+      [NAMESPACE, ...further].map((name) => ({ name, mode, copies, codec: codec.name, merger: records })),
+    );
+    const context: CoreContext = {
       view,
       peers,
       local,
@@ -378,6 +385,8 @@ export class TestNode {
       limits,
     };
     this.view = view;
-    this.processor = new Processor(context, liveness, guard);
+    const parts = { context, remote: this.remote, incarnation: run, disk: this.disk };
+    this.processor = new Processor(context, liveness, guard, (await strong?.(parts)) ?? NO_STRONG_MODE);
+    this.remote.onDisconnect((peerId) => this.processor.disconnected(peerId));
   }
 }

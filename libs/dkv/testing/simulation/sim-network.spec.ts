@@ -32,6 +32,8 @@ class EchoService implements PeerService {
     private readonly work: (request: PeerRequest) => Promise<void> = async () => undefined,
   ) {}
 
+  receive(): void {}
+
   async serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
     this.served.push(request);
     await this.work(request);
@@ -121,6 +123,7 @@ describe('SimNetwork', () => {
     const seen: Uint8Array[] = [];
     const kept = new Uint8Array([9]);
     world.network.listen(world.b, {
+      receive: () => undefined,
       serve: async <K extends PeerRequestKind>(request: PeerRequest<K>) => {
         seen.push((request as PeerRequest<'addOrUpdate'>).ask.record.value);
         const answer = { version: record.version, newer: { ...record, value: kept } };
@@ -261,6 +264,7 @@ describe('SimNetwork', () => {
       'answers with what cannot travel',
       (world) =>
         world.network.listen(world.b, {
+          receive: () => undefined,
           serve: async () => ({ kind: 'ping', answer: new Map() }) as never,
         }),
     ],

@@ -52,6 +52,13 @@ export class SimRemoteKvRepo implements RemoteKvRepo {
     });
   }
 
+  /** This transport carries requests alone. */
+  post(): boolean {
+    return false;
+  }
+
+  onDisconnect(): void {}
+
   async close(): Promise<void> {
     this.closed = true;
     for (const exchange of [...this.open]) {

@@ -6,12 +6,10 @@ import { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import {
   readName,
-  readNotices,
   readRecord,
   readVersion,
   readVersionOrNone,
   writeName,
-  writeNotices,
   writeRecord,
   writeVersion,
 } from './field-codec.js';
@@ -88,12 +86,5 @@ describe('a namespace', () => {
       expect(() => readName(new ByteReader(bytes))).toThrow(refusal);
       expect(() => readName(new ByteReader(bytes))).toThrow(refusal);
     }
-  });
-
-  it('of many notices is written once', () => {
-    const notices = names.slice(0, 2).map((name, partition) => ({ partition, ...name, version: VERSION }));
-    const bytes = written((to) => writeNotices(to, notices));
-    expect(bytes.toString('latin1').split('sessions')).toHaveLength(2);
-    expect(readNotices(new ByteReader(bytes))).toEqual(notices);
   });
 });

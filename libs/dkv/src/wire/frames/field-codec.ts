@@ -1,9 +1,8 @@
 /** The words of the store as bytes: keys, versions, records; what comes in is held against their rules. */
 import { KEY_BYTES_MAX, NAMESPACE_BYTES_MAX, type RecordId } from '../../model/key.js';
-import { type Notice, NOTICES_MAX } from '../../model/peer-protocol.js';
 import { type KvRecord, type RecordHeader } from '../../model/record.js';
 import { decodeRecord, encodeRecord } from '../../model/record-layout.js';
-import { type RequestId } from '../../model/request-window.js';
+import { type RequestId } from '../../model/request-id.js';
 import { NO_VERSION, NODE_ID_PATTERN, type Version } from '../../model/version.js';
 import { isKey, isNamespace } from '../field-rules.js';
 import { type ByteReader, malformed } from './byte-reader.js';
@@ -164,33 +163,12 @@ export function readHeader(from: ByteReader): RecordHeader {
   };
 }
 
-export function writeNotices(to: ByteWriter, notices: readonly Notice[]): void {
-  to.count(notices.length);
-  for (const notice of notices) {
-    writeId(to, notice);
-    writeVersion(to, notice.version);
-  }
-}
-
-export function readNotices(from: ByteReader): Notice[] {
-  return readList(from, NOTICES_MAX, readNotice);
-}
-
 export function readList<T>(from: ByteReader, max: number, read: (from: ByteReader) => T): T[] {
   const list: T[] = [];
   for (let left = from.elements(max); left > 0; left--) {
     list.push(read(from));
   }
   return list;
-}
-
-function readNotice(from: ByteReader): Notice {
-  return {
-    partition: from.count(),
-    namespace: readNamespace(from),
-    key: readKey(from),
-    version: readVersion(from),
-  };
 }
 
 function checkedNamespace(namespace: string): string {

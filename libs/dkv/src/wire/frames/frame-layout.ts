@@ -62,7 +62,7 @@ export const CONFIGURATION_LENGTH_MAX = 256;
 export const ERROR_CODE_LENGTH_MAX = 80;
 export const ERROR_TEXT_LENGTH_MAX = 2000;
 
-/** Everything of a request but its value: the notices that ride along, what a record remembers, names. */
+/** Everything of a request but its value: names, versions, numbers. */
 const REQUEST_OVERHEAD_BYTES = 256 * 1024;
 /** A page of headers: 1000 of a key of 1024 bytes, a namespace of 64, a version of 255 and numbers. */
 const HEADERS_BYTES_MAX = 1000 * 1400;

@@ -10,7 +10,6 @@ import {
 import { ODD_KEYS, question, sampleExchanges, sampleRecord } from '../../../testing/remote-kv/samples.js';
 import { type DkvError, isDkvError } from '../../dkv.errors.js';
 import { PEER_REQUEST_KINDS, type PeerRequest } from '../../model/peer-protocol.js';
-import { type RequestWindow } from '../../model/request-window.js';
 import { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { CHUNK_BYTES, FRAME, FRAME_FORMAT, MESSAGE_BYTES_MAX } from './frame-layout.js';
@@ -85,21 +84,9 @@ function failureOf(act: () => unknown): DkvError {
   throw new Error('It should have failed.');
 }
 
-/** Buffers are as good as the Uint8Arrays of samples, a window of any class as a plain one, undefined as absent. */
+/** Buffers are as good as the Uint8Arrays of samples, undefined as absent. */
 function plain(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_, field: unknown) =>
-      isBytes(field)
-        ? hexOf(field)
-        : isWindow(field)
-          ? { applied: field.applied, forgotten: field.forgotten }
-          : field,
-    ),
-  );
-}
-
-function isWindow(field: unknown): field is RequestWindow {
-  return typeof field === 'object' && field !== null && 'applied' in field && 'forgotten' in field;
+  return JSON.parse(JSON.stringify(value, (_, field: unknown) => (isBytes(field) ? hexOf(field) : field)));
 }
 
 function isBytes(field: unknown): field is Uint8Array | { data: number[] } {

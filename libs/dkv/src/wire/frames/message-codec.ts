@@ -8,7 +8,6 @@ import {
   ROOTS_MAX,
   WRITE_KINDS,
   type WriteOperation,
-  type WriteResult,
 } from '../../model/peer-protocol.js';
 import { TREE_BUCKETS } from '../../ports/local-kv-repo.js';
 import { HEADERS_PER_PAGE_MAX, VISITED_MAX } from '../limits.js';
@@ -20,7 +19,6 @@ import {
   readList,
   readName,
   readNodeId,
-  readNotices,
   readOptional,
   readRecord,
   readRequestId,
@@ -29,7 +27,6 @@ import {
   writeHeader,
   writeId,
   writeName,
-  writeNotices,
   writeOptional,
   writeRecord,
   writeRequestId,
@@ -47,7 +44,6 @@ type Codecs<Part extends 'ask' | 'answer'> = { [K in PeerRequestKind]: Codec<Pee
 const ROOT_LENGTH_MAX = 64;
 const ROOT_PATTERN = /^[0-9a-f]*$/;
 const DIGEST_BYTES = 8;
-const OUTCOMES = ['done', 'conflict'] as const satisfies readonly WriteResult['outcome'][];
 
 /** What stands for a kind in a frame. A number that was given once is never another kind's. */
 export const KIND_NUMBERS: Readonly<Record<PeerRequestKind, number>> = {
@@ -55,10 +51,6 @@ export const KIND_NUMBERS: Readonly<Record<PeerRequestKind, number>> = {
   getNoValue: 2,
   addOrUpdate: 3,
   forward: 4,
-  prepare: 5,
-  accept: 6,
-  inspect: 7,
-  settle: 8,
   getRoots: 9,
   getTree: 10,
   confirmFloor: 11,
@@ -97,53 +89,17 @@ export const ASKS: Codecs<'ask'> = {
     read: (from, where) => ({ partition: from.count(), record: readRecord(from, where) }),
   },
   forward: {
-    write(to, { operation, visited, timeoutMs, resolve }) {
+    write(to, { operation, visited, timeoutMs }) {
       writeOperation(to, operation);
       to.count(visited.length);
       visited.forEach((nodeId) => to.ascii(nodeId));
       to.double(timeoutMs);
-      to.flag(resolve);
     },
     read: (from) => ({
       operation: readOperation(from),
       visited: readList(from, VISITED_MAX, readNodeId),
       timeoutMs: readDuration(from),
-      resolve: from.flag(),
     }),
-  },
-  prepare: {
-    write(to, { id, ballot }) {
-      writeId(to, id);
-      writeVersion(to, ballot);
-    },
-    read: (from) => ({ id: readId(from), ballot: readVersion(from) }),
-  },
-  accept: {
-    write(to, { partition, ballot, record, next, settled }) {
-      to.count(partition);
-      writeRecord(to, record);
-      writeVersion(to, ballot);
-      writeVersion(to, next);
-      writeNotices(to, settled);
-    },
-    read: (from, where) => ({
-      partition: from.count(),
-      record: readRecord(from, where),
-      ballot: readVersion(from),
-      next: readVersionOrNone(from),
-      settled: readNotices(from),
-    }),
-  },
-  inspect: {
-    write(to, { id, noValue }) {
-      writeId(to, id);
-      to.flag(noValue);
-    },
-    read: (from) => ({ id: readId(from), noValue: from.flag() }),
-  },
-  settle: {
-    write: (to, { notices }) => writeNotices(to, notices),
-    read: (from) => ({ notices: readNotices(from) }),
   },
   getRoots: {
     write(to, { partitions }) {
@@ -200,57 +156,15 @@ export const ANSWERS: Codecs<'answer'> = {
     read: (from, where) => ({ version: readVersion(from), newer: readOptional(from, where, readRecord) }),
   },
   forward: {
-    write(to, { outcome, record, existed, applied }) {
-      to.byte(OUTCOMES.indexOf(outcome));
+    write(to, { record, existed }) {
       writeOptional(to, record, writeRecord);
       to.flag(existed);
-      writeOptional(to, applied, writeVersion);
     },
     read: (from, where) => ({
-      outcome: OUTCOMES[from.choice(OUTCOMES.length)]!,
       record: readOptional(from, where, readRecord),
       existed: from.flag(),
-      applied: readOptional(from, where, readVersion),
     }),
   },
-  prepare: {
-    write(to, { granted, seen, accepted }) {
-      to.flag(granted);
-      writeVersion(to, seen);
-      writeOptional(to, accepted, (_, { ballot, record }) => {
-        writeRecord(to, record);
-        writeVersion(to, ballot);
-      });
-    },
-    read: (from, where) => ({
-      granted: from.flag(),
-      seen: readVersionOrNone(from),
-      accepted: readOptional(from, where, () => ({
-        record: readRecord(from, where),
-        ballot: readVersion(from),
-      })),
-    }),
-  },
-  accept: {
-    write(to, { accepted, seen }) {
-      to.flag(accepted);
-      writeVersion(to, seen);
-    },
-    read: (from) => ({ accepted: from.flag(), seen: readVersionOrNone(from) }),
-  },
-  inspect: {
-    write(to, { ballot, version, record }) {
-      writeOptional(to, record, writeRecord);
-      writeVersion(to, ballot);
-      writeVersion(to, version);
-    },
-    read: (from, where) => ({
-      record: readOptional(from, where, readRecord),
-      ballot: readVersionOrNone(from),
-      version: readVersionOrNone(from),
-    }),
-  },
-  settle: NOTHING,
   getRoots: {
     write(to, { roots }) {
       to.count(roots.length);
@@ -294,13 +208,12 @@ export const ANSWERS: Codecs<'answer'> = {
 };
 
 function writeOperation(to: ByteWriter, operation: WriteOperation): void {
-  const { kind, id, value, ttlMs, level, expected, expiredByMs, requestId } = operation;
+  const { kind, id, value, ttlMs, level, expiredByMs, requestId } = operation;
   to.byte(WRITE_KINDS.indexOf(kind));
   writeId(to, id);
   to.block(value);
   to.count(ttlMs);
   to.byte(WRITE_LEVELS.indexOf(level));
-  writeOptional(to, expected, writeVersion);
   writeOptional(to, expiredByMs, (_, moment) => to.count(moment));
   writeRequestId(to, requestId);
 }
@@ -312,7 +225,6 @@ function readOperation(from: ByteReader): WriteOperation {
     value: Buffer.from(from.block(from.left)),
     ttlMs: from.count(),
     level: WRITE_LEVELS[from.choice(WRITE_LEVELS.length)]!,
-    expected: readOptional(from, '', readVersionOrNone),
     expiredByMs: readOptional(from, '', () => from.count()),
     requestId: readRequestId(from),
   };

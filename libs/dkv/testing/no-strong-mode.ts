@@ -1,0 +1,18 @@
+/** What stands for strong namespaces on a node of a test that has none. */
+import { DkvError } from '../src/dkv.errors.js';
+import { type StrongMode } from '../src/processor/strong-mode.js';
+
+export const NO_STRONG_MODE: StrongMode = {
+  start() {},
+  stop: () => Promise.resolve(),
+  peek: () => undefined,
+  read: () => refused(),
+  write: () => refused(),
+  receive() {},
+  disconnected() {},
+  unreadyReason: undefined,
+};
+
+function refused(): Promise<never> {
+  return Promise.reject(new DkvError('DKV_NOT_READY', 'This test has no strong namespaces.'));
+}
