@@ -147,7 +147,7 @@ describe('an embedded node', () => {
 
   it('forgets a value when its time is over', async () => {
     let now = 1_700_000_000_000;
-    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }) };
+    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }), endOfTurn() {} };
     const dkv = (await boot(alone({ clock }))).get(Dkv);
     await dkv.addOrUpdate('short', 1, { ttlMs: 1_000 });
     now += 999;
@@ -159,7 +159,7 @@ describe('an embedded node', () => {
 
   it('goes on writing new keys after its clock was set back', async () => {
     let now = 1_700_000_000_000;
-    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }) };
+    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }), endOfTurn() {} };
     const dkv = (await boot(alone({ clock }))).get(Dkv);
     const before = await dkv.addOrUpdate('a', 1);
     now -= 3_600_000;

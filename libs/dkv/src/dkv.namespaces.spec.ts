@@ -105,7 +105,7 @@ describe('a namespace', () => {
 
   it('gives its lifetime to writes that name none', async () => {
     let now = 1_700_000_000_000;
-    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }) };
+    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }), endOfTurn() {} };
     const short = clientOf(await boot({ clock }, [{ name: 'short', ttlMs: 1_000 }]), 'short');
     await short.addOrUpdateMany([
       ['a', 1],

@@ -24,6 +24,7 @@ const clock: Clock = (() => {
     now: () => 1_700_000_000_000 + aheadMs,
     monotonic: () => system.monotonic(),
     schedule: (delayMs, task) => system.schedule(delayMs, task),
+    endOfTurn: (task) => system.endOfTurn(task),
   };
 })();
 

@@ -7,12 +7,8 @@ import { formatStrongVersion } from '../src/model/strong-version.js';
 import { NO_VERSION } from '../src/model/version.js';
 import { type Clock } from '../src/ports/clock.js';
 import { type Codec } from '../src/ports/codec.js';
-import {
-  type StrongMode,
-  type StrongReadOptions,
-  type StrongWrite,
-  type StrongWritten,
-} from '../src/processor/strong-mode.js';
+import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../src/model/strong-operations.js';
+import { type StrongMode } from '../src/ports/strong-mode.js';
 import { microtasks } from './microtasks.js';
 
 export interface FakeStrongModeOptions {

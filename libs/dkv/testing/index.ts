@@ -19,6 +19,6 @@ export {
   TestCluster,
   type TestClusterOptions,
   TestNode,
-  type TestStrongModeParts,
+  type TestStorageOptions,
 } from './simulation/sim-cluster.js';
 export { SimRandom } from './simulation/sim-random.js';

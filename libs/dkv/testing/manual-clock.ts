@@ -27,6 +27,11 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.timers.delete(pending) };
   }
 
+  /** Not driven by time: a microtask is a turn of its own here. */
+  endOfTurn(task: () => void): void {
+    queueMicrotask(task);
+  }
+
   /** Timers that neither ran nor were cancelled: what is left at the end of a test was forgotten. */
   get pendingTimers(): number {
     return this.timers.size;

@@ -1,6 +1,6 @@
 /** What stands for strong namespaces on a node of a test that has none. */
 import { DkvError } from '../src/dkv.errors.js';
-import { type StrongMode } from '../src/processor/strong-mode.js';
+import { type StrongMode } from '../src/ports/strong-mode.js';
 
 export const NO_STRONG_MODE: StrongMode = {
   start() {},

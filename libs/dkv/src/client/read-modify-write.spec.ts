@@ -265,6 +265,7 @@ describe('when timers run a moment early', () => {
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
     schedule: (delayMs, task) => clock.schedule(Math.max(0, delayMs - 1), task),
+    endOfTurn: (task) => clock.endOfTurn(task),
   };
 
   it('a change that takes all of its time writes nothing: it is no decision to delete', async () => {

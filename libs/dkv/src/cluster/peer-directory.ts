@@ -118,7 +118,10 @@ export class PeerDirectory {
     const nodeId = from.slice(0, separator);
     const peer = this.peers.get(nodeId);
     if (!peer || configuration !== this.view.configuration) {
-      this.warn(nodeId, `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas.`);
+      this.warn(
+        nodeId,
+        `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas.`,
+      );
       return undefined;
     }
     const own = this.own();
@@ -188,7 +191,10 @@ export class PeerDirectory {
       this.stalledUntilMs = now + heartbeatIntervalMs;
       // Nobody was listened to meanwhile: their silence says nothing.
       for (const peer of this.peers.values()) {
-        peer.heardAtMs = Math.max(peer.heardAtMs, now - this.options.electionTimeoutMs + 2 * heartbeatIntervalMs);
+        peer.heardAtMs = Math.max(
+          peer.heardAtMs,
+          now - this.options.electionTimeoutMs + 2 * heartbeatIntervalMs,
+        );
       }
     }
     this.lastTickMs = now;
@@ -230,7 +236,12 @@ export class PeerDirectory {
     if (session < peer.session) {
       return false;
     }
-    if (peer.hasIntroducedItself && !this.lost.has(peer.nodeId) && !peer.isDisconnected && this.isFresh(peer)) {
+    if (
+      peer.hasIntroducedItself &&
+      !this.lost.has(peer.nodeId) &&
+      !peer.isDisconnected &&
+      this.isFresh(peer)
+    ) {
       this.warn(
         peer.nodeId,
         `Two processes run under the node id ${peer.nodeId}: the later one is not listened to as long as the earlier ` +

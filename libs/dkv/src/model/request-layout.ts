@@ -5,10 +5,7 @@ import { type Request } from './request.js';
 
 const NODE_ID_LENGTH_MAX = 100;
 
-export function writeRequest(
-  to: ByteWriter,
-  { nodeId, session, number, lowestUnanswered }: Request,
-): void {
+export function writeRequest(to: ByteWriter, { nodeId, session, number, lowestUnanswered }: Request): void {
   to.ascii(nodeId);
   to.count(session);
   to.count(number);

@@ -3,39 +3,49 @@ import { type ReadLevel } from './consistency.js';
 import { type ShownRecord } from './shown-record.js';
 
 export interface StrongReadOptions {
+  /** `one`: this node's copy, else the nearest; `quorum` and `linearizable`: the newest that was acknowledged. */
   readonly level: ReadLevel;
   readonly timeoutMs: number;
+  /** Gives the read up with `DKV_ABORTED`. */
   readonly signal?: AbortSignal;
 }
 
 export const STRONG_WRITE_KINDS = ['put', 'remove', 'touch', 'increment'] as const;
 
 export interface StrongWrite {
-  /** `touch` gives a value another lifetime; `increment` adds to a number, decoded and encoded where it is decided. */
+  /** `increment` counts a whole number on; `touch` gives a value another lifetime and is nothing where there is none. */
   readonly kind: (typeof STRONG_WRITE_KINDS)[number];
   readonly namespace: string;
   readonly key: string;
-  /** Encoded; empty for all but `put`. */
+  /** Encoded; of a `put` alone, else empty. */
   readonly value: Uint8Array;
-  /** Of `increment`: a whole number. */
+  /** Of an `increment`: a safe integer. */
   readonly by?: number;
   /** Lifetime in milliseconds from the moment of writing; 0 is for ever. */
   readonly ttlMs: number;
   /** The version that the key must have, '' for no value; undefined where any will do. */
   readonly expected?: string;
-  /** The same for every attempt of a caller at one write; remembered for `idempotencyTtlMs`. */
+  /**
+   * The caller's name of the request, compared whole: while it is remembered, the request takes effect once. It is looked
+   * for before `expected` is compared. A refusal is not remembered.
+   */
   readonly idempotencyKey?: string;
   readonly timeoutMs: number;
+  /** Gives the write up: with `DKV_INDETERMINATE`, unless nothing was sent. */
   readonly signal?: AbortSignal;
 }
 
 export interface StrongWritten {
-  /** `conflict`: the key has not the version expected, nothing was written, and `record` is what it has. */
+  /** `conflict`: the key has not the version expected; nothing was written. */
   readonly outcome: 'done' | 'conflict';
-  /** As committed; undefined where there is none. */
+  /**
+   * As committed, undefined after a removal or where there was nothing to touch; on a conflict what the key has, undefined
+   * where it has no value. Where `repeated`: of a `put` what the first call stored; of an `increment` or `touch` what the
+   * key has now.
+   */
   readonly record: ShownRecord | undefined;
-  /** Whether a reader saw a value just before. */
+  /** Whether a reader saw a value just before; where `repeated`, before the first call. */
   readonly existed: boolean;
-  /** An earlier call with this idempotency key did it: nothing was written now. */
+  /** An earlier call with this `idempotencyKey` did it; this one wrote nothing. */
   readonly repeated: boolean;
 }

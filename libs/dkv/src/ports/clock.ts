@@ -11,6 +11,8 @@ export interface Clock {
   monotonic(): number;
   /** Runs `task` once, `delayMs` from now by `monotonic`, never earlier. A pending timer does not keep the process alive. */
   schedule(delayMs: number, task: () => void): Timer;
+  /** Runs `task` once, when this turn of the event loop is over: whatever it finds ready by then is one piece of work. */
+  endOfTurn(task: () => void): void;
 }
 
 export const Clock = Symbol('DkvClock');

@@ -12,7 +12,8 @@ import { type ShownRecord } from '../model/shown-record.js';
 import { type PeerService } from '../ports/controller.js';
 import { type Operation } from '../ports/telemetry.js';
 import { Admission } from './admission.js';
-import { type StrongMode, type StrongWrite, type StrongWritten } from './strong-mode.js';
+import { type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
+import { type StrongMode } from '../ports/strong-mode.js';
 import { assertReadSupported, assertWriteSupported } from './supported-operations.js';
 
 export interface CallOptions {

@@ -1,7 +1,7 @@
 /** The operations that a mode supports: strong namespaces and eventual ones differ in what can be asked of them. */
 import { DkvError } from '../dkv.errors.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
-import { type StrongWrite } from './strong-mode.js';
+import { type StrongWrite } from '../model/strong-operations.js';
 
 /** @throws DkvError `DKV_UNSUPPORTED` */
 export function assertReadSupported(namespace: string, mode: NamespaceMode, level: ReadLevel): void {

@@ -29,7 +29,7 @@ import { Telemetry } from '../ports/telemetry.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { Namespaces } from '../cluster/namespaces.js';
 import { Processor } from '../processor/processor.js';
-import { type StrongMode } from '../processor/strong-mode.js';
+import { type StrongMode } from '../ports/strong-mode.js';
 import { KvService } from '../peer/kv-service.js';
 import { ProcessorKvService } from '../peer/processor-kv-service.js';
 import { SystemClock, SystemRandom } from '../system/system-clock.js';

@@ -3,7 +3,7 @@ import { type CoreContext } from '../cluster/core-context.js';
 import { DkvError } from '../dkv.errors.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
-import { type StrongMode } from '../processor/strong-mode.js';
+import { type StrongMode } from '../ports/strong-mode.js';
 
 export const STRONG_MODE = Symbol('DkvStrongMode');
 

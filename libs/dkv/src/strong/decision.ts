@@ -45,11 +45,17 @@ export function decide(write: AskedWrite, ground: DecisionGround): Decision {
   const { kind, namespace, key, ttlMs, expected, idempotencyKey } = write;
   const seen = isLive(current, timeMs) ? current : undefined;
   if (isLive(remembered, timeMs)) {
-    return repeatedOf(remembered, seen);
+    return repeatedOf(write, remembered, seen);
   }
   const version = seen ? formatStrongVersion(seen.generation, seen.index) : NO_VERSION;
   if (expected !== undefined && expected !== version) {
-    return { kind: 'nothing', outcome: 'conflict', existed: seen !== undefined, repeated: false, record: seen };
+    return {
+      kind: 'nothing',
+      outcome: 'conflict',
+      existed: seen !== undefined,
+      repeated: false,
+      record: seen,
+    };
   }
   const existed = seen !== undefined;
   const changes: KeyChange[] = [];
@@ -76,9 +82,16 @@ export function isLive(record: StrongRecord | undefined | null, timeMs: number):
   return record != null && (record.expiresAtMs === 0 || record.expiresAtMs > timeMs);
 }
 
-function repeatedOf(remembered: StrongRecord, seen: StrongRecord | undefined): Decision {
+/** Of a `put` what the first call stored, of others what the key has now. */
+function repeatedOf(
+  { kind, value }: AskedWrite,
+  remembered: StrongRecord,
+  seen: StrongRecord | undefined,
+): Decision {
   const { existed } = decodeRemembered(remembered.value);
-  return { kind: 'nothing', outcome: 'done', existed, repeated: true, record: seen };
+  const { generation, index, modifiedMs } = remembered;
+  const record = kind === 'put' ? { generation, index, expiresAtMs: 0, modifiedMs, value } : seen;
+  return { kind: 'nothing', outcome: 'done', existed, repeated: true, record };
 }
 
 function valueOf(

@@ -33,7 +33,9 @@ export class GroupReads {
       asker.answer(slot, group.retry());
       return;
     }
-    this.afterApplied(Math.max(ask.floor, group.wholeFrom), asker, slot, () => this.answerOne(asker, slot, ask));
+    this.afterApplied(Math.max(ask.floor, group.wholeFrom), asker, slot, () =>
+      this.answerOne(asker, slot, ask),
+    );
   }
 
   /**
@@ -103,14 +105,17 @@ export class GroupReads {
     const { group, services } = this;
     const look = group.writes.beginExpiry();
     this.look(asker, slot, namespace, key, look, (record, index) => {
-      const isPast = record && !isLive(record, services.boundedNowMs());
-      if (!isPast || record.expiresAtMs <= group.logTimeMs) {
+      const past =
+        record && record.expiresAtMs !== 0 && record.expiresAtMs <= services.boundedNowMs()
+          ? record
+          : undefined;
+      if (!past || past.expiresAtMs <= group.logTimeMs) {
         group.writes.endExpiry(look);
-        asker.answer(slot, readAnswer(isPast ? undefined : record, index));
+        asker.answer(slot, readAnswer(past ? undefined : record, index));
         return;
       }
       // A later leader whose clock is behind could show the value again: its removal is committed first (rule 19).
-      const isRemoving = group.writes.removeExpired(look, [{ namespace, key, record }], () =>
+      const isRemoving = group.writes.removeExpired(look, [{ namespace, key, record: past }], () =>
         asker.answer(slot, readAnswer(undefined, group.applied)),
       );
       if (!isRemoving) {

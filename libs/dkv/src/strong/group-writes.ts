@@ -115,7 +115,13 @@ export class GroupWrites {
       asker.answer(slot, this.answerOfStanding(standing, undefined, names));
       return;
     }
-    const operation = { kind: 'cancel', request, existed: false, isCount: false, changes: NO_KEY_CHANGES } as const;
+    const operation = {
+      kind: 'cancel',
+      request,
+      existed: false,
+      isCount: false,
+      changes: NO_KEY_CHANGES,
+    } as const;
     this.propose(operation, ENTRY_OVERHEAD_BYTES, asker, slot, undefined);
   }
 
@@ -143,10 +149,18 @@ export class GroupWrites {
     }
     const timeMs = this.timeMs();
     const changes = records
-      .filter(({ namespace, key, record }) => !look.written.has(nameOf(namespace, key)) && !isLive(record, timeMs))
+      .filter(
+        ({ namespace, key, record }) => !look.written.has(nameOf(namespace, key)) && !isLive(record, timeMs),
+      )
       .map(({ namespace, key }) => ({ namespace, key, value: undefined, expiresAtMs: 0 }));
     if (changes.length > 0) {
-      const operation = { kind: 'change', request: undefined, existed: false, isCount: false, changes } as const;
+      const operation = {
+        kind: 'change',
+        request: undefined,
+        existed: false,
+        isCount: false,
+        changes,
+      } as const;
       this.propose(operation, ENTRY_OVERHEAD_BYTES, undefined, 0, then, timeMs);
     }
     return changes.length > 0;
@@ -269,7 +283,13 @@ export class GroupWrites {
     }
     if (decision.kind === 'change') {
       const { existed, changes } = decision;
-      const operation = { kind: 'change', request, existed, isCount: write.kind === 'increment', changes } as const;
+      const operation = {
+        kind: 'change',
+        request,
+        existed,
+        isCount: write.kind === 'increment',
+        changes,
+      } as const;
       this.propose(operation, bytes, asker, slot, undefined, timeMs, write.kind === 'put');
       return;
     }
@@ -324,7 +344,18 @@ export class GroupWrites {
       this.looks.forEach(({ written }) => written.add(nameOf(namespace, key)));
       own = position === 0 && namespace !== IDEMPOTENCY_NAMESPACE ? record : own;
     }
-    this.proposals.push({ index, term: raft.term, entry, bytes, request, asker, slot, record: own, isOwnValue, then });
+    this.proposals.push({
+      index,
+      term: raft.term,
+      entry,
+      bytes,
+      request,
+      asker,
+      slot,
+      record: own,
+      isOwnValue,
+      then,
+    });
     services.wake(group);
   }
 
@@ -417,7 +448,16 @@ export class GroupWrites {
     const isOwn = proposal?.index === index;
     const record = isOwn ? proposal.record : names && this.recordMadeBy(index, counted, names);
     const isOwnValue = isOwn ? proposal.isOwnValue : false;
-    return { type: 'done', outcome: 'done', record, existed, repeated: false, index, isLogged: true, isOwnValue };
+    return {
+      type: 'done',
+      outcome: 'done',
+      record,
+      existed,
+      repeated: false,
+      index,
+      isLogged: true,
+      isOwnValue,
+    };
   }
 
   /** The record that an earlier attempt of a request made; others may have written since. Its caller has the value. */

@@ -105,7 +105,11 @@ export class ReadRounds {
     }
     const except = exceptions.length > 0 ? new Set(exceptions) : undefined;
     for (const confirmation of asked) {
-      if (!confirmation.isOver && !except?.has(confirmation.group) && !confirmation.followers.includes(from)) {
+      if (
+        !confirmation.isOver &&
+        !except?.has(confirmation.group) &&
+        !confirmation.followers.includes(from)
+      ) {
         confirmation.followers.push(from);
         this.judge(round, confirmation);
       }

@@ -108,7 +108,9 @@ export class Snapshots {
     this.run(group, nodeOf(from)).then(
       () => this.ended(group),
       (error: Error) => {
-        this.services.logger.warn(`The snapshot of partition ${group.number} was not fetched: ${error.message}`);
+        this.services.logger.warn(
+          `The snapshot of partition ${group.number} was not fetched: ${error.message}`,
+        );
         this.ended(group);
       },
     );

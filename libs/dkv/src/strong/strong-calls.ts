@@ -245,7 +245,9 @@ export class StrongCalls implements Asker {
     }
     const needed = level === 'one' ? 1 : majorityOf(view.copiesOf(group));
     const reachable = view.reachable(group).length;
-    return reachable < needed ? this.unreachable(key, group, needed, reachable, write !== undefined) : undefined;
+    return reachable < needed
+      ? this.unreachable(key, group, needed, reachable, write !== undefined)
+      : undefined;
   }
 
   private send(call: Call): void {
@@ -277,7 +279,9 @@ export class StrongCalls implements Asker {
     }
     const { selfId: nodeId } = this.services.view;
     const request = { nodeId, session, number, lowestUnanswered: this.numbers.lowest };
-    return call.isCancelling ? { type: 'cancel', request, namespace, key } : { type: 'write', request, write };
+    return call.isCancelling
+      ? { type: 'cancel', request, namespace, key }
+      : { type: 'write', request, write };
   }
 
   private done(call: Call, answer: Extract<Answer, { type: 'done' }>): void {
@@ -354,7 +358,9 @@ export class StrongCalls implements Asker {
     const leftMs = call.endsAtMs - clock.monotonic();
     if (!write) {
       this.end(call);
-      call.reject(new DkvError('DKV_TIMEOUT', `Reading key ${JSON.stringify(key)} took over ${call.timeoutMs} ms.`));
+      call.reject(
+        new DkvError('DKV_TIMEOUT', `Reading key ${JSON.stringify(key)} took over ${call.timeoutMs} ms.`),
+      );
     } else if (call.asks === 0) {
       this.end(call);
       const needed = majorityOf(view.copiesOf(group));
@@ -394,7 +400,13 @@ export class StrongCalls implements Asker {
     }
   }
 
-  private unreachable(key: string, group: number, needed: number, reachable: number, writes: boolean): DkvError {
+  private unreachable(
+    key: string,
+    group: number,
+    needed: number,
+    reachable: number,
+    writes: boolean,
+  ): DkvError {
     const { view } = this.services;
     const why =
       reachable < needed

@@ -297,7 +297,10 @@ export class StrongGroup {
     return request === undefined || this.requests.standingOf(request) === 'new';
   }
 
-  private applyOperation({ index }: LogEntry, { kind, request, existed, isCount, changes }: EntryOperation): void {
+  private applyOperation(
+    { index }: LogEntry,
+    { kind, request, existed, isCount, changes }: EntryOperation,
+  ): void {
     const { store } = this.services;
     if (request) {
       this.requests.record(request, {

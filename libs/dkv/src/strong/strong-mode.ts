@@ -16,6 +16,7 @@ import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type Random } from '../ports/random.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
+import { type StrongMode } from '../ports/strong-mode.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { isLive } from './decision.js';
 import { ExpirySweep } from './expiry-sweep.js';
@@ -52,6 +53,8 @@ export interface StrongModeParts {
   readonly stored: ReadonlyMap<number, StoredGroup>;
   /** Why this node may have forgotten what it acknowledged; undefined where it cannot have (rule 12). */
   readonly forgot: string | undefined;
+  /** The node has taken a new incarnation, durably. */
+  readonly acceptForgetting: () => Promise<void>;
 }
 
 const CLUSTER_META = 'cluster';
@@ -73,7 +76,7 @@ interface Identity {
   readonly peers: ReadonlyMap<string, RememberedPeer>;
 }
 
-export class StrongMode {
+export class ReplicatedStrongMode implements StrongMode {
   private readonly node: StrongNode;
   private readonly calls: StrongCalls;
   private readonly directory: PeerDirectory;
@@ -170,7 +173,7 @@ export class StrongMode {
   }
 
   /** Reads, or makes, what names this node; resolves when it is durable. */
-  static async open(parts: StrongModeParts): Promise<StrongMode> {
+  static async open(parts: StrongModeParts): Promise<ReplicatedStrongMode> {
     const { meta, clock, random, logger, forgot, view } = parts;
     const read = async <T>(name: string, otherwise: T): Promise<T> => {
       const text = await meta.getMeta(name);
@@ -188,11 +191,14 @@ export class StrongMode {
     if (isNew) {
       await meta.putMeta(INCARNATION_META, incarnation);
     }
+    if (forgot !== undefined) {
+      await parts.acceptForgetting();
+    }
     const session = sessionAfter(await read(SESSION_META, 0), clock, random);
     await meta.putMeta(SESSION_META, JSON.stringify(session));
     const cluster = await read(CLUSTER_META, NO_CLUSTER);
     const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
-    const mode = new StrongMode(parts, { incarnation, session, cluster, peers });
+    const mode = new ReplicatedStrongMode(parts, { incarnation, session, cluster, peers });
     mode.makeGroups();
     return mode;
   }
@@ -223,7 +229,8 @@ export class StrongMode {
   }
 
   /** What `read` at level `one` would give, null for nothing, where this node can say so at once; else undefined. */
-  peek(group: number, namespace: string, key: string): ShownRecord | null | undefined {
+  peek(namespace: string, key: string): ShownRecord | null | undefined {
+    const group = this.groupOf(namespace, key);
     const here = this.node.groups.get(group);
     if (!this.mayShow(here) || here!.applied < this.calls.floorOf(group)) {
       return undefined;
@@ -235,20 +242,15 @@ export class StrongMode {
     return isLive(record, this.parts.clock.now()) ? shownOf(record)! : null;
   }
 
-  read(
-    group: number,
-    namespace: string,
-    key: string,
-    options: StrongReadOptions,
-  ): Promise<ShownRecord | undefined> {
-    return this.calls.read(group, namespace, key, options);
+  read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {
+    return this.calls.read(this.groupOf(namespace, key), namespace, key, options);
   }
 
-  write(group: number, write: StrongWrite): Promise<StrongWritten> {
+  write(write: StrongWrite): Promise<StrongWritten> {
     if (this.parts.log.failure && !this.hasPeers) {
       return Promise.reject(this.parts.log.failure);
     }
-    return this.calls.write(group, write);
+    return this.calls.write(this.groupOf(write.namespace, write.key), write);
   }
 
   receive(_from: string, frame: Uint8Array): void {
@@ -284,12 +286,19 @@ export class StrongMode {
       return `it is not yet a voter in ${strangers.length} of its ${groups.length} partitions`;
     }
     const behind = groups.filter((group) => !group.isCaughtUp && this.isReachable(group));
-    return behind.length > 0 ? `${behind.length} of its ${groups.length} partitions are catching up` : undefined;
+    return behind.length > 0
+      ? `${behind.length} of its ${groups.length} partitions are catching up`
+      : undefined;
   }
 
   /** Own groups in which no majority can be reached: writes of their keys are refused. */
   get groupsWithoutQuorum(): number {
     return [...this.node.groups.values()].filter((group) => !this.isReachable(group)).length;
+  }
+
+  private groupOf(namespace: string, key: string): number {
+    const { view, namespaces } = this.parts;
+    return view.partitionOf(key, namespaces.get(namespace).copies);
   }
 
   private get hasPeers(): boolean {
@@ -323,7 +332,12 @@ export class StrongMode {
   }
 
   private get isFit(): boolean {
-    return !this.isLeaving && this.parts.log.failure === undefined && !this.directory.isStalled && !this.reincarnating;
+    return (
+      !this.isLeaving &&
+      this.parts.log.failure === undefined &&
+      !this.directory.isStalled &&
+      !this.reincarnating
+    );
   }
 
   /** This node's clock where it agrees with the others, held back where it is ahead of most (rule 19). */
@@ -447,7 +461,13 @@ export class StrongMode {
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (group.isWhole && !this.isLeaving && this.birth.isBorn && !this.directory.isStalled && this.isFit) {
+    } else if (
+      group.isWhole &&
+      !this.isLeaving &&
+      this.birth.isBorn &&
+      !this.directory.isStalled &&
+      this.isFit
+    ) {
       // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
       if (this.ticks === 2) {
         this.node.leadership.campaignIfFirst(group);
@@ -498,7 +518,9 @@ export class StrongMode {
       this.rememberedText = text;
       this.parts.meta
         .putMeta(PEERS_META, text)
-        .catch((error: Error) => this.parts.logger.warn(`What peers have said was not noted: ${error.message}`));
+        .catch((error: Error) =>
+          this.parts.logger.warn(`What peers have said was not noted: ${error.message}`),
+        );
     }
   }
 
@@ -518,7 +540,9 @@ export class StrongMode {
       return;
     }
     const { logger, view, meta, random } = this.parts;
-    logger.warn(`Node ${view.selfId} may have forgotten what it acknowledged: ${reason}. It goes on as a new voter.`);
+    logger.warn(
+      `Node ${view.selfId} may have forgotten what it acknowledged: ${reason}. It goes on as a new voter.`,
+    );
     const incarnation = newIncarnation(random);
     for (const group of this.node.groups.values()) {
       group.suspend();

@@ -158,7 +158,11 @@ export class StrongNode {
     const directory = this.parts.directory();
     if (message.kind === 'heartbeat') {
       directory.heartbeat(peer, from, message);
-      if (directory.isCurrent(peer, from) && message.ledNumber !== peer.ledNumber && peer.ledAskedTicks === 0) {
+      if (
+        directory.isCurrent(peer, from) &&
+        message.ledNumber !== peer.ledNumber &&
+        peer.ledAskedTicks === 0
+      ) {
         peer.ledAskedTicks = 1;
         this.say(peer.nodeId, { kind: 'askLed' });
       }
@@ -206,7 +210,10 @@ export class StrongNode {
     }
   }
 
-  private step(peer: Peer, { group: number, generation, message }: Extract<NodeMessage, { kind: 'raft' }>): void {
+  private step(
+    peer: Peer,
+    { group: number, generation, message }: Extract<NodeMessage, { kind: 'raft' }>,
+  ): void {
     const group = this.groups.get(number);
     if (group && group.generation === generation && !group.isSuspended && this.parts.birth().isBorn) {
       group.raft.step(peer.member, message);

@@ -18,6 +18,10 @@ export class SystemClock implements Clock {
   schedule(delayMs: number, task: () => void): Timer {
     return this.timers.schedule(delayMs, task);
   }
+
+  endOfTurn(task: () => void): void {
+    setImmediate(task);
+  }
 }
 
 export class SystemRandom implements Random {

@@ -50,6 +50,10 @@ export class SimClock implements Clock {
     return this.scheduler.after(own, task, this.incarnation);
   }
 
+  endOfTurn(task: () => void): void {
+    this.scheduler.after(0, task, this.incarnation);
+  }
+
   /** The wall clock is set: forward, or back when negative. Timers and monotonic time do not notice. */
   jump(byMs: number): void {
     this.offsetMs += byMs;

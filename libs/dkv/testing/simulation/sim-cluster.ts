@@ -7,7 +7,6 @@ import { VersionClock } from '../../src/cluster/version-clock.js';
 import { BytesCodec } from '../../src/codec/bytes-codec.js';
 import { Hashring } from '../../src/hashring/hashring.js';
 import { md5HashFunc } from '../../src/hashring/md5-hash-func.js';
-import { EngineLocalKvRepo } from '../../src/local-kv/engine-local-kv-repo.js';
 import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js';
 import { RecordMerger } from '../../src/merger/record-merger.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
@@ -20,11 +19,12 @@ import { type Merger } from '../../src/ports/merger.js';
 import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
 import { type CoreContext, type CoreLimits } from '../../src/cluster/core-context.js';
 import { Namespaces } from '../../src/cluster/namespaces.js';
+import { type StrongMode } from '../../src/ports/strong-mode.js';
 import { Processor } from '../../src/processor/processor.js';
-import { type StrongMode } from '../../src/processor/strong-mode.js';
+import { NodeStorage } from '../../src/storage/node-storage.js';
+import { ReplicatedStrongMode, type StrongLimits } from '../../src/strong/strong-mode.js';
 import { type CapturedTelemetry, captureTelemetry } from '../captured-telemetry.js';
 import { CapturedLog } from '../captured-log.js';
-import { NO_STRONG_MODE } from '../no-strong-mode.js';
 import { Incarnation } from './incarnation.js';
 import { noting } from './bystanders.js';
 import { SimClock } from './sim-clock.js';
@@ -32,7 +32,8 @@ import { SimDisk } from './sim-disk.js';
 import { type ConnectionFaults, SimNetwork } from './sim-network.js';
 import { SimRandom } from './sim-random.js';
 import { SimScheduler } from './sim-scheduler.js';
-import { simHome } from './sim-store-engine.js';
+import { SimFolder } from './sim-folder.js';
+import { simStorageHome } from './sim-storage-home.js';
 import { SimTrace } from './trace.js';
 
 export interface TestClusterOptions {
@@ -54,20 +55,22 @@ export interface TestClusterOptions {
   readonly durability?: 'wal' | 'fsync';
   /** What the ends of connections are like. Default: failures are noticed at once. */
   readonly connections?: Partial<ConnectionFaults>;
-  /** Makes what serves the strong namespaces of a node, anew with each start. Default: they are not served. */
-  readonly strong?: (parts: TestStrongModeParts) => StrongMode | Promise<StrongMode>;
+  /** Stands for what serves strong namespaces on a node. Default: the real one. */
+  readonly strong?: (parts: { readonly context: CoreContext }) => StrongMode;
+  readonly strongLimits?: Partial<StrongLimits>;
+  readonly storage?: Partial<TestStorageOptions>;
   /** Further namespaces, like the default one. */
   readonly namespaces?: readonly string[];
   /** Lines of the trace that are kept for reading. Default 500. */
   readonly traceLinesMax?: number;
 }
 
-/** What a strong mode of a simulated node is made of. */
-export interface TestStrongModeParts {
-  readonly context: CoreContext;
-  readonly remote: RemoteKvRepo;
-  readonly incarnation: Incarnation;
-  readonly disk: SimDisk;
+/** Bounds of a node's storage that a test may make small enough to be met. */
+export interface TestStorageOptions {
+  readonly dirtyBytesMax: number;
+  readonly checkpointIntervalMs: number;
+  readonly logBytesMax: number;
+  readonly segmentBytesMax: number;
 }
 
 /** A request from one node to another. */
@@ -96,6 +99,23 @@ const LIMITS: CoreLimits = {
   antiEntropyIntervalMs: 10_000,
   tombstoneTtlMs: 24 * 3_600_000,
   ownWritesMax: 1_000,
+};
+const STRONG_LIMITS: StrongLimits = {
+  heartbeatIntervalMs: 100,
+  electionTimeoutMs: 1_000,
+  maxClockOffsetMs: 500,
+  peerTimeoutMs: 1_000,
+  idempotencyTtlMs: 24 * 3_600_000,
+  uncommittedBytesMax: MIB,
+  coldBytesMax: MIB,
+  waitingReadsMax: 10_000,
+  entryTailBytesMax: MIB,
+};
+const STORAGE: TestStorageOptions = {
+  dirtyBytesMax: MIB,
+  checkpointIntervalMs: 3_000,
+  logBytesMax: MIB,
+  segmentBytesMax: 64 * 1024,
 };
 /** So that a failure is noticed the same way every time. */
 const PROMPT = { refuseRate: 1, resetRate: 1, connectFailureRate: 1 };
@@ -273,9 +293,14 @@ export class TestNode {
   view!: ClusterView;
   local!: LocalKvRepo;
   clock!: SimClock;
+  strong!: StrongMode;
+  storage!: NodeStorage;
   private run: Incarnation | undefined;
   private remote!: RemoteKvRepo;
   readonly disk: SimDisk;
+  readonly folder: SimFolder;
+  /** How often its machine was started. */
+  private boots = 1;
 
   constructor(
     private readonly cluster: TestCluster,
@@ -286,6 +311,7 @@ export class TestNode {
   ) {
     const { scheduler, trace } = cluster;
     this.disk = new SimDisk({ scheduler, random: random.fork('disk'), trace, name: nodeId });
+    this.folder = new SimFolder({ scheduler, random: random.fork('folder'), trace, name: nodeId });
   }
 
   get alive(): boolean {
@@ -314,7 +340,7 @@ export class TestNode {
   async stop(): Promise<void> {
     await this.processor.stop();
     await this.remote.close();
-    await this.local.close();
+    await this.storage.close();
     this.kill();
   }
 
@@ -325,29 +351,38 @@ export class TestNode {
   /** Puts a new, empty disk in. Kill the node first. */
   loseDisk(): void {
     this.disk.wipe();
+    this.folder.wipe();
+  }
+
+  /** The machine goes down: what was not synced may be lost. Kill the node first. */
+  losePower(): void {
+    this.disk.losePower();
+    this.folder.losePower();
+    this.boots++;
   }
 
   /** Makes every write of the disk fail from now on; reads go on. */
   breakDisk(): void {
     this.disk.setFaults({ writeErrorRate: 1 });
+    this.folder.setFaults({ writeErrorRate: 1 });
   }
 
   private async openStore(run: Incarnation): Promise<void> {
     const { ring } = this.cluster;
-    const options = {
+    const { partitions, copies, hashFunc } = ring;
+    const home = simStorageHome(this.disk, this.folder, run, () => `${this.nodeId} ${this.boots}`);
+    const identity = { nodeId: this.nodeId, partitions, copies, hashFunc: hashFunc.name };
+    this.storage = await NodeStorage.open(home, identity, {
+      ...STORAGE,
+      ...this.options.storage,
       durability: this.options.durability ?? 'wal',
+      clock: this.clock,
       pendingBytesMax: 64 * MIB,
       cacheBytesMax: CACHES[this.opened++ % CACHES.length]!,
+      reserveBytes: 4_096,
       logger: this.log,
-    };
-    this.local = new EngineLocalKvRepo(simHome(this.disk, run), options);
-    const { partitions, copies, hashFunc } = ring;
-    await this.local.open({
-      nodeId: this.nodeId,
-      partitions,
-      copies,
-      hashFunc: hashFunc.name,
     });
+    this.local = this.storage.local;
   }
 
   private async assemble(run: Incarnation): Promise<void> {
@@ -366,7 +401,7 @@ export class TestNode {
     const heartbeats = { heartbeatIntervalMs, heartbeatTimeoutMs: limits.peerTimeoutMs };
     const liveness = new Liveness(view, peers, clock, random, heartbeats);
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
-    const { mode = 'eventual', strong, namespaces: further = [] } = options;
+    const { mode = 'eventual', namespaces: further = [] } = options;
     const { copies } = cluster.ring;
     const records = new RecordMerger(merger, codec);
     const namespaces = new Namespaces(
@@ -385,8 +420,22 @@ export class TestNode {
       limits,
     };
     this.view = view;
-    const parts = { context, remote: this.remote, incarnation: run, disk: this.disk };
-    this.processor = new Processor(context, liveness, guard, (await strong?.(parts)) ?? NO_STRONG_MODE);
+    const { storage } = this;
+    this.strong =
+      options.strong?.({ context }) ??
+      (await ReplicatedStrongMode.open({
+        ...context,
+        remote: this.remote,
+        log: storage.log,
+        store: storage.strong,
+        meta: local,
+        limits: { ...STRONG_LIMITS, ...options.strongLimits },
+        codecOf: () => codec,
+        stored: storage.groups,
+        forgot: storage.forgot,
+        acceptForgetting: () => storage.acceptForgetting(),
+      }));
+    this.processor = new Processor(context, liveness, guard, this.strong);
     this.remote.onDisconnect((peerId) => this.processor.disconnected(peerId));
   }
 }

@@ -73,8 +73,7 @@ export function readAsk(from: ByteReader): Ask {
       const by = kind === 'increment' ? from.double() : undefined;
       const value = kind === 'increment' ? NO_BYTES : from.bytesOf(Infinity);
       const expected = flags & HAS_EXPECTED ? from.ascii(VERSION_BYTES_MAX) : undefined;
-      const idempotencyKey =
-        flags & HAS_IDEMPOTENCY_KEY ? from.text(IDEMPOTENCY_KEY_BYTES_MAX) : undefined;
+      const idempotencyKey = flags & HAS_IDEMPOTENCY_KEY ? from.text(IDEMPOTENCY_KEY_BYTES_MAX) : undefined;
       return { type, request, write: { kind, namespace, key, value, by, ttlMs, expected, idempotencyKey } };
     }
     case 'cancel':
@@ -203,4 +202,3 @@ export function readKeyedRecord(from: ByteReader): KeyedRecord {
     record: readRecord(from),
   };
 }
-

@@ -3,7 +3,14 @@ import { asBuffer, ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
 import { STORED_KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from '../../model/key.js';
 import { type FrameHead, type NodeMessage } from '../../model/node-messages.js';
-import { readAnswer, readAsk, readKeyedRecord, writeAnswer, writeAsk, writeKeyedRecord } from './ask-layout.js';
+import {
+  readAnswer,
+  readAsk,
+  readKeyedRecord,
+  writeAnswer,
+  writeAsk,
+  writeKeyedRecord,
+} from './ask-layout.js';
 import { readRaftMessage, writeRaftMessage } from './raft-message-layout.js';
 
 const KINDS = [

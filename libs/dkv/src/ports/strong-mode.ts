@@ -1,0 +1,29 @@
+/** What serves strong namespaces, as the Processor sees it; `strong/` implements it on a Raft log per partition. */
+import { type ShownRecord } from '../model/shown-record.js';
+import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
+
+/**
+ * Methods may be called concurrently. Errors of writes: `DKV_NOT_READY`, `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY`,
+ * `DKV_OVERLOADED`, `DKV_NOT_APPLIED` (nothing was written); `DKV_INDETERMINATE` (it may still take effect);
+ * `DKV_INVALID_ARGUMENT` of an increment whose value is no whole number or would pass 2^53 - 1. Of reads:
+ * `DKV_NOT_READY`, `DKV_QUORUM_NOT_REACHED`, `DKV_TIMEOUT`, `DKV_ABORTED`, `DKV_CORRUPT_RECORD`.
+ */
+export interface StrongMode {
+  /** Begins heartbeats, elections and background work. */
+  start(): void;
+  /** Hands leadership away and ends the background work; resolves when what is under way is answered. */
+  stop(): Promise<void>;
+  /**
+   * The record that a reader sees at level `one`, null for none, where this node can say so without waiting; else
+   * undefined. An expired value is none.
+   */
+  peek(namespace: string, key: string): ShownRecord | null | undefined;
+  read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined>;
+  write(operation: StrongWrite): Promise<StrongWritten>;
+  /** Takes a one-way frame of another node. A view that is good during the call alone. Must not throw. */
+  receive(from: string, frame: Uint8Array): void;
+  /** The live connection with a node has ended. Must not throw. */
+  disconnected(nodeId: string): void;
+  /** Why this node cannot serve all its groups now, for people; undefined when it can. */
+  readonly unreadyReason: string | undefined;
+}

@@ -1,0 +1,275 @@
+/** Everything that a node keeps: its log, its engine, the records over both, opened in order and closed in order. */
+import { DkvError } from '../dkv.errors.js';
+import { EngineLocalKvRepo } from '../local-kv/engine-local-kv-repo.js';
+import { type StoreEngine } from '../local-kv/store-engine.js';
+import { type LogEntry } from '../model/raft-messages.js';
+import { type Clock } from '../ports/clock.js';
+import { type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
+import { type Logger } from '../ports/logger.js';
+import { type HardState, type NodeLog } from '../ports/node-log.js';
+import { type GroupState } from '../ports/strong-store.js';
+import { Checkpointer } from './checkpointer.js';
+import { type LogFiles } from './log/log-files.js';
+import { type LogDurability } from './log/log-writer.js';
+import { MemoryNodeLog } from './log/memory-node-log.js';
+import { openNodeLog } from './log/open-node-log.js';
+import { LoggedEngine } from './logged-engine.js';
+import { MachineRun } from './machine-run.js';
+import { StrongRecords } from './strong-records.js';
+
+/** Where a node keeps it: a data folder, memory, a simulated disk. */
+export interface StorageHome {
+  /** For messages: the folder. */
+  readonly where: string;
+  /** @throws DkvError as `LocalKvRepo.open` does; then nothing is held. */
+  openEngine(identity: StoreIdentity): Promise<StoreEngine>;
+  /** The folder of the log, once the engine is open; undefined for none: nothing outlives the process. */
+  logFiles(): Promise<LogFiles | undefined>;
+  /** Names the boot of the machine; '' where that cannot be told. */
+  machineBootId(): Promise<string>;
+  /** Everything is closed. */
+  release(): void;
+}
+
+export interface NodeStorageOptions {
+  readonly durability: LogDurability;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Bytes that may wait to be appended before writes are refused. */
+  readonly pendingBytesMax: number;
+  /** Of hot records in memory, of strong and of eventual namespaces each half. */
+  readonly cacheBytesMax: number;
+  /** Of records that no checkpoint has, of each sort. */
+  readonly dirtyBytesMax: number;
+  readonly checkpointIntervalMs: number;
+  readonly logBytesMax: number;
+  readonly segmentBytesMax?: number;
+  readonly reserveBytes?: number;
+}
+
+/** What the log holds of a group behind its last checkpoint. */
+export interface LoggedGroup {
+  readonly state: GroupState | undefined;
+  readonly hardState: HardState | undefined;
+  readonly entries: readonly LogEntry[];
+  /** Where the log begins behind a snapshot; 0 for no such place. */
+  readonly resetAt: number;
+}
+
+class GroupReplay {
+  hardState: HardState | undefined;
+  entries: LogEntry[] = [];
+  resetAt = 0;
+
+  add(entry: LogEntry): void {
+    const first = this.entries[0];
+    if (first && entry.index <= first.index) {
+      this.entries = [];
+    } else if (first) {
+      this.entries.length = Math.min(this.entries.length, entry.index - first.index);
+    }
+    this.entries.push(entry);
+  }
+}
+
+export class NodeStorage {
+  private closing: Promise<void> | undefined;
+
+  private constructor(
+    private readonly home: StorageHome,
+    private readonly run: MachineRun | undefined,
+    private readonly checkpointer: Checkpointer,
+    readonly local: LocalKvRepo,
+    readonly strong: StrongRecords,
+    readonly log: NodeLog,
+    readonly groups: ReadonlyMap<number, LoggedGroup>,
+    /** Why the node may have forgotten what it acknowledged; undefined where it cannot have. */
+    readonly forgot: string | undefined,
+  ) {}
+
+  /** @throws DkvError as `LocalKvRepo.open`; `DKV_LOG_DAMAGED` */
+  static async open(
+    home: StorageHome,
+    identity: StoreIdentity,
+    options: NodeStorageOptions,
+  ): Promise<NodeStorage> {
+    const engine = await home.openEngine(identity);
+    try {
+      return await openParts(home, engine, identity, options, (...parts) => new NodeStorage(...parts));
+    } catch (error) {
+      // What went wrong first is what counts.
+      await engine.close().catch(() => undefined);
+      home.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Why nothing can be written; undefined when it can. Of the log, or of a checkpoint that cannot be made: a full disk
+   * passes, others do not.
+   */
+  get failure(): Error | undefined {
+    return this.log.failure ?? this.local.failure;
+  }
+
+  /** The node has said durably, to itself, that it is another voter from now on. Nothing was answered before. */
+  async acceptForgetting(): Promise<void> {
+    await this.log.acceptEnd();
+    await this.run?.begin();
+  }
+
+  /** Makes what was decided durable in the engine, so that the log may go. */
+  checkpoint(): Promise<void> {
+    return this.checkpointer.run();
+  }
+
+  /** Writes what waits, makes a last checkpoint, and marks the folder as closed in order where all of that succeeded. */
+  close(): Promise<void> {
+    this.closing ??= this.finish();
+    return this.closing;
+  }
+
+  private async finish(): Promise<void> {
+    const failures: unknown[] = [];
+    const step = async (work: () => Promise<unknown>) => {
+      try {
+        await work();
+      } catch (error) {
+        failures.push(error);
+      }
+    };
+    await step(() => this.checkpointer.stop());
+    await step(() => this.local.close());
+    await step(() => this.log.close());
+    if (failures.length === 0) {
+      await step(async () => this.run?.end());
+    }
+    this.home.release();
+    if (failures.length > 0) {
+      const [cause] = failures;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new DkvError('DKV_STORAGE_FAILED', `Closing the store in ${this.home.where} failed: ${reason}.`, {
+        cause,
+      });
+    }
+  }
+}
+
+type Make = (
+  ...parts: [
+    StorageHome,
+    MachineRun | undefined,
+    Checkpointer,
+    LocalKvRepo,
+    StrongRecords,
+    NodeLog,
+    ReadonlyMap<number, LoggedGroup>,
+    string | undefined,
+  ]
+) => NodeStorage;
+
+async function openParts(
+  home: StorageHome,
+  engine: StoreEngine,
+  identity: StoreIdentity,
+  options: NodeStorageOptions,
+  make: Make,
+): Promise<NodeStorage> {
+  const { durability, clock, logger, pendingBytesMax, cacheBytesMax, dirtyBytesMax } = options;
+  const { where } = home;
+  const replayed = new Map<number, GroupReplay>();
+  const batches: { readonly position: number; readonly bytes: Uint8Array }[] = [];
+  const files = await home.logFiles();
+  const run = files && (await MachineRun.open(files, await home.machineBootId()));
+  const crashed = durability === 'wal' && run?.hasCrashed === true;
+  const { log, forgot } = files
+    ? await openLog(files, options, crashed, replayed, batches)
+    : { log: new MemoryNodeLog(), forgot: undefined };
+  try {
+    const due = () => checkpointer.ask();
+    const shared = { engine, log, logger, where, checkpointBytes: dirtyBytesMax / 4, onCheckpointDue: due };
+    const logged = await LoggedEngine.open({ ...shared, overlayBytesMax: dirtyBytesMax });
+    batches.forEach(({ position, bytes }) => logged.replayBatch(position, bytes));
+    const strong = await StrongRecords.open({
+      ...shared,
+      cacheBytesMax: cacheBytesMax / 2,
+      dirtyBytesMax,
+      onCorrupt: () => undefined,
+    });
+    const checkpointer = new Checkpointer({
+      logged,
+      records: strong,
+      log,
+      clock,
+      logger,
+      where,
+      intervalMs: options.checkpointIntervalMs,
+      logBytesMax: options.logBytesMax,
+    });
+    const local = new EngineLocalKvRepo(
+      { where, open: async () => logged, release: () => undefined },
+      { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger },
+    );
+    await local.open(identity);
+    const reason = crashed
+      ? 'the machine went down while its log was not synced (durability is wal)'
+      : forgot;
+    if (reason === undefined) {
+      await run?.begin();
+    }
+    checkpointer.start();
+    const groups = groupsOf(strong.states, replayed);
+    return make(home, run, checkpointer, local, strong, log, groups, reason);
+  } catch (error) {
+    await log.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function openLog(
+  files: LogFiles,
+  options: NodeStorageOptions,
+  crashed: boolean,
+  replayed: Map<number, GroupReplay>,
+  batches: { readonly position: number; readonly bytes: Uint8Array }[],
+): Promise<{ readonly log: NodeLog; readonly forgot: string | undefined }> {
+  const group = (number: number): GroupReplay => {
+    let found = replayed.get(number);
+    if (!found) {
+      found = new GroupReplay();
+      replayed.set(number, found);
+    }
+    return found;
+  };
+  const { log, end } = await openNodeLog(
+    { ...options, files, cutDamage: crashed },
+    {
+      hardState: (number, state) => (group(number).hardState = state),
+      entry: (number, _generation, term, index, kind, data) => group(number).add({ term, index, kind, data }),
+      reset: (number, _generation, index) => {
+        const found = group(number);
+        found.entries = [];
+        found.resetAt = index;
+      },
+      batch: (position, bytes) => batches.push({ position, bytes }),
+    },
+  );
+  return { log, forgot: end.forgot };
+}
+
+function groupsOf(
+  states: ReadonlyMap<number, GroupState>,
+  replayed: ReadonlyMap<number, GroupReplay>,
+): ReadonlyMap<number, LoggedGroup> {
+  const groups = new Map<number, LoggedGroup>();
+  for (const number of new Set([...states.keys(), ...replayed.keys()])) {
+    const replay = replayed.get(number);
+    groups.set(number, {
+      state: states.get(number),
+      hardState: replay?.hardState,
+      entries: replay?.entries ?? [],
+      resetAt: replay?.resetAt ?? 0,
+    });
+  }
+  return groups;
+}
