@@ -186,13 +186,15 @@ export class ModelMember {
     this.wanted = undefined;
   }
 
-  /** The first `survivors` of the appends under way reached the disk; nobody was told. */
-  crash(survivors: number): void {
+  /** The first `survivors` of the appends under way reached the disk, and are given; nobody was told. */
+  crash(survivors: number): readonly RaftOutput[] {
     this.isUp = false;
     this.wanted = undefined;
-    for (const write of this.writes.splice(0).slice(0, survivors)) {
+    const written = this.writes.splice(0).slice(0, survivors);
+    for (const write of written) {
       this.disk.write(write);
     }
+    return written.map(({ output }) => output);
   }
 
   restart(): void {

@@ -5,7 +5,7 @@ import {
   NO_CONFIGURATION,
   type RaftMessage,
 } from '../../src/model/raft-messages.js';
-import { type RaftGroup } from '../../src/raft/raft-group.js';
+import { type RaftGroup, type RaftOutput } from '../../src/raft/raft-group.js';
 import { checkGroupInvariants, type RaftFinding, RaftWitness } from './raft-invariants.js';
 import { ModelMember } from './raft-model.js';
 import { SimRandom } from './sim-random.js';
@@ -38,8 +38,56 @@ interface Sent {
   readonly message: RaftMessage;
 }
 
-const STEPS = 200;
+type Event =
+  | 'propose'
+  | 'detect'
+  | 'depose'
+  | 'crash'
+  | 'fail'
+  | 'cut'
+  | 'quorum'
+  | 'transfer'
+  | 'reconfigure'
+  | 'checkpoint'
+  | 'install';
+
+/** How often each happens, in parts; every life has one of them on top. */
+const WEIGHTS: Record<Event, number> = {
+  propose: 16,
+  detect: 6,
+  depose: 4,
+  crash: 3,
+  fail: 1,
+  cut: 2,
+  quorum: 2,
+  transfer: 2,
+  reconfigure: 4,
+  checkpoint: 2,
+  install: 2,
+};
+const MOODS: readonly (readonly Event[])[] = [
+  [],
+  ['depose', 'propose'],
+  ['depose', 'depose', 'crash'],
+  ['reconfigure', 'depose'],
+  ['reconfigure', 'cut'],
+  ['checkpoint', 'install', 'depose'],
+  ['transfer', 'fail'],
+];
+const MOOD_WEIGHT = 8;
+
+function eventsOf(mood: readonly Event[]): readonly Event[] {
+  const events = (Object.keys(WEIGHTS) as Event[]).flatMap((event) =>
+    Array<Event>(WEIGHTS[event]).fill(event),
+  );
+  return events.concat(mood.flatMap((event) => Array<Event>(MOOD_WEIGHT).fill(event)));
+}
+const EVENTS = MOODS.map(eventsOf);
+
+const STEPS_MIN = 100;
+const STEPS_MAX = 700;
 const SENT_MAX = 128;
+const LATE_MAX = 12;
 /** Rounds of a group without faults until it must have a leader, one log and rest. */
 const HEALING_ROUNDS = 80;
 
@@ -56,6 +104,11 @@ class RaftRun {
   steps = 0;
   private readonly loss: number;
   private readonly delay: number;
+  private readonly events: readonly Event[];
+  /** How often a member's turn ends after an event, and an append is durable at once. */
+  private readonly haste: number;
+  /** Messages that will arrive long after what was sent behind them. */
+  private readonly late: Sent[] = [];
   private readonly byId = new Map<MemberId, ModelMember>();
 
   constructor(
@@ -65,8 +118,10 @@ class RaftRun {
     const random = new SimRandom(`raft ${seed}`);
     this.random = random;
     this.trace = new SimTrace({ linesMax: options.traceLinesMax ?? 0 });
-    this.loss = random.pick([0, 0.05, 0.2]);
+    this.loss = random.pick([0, 0.02, 0.1]);
     this.delay = random.pick([0, 0.3, 0.6]);
+    this.events = random.pick(EVENTS);
+    this.haste = random.pick([0.9, 0.7, 0.4]);
     const size = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5]);
     const voters = Array.from({ length: size }, (_, place) => `n${place}@1`);
     const spares = Array.from({ length: 2 }, (_, place) => `n${place}@2`);
@@ -134,7 +189,7 @@ class RaftRun {
       this.deliver();
       return;
     }
-    const member = random.pick(random.chance(0.85) ? this.active : this.members);
+    const member = random.pick(random.chance(0.7) ? this.active : this.members);
     if (!member.isUp) {
       if (random.chance(0.4)) {
         this.restart(member);
@@ -147,50 +202,84 @@ class RaftRun {
       this.note('tick', member.id);
       this.tick(member);
     } else {
-      this.happen(member, random.next());
+      this.happen(member);
     }
     this.settle(member, random.chance(0.3));
   }
 
-  private happen(member: ModelMember, dice: number): void {
+  private happen(member: ModelMember): void {
     const { group } = member;
     const { random } = this;
-    if (dice < 0.38) {
-      // Also one that only believes in it: a leader of the past proposes like any other.
-      this.propose(member.group.mayPropose ? member : (this.leading() ?? member));
-    } else if (dice < 0.42) {
-      if (group.role !== 'leader' && this.fault('campaign', 0.6)) {
-        this.note('campaign', member.id);
-        group.campaign('silence');
-      }
-    } else if (dice < 0.57) {
-      this.detect(member, false);
-    } else if (dice < 0.64) {
-      if (this.fault('crash', 0.6)) {
-        this.note('crash', member.id);
-        member.crash(random.int(member.writes.length + 1));
-      }
-    } else if (dice < 0.68) {
-      if (member.writes.length > 0 && this.fault('fail', 0.5)) {
-        member.failAppends();
-      }
-    } else if (dice < 0.72) {
-      member.isCut = !member.isCut && this.fault('cut', 0.7);
-    } else if (dice < 0.76) {
-      group.checkQuorum((other) => this.isReachable(other));
-    } else if (dice < 0.81) {
-      this.note('transfer', member.id);
-      const leader = this.leading();
-      if (leader?.group.transferTo(member.id)) {
-        this.settle(leader, false);
-      }
-    } else if (dice < 0.9) {
-      this.reconfigure();
-    } else if (dice < 0.95) {
-      member.checkpoint(group.commit - random.int(4));
-    } else {
-      this.fetchSnapshot(member);
+    switch (random.pick(this.events)) {
+      case 'propose':
+        // Also a leader of the past, which still believes in itself.
+        this.propose(group.mayPropose && random.chance(0.5) ? member : (this.leading() ?? member));
+        return;
+      case 'detect':
+        this.detect(member, false);
+        return;
+      case 'depose':
+        this.depose(member);
+        return;
+      case 'crash':
+        if (this.fault('crash', 0.6)) {
+          this.note('crash', member.id);
+          for (const write of member.crash(random.int(member.writes.length + 1))) {
+            this.written(member, write);
+          }
+        }
+        return;
+      case 'fail':
+        if (member.writes.length > 0 && this.fault('fail', 0.5)) {
+          member.failAppends();
+        }
+        return;
+      case 'cut':
+        member.isCut = !member.isCut && this.fault('cut', 0.5);
+        return;
+      case 'quorum':
+        group.checkQuorum((other) => this.isReachable(other));
+        return;
+      case 'transfer':
+        this.transfer(member);
+        return;
+      case 'reconfigure':
+        this.reconfigure();
+        return;
+      case 'checkpoint':
+        member.checkpoint(group.commit - random.int(4));
+        return;
+      case 'install':
+        this.fetchSnapshot(member);
+        return;
     }
+  }
+
+  private transfer(member: ModelMember): void {
+    const leader = this.leading();
+    if (leader?.group.transferTo(member.id)) {
+      this.note('transfer', `${leader.id} to ${member.id}`);
+      this.settle(leader, false);
+    }
+  }
+
+  /** The leader is cut off and goes on as if nothing were; some others notice, and one stands for election. */
+  private depose(successor: ModelMember): void {
+    const leader = this.leading();
+    if (!leader || leader === successor || !this.fault('cut', 0.8)) {
+      return;
+    }
+    for (const member of this.members) {
+      if (member !== leader) {
+        member.isCut = false;
+        if (this.random.chance(0.8)) {
+          member.group.leaderLost();
+        }
+      }
+    }
+    leader.isCut = this.random.chance(0.7);
+    this.note('depose', `${leader.id} by ${successor.id}`);
+    successor.group.campaign(this.random.chance(0.3) ? 'transfer' : 'silence');
   }
 
   private leading(): ModelMember | undefined {
@@ -205,13 +294,30 @@ class RaftRun {
   private restart(member: ModelMember): void {
     this.note('restart', member.id);
     member.restart();
+    for (const other of this.members) {
+      // Its connections broke.
+      other.group.unreachable(member.id);
+    }
     this.witness.restarted(member.id, member.group);
   }
 
   private flush(member: ModelMember): void {
     if (member.writes.length > 0) {
       this.note('flush', member.id);
-      this.send(member, member.flush());
+      const { output } = member.writes[0]!;
+      const messages = member.flush();
+      this.written(member, output);
+      this.send(member, messages);
+    }
+  }
+
+  /** What never reached a disk nor left was never there: a leader may make another entry in its place. */
+  private written({ id, disk }: ModelMember, { entries }: RaftOutput): void {
+    if (entries.length > 0) {
+      const previous = disk.termAt(entries[0]!.index - 1);
+      if (previous !== undefined) {
+        this.witness.appended(id, previous, entries);
+      }
     }
   }
 
@@ -257,12 +363,10 @@ class RaftRun {
       .map(({ id }) => id)
       .filter((id) => !voters.includes(id) && !learners.includes(id));
     let next: Configuration;
-    const dice = random.next();
-    if (dice < 0.4 && outsiders.length > 0) {
+    if (outsiders.length > 0 && random.chance(0.5)) {
       next = { voters, outgoing: [], learners: [...learners, random.pick(outsiders)] };
     } else {
-      const removed = dice < 0.8 && voters.length > 1 ? random.pick(voters) : undefined;
-      const left = voters.filter((id) => id !== removed);
+      const left = random.shuffle(voters).slice(random.int(Math.min(3, voters.length)));
       const added = learners.filter(() => random.chance(0.8));
       next = {
         voters: [...left, ...added],
@@ -294,21 +398,40 @@ class RaftRun {
   }
 
   private deliver(): void {
-    const { random, sent } = this;
+    const { random, sent, late } = this;
+    if (late.length > 0 && random.chance(0.06)) {
+      this.arrive(late.splice(random.int(late.length), 1)[0]!);
+      return;
+    }
     const place = random.chance(this.delay) ? random.int(sent.length) : 0;
-    const { from, to, message } = sent[place]!;
-    const member = this.byId.get(to)!;
+    const one = sent[place]!;
     if (!this.fault('repeat', this.loss / 2)) {
       sent.splice(place, 1);
     }
+    if (late.length < LATE_MAX && random.chance(this.delay / 10)) {
+      late.push(one);
+    } else {
+      this.arrive(one);
+    }
+  }
+
+  private arrive(one: Sent): void {
+    const { random } = this;
+    const { from, to, message } = one;
+    const member = this.byId.get(to)!;
     if (member.isCut || from.isCut || !member.isUp || this.fault('drop', this.loss)) {
-      if (random.chance(0.5)) {
-        from.group.unreachable(to);
-      }
+      this.lose(one, random.chance(0.5));
       return;
     }
     this.receive(member, from, message);
     this.settle(member, random.chance(0.3));
+  }
+
+  /** Nobody answers a heartbeat, so its loss is always told; another is asked about again after a while. */
+  private lose({ from, to, message }: Sent, isTold: boolean): void {
+    if (isTold || message.type === 'heartbeat') {
+      from.group.unreachable(to);
+    }
   }
 
   private receive(member: ModelMember, from: ModelMember, message: RaftMessage): void {
@@ -322,6 +445,9 @@ class RaftRun {
 
   private send(from: ModelMember, messages: readonly { to: MemberId; message: RaftMessage }[]): void {
     for (const { to, message } of messages) {
+      if (message.type === 'append') {
+        this.witness.appended(from.id, message.prevTerm, message.entries);
+      }
       if ((message.type === 'append' || message.type === 'vote') && from.disk.term < message.term) {
         this.witness.report(
           'early-message',
@@ -330,7 +456,7 @@ class RaftRun {
         );
       }
       if (this.sent.length >= SENT_MAX) {
-        this.sent.shift();
+        this.lose(this.sent.shift()!, true);
       }
       this.sent.push({ from, to, message });
     }
@@ -342,9 +468,9 @@ class RaftRun {
       return;
     }
     const { random } = this;
-    if ((member.group.hasOutput || announceCommit) && random.chance(0.85)) {
+    if ((member.group.hasOutput || announceCommit) && random.chance(this.haste)) {
       this.takeOutput(member, announceCommit);
-      if (random.chance(0.5)) {
+      if (random.chance(this.haste / 2)) {
         this.flush(member);
       }
     }
@@ -356,10 +482,6 @@ class RaftRun {
 
   private takeOutput(member: ModelMember, announceCommit: boolean): void {
     const output = member.takeOutput(announceCommit);
-    const first = output.entries[0];
-    if (first) {
-      this.witness.appended(member.id, member.group.termAt(first.index - 1) ?? -1, output.entries);
-    }
     this.send(member, output.messages);
   }
 
@@ -414,7 +536,7 @@ class RaftRun {
       }
       this.observe(member);
     }
-    for (const { from, to, message } of this.sent.splice(0)) {
+    for (const { from, to, message } of [...this.late.splice(0), ...this.sent.splice(0)]) {
       const member = this.byId.get(to)!;
       this.receive(member, from, message);
       this.observe(member);
@@ -435,12 +557,13 @@ class RaftRun {
   }
 }
 
-/** One life of one group: some 180 events with faults, then healing. The same seed gives the same life. */
+/** One life of one group: some hundreds of events with faults, then healing. The same seed gives the same life. */
 export function runRaftScenario(seed: number, options: RaftRunOptions = {}): RaftRunResult {
   const run = new RaftRun(seed, options);
   const { witness } = run;
   try {
-    while (run.steps < STEPS && witness.findings.length === 0) {
+    const stepsMax = STEPS_MIN + run.random.int(STEPS_MAX - STEPS_MIN);
+    while (run.steps < stepsMax && witness.findings.length === 0) {
       run.steps++;
       run.step();
     }

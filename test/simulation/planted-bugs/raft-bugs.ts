@@ -1,0 +1,257 @@
+/** Protections of one Raft group, each taken away on purpose. */
+import {
+  type Configuration,
+  type LogEntry,
+  type RaftMessage,
+} from '../../../libs/dkv/src/model/raft-messages.js';
+import { isVoterOf, RaftConfigurations } from '../../../libs/dkv/src/raft/raft-configurations.js';
+import { RaftElection } from '../../../libs/dkv/src/raft/raft-election.js';
+import { RaftFollower } from '../../../libs/dkv/src/raft/raft-follower.js';
+import { RaftGroup, type RaftOutput } from '../../../libs/dkv/src/raft/raft-group.js';
+import { Leadership } from '../../../libs/dkv/src/raft/raft-leadership.js';
+import { RaftLog } from '../../../libs/dkv/src/raft/raft-log.js';
+import { Progress } from '../../../libs/dkv/src/raft/raft-progress.js';
+import { RaftReplica } from '../../../libs/dkv/src/raft/raft-replica.js';
+import { type RaftVotes } from '../../../libs/dkv/src/raft/raft-votes.js';
+import { type PlantedBug, replace, replaceGetter } from './plant.js';
+
+/** What any break of the protocol may look like. */
+const UNSAFE = [
+  'election-safety',
+  'log-matching',
+  'leader-completeness',
+  'state-machine-safety',
+  'append-only',
+  'commit-without-majority',
+];
+
+type Append = RaftMessage & { readonly type: 'append' };
+interface Replica {
+  readonly log: RaftLog;
+  readonly configurations: RaftConfigurations;
+  readonly commit: number;
+  commitTo(index: number): void;
+  truncate(index: number): void;
+}
+const as = <T>(self: unknown) => self as T;
+
+/** Only the configuration that is entered counts. */
+const entered = (configuration: Configuration): Configuration => ({ ...configuration, outgoing: [] });
+
+export const RAFT_BUGS: readonly PlantedBug[] = [
+  {
+    protection: 'a member votes once a term',
+    rules: UNSAFE,
+    plant: () => replace<[string], boolean>(RaftElection, 'mayGrantVote', () => true),
+  },
+  {
+    protection: 'only a member with all that may be committed is elected',
+    rules: UNSAFE,
+    plant: () => replace<[number, number], boolean>(RaftElection, 'isUpToDate', () => true),
+  },
+  {
+    protection: 'a majority of votes elects',
+    rules: UNSAFE,
+    plant: () => replace<[RaftVotes], boolean>(RaftElection, 'isElected', () => true),
+  },
+  {
+    protection: 'votes and acknowledgements leave when they are durable',
+    rules: [...UNSAFE, 'early-message'],
+    plant: () =>
+      replace<[{ announceCommit: boolean }], RaftOutput>(RaftGroup, 'takeOutput', (_, original, options) => {
+        const output = original(options);
+        return { ...output, messages: [...output.messages, ...output.durableMessages], durableMessages: [] };
+      }),
+  },
+  {
+    protection: 'a leader sends nothing before its term is durable',
+    rules: ['early-message'],
+    plant: () => replaceGetter<boolean>(Leadership, 'maySendBeforeDurable', () => true),
+  },
+  {
+    protection: 'replicas are counted for entries of the own term only',
+    rules: UNSAFE,
+    plant: () => replace<[number], boolean>(RaftGroup, 'mayCommit', () => true),
+  },
+  {
+    protection: 'a leader counts its own copy once that is durable',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[], number>(Leadership, 'quorumIndex', (self, original) => {
+        const { own, log } = as<{ own: Progress; log: RaftLog }>(self);
+        own.match = log.lastIndex;
+        return original();
+      }),
+  },
+  {
+    protection: 'the end of an append counts if the log still holds that entry',
+    rules: [...UNSAFE, 'crash'],
+    plant: () => {
+      replace<[number, number], boolean>(RaftLog, 'countsAsDurable', (self, _, __, index) => {
+        return index > as<RaftLog>(self).durableIndex && index <= as<RaftLog>(self).lastIndex;
+      });
+      replace<[number], boolean>(RaftLog, 'isUnderWay', () => false);
+    },
+  },
+  {
+    protection: 'a leader whose append failed steps down',
+    rules: [...UNSAFE, 'crash'],
+    plant: () =>
+      replace<[], void>(RaftGroup, 'appendFailed', (self, original) => {
+        const follow = self.follow!;
+        self.follow = () => undefined;
+        original();
+        self.follow = follow;
+      }),
+  },
+  {
+    protection: 'a follower appends only behind an entry that it has',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[number, number], boolean>(
+        RaftReplica,
+        'isConsistent',
+        (self, _, index) => as<Replica>(self).log.termAt(index) !== undefined,
+      ),
+  },
+  {
+    protection: 'a late message takes no entries away',
+    rules: [...UNSAFE, 'crash'],
+    plant: () =>
+      replace<[Append], number>(RaftReplica, 'receive', (self, original, message) => {
+        const index = original(message);
+        if (index >= 0 && index < as<Replica>(self).log.lastIndex) {
+          as<Replica>(self).truncate(index + 1);
+        }
+        return index;
+      }),
+  },
+  {
+    protection: 'what is committed is never truncated',
+    rules: [...UNSAFE, 'crash'],
+    plant: () => {
+      replace<[number], boolean>(RaftReplica, 'mayTruncate', () => true);
+      replace<[number, number], boolean>(RaftElection, 'isUpToDate', () => true);
+    },
+  },
+  {
+    protection: 'a follower commits only what the message has shown to be equal',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[Append], number>(RaftReplica, 'receive', (self, original, message) => {
+        const index = original(message);
+        as<Replica>(self).commitTo(message.commit);
+        return index;
+      }),
+  },
+  {
+    protection: 'a heartbeat commits only what its receiver is known to have',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[Progress, number, unknown[]], void>(
+        Leadership,
+        'announce',
+        (self, _, peer, commit, messages) => {
+          messages.push({ to: peer.member, message: { type: 'heartbeat', term: self.term, commit } });
+        },
+      ),
+  },
+  {
+    protection: 'an acknowledgement of another term is void',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[string, RaftMessage], void>(RaftGroup, 'onAnswer', (self, original, from, message) => {
+        original(from, { ...message, term: Math.max(message.term, as<RaftGroup>(self).term) });
+      }),
+  },
+  {
+    protection: 'an acknowledgement is of the term in which it was made',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[], void>(RaftFollower, 'forgetTerm', (self, original) => {
+        const { acknowledgedIndex } = as<{ acknowledgedIndex: number }>(self);
+        original();
+        as<{ acknowledgedIndex: number }>(self).acknowledgedIndex = acknowledgedIndex;
+      }),
+  },
+  {
+    protection: 'a joint configuration commits with both majorities',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[Configuration], void>(Leadership, 'configure', (_, original, configuration) =>
+        original(entered(configuration)),
+      ),
+  },
+  {
+    protection: 'a joint configuration elects with both majorities',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[RaftVotes], boolean>(RaftElection, 'isElected', (self, _, votes) =>
+        votes.isWon(entered(as<RaftGroup>(self).configuration)),
+      ),
+  },
+  {
+    protection: 'a configuration that is truncated counts no more',
+    rules: [...UNSAFE, 'liveness', 'crash'],
+    plant: () => replace<[number], void>(RaftConfigurations, 'truncate', () => undefined),
+  },
+  {
+    protection: 'one configuration changes at a time',
+    rules: UNSAFE,
+    plant: () => replace<[], boolean>(RaftGroup, 'mayReconfigure', () => true),
+  },
+  {
+    protection: 'an answer to an offered snapshot tells no more than the offer',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[number, number, Configuration], void>(
+        RaftFollower,
+        'restore',
+        (self, original, index, ...rest) => {
+          original(index, ...rest);
+          self.acknowledge!(index);
+        },
+      ),
+  },
+  {
+    protection: 'a rejection by a member with a later log beginning is understood',
+    rules: ['liveness'],
+    plant: () =>
+      replace<[string, number, number, number], void>(
+        Leadership,
+        'rejected',
+        (self, original, from, prevIndex, hintIndex, hintTerm) => {
+          if (hintIndex <= prevIndex) {
+            original(from, prevIndex, hintIndex, hintTerm);
+          }
+        },
+      ),
+  },
+  {
+    protection: 'what nobody answered is asked again',
+    rules: ['liveness'],
+    plant: () => replace<[], void>(Progress, 'probeAgain', () => undefined),
+  },
+  {
+    protection: 'a leader of the past is told of the present',
+    rules: ['liveness'],
+    plant: () => replace<[string, RaftMessage], void>(RaftFollower, 'tellTerm', () => undefined),
+  },
+  {
+    protection: 'a member whose removal may not be committed stands for election',
+    rules: ['liveness'],
+    plant: () =>
+      replaceGetter<boolean>(RaftFollower, 'mayStand', (self) => {
+        const { configuration, options } = as<{ configuration: Configuration; options: { self: string } }>(
+          self,
+        );
+        return isVoterOf(configuration, options.self);
+      }),
+  },
+  {
+    protection: 'entries follow each other in the log',
+    rules: ['crash', ...UNSAFE],
+    plant: () =>
+      replace<[], readonly LogEntry[]>(RaftLog, 'handOut', (_, original) => original().slice(0, 1)),
+  },
+];

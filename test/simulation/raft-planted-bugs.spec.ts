@@ -1,0 +1,29 @@
+/** Each protection of a Raft group taken away on purpose: random lives of one group must notice. */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { runRaftScenario } from '../../libs/dkv/testing/simulation/raft-run.js';
+import { type PlantedBug } from './planted-bugs/plant.js';
+import { RAFT_BUGS } from './planted-bugs/raft-bugs.js';
+
+/** Seeds after which a bug counts as missed. */
+const SEEDS_MAX = Number(process.env.SEEDS ?? 300);
+
+afterEach(() => vi.restoreAllMocks());
+
+describe('random lives of one Raft group show that it is no longer so that', () => {
+  it.each(RAFT_BUGS.map((bug): [string, PlantedBug] => [bug.protection, bug]))('%s', (protection, bug) => {
+    bug.plant();
+    const found = new Set<string>();
+    let seed = 0;
+    while (seed < SEEDS_MAX && !bug.rules.some((rule) => found.has(rule))) {
+      seed++;
+      for (const { rule } of runRaftScenario(seed).findings) {
+        found.add(rule);
+      }
+    }
+    process.stdout.write(`"${protection}" broken: found as ${[...found].join(', ')} after ${seed} seeds\n`);
+    expect(
+      bug.rules.some((rule) => found.has(rule)),
+      `found only ${[...found].join(', ') || 'nothing'}`,
+    ).toBe(true);
+  });
+});
