@@ -18,17 +18,19 @@ export interface WriteCalls {
 /** 65 KiB take 16 µs on the thread, 512 KiB 110: above this, the hop to the pool (25 to 40 µs) is the smaller part. */
 const INLINE_BYTES_MAX = 256 * 1024;
 /** A write to the page cache takes microseconds. One of this length was held back by the kernel: the disk is behind. */
-const SLOW_MS = 2;
-/** How long writes stay away from the thread after a slow one. */
+const SLOW_MS = 5;
+/** How long writes stay away from the thread after a slow one; twice as long after each that finds the disk behind still. */
 const DETOUR_MS = 1_000;
+const DETOUR_MS_MAX = 16_000;
 
 /**
  * A write to the page cache costs a tenth of a hop to the pool, until the kernel holds writers back for a disk that cannot
- * follow. So: on the thread, unless large, or one was slow within the last second, on whichever way. The first write that is
- * held back stops the loop; those after it do not.
+ * follow. So: on the thread, unless large, or one was slow lately. The first write that is held back stops the loop; those
+ * after it do not. How long a write in the pool took says nothing: that is the loop's and the pool's load as well.
  */
 export class AdaptiveWrites {
   private detourUntilMs = -Infinity;
+  private detourMs = DETOUR_MS;
 
   constructor(
     private readonly calls: WriteCalls,
@@ -38,7 +40,7 @@ export class AdaptiveWrites {
   write(fd: number, bytes: Uint8Array, offset: number, done: FileDone): void {
     const beganMs = this.clock.monotonic();
     if (bytes.length > INLINE_BYTES_MAX || beganMs < this.detourUntilMs) {
-      this.inPool(fd, bytes, 0, offset, beganMs, done);
+      this.inPool(fd, bytes, 0, offset, done);
       return;
     }
     let failure: Error | undefined;
@@ -57,23 +59,12 @@ export class AdaptiveWrites {
     }
   }
 
-  private inPool(
-    fd: number,
-    bytes: Uint8Array,
-    from: number,
-    offset: number,
-    beganMs: number,
-    done: FileDone,
-  ): void {
+  private inPool(fd: number, bytes: Uint8Array, from: number, offset: number, done: FileDone): void {
     this.calls.write(fd, bytes, from, bytes.length - from, offset + from, (error, count) => {
       const next = from + count;
       if (!error && next < bytes.length) {
-        this.inPool(fd, bytes, next, offset, beganMs, done);
+        this.inPool(fd, bytes, next, offset, done);
         return;
-      }
-      // A large write takes its time without the disk being behind.
-      if (bytes.length <= INLINE_BYTES_MAX) {
-        this.measure(beganMs);
       }
       done(error ?? undefined);
     });
@@ -81,8 +72,11 @@ export class AdaptiveWrites {
 
   private measure(beganMs: number): void {
     const nowMs = this.clock.monotonic();
-    if (nowMs - beganMs >= SLOW_MS) {
-      this.detourUntilMs = nowMs + DETOUR_MS;
+    if (nowMs - beganMs < SLOW_MS) {
+      this.detourMs = DETOUR_MS;
+      return;
     }
+    this.detourUntilMs = nowMs + this.detourMs;
+    this.detourMs = Math.min(2 * this.detourMs, DETOUR_MS_MAX);
   }
 }
