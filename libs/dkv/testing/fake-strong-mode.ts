@@ -13,7 +13,6 @@ import {
   type StrongWrite,
   type StrongWritten,
 } from '../src/processor/strong-mode.js';
-import { microtasks } from './microtasks.js';
 
 export interface FakeStrongModeOptions {
   /** Of the versions it gives. Default 1. */
@@ -33,7 +32,7 @@ const DAY_MS = 86_400_000;
 
 /**
  * One group without other members: every write is committed when it is decided. Versions rise by one with each write,
- * over deletes and expiries too; time is that of `clock`. Reads at level `one` can be made to trail.
+ * over deletes and expiries too; time is that of `clock`, and no call takes any. Reads at level `one` can be made to trail.
  */
 export class FakeStrongMode implements StrongMode {
   readonly writes: StrongWrite[] = [];
@@ -78,7 +77,7 @@ export class FakeStrongMode implements StrongMode {
   async read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {
     assertWanted(options.signal);
     this.reads.push({ namespace, key, ...options });
-    await microtasks();
+    await undefined;
     this.assertSound();
     return options.level === 'one' ? this.copyOf(namespace, key) : this.recordOf(namespace, key);
   }
@@ -86,7 +85,7 @@ export class FakeStrongMode implements StrongMode {
   async write(operation: StrongWrite): Promise<StrongWritten> {
     assertWanted(operation.signal);
     this.writes.push(operation);
-    await microtasks();
+    await undefined;
     this.assertSound();
     const { namespace, key, idempotencyKey } = operation;
     const name = `${nameOf(namespace, key)}\0${idempotencyKey}`;

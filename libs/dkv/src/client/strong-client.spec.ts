@@ -6,6 +6,7 @@ import { createTestCluster, type TestCluster } from '../../testing/simulation/si
 import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { MsgpackCodec } from '../codec/msgpack-codec.js';
 import { Dkv } from '../dkv.js';
+import { DkvError } from '../dkv.errors.js';
 import { type NamespaceMode } from '../model/consistency.js';
 import { fencingOf } from '../model/strong-version.js';
 import { type DkvConflictError, type DkvLockError } from './conflict-error.js';
@@ -79,7 +80,7 @@ describe('a strong namespace', () => {
     const { signal } = new AbortController();
     await run(dkv.addOrUpdate('k', 1, { timeoutMs: 77, signal, idempotencyKey: 'once' }));
     expect(strong.writes[0]).toMatchObject({ timeoutMs: 77, signal, idempotencyKey: 'once' });
-    strong.failure = Object.assign(new RangeError('as it is'));
+    strong.failure = new DkvError('DKV_OVERLOADED', 'as it is');
     expect(await errorOf(dkv.addOrUpdate('k', 2))).toBe(strong.failure);
   });
 
