@@ -1,5 +1,5 @@
 /**
- * Runs random lives of the store: one to read (`--seed N`), or many (`--seeds N --first S --jobs J`).
+ * Runs the simulation of the store: one to read (`--seed N`), or many (`--seeds N --first S --jobs J`).
  * SIM_PREPARED=1 runs what is built already.
  */
 import { spawn } from 'node:child_process';
@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, install, main as run } from './workspace.mjs';
 
-const MODES = ['strong', 'eventual', 'key'];
+const MODES = ['eventual'];
 const USAGE = `npm run sim -- [options]
-  --mode strong|eventual|key|both  what lives: a cluster, or the rounds of one key alone (default: both clusters)
+  --mode eventual                  what the cluster serves (default: every mode)
   --seed N                         one seed, with its trace, with as few faults as still fail
   --seeds N --first S              so many, from there on (default 1000 from 1)
   --jobs J                         in so many processes (default 1)
@@ -17,7 +17,7 @@ const USAGE = `npm run sim -- [options]
 
 const { values } = parseArgs({
   options: {
-    mode: { type: 'string', default: 'both' },
+    mode: { type: 'string', default: 'every' },
     seed: { type: 'string' },
     seeds: { type: 'string', default: '1000' },
     first: { type: 'string', default: '1' },
@@ -30,7 +30,7 @@ const { values } = parseArgs({
 const TRACE_LINES = 2_000;
 const PROGRESS_PER_JOB = 10;
 
-const modes = values.mode === 'both' ? ['strong', 'eventual'] : [values.mode];
+const modes = values.mode === 'every' ? MODES : [values.mode];
 if (values.help || !modes.every((mode) => MODES.includes(mode))) {
   console.error(USAGE);
   process.exit(values.help ? 0 : 2);
@@ -44,11 +44,7 @@ await run(async () => {
   }
   const testing = await import('nestjs-dkv/testing');
   ({ describeFindings } = testing);
-  RUNS = {
-    strong: testing.runStrongScenario,
-    eventual: testing.runEventualScenario,
-    key: testing.runKeyProtocol,
-  };
+  RUNS = { eventual: testing.runEventualScenario };
   process.exitCode = (await main()) ? 0 : 1;
 });
 

@@ -7,7 +7,18 @@ import { describe, expect, it } from 'vitest';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const LIBRARY = 'libs/dkv/src';
 
-const CORE = ['model', 'ports', 'hashring', 'merger', 'processor', 'consensus', 'cluster', 'repair'];
+/** The folders of the core by layer, the lowest first: each may import those below it, and none of its own layer. */
+const LAYERS = [
+  ['model'],
+  ['ports'],
+  ['hashring', 'merger', 'raft'],
+  ['cluster'],
+  ['strong', 'eventual'],
+  ['processor'],
+];
+const CORE = LAYERS.flat();
+/** Says what `strong/` is to the Processor, which is handed it: of types alone, and so no way up. */
+const STRONG_PORT = `${LIBRARY}/processor/strong-mode.js`;
 /** Adapters, with the other adapters each may use: the two ends of a transport share the shapes they speak. */
 const ADAPTERS: Record<string, readonly string[]> = {
   codec: [],
@@ -53,6 +64,14 @@ describe('the tree', () => {
 
   it('has a core that imports only the core', () => {
     expect(library.flatMap(coreBreaches)).toEqual([]);
+  });
+
+  it('has a core in layers: strong and eventual side by side, what both need below them', () => {
+    expect(library.flatMap(layerBreaches)).toEqual([]);
+  });
+
+  it('has no circles: no file is needed by what it needs itself', () => {
+    expect(circlesAmong(library)).toEqual([]);
   });
 
   it('has adapters that know the core and never each other', () => {
@@ -136,11 +155,34 @@ describe('the rules themselves', () => {
   it.each([
     ['core imports Nest', 'processor/a.ts', "import { Inject } from '@nestjs/common';"],
     ['core imports an adapter', 'cluster/a.ts', "import { x } from '../local-kv/x.js';"],
-    ['core imports I/O', 'repair/a.ts', "import { readFile } from 'node:fs/promises';"],
+    ['core imports I/O', 'eventual/repair/a.ts', "import { readFile } from 'node:fs/promises';"],
     ['core re-exports an adapter', 'model/a.ts', "export { x } from '../wire/x.js';"],
     ['core imports dynamically', 'merger/a.ts', "const x = await import('rocksdb');"],
   ])('see that %s', (_, path, source) => {
     expect(coreBreaches(file(`${LIBRARY}/${path}`, source))).toHaveLength(1);
+  });
+
+  it.each([
+    ['eventual imports strong', 'eventual/repair/a.ts', '../../strong/x.js', 1],
+    ['strong imports eventual', 'strong/a.ts', '../eventual/x.js', 1],
+    ['a layer imports the one above', 'cluster/a.ts', '../processor/x.js', 1],
+    ['the port of the strong mode is no layer above', 'strong/a.ts', '../processor/strong-mode.js', 0],
+    ['a layer imports one below', 'processor/a.ts', '../eventual/x.js', 0],
+    ['a folder imports itself', 'eventual/a.ts', './repair/x.js', 0],
+  ])('see that %s', (_, path, target, breaches) => {
+    const source = `import { type X } from '${target}';`;
+    expect(layerBreaches(file(`${LIBRARY}/${path}`, source))).toHaveLength(breaches);
+  });
+
+  it('see a circle, however long, and name the files in it', () => {
+    const chain = (...names: string[]) =>
+      names.map((name, at) =>
+        file(`${LIBRARY}/${name}.ts`, `import './${names[(at + 1) % names.length]}.js';`),
+      );
+    expect(circlesAmong(chain('a', 'b', 'c'))).toEqual([`${LIBRARY}/a.ts, ${LIBRARY}/b.ts, ${LIBRARY}/c.ts`]);
+    expect(circlesAmong(chain('a', 'b', 'c').slice(0, 2))).toEqual([]);
+    const typed = file(`${LIBRARY}/d.ts`, "import { type X } from './d.js';");
+    expect(circlesAmong([typed])).toEqual([`${LIBRARY}/d.ts`]);
   });
 
   it('see that an adapter imports another', () => {
@@ -162,6 +204,67 @@ function coreBreaches({ path, imports }: SourceFile): string[] {
     return PURE_BUILTINS.includes(name) || PURE_PACKAGES.includes(name);
   };
   return imports.filter((name) => !allowed(name)).map((name) => `${path} imports ${name}`);
+}
+
+function layerBreaches({ path, imports }: SourceFile): string[] {
+  const layer = layerOf(folderOf(path));
+  if (layer < 0) {
+    return [];
+  }
+  return imports
+    .filter((name) => name.startsWith('.'))
+    .map((name) => targetOf(path, name))
+    .filter((target) => {
+      const folder = folderOf(target);
+      const isPort = target === STRONG_PORT && folderOf(path) === 'strong';
+      return layerOf(folder) >= layer && folder !== folderOf(path) && !isPort;
+    })
+    .map((target) => `${path} imports ${target}`);
+}
+
+function layerOf(folder: string | undefined): number {
+  return LAYERS.findIndex((folders) => folder !== undefined && folders.includes(folder));
+}
+
+/** Each group of files that reach each other, types included (Tarjan, Depth-first search and linear graph algorithms, 1972). */
+function circlesAmong(files: readonly SourceFile[]): string[] {
+  const targets = new Map(
+    files.map(({ path, imports }) => [
+      path,
+      imports
+        .filter((name) => name.startsWith('.'))
+        .map((name) => targetOf(path, name).replace(/\.js$/, '.ts')),
+    ]),
+  );
+  const circles: string[] = [];
+  const numbers = new Map<string, number>();
+  const open: string[] = [];
+  const visit = (path: string): number => {
+    const number = numbers.size;
+    numbers.set(path, number);
+    open.push(path);
+    let lowest = number;
+    for (const target of targets.get(path)!.filter((name) => targets.has(name))) {
+      if (!numbers.has(target)) {
+        lowest = Math.min(lowest, visit(target));
+      } else if (open.includes(target)) {
+        lowest = Math.min(lowest, numbers.get(target)!);
+      }
+    }
+    if (lowest === number) {
+      const group = open.splice(open.indexOf(path));
+      if (group.length > 1 || targets.get(path)!.includes(path)) {
+        circles.push(group.sort().join(', '));
+      }
+    }
+    return lowest;
+  };
+  for (const path of targets.keys()) {
+    if (!numbers.has(path)) {
+      visit(path);
+    }
+  }
+  return circles;
 }
 
 function adapterBreaches({ path, imports }: SourceFile): string[] {

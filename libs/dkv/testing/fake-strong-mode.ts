@@ -9,7 +9,6 @@ import { type Clock } from '../src/ports/clock.js';
 import { type Codec } from '../src/ports/codec.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../src/model/strong-operations.js';
 import { type StrongMode } from '../src/ports/strong-mode.js';
-import { microtasks } from './microtasks.js';
 
 export interface FakeStrongModeOptions {
   /** Of the versions it gives. Default 1. */
@@ -29,7 +28,7 @@ const DAY_MS = 86_400_000;
 
 /**
  * One group without other members: every write is committed when it is decided. Versions rise by one with each write,
- * over deletes and expiries too; time is that of `clock`. Reads at level `one` can be made to trail.
+ * over deletes and expiries too; time is that of `clock`, and no call takes any. Reads at level `one` can be made to trail.
  */
 export class FakeStrongMode implements StrongMode {
   readonly writes: StrongWrite[] = [];
@@ -74,7 +73,7 @@ export class FakeStrongMode implements StrongMode {
   async read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {
     assertWanted(options.signal);
     this.reads.push({ namespace, key, ...options });
-    await microtasks();
+    await undefined;
     this.assertSound();
     return options.level === 'one' ? this.copyOf(namespace, key) : this.recordOf(namespace, key);
   }
@@ -82,7 +81,7 @@ export class FakeStrongMode implements StrongMode {
   async write(operation: StrongWrite): Promise<StrongWritten> {
     assertWanted(operation.signal);
     this.writes.push(operation);
-    await microtasks();
+    await undefined;
     this.assertSound();
     const { namespace, key, idempotencyKey } = operation;
     const name = `${nameOf(namespace, key)}\0${idempotencyKey}`;

@@ -1,4 +1,4 @@
-/** Protections of the collection of tombstones, in both modes, each taken away on purpose. */
+/** Protections of the collection of tombstones, each taken away on purpose. */
 import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
 import { FloorStore } from '../../../libs/dkv/src/local-kv/floor-store.js';
 import { type Version } from '../../../libs/dkv/src/model/version.js';

@@ -6,8 +6,6 @@ export interface PlantedBug {
   readonly protection: string;
   /** What the checkers may call it. */
   readonly rules: readonly string[];
-  /** Of the rounds of one key alone too. */
-  readonly ofRounds?: boolean;
   plant(): void;
 }
 

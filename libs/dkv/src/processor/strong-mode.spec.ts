@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { rejected } from '../../testing/caught.js';
 import { FakeStrongMode } from '../../testing/fake-strong-mode.js';
 import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
+import { DkvError } from '../dkv.errors.js';
 import { type Processor } from './processor.js';
 
 const READ = { level: 'linearizable', timeoutMs: 1_000 } as const;
@@ -71,11 +72,11 @@ describe('the strong mode of a node', () => {
 
   it('has its outcomes counted, one for each call', async () => {
     await cluster.settle(processor.increment('default', 'k', 1, WRITE));
-    strong.failure = new RangeError('a bug');
+    strong.failure = new DkvError('DKV_NOT_READY', 'no leader');
     await cluster.settle(rejected(processor.touch('default', 'k', WRITE)));
     expect(cluster.node('a').telemetry.events.filter((event) => event.startsWith('operation'))).toEqual([
       'operation default increment ok',
-      'operation default touch error',
+      'operation default touch DKV_NOT_READY',
     ]);
   });
 });

@@ -90,7 +90,7 @@ export function defineUpdateTests(define: DefineRepoTest): void {
   define('rejects a record that does not match its checksum', async ({ repo }) => {
     const record = recordOf('k', 1);
     await assert.rejects(
-      repo.update(ID, () => ({ ...record, checksum: record.checksum ^ 1 })),
+      repo.update(ID, () => ({ ...record, checksum: (record.checksum ^ 1) >>> 0 })),
       { code: 'DKV_CORRUPT_RECORD' },
     );
     assert.equal(await repo.get(ID), undefined);
