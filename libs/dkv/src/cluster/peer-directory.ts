@@ -89,10 +89,6 @@ export class PeerDirectory {
     return this.peers.get(nodeId);
   }
 
-  incarnationOf(nodeId: string): string {
-    return this.peers.get(nodeId)?.incarnation ?? '';
-  }
-
   /** Whether the member's node has been heard lately, as this very incarnation. */
   isAlive(member: string): boolean {
     const nodeId = member.slice(0, member.lastIndexOf('@'));
@@ -110,10 +106,11 @@ export class PeerDirectory {
   }
 
   /**
-   * Whose frame it is; undefined where it must not be looked at: from no member, of another cluster or configuration,
-   * of an earlier incarnation, or for an earlier one of this node.
+   * Whose frame it is; undefined where it must not be looked at: from no member, of another configuration, of an earlier
+   * process run, of a frame that came before, or for an incarnation that this node is not.
    */
-  accept({ from, toIncarnation, configuration }: FrameHead): Peer | undefined {
+  accept(head: FrameHead): Peer | undefined {
+    const { from, session, toIncarnation, configuration } = head;
     const separator = from.lastIndexOf('@');
     const nodeId = from.slice(0, separator);
     const peer = this.peers.get(nodeId);
@@ -124,24 +121,22 @@ export class PeerDirectory {
       );
       return undefined;
     }
-    const own = this.own();
-    if (toIncarnation !== '' && toIncarnation !== own.incarnation) {
+    if (toIncarnation !== '' && toIncarnation !== this.own().incarnation) {
       // It does not know yet that this node has come back with another folder: a heartbeat will tell it.
       return undefined;
     }
-    return peer;
+    return this.admit(peer, from.slice(separator + 1), session) &&
+      peer.takeSequence(head.isBulk, head.sequence)
+      ? peer
+      : undefined;
   }
 
-  /** Whether the sender of a frame is the process that is known: only a heartbeat may bring in another one. */
-  isCurrent(peer: Peer, from: string): boolean {
-    return peer.hasIntroducedItself && peer.member === from;
+  /** Whether a frame is of one that knows this process run, and has said who it is: else only heartbeats are taken. */
+  isBound(peer: Peer, { toSession }: FrameHead): boolean {
+    return peer.hasIntroducedItself && toSession === this.own().session;
   }
 
-  heartbeat(peer: Peer, from: string, heartbeat: Heartbeat): void {
-    const incarnation = from.slice(from.lastIndexOf('@') + 1);
-    if (!this.admit(peer, incarnation, heartbeat.session)) {
-      return;
-    }
+  heartbeat(peer: Peer, heartbeat: Heartbeat): void {
     const own = this.own();
     if (own.clusterId !== '' && heartbeat.clusterId !== '' && own.clusterId !== heartbeat.clusterId) {
       this.warn(
@@ -203,10 +198,9 @@ export class PeerDirectory {
 
   /** What this node says to a peer of both. */
   heartbeatFor(peer: Peer): Heartbeat {
-    const { session, clusterId, durablePosition, isFit, isReady, ledNumber } = this.own();
+    const { clusterId, durablePosition, isFit, isReady, ledNumber } = this.own();
     return {
       kind: 'heartbeat',
-      session,
       sentAtMs: this.clock.now(),
       clusterId,
       durablePosition,
@@ -251,6 +245,7 @@ export class PeerDirectory {
     }
     const isKnown = peer.session !== 0 && peer.hasIntroducedItself;
     peer.restart(incarnation, session);
+    peer.hasIntroducedItself = false;
     if (isKnown) {
       this.listener.restarted(peer);
     }

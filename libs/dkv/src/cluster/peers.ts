@@ -28,6 +28,10 @@ export class Peer {
   /** The list was asked for, and has not come yet: ticks since. */
   ledAskedTicks = 0;
 
+  /** Of the last frame taken on each lane. */
+  liveSequence = 0;
+  bulkSequence = 0;
+
   constructor(readonly nodeId: string) {}
 
   get member(): string {
@@ -55,6 +59,21 @@ export class Peer {
     this.ledNumber = -1;
     this.led = new Map();
     this.ledAskedTicks = 0;
+    this.liveSequence = 0;
+    this.bulkSequence = 0;
+  }
+
+  /** Whether a frame is the next of its lane, or one after it; what was overtaken is lost. */
+  takeSequence(isBulk: boolean, sequence: number): boolean {
+    if (sequence <= (isBulk ? this.bulkSequence : this.liveSequence)) {
+      return false;
+    }
+    if (isBulk) {
+      this.bulkSequence = sequence;
+    } else {
+      this.liveSequence = sequence;
+    }
+    return true;
   }
 
   takeLed(number: number, groups: readonly LedGroup[]): void {

@@ -61,8 +61,6 @@ export type Answer =
 export type NodeMessage =
   | {
       readonly kind: 'heartbeat';
-      /** The sender's process run: rises with every start of the node. */
-      readonly session: number;
       /** The sender's wall clock, milliseconds since 1970. */
       readonly sentAtMs: number;
       /** '' as long as the sender belongs to no cluster: its folder is new. */
@@ -121,11 +119,21 @@ export type NodeMessage =
   | { readonly kind: 'birthAccepted'; readonly clusterId: string }
   | { readonly kind: 'born'; readonly clusterId: string; readonly members: readonly MemberId[] };
 
-/** What every frame begins with. */
+/**
+ * What every frame begins with. A frame counts for one pair of process runs, once and in order: whatever a transport
+ * repeats, or brings late to a node that has started again, is dropped.
+ */
 export interface FrameHead {
   readonly from: MemberId;
+  /** The process run of the sender. */
+  readonly session: number;
   /** The incarnation that the frame is for; '' where the sender does not know it. */
   readonly toIncarnation: string;
+  /** The process run that it is for; 0 where the sender does not know it. */
+  readonly toSession: number;
+  readonly isBulk: boolean;
+  /** Rises with every frame of the lane. */
+  readonly sequence: number;
   /** Fingerprint of the sender's members, partitions and replicas. */
   readonly configuration: string;
 }

@@ -71,7 +71,10 @@ const LEAVE_MS = 2_000;
 
 interface Identity {
   incarnation: string;
-  session: number;
+  /** This process run. */
+  readonly session: number;
+  /** Under which requests are made: this process run, or a later one that has to be pretended. */
+  requestSession: number;
   readonly cluster: ClusterNote;
   readonly peers: ReadonlyMap<string, RememberedPeer>;
 }
@@ -123,6 +126,7 @@ export class ReplicatedStrongMode implements StrongMode {
       directory: () => this.directory,
       birth: () => this.birth,
       member: () => this.member,
+      session: () => this.identity.session,
       answered: (slot, answer) => this.calls.answer(slot, answer),
       peerLost: (nodeId) => this.calls.lost(nodeId),
     });
@@ -133,7 +137,7 @@ export class ReplicatedStrongMode implements StrongMode {
       ask: (nodeId, slot, group, ask) => this.node.ask(nodeId, slot, group, ask, this.calls),
       leaderOf: (group) => this.node.leaders.leaderOf(group),
       raiseSession: (above) => this.raiseSession(above),
-      session: () => this.identity.session,
+      session: () => this.identity.requestSession,
       holdsCopy: (group) => this.mayShow(this.node.groups.get(group)),
     });
     this.birth = new Birth(
@@ -198,7 +202,13 @@ export class ReplicatedStrongMode implements StrongMode {
     await meta.putMeta(SESSION_META, JSON.stringify(session));
     const cluster = await read(CLUSTER_META, NO_CLUSTER);
     const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
-    const mode = new ReplicatedStrongMode(parts, { incarnation, session, cluster, peers });
+    const mode = new ReplicatedStrongMode(parts, {
+      incarnation,
+      session,
+      requestSession: session,
+      cluster,
+      peers,
+    });
     mode.makeGroups();
     return mode;
   }
@@ -525,10 +535,10 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   private raiseSession(above: number): void {
-    if (above >= this.identity.session) {
+    if (above >= this.identity.requestSession) {
       const session = sessionAfter(above, this.parts.clock, this.parts.random);
       this.parts.meta.putMeta(SESSION_META, JSON.stringify(session)).then(
-        () => (this.identity.session = Math.max(this.identity.session, session)),
+        () => (this.identity.requestSession = Math.max(this.identity.requestSession, session)),
         (error: Error) => this.parts.logger.warn(`A later process run was not noted: ${error.message}`),
       );
     }

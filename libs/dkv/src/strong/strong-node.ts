@@ -6,7 +6,13 @@ import { readFrame } from '../cluster/frames/node-message-layout.js';
 import { Outbox } from '../cluster/frames/outbox.js';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
-import { type Answer, type Ask, type ConfirmedGroup, type NodeMessage } from '../model/node-messages.js';
+import {
+  type Answer,
+  type Ask,
+  type ConfirmedGroup,
+  type FrameHead,
+  type NodeMessage,
+} from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
@@ -43,6 +49,7 @@ export interface StrongNodeParts {
   readonly birth: () => Birth;
   /** This node, as the groups know it now. */
   readonly member: () => MemberId;
+  readonly session: () => number;
   /** Answers to questions that this node asked. */
   readonly answered: (slot: number, answer: Answer) => void;
   readonly peerLost: (nodeId: string) => void;
@@ -71,7 +78,10 @@ export class StrongNode {
       get member() {
         return member();
       },
-      incarnationOf: (nodeId: string) => directory().incarnationOf(nodeId),
+      get session() {
+        return parts.session();
+      },
+      peer: (nodeId: string) => directory().find(nodeId)!,
     };
     this.outbox = new Outbox(view, remote, sender, (nodeId) => this.dropped(nodeId));
     this.rounds = new ReadRounds(member, (nodeId, round, groups) =>
@@ -128,24 +138,24 @@ export class StrongNode {
     }
     const directory = this.parts.directory();
     let peer: Peer | undefined;
-    let from = '';
+    let head: FrameHead | undefined;
     try {
       readFrame(
         frame,
-        (head) => {
-          peer = directory.accept(head);
-          ({ from } = head);
+        (found) => {
+          head = found;
+          peer = directory.accept(found);
           return peer !== undefined;
         },
-        (message) => this.take(peer!, from, message),
+        (message) => this.take(peer!, head!, message),
       );
     } catch (error) {
       if (!isDkvError(error, 'DKV_PROTOCOL')) {
         throw error;
       }
-      this.parts.logger.warn(`A frame of node ${nodeOf(from)} was dropped: ${error.message}`);
+      this.parts.logger.warn(`A frame of node ${peer?.nodeId ?? 'unknown'} was dropped: ${error.message}`);
     }
-    if (peer && directory.isCurrent(peer, from)) {
+    if (peer && directory.isBound(peer, head!)) {
       directory.heard(peer);
     }
   }
@@ -154,22 +164,18 @@ export class StrongNode {
     this.isStopped = true;
   }
 
-  private take(peer: Peer, from: string, message: NodeMessage): void {
+  private take(peer: Peer, head: FrameHead, message: NodeMessage): void {
     const directory = this.parts.directory();
     if (message.kind === 'heartbeat') {
-      directory.heartbeat(peer, from, message);
-      if (
-        directory.isCurrent(peer, from) &&
-        message.ledNumber !== peer.ledNumber &&
-        peer.ledAskedTicks === 0
-      ) {
+      directory.heartbeat(peer, message);
+      if (message.ledNumber !== peer.ledNumber && peer.ledAskedTicks === 0) {
         peer.ledAskedTicks = 1;
         this.say(peer.nodeId, { kind: 'askLed' });
       }
       return;
     }
     // Before the peer has told what it remembers of this node, nothing that it says may be acted upon (rule 12).
-    if (directory.isCurrent(peer, from)) {
+    if (directory.isBound(peer, head)) {
       this.act(peer, message);
     }
   }

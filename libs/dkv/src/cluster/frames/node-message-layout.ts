@@ -34,11 +34,15 @@ const MEMBER_BYTES_MAX = 200;
 const TEXT_BYTES_MAX = 8_192;
 const GROUPS_MAX = 65_536;
 
-export function writeFrameHead(to: ByteWriter, { from, toIncarnation, configuration }: FrameHead): void {
+export function writeFrameHead(to: ByteWriter, head: FrameHead): void {
   to.byte(FRAME_VERSION);
-  to.text(from);
-  to.ascii(toIncarnation);
-  to.text(configuration);
+  to.flag(head.isBulk);
+  to.text(head.from);
+  to.count(head.session);
+  to.ascii(head.toIncarnation);
+  to.count(head.toSession);
+  to.count(head.sequence);
+  to.text(head.configuration);
 }
 
 /**
@@ -54,10 +58,16 @@ export function readFrame(
   if (reader.byte() !== FRAME_VERSION) {
     throw malformed('its frame is of another version');
   }
-  const from = reader.text(MEMBER_BYTES_MAX);
-  const toIncarnation = reader.ascii(MEMBER_BYTES_MAX);
-  const configuration = reader.text(TEXT_BYTES_MAX);
-  if (!begin({ from, toIncarnation, configuration })) {
+  const head: FrameHead = {
+    isBulk: reader.flag(),
+    from: reader.text(MEMBER_BYTES_MAX),
+    session: reader.count(),
+    toIncarnation: reader.ascii(MEMBER_BYTES_MAX),
+    toSession: reader.count(),
+    sequence: reader.count(),
+    configuration: reader.text(TEXT_BYTES_MAX),
+  };
+  if (!begin(head)) {
     return;
   }
   while (reader.left > 0) {
@@ -97,7 +107,6 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       message.exceptions.forEach((group) => to.count(group));
       return;
     case 'heartbeat':
-      to.count(message.session);
       to.double(message.sentAtMs);
       to.text(message.clusterId);
       to.count(message.durablePosition);
@@ -175,7 +184,6 @@ function readMessage(from: ByteReader): NodeMessage {
     case 'heartbeat':
       return {
         kind,
-        session: from.count(),
         sentAtMs: from.double(),
         clusterId: from.text(TEXT_BYTES_MAX),
         durablePosition: from.count(),

@@ -18,13 +18,16 @@ interface Draft {
 export interface FrameSender {
   /** Node id and incarnation. */
   readonly member: string;
-  /** The incarnation of a node as last told; '' where it is not known. */
-  incarnationOf(nodeId: string): string;
+  readonly session: number;
+  /** The incarnation and the process run of a node as last told; '' and 0 where they are not known. */
+  peer(nodeId: string): { readonly incarnation: string; readonly session: number };
 }
 
 export class Outbox {
   private readonly drafts = new Map<string, Draft>();
   private readonly waiting: Draft[] = [];
+  /** Of all frames: rising is all that receivers ask for. */
+  private sequence = 0;
 
   /** `dropped` is told of a node to which a frame could not be handed over. */
   constructor(
@@ -42,7 +45,8 @@ export class Outbox {
       this.drafts.set(nodeId, draft);
     }
     if (draft.isEmpty) {
-      this.begin(draft);
+      this.begin(draft, false);
+      draft.isEmpty = false;
       this.waiting.push(draft);
     }
     writeMessage(draft.writer, message);
@@ -55,7 +59,7 @@ export class Outbox {
   /** A message of its own frame, on the connection for what is long. False when it was dropped. */
   addBulk(nodeId: string, message: NodeMessage): boolean {
     const writer = new ByteWriter();
-    this.begin({ nodeId, writer, isEmpty: true });
+    this.begin({ nodeId, writer, isEmpty: true }, true);
     writeMessage(writer, message);
     return this.remote.post(this.view.address(nodeId), writer.take(0), 'bulk');
   }
@@ -67,16 +71,19 @@ export class Outbox {
     }
   }
 
-  private begin(draft: Draft): void {
-    const { writer, nodeId } = draft;
+  private begin({ writer, nodeId }: Draft, isBulk: boolean): void {
+    const { sender } = this;
+    const { incarnation: toIncarnation, session: toSession } = sender.peer(nodeId);
     writer.begin(0);
-    const toIncarnation = this.sender.incarnationOf(nodeId);
     writeFrameHead(writer, {
-      from: this.sender.member,
+      isBulk,
+      from: sender.member,
+      session: sender.session,
       toIncarnation,
+      toSession,
+      sequence: ++this.sequence,
       configuration: this.view.configuration,
     });
-    draft.isEmpty = false;
   }
 
   private send(draft: Draft): void {
