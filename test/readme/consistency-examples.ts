@@ -75,7 +75,7 @@ export async function lock(dkv: Dkv, writeReport: (fencing: number) => Promise<v
 export async function idempotency(orders: Dkv, request: { id: string; order: object }): Promise<boolean> {
   const { version } = await orders.addOrUpdate('order:7', request.order, { idempotencyKey: request.id });
   const again = await orders.addOrUpdate('order:7', request.order, { idempotencyKey: request.id });
-  return again.version === version; // true: it took effect once
+  return again.repeated === true && again.version === version; // it took effect once
 }
 
 export async function lifetimes(sessions: Dkv<Session>, session: Session): Promise<void> {

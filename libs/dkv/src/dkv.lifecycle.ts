@@ -11,10 +11,10 @@ import { ClusterView } from './cluster/cluster-view.js';
 import { Locks } from './client/locks.js';
 import { Controller } from './ports/controller.js';
 import { Discovery } from './ports/discovery.js';
-import { LocalKvRepo } from './ports/local-kv-repo.js';
 import { Logger } from './ports/logger.js';
 import { RemoteKvRepo } from './ports/remote-kv-repo.js';
 import { Processor } from './processor/processor.js';
+import { NodeStorage } from './storage/node-storage.js';
 import { NamespaceRegistry } from './providers/namespace-registry.js';
 
 /** Locks that this process holds are given back within this time; what is left then expires. */
@@ -30,7 +30,7 @@ export class DkvLifecycle
     @Inject(Processor) private readonly processor: Processor,
     @Inject(Controller) private readonly controller: Controller,
     @Inject(RemoteKvRepo) private readonly remote: RemoteKvRepo,
-    @Inject(LocalKvRepo) private readonly local: LocalKvRepo,
+    @Inject(NodeStorage) private readonly storage: NodeStorage,
     @Inject(Discovery) private readonly discovery: Discovery,
     @Inject(ClusterView) private readonly view: ClusterView,
     @Inject(Logger) private readonly logger: Logger,
@@ -100,7 +100,7 @@ export class DkvLifecycle
       await this.controller.stop();
       await this.remote.close();
     } finally {
-      await this.local.close();
+      await this.storage.close();
     }
   }
 }

@@ -7,7 +7,11 @@ import { formatStrongVersion } from '../src/model/strong-version.js';
 import { NO_VERSION } from '../src/model/version.js';
 import { type Clock } from '../src/ports/clock.js';
 import { type Codec } from '../src/ports/codec.js';
-import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../src/model/strong-operations.js';
+import {
+  type StrongReadOptions,
+  type StrongWrite,
+  type StrongWritten,
+} from '../src/model/strong-operations.js';
 import { type StrongMode } from '../src/ports/strong-mode.js';
 
 export interface FakeStrongModeOptions {

@@ -1,7 +1,7 @@
 /** Protections of eventual namespaces, each taken away on purpose. */
 import { type VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { DkvError, isDkvError } from '../../../libs/dkv/src/dkv.errors.js';
-import { Bookkeeping } from '../../../libs/dkv/src/local-kv/bookkeeping.js';
+import { CountersAndDigests } from '../../../libs/dkv/src/local-kv/counters-and-digests.js';
 import { type RecordId } from '../../../libs/dkv/src/model/key.js';
 import { type KvRecord, stampRecord } from '../../../libs/dkv/src/model/record.js';
 import { type Deadline } from '../../../libs/dkv/src/cluster/deadline.js';
@@ -76,7 +76,7 @@ export const EVENTUAL_BUGS: readonly PlantedBug[] = [
     plant: () => {
       replace<[string], Promise<void>>(HintedHandoff, 'replay', async () => {});
       replace<[string], Promise<boolean>>(AntiEntropy, 'syncWith', async () => true);
-      replace<[], Promise<void>>(ReadRepair, 'spread', async () => {});
+      replace<[], Promise<void>>(ReadRepair, 'sendWinner', async () => {});
     },
   },
   {
@@ -91,7 +91,7 @@ export const EVENTUAL_BUGS: readonly PlantedBug[] = [
     protection: 'hash trees are stored in the same batch as the record',
     rules: ['tree'],
     plant: () =>
-      replace<[], readonly unknown[]>(Bookkeeping, 'operationsFor', (_, original, ...args) => {
+      replace<[], readonly unknown[]>(CountersAndDigests, 'operationsFor', (_, original, ...args) => {
         original(...args);
         return [];
       }),

@@ -1,6 +1,7 @@
 /** The namespaces that this node was told of: their mode, their copies, how their conflicts are resolved. */
 import { DkvError } from '../dkv.errors.js';
 import { type RecordMerger } from '../merger/record-merger.js';
+import { type Codec } from '../ports/codec.js';
 import { type NamespaceMode } from '../model/consistency.js';
 
 export interface Namespace {
@@ -8,8 +9,8 @@ export interface Namespace {
   readonly mode: NamespaceMode;
   /** Nodes that hold a key: at most as many as the ring gives. */
   readonly copies: number;
-  /** Name of the codec: values of all nodes must be readable to all. */
-  readonly codec: string;
+  /** Values of all nodes must be readable to all. */
+  readonly codec: Codec;
   readonly merger: RecordMerger;
 }
 

@@ -212,7 +212,7 @@ export class Reader {
     const answers = this.askAll(reachable, id, needed, own, deadline);
     const copies = await answers.enough;
     const winner = await this.repair.settle(id, copies);
-    void answers.all.then((all) => this.repair.spread(id, winner, all));
+    void answers.all.then((all) => this.repair.sendWinner(id, winner, all));
     return winner;
   }
 

@@ -14,7 +14,7 @@ import { digestOf } from './record-digest.js';
 
 const IDENTITY = { nodeId: 'n1', partitions: 3, hashFunc: 'md5' };
 /** How many lines the child has said when it is killed: among its first batches, and well under way. */
-const LIVES = [5, 2_500, 700];
+const RUNS = [5, 2_500, 700];
 
 const VARIANTS: readonly Pick<CreateLocalKvRepoOptions, 'storage' | 'durability'>[] = [
   { storage: 'rocksdb', durability: 'wal' },
@@ -31,7 +31,7 @@ describe.each(VARIANTS)('after kill -9 in the middle of writes, $storage with $d
   it('all that was acknowledged is there, trees and counters fit it', { timeout: 120_000 }, async () => {
     const acknowledged = new Map<string, string>();
     let first = 1;
-    for (const lines of LIVES) {
+    for (const lines of RUNS) {
       const child = new ChildRepo({ ...variant, dataDir, identity: IDENTITY, first });
       await child.said(lines);
       await child.kill();

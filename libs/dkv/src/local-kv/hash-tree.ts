@@ -1,4 +1,4 @@
-/** The hash trees of this node's partitions, in memory; `Bookkeeping` keeps their durable twins. */
+/** The hash trees of this node's partitions, in memory; `CountersAndDigests` keeps their durable twins. */
 import { hex8 } from '../model/hex.js';
 import { type BucketDigest, TREE_BUCKETS } from '../ports/local-kv-repo.js';
 import { type Digest64 } from './record-digest.js';

@@ -1,8 +1,8 @@
 /** An open engine with what must stay in step with its records: the hash trees and the counters. */
 import { DkvError } from '../dkv.errors.js';
 import { type Logger } from '../ports/logger.js';
-import { Bookkeeping } from './bookkeeping.js';
-import { type StoreTotals } from './bookkeeping-layout.js';
+import { CountersAndDigests } from './counters-and-digests.js';
+import { type StoreTotals } from './counters-and-digests-layout.js';
 import { type Done, GroupCommit, type GroupWrite } from './group-commit.js';
 import { TreeChanges } from './hash-tree.js';
 import { type StoreEngine, type StoreEntry, type StoreOperation, type StoreRange } from './store-engine.js';
@@ -47,7 +47,7 @@ export class OpenStore {
   private constructor(
     private readonly engine: StoreEngine,
     private readonly options: OpenStoreOptions,
-    private readonly books: Bookkeeping,
+    private readonly summary: CountersAndDigests,
   ) {
     this.writes = new GroupCommit((group) => this.commit(group), {
       ...options,
@@ -62,14 +62,14 @@ export class OpenStore {
    */
   static async load(engine: StoreEngine, options: OpenStoreOptions): Promise<OpenStore> {
     try {
-      return new OpenStore(engine, options, await Bookkeeping.load(engine, options.where));
+      return new OpenStore(engine, options, await CountersAndDigests.load(engine, options.where));
     } catch (error) {
       throw readFailure(options.where, error);
     }
   }
 
   get totals(): StoreTotals {
-    return this.books.totals;
+    return this.summary.totals;
   }
 
   get failure(): DkvError | undefined {
@@ -86,7 +86,7 @@ export class OpenStore {
   }
 
   digests(partition: number): string[] {
-    return this.books.digests(partition);
+    return this.summary.digests(partition);
   }
 
   /** @throws DkvError `DKV_READ_ONLY`, `DKV_OVERLOADED` when a write would be refused now. */
@@ -154,16 +154,16 @@ export class OpenStore {
     for (const write of group) {
       write.addTo(draft);
     }
-    const totals = sumOf(this.books.totals, draft);
-    const isKept = draft.tree.count > 0 || totals !== this.books.totals;
-    if (isKept) {
-      draft.operations.push(...this.books.operationsFor(draft.tree, totals));
+    const totals = sumOf(this.summary.totals, draft);
+    const isChanged = draft.tree.count > 0 || totals !== this.summary.totals;
+    if (isChanged) {
+      draft.operations.push(...this.summary.operationsFor(draft.tree, totals));
     }
     if (draft.operations.length > 0) {
       await this.engine.batch(draft.operations, { sync: this.options.sync });
     }
-    if (isKept) {
-      this.books.stored();
+    if (isChanged) {
+      this.summary.stored();
     }
     for (const write of group) {
       write.committed?.();

@@ -1,4 +1,4 @@
-/** Limits of keys, and where a record lives. */
+/** Limits of keys, and where a record is. */
 import { DkvError } from '../dkv.errors.js';
 
 export const KEY_BYTES_MAX = 1024;

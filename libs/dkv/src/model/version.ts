@@ -32,7 +32,7 @@ export function formatVersion({ physicalMs, counter, nodeId, boot }: VersionPart
   return versionBy(stamperNamed(nodeId, boot), physicalMs, counter);
 }
 
-/** What all versions that a node stamps in one life end with. */
+/** What all versions that a node stamps between two starts end with. */
 export function stamperNamed(nodeId: string, boot: number): string {
   return `${nodeId}!${hex8(boot)}`;
 }

@@ -55,6 +55,32 @@ describe('a node reads what it wrote', () => {
     },
   );
 
+  it('with one request again, a while after it has written more than it remembers', async () => {
+    const { cluster } = await startedCluster({ limits: { ownWritesMax: 3 } });
+    const keys = Array.from({ length: 60 }, (_, number) => `k${number}`).filter(
+      (key) => !cluster.listOf(key).includes('d'),
+    );
+    for (const key of keys) {
+      await cluster.put('d', key, key);
+    }
+    // By way of another coordinator too: then only a quorum tells.
+    cluster.kill('a');
+    for (const key of keys) {
+      await cluster.put('d', key, key);
+    }
+    await cluster.start('a');
+    const costOfReads = async () => {
+      cluster.forgetMessages();
+      for (const key of keys) {
+        expect(await cluster.get('d', key)).toBe(key);
+      }
+      return cluster.messages.filter(({ from, kind }) => from === 'd' && kind === 'get').length;
+    };
+    expect(await costOfReads()).toBeGreaterThan(2 * keys.length);
+    await cluster.advance(60_000);
+    expect(await costOfReads()).toBe(keys.length);
+  });
+
   it('when the next coordinator takes over', async () => {
     const { cluster, key } = await startedCluster();
     await cluster.put('d', key, 'by way of a');

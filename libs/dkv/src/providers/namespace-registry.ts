@@ -114,7 +114,7 @@ export class NamespaceRegistry {
     const levels = { readConsistency, writeConsistency };
     const limits = { readTimeoutMs, revertTimeoutMs, valueBytesMax };
     const settings = { namespace, mode, copies, ttlMs, validate, ...levels, ...limits };
-    const admitted = { name: namespace, mode, copies, codec: codec.name, merger };
+    const admitted = { name: namespace, mode, copies, codec, merger };
     const client = this.catalog.admit(admitted).then(() => {
       core.view.useCopies(copies);
       this.namespaces.add(admitted);

@@ -14,7 +14,8 @@ import { DKV_MODULE_OPTIONS } from '../dkv.module-definition.js';
 import { type DkvModuleOptions, type DkvOptions, resolveOptions } from '../dkv.options.js';
 import { DKV_OPTIONS, DkvRegistry } from '../dkv.tokens.js';
 import { Dkv } from '../dkv.js';
-import { createLocalKvRepo } from '../local-kv/create-local-kv-repo.js';
+import { createNodeStorage } from '../storage/create-node-storage.js';
+import { NodeStorage } from '../storage/node-storage.js';
 import { LastWriteWinsMerger } from '../merger/last-write-wins-merger.js';
 import { registerNodeGauges } from '../metrics/node-gauges.js';
 import { PrometheusTelemetry } from '../metrics/prometheus-telemetry.js';
@@ -73,7 +74,8 @@ export const storeProviders: Provider[] = [
     inject: [DkvRegistry],
     useFactory: (registry: Registry): Telemetry => new PrometheusTelemetry(registry),
   },
-  { provide: LocalKvRepo, inject: [DKV_OPTIONS, ClusterView, Logger], useFactory: openStore },
+  { provide: NodeStorage, inject: [DKV_OPTIONS, ClusterView, Clock, Logger], useFactory: openStorage },
+  { provide: LocalKvRepo, inject: [NodeStorage], useFactory: ({ local }: NodeStorage) => local },
   {
     provide: VersionClock,
     inject: [DKV_OPTIONS, Clock, LocalKvRepo],
@@ -109,9 +111,9 @@ export const storeProviders: Provider[] = [
   },
   {
     provide: STRONG_MODE,
-    inject: [CORE_CONTEXT, RemoteKvRepo, DKV_OPTIONS],
-    useFactory: (context: CoreContext, remote: RemoteKvRepo, options: DkvOptions) =>
-      createStrongMode({ context, remote, options }),
+    inject: [CORE_CONTEXT, RemoteKvRepo, NodeStorage, DKV_OPTIONS],
+    useFactory: (context: CoreContext, remote: RemoteKvRepo, storage: NodeStorage, options: DkvOptions) =>
+      createStrongMode({ context, remote, storage, options }),
   },
   {
     provide: Processor,
@@ -161,23 +163,23 @@ export const storeProviders: Provider[] = [
   },
 ];
 
-async function openStore(options: DkvOptions, view: ClusterView, logger: Logger): Promise<LocalKvRepo> {
-  const { nodeId, storage, dataDir, durability, cacheBytesMax } = options;
+async function openStorage(
+  options: DkvOptions,
+  view: ClusterView,
+  clock: Clock,
+  logger: Logger,
+): Promise<NodeStorage> {
   const { ring } = view;
-  const local = await createLocalKvRepo({ storage, dataDir, durability, cacheBytesMax, logger });
-  await local.open({
-    nodeId,
-    partitions: ring.partitions,
-    copies: ring.copies,
-    hashFunc: ring.hashFunc.name,
-  });
+  const { partitions, copies, hashFunc } = ring;
+  const identity = { nodeId: options.nodeId, partitions, copies, hashFunc: hashFunc.name };
+  const storage = await createNodeStorage(identity, { ...options, clock, logger });
   try {
-    await assertSameMembership(local, ring);
+    await assertSameMembership(storage.local, ring);
   } catch (error) {
-    await local.close();
+    await storage.close();
     throw error;
   }
-  return local;
+  return storage;
 }
 
 function createContext(

@@ -1,37 +1,55 @@
 /** How the module makes what serves strong namespaces on this node. */
 import { type CoreContext } from '../cluster/core-context.js';
-import { DkvError } from '../dkv.errors.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongMode } from '../ports/strong-mode.js';
+import { type NodeStorage } from '../storage/node-storage.js';
+import { ReplicatedStrongMode } from '../strong/strong-mode.js';
 
 export const STRONG_MODE = Symbol('DkvStrongMode');
+
+const MIB = 1024 * 1024;
+/** Reads that wait for an entry to be applied, or for a majority to confirm a leadership. */
+const WAITING_READS_MAX = 100_000;
+const COLD_BYTES_MAX = 64 * MIB;
+/** Entries kept in memory for members that lag; who needs older ones gets a snapshot. */
+const ENTRY_TAIL_BYTES_MAX = 64 * MIB;
 
 /** What a strong mode works with. */
 export interface StrongModeParts {
   readonly context: CoreContext;
   readonly remote: RemoteKvRepo;
+  readonly storage: NodeStorage;
   readonly options: DkvOptions;
 }
 
 /** Made once a node, before the Processor; started and stopped by it. */
-export function createStrongMode({ context }: StrongModeParts): StrongMode {
-  const refuse = (namespace: string): Promise<never> =>
-    Promise.reject(
-      new DkvError(
-        'DKV_NOT_READY',
-        `Node ${context.view.selfId} serves no strong namespaces yet, and ${namespace} is one; nothing was done. Use a ` +
-          "namespace of mode 'eventual'.",
-      ),
-    );
-  return {
-    start() {},
-    stop: () => Promise.resolve(),
-    peek: () => undefined,
-    read: (namespace) => refuse(namespace),
-    write: ({ namespace }) => refuse(namespace),
-    receive() {},
-    disconnected() {},
-    unreadyReason: undefined,
-  };
+export function createStrongMode({
+  context,
+  remote,
+  storage,
+  options,
+}: StrongModeParts): Promise<StrongMode> {
+  const { heartbeatIntervalMs, electionTimeoutMs, maxClockOffsetMs, peerTimeoutMs } = options;
+  return ReplicatedStrongMode.open({
+    ...context,
+    remote,
+    log: storage.log,
+    store: storage.strong,
+    meta: storage.local,
+    limits: {
+      heartbeatIntervalMs,
+      electionTimeoutMs,
+      maxClockOffsetMs,
+      peerTimeoutMs,
+      idempotencyTtlMs: options.idempotencyTtlMs,
+      uncommittedBytesMax: options.replicationBytesMax,
+      coldBytesMax: COLD_BYTES_MAX,
+      waitingReadsMax: WAITING_READS_MAX,
+      entryTailBytesMax: ENTRY_TAIL_BYTES_MAX,
+    },
+    stored: storage.groups,
+    forgot: storage.forgot,
+    acceptForgetting: () => storage.acceptForgetting(),
+  });
 }

@@ -10,7 +10,6 @@ import { type Configuration, NO_CONFIGURATION } from '../model/raft-messages.js'
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Clock, type Timer } from '../ports/clock.js';
-import { type Codec } from '../ports/codec.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
@@ -47,8 +46,6 @@ export interface StrongModeParts {
   readonly store: StrongStore;
   readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
   readonly limits: StrongLimits;
-  /** The codec of a namespace, for counting. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
-  readonly codecOf: (namespace: string) => Codec;
   /** What was found in store and log, by group. */
   readonly stored: ReadonlyMap<number, StoredGroup>;
   /** Why this node may have forgotten what it acknowledged; undefined where it cannot have (rule 12). */
@@ -168,7 +165,7 @@ export class ReplicatedStrongMode implements StrongMode {
         appendBytesMax: 1024 * 1024,
         inflightBytesMax: 4 * 1024 * 1024,
       },
-      codecOf: parts.codecOf,
+      codecOf: (namespace) => parts.namespaces.get(namespace).codec,
       boundedNowMs: () => this.boundedNowMs(),
       wake: (group) => this.node.wake(group),
     };
@@ -202,15 +199,13 @@ export class ReplicatedStrongMode implements StrongMode {
     await meta.putMeta(SESSION_META, JSON.stringify(session));
     const cluster = await read(CLUSTER_META, NO_CLUSTER);
     const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
-    const mode = new ReplicatedStrongMode(parts, {
+    return new ReplicatedStrongMode(parts, {
       incarnation,
       session,
       requestSession: session,
       cluster,
       peers,
     });
-    mode.makeGroups();
-    return mode;
   }
 
   get member(): string {
@@ -218,6 +213,7 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   start(): void {
+    this.makeGroups();
     this.tick();
   }
 

@@ -34,7 +34,7 @@ export type HistoryOutcome =
 export interface HistoryStart {
   /** Who asked: one operation at a time. */
   readonly client: string;
-  /** Which life of which node was asked, as {@link Incarnation.name}. */
+  /** Which run of which node was asked, as {@link Incarnation.name}. */
   readonly incarnation: string;
   readonly key: string;
   readonly action: HistoryAction;

@@ -105,7 +105,7 @@ export async function runScenario(
   const faults = new FaultInjector(cluster, random.fork('faults'), { losesPower, losesDisk, faultsMax });
   await cluster.start();
   for (let client = 0; client < 2 + random.int(5); client++) {
-    void live(plan, world, `client ${client}`, random.fork(`client ${client}`));
+    void runClient(plan, world, `client ${client}`, random.fork(`client ${client}`));
   }
   faults.begin();
   await cluster.advance(4_000 + random.int(8_000));
@@ -146,7 +146,7 @@ async function converge(cluster: TestCluster): Promise<void> {
 }
 
 /** One client: asks one node after the other, one operation at a time. */
-async function live(plan: ScenarioPlan, world: World, client: string, random: SimRandom): Promise<void> {
+async function runClient(plan: ScenarioPlan, world: World, client: string, random: SimRandom): Promise<void> {
   const { cluster, keys } = world;
   while (world.running) {
     await cluster.scheduler.sleep(20 + random.int(400));

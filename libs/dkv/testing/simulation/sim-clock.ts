@@ -59,7 +59,7 @@ export class SimClock implements Clock {
     this.offsetMs += byMs;
   }
 
-  /** The clock of the node's next life: the machine's wall clock goes on as it is. */
+  /** The clock of the node's next run: the machine's wall clock goes on as it is. */
   inherit(incarnation: Incarnation): SimClock {
     return new SimClock(this.scheduler, incarnation, { ...this.options, offsetMs: this.offsetMs });
   }

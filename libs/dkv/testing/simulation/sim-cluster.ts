@@ -405,7 +405,7 @@ export class TestNode {
     const { copies } = cluster.ring;
     const records = new RecordMerger(merger, codec);
     const namespaces = new Namespaces(
-      [NAMESPACE, ...further].map((name) => ({ name, mode, copies, codec: codec.name, merger: records })),
+      [NAMESPACE, ...further].map((name) => ({ name, mode, copies, codec, merger: records })),
     );
     const context: CoreContext = {
       view,
@@ -430,7 +430,6 @@ export class TestNode {
         store: storage.strong,
         meta: local,
         limits: { ...STRONG_LIMITS, ...options.strongLimits },
-        codecOf: () => codec,
         stored: storage.groups,
         forgot: storage.forgot,
         acceptForgetting: () => storage.acceptForgetting(),

@@ -303,7 +303,7 @@ describe('SimNetwork', () => {
     expect(await world.outcome(world.ping())).toBe(expected);
   });
 
-  it('a message may arrive in the next life of its target, never in a dead one', async () => {
+  it('a message may arrive in the next run of its target, never in a dead one', async () => {
     const first = world.serve();
     world.network.clog('a', 'b');
     const outcome = world.outcome(world.ping(500));

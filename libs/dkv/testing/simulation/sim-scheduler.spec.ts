@@ -219,7 +219,7 @@ describe('SimClock', () => {
     expect(clock.now()).toBe(SIM_EPOCH_MS - 200 - 10_000 + 2200);
   });
 
-  it('goes on in the next life, but not its timers nor its monotonic time', async () => {
+  it('goes on in the next run, but not its timers nor its monotonic time', async () => {
     const scheduler = new SimScheduler();
     const first = new Incarnation('n1', 1);
     const clock = new SimClock(scheduler, first, { offsetMs: 50 });

@@ -54,7 +54,7 @@ async function crashes(
   const wrong: string[] = [];
   let process = new Incarnation('n1', 1);
   let at = 0;
-  for (let life = 0; life < 5; life++) {
+  for (let run = 0; run < 5; run++) {
     disk.setFaults({ writeErrorRate: 0.01, syncErrorRate: 0.01 });
     const options = { durability, pendingBytesMax: 1_000_000, cacheBytesMax: 2_000, logger };
     const repo = new EngineLocalKvRepo(simHome(disk, process), options);
@@ -65,7 +65,7 @@ async function crashes(
     const held = new Map(replica.records.map(({ key, version }) => [key, version]));
     for (const [key, version] of acknowledged) {
       if ((held.get(key) ?? '') < version) {
-        wrong.push(`life ${life} lost ${key} at ${version}`);
+        wrong.push(`run ${run} lost ${key} at ${version}`);
       }
     }
     const client = async (): Promise<void> => {

@@ -141,7 +141,7 @@ describe('copies that are alike', () => {
     const repair = await repairWith(new LastWriteWinsMerger());
     const winner = await repair.settle(ID, held(...records));
     expect(winner).toEqual(records[0]);
-    await repair.spread(ID, winner, held(...records));
+    await repair.sendWinner(ID, winner, held(...records));
     expect(telemetry.events).toEqual([]);
     expect(sent).toEqual([]);
   });
@@ -156,7 +156,7 @@ describe('where the newest wins', () => {
     expect(winner).toBe(young);
     expect(telemetry.events).toEqual(['readRepair']);
     expect(sent).toEqual([]);
-    await repair.spread(ID, winner, held(old, young, undefined));
+    await repair.sendWinner(ID, winner, held(old, young, undefined));
     expect(sent).toEqual([['c', young]]);
     expect(await local.get(ID)).toEqual({ ...young, value: new Uint8Array(young.value) });
   });
@@ -164,7 +164,7 @@ describe('where the newest wins', () => {
   it('an answer that came late and is newer goes to who lacks it instead', async () => {
     const repair = await repairWith(new LastWriteWinsMerger());
     const [old, young, youngest] = [setAt(1, 'a', 'x'), setAt(2, 'a', 'y'), setAt(3, 'a', 'z')];
-    await repair.spread(ID, young, held(youngest, old, young));
+    await repair.sendWinner(ID, young, held(youngest, old, young));
     expect(sent).toEqual([
       ['b', youngest],
       ['c', youngest],
@@ -180,7 +180,7 @@ describe('where the newest wins', () => {
       return received;
     };
     await expect(
-      repair.spread(ID, setAt(2, 'a', 'y'), held(setAt(2, 'a', 'y'), undefined, undefined)),
+      repair.sendWinner(ID, setAt(2, 'a', 'y'), held(setAt(2, 'a', 'y'), undefined, undefined)),
     ).resolves.toBeUndefined();
     expect(sent.map(([nodeId]) => nodeId)).toEqual(['b', 'c']);
   });
@@ -214,7 +214,7 @@ describe('where a merger joins', () => {
     expect(membersOf(await repair.settle(ID, copies))).toEqual(['x', 'y', 'z']);
   });
 
-  it('a join that nobody stored is not spread: the next one would carry its version with other content', async () => {
+  it('a join that nobody stored is not sent: the next one would carry its version with other content', async () => {
     const repair = await repairWith(union);
     const newest = setAt(9, 'b', 'y');
     serve = (nodeId, received) => {
@@ -228,7 +228,7 @@ describe('where a merger joins', () => {
         { nodeId: 'b', record: newest },
         { nodeId: 'c', record: setAt(index, 'c', other) },
       ];
-      await repair.spread(ID, await repair.settle(ID, copies), copies);
+      await repair.sendWinner(ID, await repair.settle(ID, copies), copies);
     }
     const contents = new Map<string, Set<string>>();
     for (const [, { version: spreadVersion, value }] of sent) {

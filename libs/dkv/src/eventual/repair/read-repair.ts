@@ -10,7 +10,7 @@ export interface Copy {
 }
 
 export class ReadRepair {
-  /** Joins that no node holds: another one made later may carry the same version, so they must not be spread. */
+  /** Joins that no node holds: another one made later may carry the same version, so they must not be sent. */
   private readonly unstored = new WeakSet<KvRecord>();
 
   constructor(
@@ -54,7 +54,7 @@ export class ReadRepair {
   }
 
   /** Sends the winner (or what a later answer showed to be newer) to who lacks it; never rejects. */
-  async spread(id: RecordId, settled: KvRecord | undefined, copies: readonly Copy[]): Promise<void> {
+  async sendWinner(id: RecordId, settled: KvRecord | undefined, copies: readonly Copy[]): Promise<void> {
     const latest = newestOf(copies)?.record;
     const stored = settled && !this.unstored.has(settled) ? settled : undefined;
     const winner = latest && (!stored || latest.version > stored.version) ? latest : stored;

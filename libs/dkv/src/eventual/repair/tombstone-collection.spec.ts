@@ -308,6 +308,8 @@ describe('a node', () => {
 });
 
 describe('while a floor is being agreed on', () => {
+  beforeEach(() => start());
+
   it('what is agreed on travels with the question', () => {
     const envelope = { from: 'b', configuration: 'one', sentAtMs: 1 };
     const question = {
@@ -332,5 +334,21 @@ describe('while a floor is being agreed on', () => {
     expect(fence > floor).toBe(true);
     const { version } = await cluster.put('a', KEY, 'above');
     expect(version > fence).toBe(true);
+  });
+
+  it('an expired value is removed above it, though its own version is below', async () => {
+    const options = { level: 'all', timeoutMs: 5_000, ttlMs: 10_000 } as const;
+    const { processor } = cluster.node('a');
+    await cluster.settle(processor.addOrUpdate('default', KEY, Buffer.from('v'), options));
+    await cluster.advance(5_000);
+    for (const nodeId of NODES) {
+      await cluster.settle(localOf(nodeId).raiseFence(id.partition, versionAgo(1_000)));
+    }
+    const fence = localOf('a').fenceOf(id.partition);
+    await cluster.advance(10_000);
+    for (const copy of await cluster.copiesOf(KEY)) {
+      expect(copy?.tombstone).toBe(true);
+      expect(copy!.version > fence).toBe(true);
+    }
   });
 });

@@ -74,7 +74,7 @@ const READS: readonly [string, string, HistoryOperation[], EventualOptions?][] =
     '',
     [put('a', 'v1', 0, 9), get(undefined, 2, 3, { at: 'n1#1' })],
   ],
-  ['own write of an earlier life', '', [put('a', 'v1', 0, 1), get(undefined, 2, 3, { at: 'n1#2' })]],
+  ['own write of an earlier run', '', [put('a', 'v1', 0, 1), get(undefined, 2, 3, { at: 'n1#2' })]],
   [
     'own write under a newer one',
     '',

@@ -6,7 +6,7 @@ import { byKey, type Finding } from './finding.js';
  * Rules: "phantom" (a value that nobody wrote, or that was not applied, or whose write had not begun), "uncommitted" (a
  * value of unknown outcome that no read of the whole order ever showed is no finding; one whose version another value
  * has is: "restamp"), "own-writes" (a node shows at least the newest version that it acknowledged before the read
- * began), "monotone-version" (a node that shows its own copy never goes back, within one life).
+ * began), "monotone-version" (a node that shows its own copy never goes back, within one run).
  */
 export function checkLocalReads(operations: readonly HistoryOperation[]): readonly Finding[] {
   return [...byKey(operations)].flatMap(([key, all]) => {

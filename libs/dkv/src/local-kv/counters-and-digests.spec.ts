@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { TREE_BUCKETS } from '../ports/local-kv-repo.js';
-import { Bookkeeping, type JournalLimits } from './bookkeeping.js';
-import { type StoreTotals } from './bookkeeping-layout.js';
+import { CountersAndDigests, type JournalLimits } from './counters-and-digests.js';
+import { type StoreTotals } from './counters-and-digests-layout.js';
 import { JOURNAL_RANGE, journalKey, TREE_RANGE, treeKey } from './disk-keys.js';
 import { HashTree, TreeChanges } from './hash-tree.js';
 import { MemoryStoreEngine } from './memory-store-engine.js';
@@ -13,10 +13,10 @@ const WHERE = '/data/n1';
 const PARTITIONS = 5;
 const LIMITS: JournalLimits = { batches: 8, steps: 30 };
 
-const load = (engine: StoreEngine) => Bookkeeping.load(engine, WHERE, LIMITS);
+const load = (engine: StoreEngine) => CountersAndDigests.load(engine, WHERE, LIMITS);
 const totalsAt = (keys: number): StoreTotals => ({ keys, tombstones: 2 * keys, hintBytes: 3 * keys });
-const digestsOf = (books: Pick<Bookkeeping, 'digests'>) =>
-  Array.from({ length: PARTITIONS }, (_, partition) => books.digests(partition));
+const digestsOf = (summary: Pick<CountersAndDigests, 'digests'>) =>
+  Array.from({ length: PARTITIONS }, (_, partition) => summary.digests(partition));
 
 function randomChanges(random: SimRandom, steps: number): TreeChanges {
   const changes = new TreeChanges();
@@ -36,14 +36,14 @@ async function keysIn(engine: StoreEngine, range: StoreRange): Promise<number> {
 }
 
 /** Writes batches of the given numbers of steps. */
-async function filled(engine: StoreEngine, ...steps: number[]): Promise<Bookkeeping> {
-  const books = await load(engine);
+async function filled(engine: StoreEngine, ...steps: number[]): Promise<CountersAndDigests> {
+  const summary = await load(engine);
   const random = new SimRandom(1);
   for (const count of steps) {
-    await engine.batch(books.operationsFor(randomChanges(random, count), totalsAt(count)), { sync: false });
-    books.stored();
+    await engine.batch(summary.operationsFor(randomChanges(random, count), totalsAt(count)), { sync: false });
+    summary.stored();
   }
-  return books;
+  return summary;
 }
 
 describe('trees and counters', () => {
@@ -52,24 +52,24 @@ describe('trees and counters', () => {
       const random = new SimRandom(seed);
       const engine = new MemoryStoreEngine();
       const expected = new HashTree();
-      let [books, totals] = [await load(engine), totalsAt(0)];
+      let [summary, totals] = [await load(engine), totalsAt(0)];
       for (let batch = 1; batch <= 120; batch++) {
         const changes = randomChanges(random, random.int(random.chance(0.1) ? 60 : 6));
-        const operations = books.operationsFor(changes, totalsAt(batch));
+        const operations = summary.operationsFor(changes, totalsAt(batch));
         if (random.chance(0.1)) {
           // It did not reach the disk.
-          books = await load(engine);
+          summary = await load(engine);
         } else {
           await engine.batch(operations);
-          books.stored();
+          summary.stored();
           expected.apply(changes);
           totals = totalsAt(batch);
         }
         if (random.chance(0.1)) {
-          books = await load(engine);
+          summary = await load(engine);
         }
-        expect(digestsOf(books), `seed ${seed}, batch ${batch}`).toEqual(digestsOf(expected));
-        expect(books.totals).toEqual(totals);
+        expect(digestsOf(summary), `seed ${seed}, batch ${batch}`).toEqual(digestsOf(expected));
+        expect(summary.totals).toEqual(totals);
         expect(await keysIn(engine, JOURNAL_RANGE)).toBeLessThanOrEqual(LIMITS.batches);
       }
     }
@@ -77,12 +77,12 @@ describe('trees and counters', () => {
 
   it('cost one put for a batch, as long as the journal has room', async () => {
     const engine = new MemoryStoreEngine();
-    const books = await load(engine);
+    const summary = await load(engine);
     for (let batch = 1; batch <= LIMITS.batches; batch++) {
-      const operations = books.operationsFor(randomChanges(new SimRandom(batch), 3), totalsAt(batch));
+      const operations = summary.operationsFor(randomChanges(new SimRandom(batch), 3), totalsAt(batch));
       expect(operations.map(({ type }) => type)).toEqual(['put']);
       await engine.batch(operations);
-      books.stored();
+      summary.stored();
     }
   });
 
@@ -90,9 +90,9 @@ describe('trees and counters', () => {
     const engine = new MemoryStoreEngine();
     await filled(engine, ...Array<number>(LIMITS.batches).fill(1));
     expect(await keysIn(engine, TREE_RANGE)).toBe(0);
-    const books = await load(engine);
-    await engine.batch(books.operationsFor(new TreeChanges(), totalsAt(9)));
-    books.stored();
+    const summary = await load(engine);
+    await engine.batch(summary.operationsFor(new TreeChanges(), totalsAt(9)));
+    summary.stored();
     expect(await keysIn(engine, TREE_RANGE)).toBe(1);
     expect(await keysIn(engine, JOURNAL_RANGE)).toBe(LIMITS.batches);
   });
@@ -107,8 +107,8 @@ describe('trees and counters', () => {
 
   it('of a batch that is larger than the journal are kept', async () => {
     const engine = new MemoryStoreEngine();
-    const books = await filled(engine, 3, 100, 2);
-    expect(digestsOf(await load(engine))).toEqual(digestsOf(books));
+    const summary = await filled(engine, 3, 100, 2);
+    expect(digestsOf(await load(engine))).toEqual(digestsOf(summary));
   });
 });
 

@@ -1,13 +1,13 @@
 /** What must stay in step with the records: hash trees and counters, in memory and durable with every batch. */
 import {
-  damagedBooks,
+  damagedCounters,
   decodeEntry,
   decodeSnapshot,
   encodeEntry,
   encodeSnapshot,
   type JournalEntry,
   type StoreTotals,
-} from './bookkeeping-layout.js';
+} from './counters-and-digests-layout.js';
 import { JOURNAL_RANGE, journalKey, partitionInTreeKey, TREE_RANGE, treeKey } from './disk-keys.js';
 import { HashTree, toggle, TreeChanges } from './hash-tree.js';
 import { type StoreEngine, type StoreOperation } from './store-engine.js';
@@ -41,7 +41,7 @@ interface Pending {
  * partitions are stored whole, as they are then. A start reads the snapshots and what the journal has above them:
  * bounded, and no record is looked at (fuzzy checkpoints: Mohan et al., ARIES, 1992, section 5.4).
  */
-export class Bookkeeping {
+export class CountersAndDigests {
   private readonly tree = new HashTree();
   /** After which batch a partition's tree was last stored whole. */
   private readonly storedAt = new Map<number, number>();
@@ -55,21 +55,21 @@ export class Bookkeeping {
   private constructor(private readonly limits: JournalLimits) {}
 
   /** Of an open engine; whatever it throws itself comes through. @throws DkvError `DKV_CORRUPT_RECORD` */
-  static async load(engine: StoreEngine, where: string, limits = LIMITS): Promise<Bookkeeping> {
-    const books = new Bookkeeping(limits);
+  static async load(engine: StoreEngine, where: string, limits = LIMITS): Promise<CountersAndDigests> {
+    const summary = new CountersAndDigests(limits);
     for await (const { key, value } of engine.iterate(TREE_RANGE)) {
       const { batch, words } = decodeSnapshot(value, where);
       const partition = partitionInTreeKey(key);
-      books.tree.set(partition, words);
-      books.storedAt.set(partition, batch);
+      summary.tree.set(partition, words);
+      summary.storedAt.set(partition, batch);
     }
     const entries: JournalEntry[] = [];
     for await (const { value } of engine.iterate(JOURNAL_RANGE)) {
       entries.push(decodeEntry(value, where));
     }
     entries.sort((one, other) => one.batch - other.batch);
-    books.replay(entries, where);
-    return books;
+    summary.replay(entries, where);
+    return summary;
   }
 
   get totals(): StoreTotals {
@@ -157,7 +157,7 @@ export class Bookkeeping {
     const newestSnapshot = Math.max(0, ...this.storedAt.values());
     const isWhole = entries.every(({ batch }, at) => batch === first + at);
     if (!isWhole || newestSnapshot > (entries.at(-1)?.batch ?? 0)) {
-      throw damagedBooks(where);
+      throw damagedCounters(where);
     }
     for (const entry of entries) {
       const missing = new TreeChanges();

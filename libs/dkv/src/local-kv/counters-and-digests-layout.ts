@@ -49,7 +49,7 @@ export function encodeEntry({ batch, totals, changes }: JournalEntry): Buffer {
     bytes.writeUInt32BE(low, at + 7);
     at += STEP_BYTES;
   });
-  return sealed(bytes, batch);
+  return withChecksum(bytes, batch);
 }
 
 /** @throws DkvError `DKV_CORRUPT_RECORD` */
@@ -57,7 +57,7 @@ export function decodeEntry(bytes: Uint8Array, where: string): JournalEntry {
   const view = unsealed(bytes, where);
   const stepsAt = HEAD_BYTES + TOTALS_BYTES;
   if (view.length < stepsAt || (view.length - stepsAt) % STEP_BYTES !== 0) {
-    throw damagedBooks(where);
+    throw damagedCounters(where);
   }
   const totals = {
     keys: view.readDoubleBE(HEAD_BYTES),
@@ -68,7 +68,7 @@ export function decodeEntry(bytes: Uint8Array, where: string): JournalEntry {
   for (let at = stepsAt; at < view.length; at += STEP_BYTES) {
     const bucket = view[at + 2]!;
     if (bucket >= TREE_BUCKETS) {
-      throw damagedBooks(where);
+      throw damagedCounters(where);
     }
     changes.toggle(view.readUInt16BE(at), bucket, {
       high: view.readUInt32BE(at + 3),
@@ -83,14 +83,14 @@ export function encodeSnapshot({ batch, words }: TreeSnapshot): Buffer {
   for (let word = 0; word < TREE_WORDS; word++) {
     bytes.writeUInt32BE(words[word]!, HEAD_BYTES + 4 * word);
   }
-  return sealed(bytes, batch);
+  return withChecksum(bytes, batch);
 }
 
 /** @throws DkvError `DKV_CORRUPT_RECORD` */
 export function decodeSnapshot(bytes: Uint8Array, where: string): TreeSnapshot {
   const view = unsealed(bytes, where);
   if (view.length !== HEAD_BYTES + 4 * TREE_WORDS) {
-    throw damagedBooks(where);
+    throw damagedCounters(where);
   }
   const words = new Uint32Array(TREE_WORDS);
   for (let word = 0; word < TREE_WORDS; word++) {
@@ -99,7 +99,7 @@ export function decodeSnapshot(bytes: Uint8Array, where: string): TreeSnapshot {
   return { batch: view.readUIntBE(BATCH_AT, BATCH_BYTES), words };
 }
 
-export function damagedBooks(where: string): DkvError {
+export function damagedCounters(where: string): DkvError {
   return new DkvError(
     'DKV_CORRUPT_RECORD',
     `The hash trees and counters in ${where} are damaged. Remove this node's data folder so that it refills from its ` +
@@ -107,7 +107,7 @@ export function damagedBooks(where: string): DkvError {
   );
 }
 
-function sealed(bytes: Buffer, batch: number): Buffer {
+function withChecksum(bytes: Buffer, batch: number): Buffer {
   bytes.writeUIntBE(batch, BATCH_AT, BATCH_BYTES);
   bytes.writeUInt32BE(crc32(bytes.subarray(BATCH_AT)), 0);
   return bytes;
@@ -116,7 +116,7 @@ function sealed(bytes: Buffer, batch: number): Buffer {
 function unsealed(bytes: Uint8Array, where: string): Buffer {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length < HEAD_BYTES || view.readUInt32BE(0) !== crc32(view.subarray(BATCH_AT))) {
-    throw damagedBooks(where);
+    throw damagedCounters(where);
   }
   return view;
 }

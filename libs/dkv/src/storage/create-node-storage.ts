@@ -1,0 +1,111 @@
+/** Opens what this node keeps: chooses the engine, and puts log and records over it. */
+import { mkdir, readFile } from 'node:fs/promises';
+import { uptime } from 'node:os';
+import { join } from 'node:path';
+import { openClassicLevelStoreEngine } from '../local-kv/classic-level-store-engine.js';
+import { DataFolder, prepareFolder } from '../local-kv/data-folder.js';
+import { chooseEngine, type EngineQuestion } from '../local-kv/engine-choice.js';
+import { MemoryStoreEngine } from '../local-kv/memory-store-engine.js';
+import { probeRocksdb } from '../local-kv/rocksdb-probe.js';
+import { openRocksdbStoreEngine } from '../local-kv/rocksdb-store-engine.js';
+import { type DiskEngine, syncFolder } from '../local-kv/store-identity.js';
+import { type Clock } from '../ports/clock.js';
+import { type StoreIdentity } from '../ports/local-kv-repo.js';
+import { type Logger } from '../ports/logger.js';
+import { SystemLogFiles } from './log/system-log-files.js';
+import { NodeStorage, type StorageHome } from './node-storage.js';
+
+export interface CreateNodeStorageOptions {
+  /**
+   * `auto`: the engine that wrote the folder; for a new one RocksDB where it runs, else LevelDB (classic-level).
+   * `memory` forgets all when it is closed.
+   */
+  readonly storage: 'auto' | DiskEngine | 'memory';
+  /** The folder of this node alone; made when absent. Not used by `memory`. */
+  readonly dataDir: string;
+  /** `wal`: a write counts when the operating system has it, and survives kill -9; `fsync`: when the disk has it. */
+  readonly durability: 'wal' | 'fsync';
+  /** Bytes of hot records kept in memory; 0 for none. */
+  readonly cacheBytesMax: number;
+  /** Bytes of the log that are kept at most behind a checkpoint. */
+  readonly logRetentionBytesMax: number;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Why RocksDB does not run here, or undefined when it does. Replaced in tests. */
+  readonly probeRocksdb?: EngineQuestion['probeRocksdb'];
+  /** Names the boot of the machine. Replaced in tests. */
+  readonly machineBootId?: () => Promise<string>;
+}
+
+const MEBIBYTE = 1024 * 1024;
+/** Changes that no checkpoint has, of each sort: a restart replays them. */
+const DIRTY_BYTES_MAX = 64 * MEBIBYTE;
+const PENDING_BYTES_MAX = 64 * MEBIBYTE;
+const CHECKPOINT_INTERVAL_MS = 30_000;
+const LOG_FOLDER = 'log';
+/** Linux names each boot; elsewhere the moment of the boot does, to the nearest so many seconds. */
+const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
+const BOOT_TIME_STEP_S = 10;
+const OPENERS = { rocksdb: openRocksdbStoreEngine, 'classic-level': openClassicLevelStoreEngine };
+
+/**
+ * @throws DkvError `DKV_ENGINE_UNAVAILABLE`, `DKV_STORE_LOCKED`, `DKV_STORE_MISMATCH`, `DKV_STORAGE_FAILED`,
+ *   `DKV_LOG_DAMAGED`
+ */
+export async function createNodeStorage(
+  identity: StoreIdentity,
+  options: CreateNodeStorageOptions,
+): Promise<NodeStorage> {
+  const { durability, clock, logger, cacheBytesMax, logRetentionBytesMax, storage } = options;
+  const home = storage === 'memory' ? MEMORY : await folderHome(storage, options);
+  return NodeStorage.open(home, identity, {
+    durability,
+    clock,
+    logger,
+    cacheBytesMax,
+    pendingBytesMax: PENDING_BYTES_MAX,
+    dirtyBytesMax: DIRTY_BYTES_MAX,
+    checkpointIntervalMs: CHECKPOINT_INTERVAL_MS,
+    logBytesMax: Math.max(MEBIBYTE, Math.floor(logRetentionBytesMax / 2)),
+  });
+}
+
+const MEMORY: StorageHome = {
+  where: 'memory',
+  openEngine: async () => new MemoryStoreEngine(),
+  logFiles: async () => undefined,
+  machineBootId: async () => '',
+  release: () => undefined,
+};
+
+async function folderHome(
+  asked: 'auto' | DiskEngine,
+  options: CreateNodeStorageOptions,
+): Promise<StorageHome> {
+  const { dataDir: path, logger, clock, probeRocksdb: probe = probeRocksdb } = options;
+  const written = await prepareFolder(path);
+  const engine = await chooseEngine({ asked, written, path, probeRocksdb: probe, logger });
+  const folder = new DataFolder({ path, engine, openEngine: OPENERS[engine], clock });
+  return {
+    where: folder.where,
+    openEngine: (identity) => folder.open(identity),
+    logFiles: async () => {
+      const where = join(folder.where, LOG_FOLDER);
+      if ((await mkdir(where, { recursive: true })) !== undefined) {
+        await syncFolder(folder.where);
+      }
+      return new SystemLogFiles(where, clock);
+    },
+    machineBootId: options.machineBootId ?? (() => systemBootId(clock)),
+    release: () => folder.release(),
+  };
+}
+
+async function systemBootId(clock: Clock): Promise<string> {
+  try {
+    return (await readFile(BOOT_ID_FILE, 'utf8')).trim();
+  } catch {
+    const bootedAtS = clock.now() / 1000 - uptime();
+    return `booted at ${Math.round(bootedAtS / BOOT_TIME_STEP_S)}`;
+  }
+}
