@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FakeNodeLog } from '../../testing/fake-node-log.js';
+import { FaultyStoreEngine } from '../../testing/faulty-store-engine.js';
 import { microtasks } from '../../testing/microtasks.js';
 import { storeEngineConformance } from '../../testing/store-engine-conformance.js';
 import { DkvError } from '../dkv.errors.js';
@@ -8,35 +9,12 @@ import { drawOf } from '../hashring/pseudo-random.js';
 import { openClassicLevelStoreEngine } from '../local-kv/classic-level-store-engine.js';
 import { MemoryStoreEngine } from '../local-kv/memory-store-engine.js';
 import { openRocksdbStoreEngine } from '../local-kv/rocksdb-store-engine.js';
-import { type BatchOptions, type StoreOperation } from '../local-kv/store-engine.js';
+import { type StoreOperation } from '../local-kv/store-engine.js';
 import { LoggedEngine, type LoggedEngineOptions } from './logged-engine.js';
 import { COVERAGE_KEY } from './strong-keys.js';
 
 const BOUNDS = { overlayBytesMax: 1_000_000_000, checkpointBytes: 1_000_000_000, onCheckpointDue: () => {} };
 const ALL = { from: Uint8Array.of(0), to: Uint8Array.of(255, 255) };
-
-/** Keeps its data when it is closed, stalls and fails as a test says, and knows what is durable. */
-class FaultyEngine extends MemoryStoreEngine {
-  readonly batches: { operations: readonly StoreOperation[]; sync: boolean }[] = [];
-  error: Error | undefined;
-  failFrom = 0;
-  stall: Promise<void> | undefined;
-
-  constructor(override readonly syncsEarlier = true) {
-    super();
-  }
-
-  override async batch(operations: readonly StoreOperation[], options?: BatchOptions): Promise<void> {
-    await this.stall;
-    if (this.error && this.batches.length >= this.failFrom) {
-      throw this.error;
-    }
-    this.batches.push({ operations: [...operations], sync: options?.sync === true });
-    await super.batch(operations);
-  }
-
-  override async close(): Promise<void> {}
-}
 
 const put = (key: string, value = key): StoreOperation => ({
   type: 'put',
@@ -55,7 +33,7 @@ async function entriesOf(engine: LoggedEngine, range = ALL): Promise<string[]> {
 }
 
 class Bench {
-  engine = new FaultyEngine();
+  engine = new FaultyStoreEngine();
   log = new FakeNodeLog();
   logged!: LoggedEngine;
 
@@ -203,7 +181,7 @@ describe('a checkpoint of batches', () => {
 
   it('syncs every batch where the engine syncs no earlier ones along', async () => {
     const bench = new Bench();
-    bench.engine = new FaultyEngine(false);
+    bench.engine = new FaultyStoreEngine(false);
     await bench.reopen();
     await bench.write(...Array.from({ length: 600 }, (_, at) => put(number(at))));
     await bench.logged.checkpoint();
