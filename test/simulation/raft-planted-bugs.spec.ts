@@ -5,7 +5,7 @@ import { type PlantedBug } from './planted-bugs/plant.js';
 import { RAFT_BUGS } from './planted-bugs/raft-bugs.js';
 
 /** Seeds after which a bug counts as missed. */
-const SEEDS_MAX = Number(process.env.SEEDS ?? 300);
+const SEEDS_MAX = 300;
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -4,7 +4,7 @@ import {
   type LogEntry,
   type RaftMessage,
 } from '../../../libs/dkv/src/model/raft-messages.js';
-import { isVoterOf, RaftConfigurations } from '../../../libs/dkv/src/raft/raft-configurations.js';
+import { type RaftConfigurations } from '../../../libs/dkv/src/raft/raft-configurations.js';
 import { RaftElection } from '../../../libs/dkv/src/raft/raft-election.js';
 import { RaftFollower } from '../../../libs/dkv/src/raft/raft-follower.js';
 import { RaftGroup, type RaftOutput } from '../../../libs/dkv/src/raft/raft-group.js';
@@ -69,11 +69,6 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
     plant: () => replaceGetter<boolean>(Leadership, 'maySendBeforeDurable', () => true),
   },
   {
-    protection: 'replicas are counted for entries of the own term only',
-    rules: UNSAFE,
-    plant: () => replace<[number], boolean>(RaftGroup, 'mayCommit', () => true),
-  },
-  {
     protection: 'a leader counts its own copy once that is durable',
     rules: UNSAFE,
     plant: () =>
@@ -82,16 +77,6 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
         own.match = log.lastIndex;
         return original();
       }),
-  },
-  {
-    protection: 'the end of an append counts if the log still holds that entry',
-    rules: [...UNSAFE, 'crash'],
-    plant: () => {
-      replace<[number, number], boolean>(RaftLog, 'countsAsDurable', (self, _, __, index) => {
-        return index > as<RaftLog>(self).durableIndex && index <= as<RaftLog>(self).lastIndex;
-      });
-      replace<[number], boolean>(RaftLog, 'isUnderWay', () => false);
-    },
   },
   {
     protection: 'a leader whose append failed steps down',
@@ -127,14 +112,6 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       }),
   },
   {
-    protection: 'what is committed is never truncated',
-    rules: [...UNSAFE, 'crash'],
-    plant: () => {
-      replace<[number], boolean>(RaftReplica, 'mayTruncate', () => true);
-      replace<[number, number], boolean>(RaftElection, 'isUpToDate', () => true);
-    },
-  },
-  {
     protection: 'a follower commits only what the message has shown to be equal',
     rules: UNSAFE,
     plant: () =>
@@ -157,24 +134,6 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       ),
   },
   {
-    protection: 'an acknowledgement of another term is void',
-    rules: UNSAFE,
-    plant: () =>
-      replace<[string, RaftMessage], void>(RaftGroup, 'onAnswer', (self, original, from, message) => {
-        original(from, { ...message, term: Math.max(message.term, as<RaftGroup>(self).term) });
-      }),
-  },
-  {
-    protection: 'an acknowledgement is of the term in which it was made',
-    rules: UNSAFE,
-    plant: () =>
-      replace<[], void>(RaftFollower, 'forgetTerm', (self, original) => {
-        const { acknowledgedIndex } = as<{ acknowledgedIndex: number }>(self);
-        original();
-        as<{ acknowledgedIndex: number }>(self).acknowledgedIndex = acknowledgedIndex;
-      }),
-  },
-  {
     protection: 'a joint configuration commits with both majorities',
     rules: UNSAFE,
     plant: () =>
@@ -183,35 +142,9 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       ),
   },
   {
-    protection: 'a joint configuration elects with both majorities',
-    rules: UNSAFE,
-    plant: () =>
-      replace<[RaftVotes], boolean>(RaftElection, 'isElected', (self, _, votes) =>
-        votes.isWon(entered(as<RaftGroup>(self).configuration)),
-      ),
-  },
-  {
-    protection: 'a configuration that is truncated counts no more',
-    rules: [...UNSAFE, 'liveness', 'crash'],
-    plant: () => replace<[number], void>(RaftConfigurations, 'truncate', () => undefined),
-  },
-  {
     protection: 'one configuration changes at a time',
     rules: UNSAFE,
     plant: () => replace<[], boolean>(RaftGroup, 'mayReconfigure', () => true),
-  },
-  {
-    protection: 'an answer to an offered snapshot tells no more than the offer',
-    rules: UNSAFE,
-    plant: () =>
-      replace<[number, number, Configuration], void>(
-        RaftFollower,
-        'restore',
-        (self, original, index, ...rest) => {
-          original(index, ...rest);
-          self.acknowledge!(index);
-        },
-      ),
   },
   {
     protection: 'a rejection by a member with a later log beginning is understood',
@@ -236,17 +169,6 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
     protection: 'a leader of the past is told of the present',
     rules: ['liveness'],
     plant: () => replace<[string, RaftMessage], void>(RaftFollower, 'tellTerm', () => undefined),
-  },
-  {
-    protection: 'a member whose removal may not be committed stands for election',
-    rules: ['liveness'],
-    plant: () =>
-      replaceGetter<boolean>(RaftFollower, 'mayStand', (self) => {
-        const { configuration, options } = as<{ configuration: Configuration; options: { self: string } }>(
-          self,
-        );
-        return isVoterOf(configuration, options.self);
-      }),
   },
   {
     protection: 'entries follow each other in the log',

@@ -143,10 +143,14 @@ export class RaftWitness {
     }
   }
 
-  /** After every step of a member. `isOnDisk` tells whether a member's disk holds an entry. */
+  /**
+   * After every step of a member. A leader whose term is not on its disk has said nothing yet: it may be forgotten, and
+   * the term have another. `isOnDisk` tells whether a member's disk holds an entry.
+   */
   observe(
     member: MemberId,
     group: RaftGroup,
+    durableTerm: number,
     isOnDisk: (member: MemberId, index: number, term: number) => boolean,
   ): void {
     const seen = this.seen.get(member)!;
@@ -173,6 +177,9 @@ export class RaftWitness {
       if (!hasQuorum(group.configuration, (voter) => isOnDisk(voter, commit, term))) {
         this.report('commit-without-majority', commit, `${member} committed (${commit}, term ${term})`);
       }
+    }
+    if (durableTerm < group.term) {
+      return;
     }
     if (seen.leads !== group.term) {
       this.checkLeader(member, group);

@@ -1,24 +1,11 @@
 /** Random lives of one Raft group alone: messages in any order, disks that lose and fail, members that come and go. */
-import {
-  type Configuration,
-  type MemberId,
-  NO_CONFIGURATION,
-  type RaftMessage,
-} from '../../src/model/raft-messages.js';
-import { type RaftGroup, type RaftOutput } from '../../src/raft/raft-group.js';
-import { checkGroupInvariants, type RaftFinding, RaftWitness } from './raft-invariants.js';
-import { ModelMember } from './raft-model.js';
-import { SimRandom } from './sim-random.js';
-import { SimTrace } from './trace.js';
+import { type Configuration } from '../../src/model/raft-messages.js';
+import { type RaftGroup } from '../../src/raft/raft-group.js';
+import { RaftCluster, type RaftRunOptions } from './raft-cluster.js';
+import { checkGroupInvariants, type RaftFinding } from './raft-invariants.js';
+import { type ModelMember } from './raft-model.js';
 
-export interface RaftRunOptions {
-  /** Is given every group that is made: at the beginning and after each crash. */
-  readonly prepare?: (group: RaftGroup) => void;
-  /** Keeps so many lines of the trace, and makes its digest. */
-  readonly traceLinesMax?: number;
-  /** Nothing goes wrong any more after so many faults. */
-  readonly faultsMax?: number;
-}
+export { type RaftRunOptions } from './raft-cluster.js';
 
 export interface RaftRunResult {
   readonly seed: number;
@@ -32,160 +19,17 @@ export interface RaftRunResult {
   readonly trace: readonly string[];
 }
 
-interface Sent {
-  readonly from: ModelMember;
-  readonly to: MemberId;
-  readonly message: RaftMessage;
-}
-
-type Event =
-  | 'propose'
-  | 'detect'
-  | 'depose'
-  | 'crash'
-  | 'fail'
-  | 'cut'
-  | 'quorum'
-  | 'transfer'
-  | 'reconfigure'
-  | 'checkpoint'
-  | 'install';
-
-/** How often each happens, in parts; every life has one of them on top. */
-const WEIGHTS: Record<Event, number> = {
-  propose: 16,
-  detect: 6,
-  depose: 4,
-  crash: 3,
-  fail: 1,
-  cut: 2,
-  quorum: 2,
-  transfer: 2,
-  reconfigure: 4,
-  checkpoint: 2,
-  install: 2,
-};
-const MOODS: readonly (readonly Event[])[] = [
-  [],
-  ['depose', 'propose'],
-  ['depose', 'depose', 'crash'],
-  ['reconfigure', 'depose'],
-  ['reconfigure', 'cut'],
-  ['checkpoint', 'install', 'depose'],
-  ['transfer', 'fail'],
-];
-const MOOD_WEIGHT = 8;
-
-function eventsOf(mood: readonly Event[]): readonly Event[] {
-  const events = (Object.keys(WEIGHTS) as Event[]).flatMap((event) =>
-    Array<Event>(WEIGHTS[event]).fill(event),
-  );
-  return events.concat(mood.flatMap((event) => Array<Event>(MOOD_WEIGHT).fill(event)));
-}
-const EVENTS = MOODS.map(eventsOf);
-
 const STEPS_MIN = 100;
-const STEPS_MAX = 700;
-const SENT_MAX = 128;
-const LATE_MAX = 12;
+const STEPS_MAX = 800;
 /** Rounds of a group without faults until it must have a leader, one log and rest. */
 const HEALING_ROUNDS = 80;
 
-class RaftRun {
-  readonly random: SimRandom;
-  readonly witness = new RaftWitness();
-  readonly members: ModelMember[] = [];
-  readonly sent: Sent[] = [];
-  /** The first voters: most events happen to them. */
-  private readonly active: readonly ModelMember[];
-  readonly trace: SimTrace;
-  proposed = 0;
-  faults = 0;
-  steps = 0;
-  private readonly loss: number;
-  private readonly delay: number;
-  private readonly events: readonly Event[];
-  /** How often a member's turn ends after an event, and an append is durable at once. */
-  private readonly haste: number;
-  /** Messages that will arrive long after what was sent behind them. */
-  private readonly late: Sent[] = [];
-  private readonly byId = new Map<MemberId, ModelMember>();
-
-  constructor(
-    seed: number,
-    private readonly options: RaftRunOptions,
-  ) {
-    const random = new SimRandom(`raft ${seed}`);
-    this.random = random;
-    this.trace = new SimTrace({ linesMax: options.traceLinesMax ?? 0 });
-    this.loss = random.pick([0, 0.02, 0.1]);
-    this.delay = random.pick([0, 0.3, 0.6]);
-    this.events = random.pick(EVENTS);
-    this.haste = random.pick([0.9, 0.7, 0.4]);
-    const size = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5]);
-    const voters = Array.from({ length: size }, (_, place) => `n${place}@1`);
-    const spares = Array.from({ length: 2 }, (_, place) => `n${place}@2`);
-    const resendTicks = 2;
-    for (const self of [...voters, ...spares]) {
-      const birth = voters.includes(self) ? { voters, outgoing: [], learners: [] } : NO_CONFIGURATION;
-      const member = new ModelMember(
-        self,
-        birth,
-        {
-          self,
-          random,
-          electionTicks: 4,
-          resendTicks,
-          appendBytesMax: random.pick([1, 80, 400]),
-          inflightBytesMax: 300,
-        },
-        options.prepare,
-      );
-      this.members.push(member);
-      this.byId.set(self, member);
-      this.witness.restarted(self, member.group);
-    }
-    this.active = this.members.slice(0, size);
-    if (random.chance(0.9)) {
-      this.begin();
-    }
-  }
-
-  /** Most lives begin with a leader: what goes wrong then is what is looked for. */
-  private begin(): void {
-    this.members[0]!.group.campaign('single');
-    for (let round = 0; round < 7; round++) {
-      this.runHealthy(this.active);
-    }
-  }
-
-  private mayFail(): boolean {
-    return this.faults < (this.options.faultsMax ?? Infinity);
-  }
-
-  private fault(
-    kind: 'drop' | 'repeat' | 'crash' | 'fail' | 'cut' | 'suspect' | 'campaign',
-    probability: number,
-  ): boolean {
-    if (!this.mayFail() || !this.random.chance(probability)) {
-      return false;
-    }
-    this.faults++;
-    this.note(kind, '');
-    return true;
-  }
-
-  private note(kind: string, detail: string): void {
-    if (this.options.traceLinesMax !== undefined) {
-      this.trace.record(this.steps, kind, detail);
-    }
-  }
-
+class RaftRun extends RaftCluster {
   /** One event of any member, or of the network. */
   step(): void {
     const { random } = this;
     const dice = random.next();
-    if (dice < 0.5 && this.sent.length > 0) {
+    if (dice < 0.5 && this.network.isBusy) {
       this.deliver();
       return;
     }
@@ -282,76 +126,6 @@ class RaftRun {
     successor.group.campaign(this.random.chance(0.3) ? 'transfer' : 'silence');
   }
 
-  private leading(): ModelMember | undefined {
-    return this.members.find(({ isUp, group }) => isUp && group.role === 'leader');
-  }
-
-  private isReachable(id: MemberId): boolean {
-    const member = this.byId.get(id)!;
-    return member.isUp && !member.isCut;
-  }
-
-  private restart(member: ModelMember): void {
-    this.note('restart', member.id);
-    member.restart();
-    for (const other of this.members) {
-      // Its connections broke.
-      other.group.unreachable(member.id);
-    }
-    this.witness.restarted(member.id, member.group);
-  }
-
-  private flush(member: ModelMember): void {
-    if (member.writes.length > 0) {
-      this.note('flush', member.id);
-      const { output } = member.writes[0]!;
-      const messages = member.flush();
-      this.written(member, output);
-      this.send(member, messages);
-    }
-  }
-
-  /** What never reached a disk nor left was never there: a leader may make another entry in its place. */
-  private written({ id, disk }: ModelMember, { entries }: RaftOutput): void {
-    if (entries.length > 0) {
-      const previous = disk.termAt(entries[0]!.index - 1);
-      if (previous !== undefined) {
-        this.witness.appended(id, previous, entries);
-      }
-    }
-  }
-
-  private tick(member: ModelMember): void {
-    if (member.group.needsTick) {
-      member.group.tick();
-    }
-  }
-
-  propose(member: ModelMember): void {
-    if (member.group.mayPropose) {
-      this.note('propose', member.id);
-      this.proposed++;
-      member.group.propose('operations', new Uint8Array(this.random.int(40)));
-    }
-  }
-
-  /** The failure detector between nodes: is right in the end, and wrong now and then. */
-  private detect(member: ModelMember, isRight: boolean): void {
-    const { group } = member;
-    if (group.role === 'leader') {
-      return;
-    }
-    const leader = this.members.find(
-      (one) => one.isUp && one !== member && one.group.role === 'leader' && one.group.term === group.term,
-    );
-    const isHeard = leader !== undefined && this.isReachable(leader.id) && !member.isCut;
-    if (!isHeard || (!isRight && this.fault('suspect', 0.2))) {
-      group.leaderLost();
-    } else if (group.leader === undefined) {
-      group.heardFrom(leader.id);
-    }
-  }
-
   private reconfigure(): void {
     const { random } = this;
     const leader = this.members.find((one) => one.isUp && one.group.isReady);
@@ -384,111 +158,11 @@ class RaftRun {
     this.settle(leader, false);
   }
 
-  private fetchSnapshot(member: ModelMember): void {
-    const { wanted } = member;
-    if (!wanted) {
-      return;
-    }
-    const giver = this.random.chance(0.5) ? this.byId.get(wanted.member)! : this.random.pick(this.members);
-    const snapshot = giver.isUp ? giver.snapshot() : undefined;
-    if (snapshot && snapshot.index >= wanted.index) {
-      this.note('install', `${member.id} ${snapshot.index}`);
-      member.install(snapshot);
-    }
-  }
-
   private deliver(): void {
-    const { random, sent, late } = this;
-    if (late.length > 0 && random.chance(0.06)) {
-      this.arrive(late.splice(random.int(late.length), 1)[0]!);
-      return;
-    }
-    const place = random.chance(this.delay) ? random.int(sent.length) : 0;
-    const one = sent[place]!;
-    if (!this.fault('repeat', this.loss / 2)) {
-      sent.splice(place, 1);
-    }
-    if (late.length < LATE_MAX && random.chance(this.delay / 10)) {
-      late.push(one);
-    } else {
+    const one = this.network.next(this.fault('repeat', this.loss / 2));
+    if (one) {
       this.arrive(one);
     }
-  }
-
-  private arrive(one: Sent): void {
-    const { random } = this;
-    const { from, to, message } = one;
-    const member = this.byId.get(to)!;
-    if (member.isCut || from.isCut || !member.isUp || this.fault('drop', this.loss)) {
-      this.lose(one, random.chance(0.5));
-      return;
-    }
-    this.receive(member, from, message);
-    this.settle(member, random.chance(0.3));
-  }
-
-  /** Nobody answers a heartbeat, so its loss is always told; another is asked about again after a while. */
-  private lose({ from, to, message }: Sent, isTold: boolean): void {
-    if (isTold || message.type === 'heartbeat') {
-      from.group.unreachable(to);
-    }
-  }
-
-  private receive(member: ModelMember, from: ModelMember, message: RaftMessage): void {
-    if (this.options.traceLinesMax !== undefined) {
-      const entries =
-        message.type === 'append' ? message.entries.map(({ term, index }) => [index, term]) : undefined;
-      this.note('deliver', `${from.id} to ${member.id} ${JSON.stringify({ ...message, entries })}`);
-    }
-    member.group.step(from.id, message);
-  }
-
-  private send(from: ModelMember, messages: readonly { to: MemberId; message: RaftMessage }[]): void {
-    for (const { to, message } of messages) {
-      if (message.type === 'append') {
-        this.witness.appended(from.id, message.prevTerm, message.entries);
-      }
-      if ((message.type === 'append' || message.type === 'vote') && from.disk.term < message.term) {
-        this.witness.report(
-          'early-message',
-          from.id,
-          `${message.type} of term ${message.term} left too early`,
-        );
-      }
-      if (this.sent.length >= SENT_MAX) {
-        this.lose(this.sent.shift()!, true);
-      }
-      this.sent.push({ from, to, message });
-    }
-  }
-
-  /** The end of a turn: outputs are taken mostly at once, appends are durable mostly later. */
-  private settle(member: ModelMember, announceCommit: boolean): void {
-    if (!member.isUp) {
-      return;
-    }
-    const { random } = this;
-    if ((member.group.hasOutput || announceCommit) && random.chance(this.haste)) {
-      this.takeOutput(member, announceCommit);
-      if (random.chance(this.haste / 2)) {
-        this.flush(member);
-      }
-    }
-    if (random.chance(0.7)) {
-      member.apply();
-    }
-    this.observe(member);
-  }
-
-  private takeOutput(member: ModelMember, announceCommit: boolean): void {
-    const output = member.takeOutput(announceCommit);
-    this.send(member, output.messages);
-  }
-
-  observe(member: ModelMember): void {
-    this.witness.observe(member.id, member.group, (id, index, term) =>
-      this.byId.get(id)!.disk.holds(index, term),
-    );
   }
 
   /** Nothing goes wrong any more: a leader must be found, all must have its log, and all must come to rest. */
@@ -521,25 +195,6 @@ class RaftRun {
         ({ id, group }) => `${id} ${group.role} ${group.term} ${group.commit}/${group.lastIndex}`,
       );
       this.witness.report('liveness', this.steps, what.join(', '));
-    }
-  }
-
-  /** Everybody writes, and everything that was sent arrives. */
-  private runHealthy(members: readonly ModelMember[]): void {
-    for (const member of members) {
-      for (let turn = 0; turn < 4 && (member.group.hasOutput || turn === 0); turn++) {
-        this.takeOutput(member, true);
-        while (member.writes.length > 0) {
-          this.flush(member);
-        }
-        member.apply();
-      }
-      this.observe(member);
-    }
-    for (const { from, to, message } of [...this.late.splice(0), ...this.sent.splice(0)]) {
-      const member = this.byId.get(to)!;
-      this.receive(member, from, message);
-      this.observe(member);
     }
   }
 
