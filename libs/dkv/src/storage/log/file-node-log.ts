@@ -1,11 +1,11 @@
 /** The node log on files: what callers add goes to the writer, what is not needed any more is deleted, the end is noted. */
-import { DkvError } from '../../dkv.errors.js';
+import { type DkvError } from '../../dkv.errors.js';
 import { type EntryKind } from '../../model/raft-messages.js';
 import { type Clock, type Timer } from '../../ports/clock.js';
 import { type Logger } from '../../ports/logger.js';
 import { type Appended, type HardState, type LogCoverage, type NodeLog } from '../../ports/node-log.js';
 import { type EndNote, type EndNoteFile } from './end-note.js';
-import { folderSynced, isMissing, messageOf, syncedFinally } from './log-errors.js';
+import { folderSynced, isMissing, messageOf, noteFailed, syncedFinally } from './log-errors.js';
 import { type LogFiles, synced } from './log-files.js';
 import {
   BATCH_HEAD_BYTES,
@@ -124,7 +124,7 @@ export class FileNodeLog implements NodeLog {
 
   acceptEnd(): Promise<void> {
     this.forgotten = undefined;
-    return this.inTurn(() => this.noteEnd(true));
+    return this.noteEndFinally();
   }
 
   close(): Promise<void> {
@@ -135,7 +135,7 @@ export class FileNodeLog implements NodeLog {
     this.timer?.cancel();
     try {
       await this.writer.close();
-      await this.inTurn(() => this.noteEnd(true));
+      await this.noteEndFinally();
     } finally {
       await this.housekeeping;
       await this.note.close();
@@ -176,6 +176,14 @@ export class FileNodeLog implements NodeLog {
       );
     } finally {
       this.isHousekeeping = false;
+    }
+  }
+
+  private async noteEndFinally(): Promise<void> {
+    try {
+      await this.inTurn(() => this.noteEnd(true));
+    } catch (error) {
+      throw noteFailed(this.options.files.where, error);
     }
   }
 

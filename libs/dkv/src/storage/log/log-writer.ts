@@ -74,6 +74,8 @@ export class LogWriter {
   private mustBegin = false;
   private isFinal = false;
   private closed = false;
+  /** Why the append that is being gathered cannot be: a part of it was dropped. */
+  private broken: DkvError | undefined;
   private whenIdle: (() => void)[] = [];
   private readonly retired: RetiredFiles;
   /** The append whose records are being shown to `segments`. */
@@ -119,6 +121,7 @@ export class LogWriter {
     const { filling } = this;
     const bytes = filling.end - filling.flushedEnd;
     const refusal = this.refusal(bytes);
+    this.broken = undefined;
     if (refusal) {
       filling.discard();
       this.tell([done], refusal);
@@ -355,12 +358,13 @@ export class LogWriter {
     this.tell(refused, failure && logReadOnly(failure));
   }
 
-  /** Empties the queue of appends; what was added and not flushed stays for its flush to be refused. */
+  /** Empties the queue of appends. What was added and not flushed goes, too: what it follows is not in the log. */
   private takeWaiting(): Appended[] {
     const dropped = this.queue.splice(0).concat(this.filling);
-    const fresh = new AppendBuffer();
-    fresh.adoptUnflushed(this.filling);
-    this.filling = fresh;
+    if (this.filling.end > this.filling.flushedEnd) {
+      this.broken = this.failure;
+    }
+    this.filling = new AppendBuffer();
     this.pendingBytes = 0;
     return dropped.flatMap(({ waiting }) => waiting);
   }
@@ -381,8 +385,9 @@ export class LogWriter {
     if (this.closed) {
       return logClosed(files.where);
     }
-    if (this.failure) {
-      return logReadOnly(this.failure);
+    const failure = this.failure ?? this.broken;
+    if (failure) {
+      return logReadOnly(failure);
     }
     // Alone, an append of any size goes: it would never fit otherwise.
     const isTooMuch = this.pendingBytes > 0 && this.pendingBytes + bytes > pendingBytesMax;
