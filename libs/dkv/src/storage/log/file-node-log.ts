@@ -53,7 +53,7 @@ export class FileNodeLog implements NodeLog {
   }
 
   addHardState(group: number, state: HardState): void {
-    const { filling } = this.writer;
+    const { filling } = this.writer.queue;
     const at = filling.take(hardStateBytes(state.vote));
     putHardState(filling.bytes, at, group, state);
   }
@@ -66,22 +66,22 @@ export class FileNodeLog implements NodeLog {
     kind: EntryKind,
     data: Uint8Array,
   ): void {
-    const { filling } = this.writer;
+    const { filling } = this.writer.queue;
     const at = filling.take(ENTRY_HEAD_BYTES + data.length);
     putEntryHead(filling.bytes, at, group, generation, term, index, kind, data.length);
     filling.bytes.set(data, at + ENTRY_HEAD_BYTES);
   }
 
   addReset(group: number, generation: number, index: number, term: number): void {
-    const { filling } = this.writer;
+    const { filling } = this.writer.queue;
     const at = filling.take(RESET_BYTES);
     putReset(filling.bytes, at, group, generation, index, term);
   }
 
   addBatch(bytes: Uint8Array): number {
-    const { filling } = this.writer;
+    const { filling } = this.writer.queue;
     const at = filling.take(BATCH_HEAD_BYTES + bytes.length);
-    const { number } = this.writer;
+    const { number } = this.writer.queue;
     putBatchHead(filling.bytes, at, number, bytes.length);
     filling.bytes.set(bytes, at + BATCH_HEAD_BYTES);
     return number;

@@ -239,7 +239,8 @@ describe('damage', () => {
     edit(machine, FIRST, () => undefined);
     expect((await refusal(machine)).code).toBe('DKV_LOG_DAMAGED');
     await machine.open({ cutDamage: true });
-    expect(machine.end).toMatchObject({ position: 0, forgot: expect.any(String) });
+    expect(machine.end.position).toBe(0);
+    expect(machine.end.forgot).toBeDefined();
     expect(machine.log.position).toBeGreaterThan(position);
   });
 
