@@ -38,6 +38,7 @@ export interface LogCoverage {
 
 /** What opening a log found at its end. */
 export interface LogEnd {
+  /** Where what was found ends; `NodeLog.position` may be above it at once. */
   readonly position: number;
   /** Bytes of an append that was never finished, so never acknowledged, which were cut off. */
   readonly tornBytes: number;

@@ -1,11 +1,11 @@
 /** The node log on files: what callers add goes to the writer, what is not needed any more is deleted, the end is noted. */
-import { DkvError } from '../../dkv.errors.js';
+import { type DkvError } from '../../dkv.errors.js';
 import { type EntryKind } from '../../model/raft-messages.js';
 import { type Clock, type Timer } from '../../ports/clock.js';
 import { type Logger } from '../../ports/logger.js';
 import { type Appended, type HardState, type LogCoverage, type NodeLog } from '../../ports/node-log.js';
 import { type EndNote, type EndNoteFile } from './end-note.js';
-import { folderSynced, isMissing, messageOf, syncedFinally } from './log-errors.js';
+import { folderSynced, isMissing, messageOf, noteFailed, syncedFinally } from './log-errors.js';
 import { type LogFiles, synced } from './log-files.js';
 import {
   BATCH_HEAD_BYTES,
@@ -53,7 +53,7 @@ export class FileNodeLog implements NodeLog {
   }
 
   addHardState(group: number, state: HardState): void {
-    const { filling } = this.writer;
+    const { filling } = this.writer.queue;
     const at = filling.take(hardStateBytes(state.vote));
     putHardState(filling.bytes, at, group, state);
   }
@@ -66,22 +66,22 @@ export class FileNodeLog implements NodeLog {
     kind: EntryKind,
     data: Uint8Array,
   ): void {
-    const { filling } = this.writer;
+    const { filling } = this.writer.queue;
     const at = filling.take(ENTRY_HEAD_BYTES + data.length);
     putEntryHead(filling.bytes, at, group, generation, term, index, kind, data.length);
     filling.bytes.set(data, at + ENTRY_HEAD_BYTES);
   }
 
   addReset(group: number, generation: number, index: number, term: number): void {
-    const { filling } = this.writer;
+    const { filling } = this.writer.queue;
     const at = filling.take(RESET_BYTES);
     putReset(filling.bytes, at, group, generation, index, term);
   }
 
   addBatch(bytes: Uint8Array): number {
-    const { filling } = this.writer;
+    const { filling } = this.writer.queue;
     const at = filling.take(BATCH_HEAD_BYTES + bytes.length);
-    const { number } = this.writer;
+    const { number } = this.writer.queue;
     putBatchHead(filling.bytes, at, number, bytes.length);
     filling.bytes.set(bytes, at + BATCH_HEAD_BYTES);
     return number;
@@ -124,7 +124,7 @@ export class FileNodeLog implements NodeLog {
 
   acceptEnd(): Promise<void> {
     this.forgotten = undefined;
-    return this.inTurn(() => this.noteEnd(true));
+    return this.noteEndFinally();
   }
 
   close(): Promise<void> {
@@ -135,7 +135,7 @@ export class FileNodeLog implements NodeLog {
     this.timer?.cancel();
     try {
       await this.writer.close();
-      await this.inTurn(() => this.noteEnd(true));
+      await this.noteEndFinally();
     } finally {
       await this.housekeeping;
       await this.note.close();
@@ -176,6 +176,14 @@ export class FileNodeLog implements NodeLog {
       );
     } finally {
       this.isHousekeeping = false;
+    }
+  }
+
+  private async noteEndFinally(): Promise<void> {
+    try {
+      await this.inTurn(() => this.noteEnd(true));
+    } catch (error) {
+      throw noteFailed(this.options.files.where, error);
     }
   }
 

@@ -213,6 +213,25 @@ describe('damage', () => {
     expect((await refusal(machine)).code).toBe('DKV_LOG_DAMAGED');
   });
 
+  it('is an append of another log in the place of one of this', async () => {
+    const machine = await filled(4);
+    const other = await new LogMachine().open();
+    for (let index = 1; index <= 4; index++) {
+      await other.append(1, index, `other ${index}`);
+    }
+    const length = HEADER_BYTES + 26 + 'value 1'.length;
+    const foreign = other.folder.copy().get(FIRST)!;
+    for (const nth of [2, 3]) {
+      edit(machine, FIRST, (content) => {
+        const at = content.length - nth * length;
+        foreign.copy(content, at, at, at + length);
+        return content;
+      });
+      const error = await refusal(machine);
+      expect(error.code).toBe('DKV_LOG_DAMAGED');
+    }
+  });
+
   it('is all segments gone, with the note left', async () => {
     const machine = await filled(2);
     await machine.do(machine.log.close());
@@ -220,6 +239,7 @@ describe('damage', () => {
     edit(machine, FIRST, () => undefined);
     expect((await refusal(machine)).code).toBe('DKV_LOG_DAMAGED');
     await machine.open({ cutDamage: true });
+    expect(machine.end.position).toBe(0);
     expect(machine.end.forgot).toBeDefined();
     expect(machine.log.position).toBeGreaterThan(position);
   });

@@ -88,6 +88,14 @@ export function openFailed(where: string, cause: unknown): DkvError {
   );
 }
 
+export function noteFailed(where: string, cause: unknown): DkvError {
+  return new DkvError(
+    'DKV_STORAGE_FAILED',
+    `Where the log in ${where} ends could not be noted: ${messageOf(cause)}. Check the disk.`,
+    { cause },
+  );
+}
+
 /** Rule 5 of the strong mode: never cut by itself, since what is behind the damage may have been acknowledged. */
 export function logDamaged(
   where: string,

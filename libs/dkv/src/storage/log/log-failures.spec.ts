@@ -94,11 +94,25 @@ describe('a failed write', () => {
       machine.add(1, index, 'x');
       machine.log.flush((error) => told.push(`${index} ${error?.code}`));
     }
-    // Added before the failure is known, flushed after: its flush must not be an empty one that succeeds.
-    machine.add(1, 4, 'late');
     await machine.scheduler.runFor(100);
-    expect(await machine.flushed()).toBe('DKV_READ_ONLY');
     expect(told).toEqual(['1 DKV_STORAGE_FAILED', '2 DKV_READ_ONLY', '3 DKV_READ_ONLY']);
+  });
+
+  it('takes along what was added and not flushed, also when the log works again by then', async () => {
+    const machine = await new LogMachine({}, 1, { inlineWriteRate: 0 }).open();
+    machine.folder.setFaults({ writeErrorRate: 1, writeErrorCode: 'EAGAIN' });
+    machine.add(1, 1, 'x');
+    const first = machine.flushed();
+    machine.add(1, 2, 'follows');
+    expect(await machine.do(first)).toBe('DKV_STORAGE_FAILED');
+    machine.folder.heal();
+    await machine.scheduler.runFor(1_500);
+    expect(machine.log.failure).toBeUndefined();
+    machine.add(1, 3, 'follows');
+    expect(await machine.flush()).toBe('DKV_READ_ONLY');
+    expect(await machine.append(1, 1, 'again')).toBe('ok');
+    await machine.open();
+    expect(machine.replayed).toEqual(['operations 1 1/1 again']);
   });
 
   it('is final when the error does not pass, until the node is started again', async () => {

@@ -2,7 +2,8 @@
 import { type DkvError } from '../../dkv.errors.js';
 import { type Logger } from '../../ports/logger.js';
 import { type Appended, type HardState } from '../../ports/node-log.js';
-import { AppendBuffer } from './append-buffer.js';
+import { type AppendBuffer } from './append-buffer.js';
+import { AppendQueue } from './append-queue.js';
 import {
   appendFailed,
   FailedSyncError,
@@ -20,9 +21,6 @@ import { HEADER_BYTES, sealAppend, segmentHead, segmentHeadBytes, walkRecords } 
 import { type ReserveFile } from './reserve-file.js';
 import { RetiredFiles } from './retired-files.js';
 import { newSegment, type Segments } from './segments.js';
-
-/** An append of about this size is written before more waits for it: replay reads an append as a whole. */
-const APPEND_BYTES_MAX = 4 * 1024 * 1024;
 
 /** `wal`: handed to the kernel, survives the process. `fsync`: on the medium, survives the machine. */
 export type LogDurability = 'wal' | 'fsync';
@@ -58,16 +56,11 @@ export class LogWriter {
   durablePosition: number;
   durableCrc: number;
   failure: DkvError | undefined;
-  filling = new AppendBuffer();
+  readonly queue: AppendQueue;
   private readonly hardStates: Map<number, HardState>;
   private readonly floor: number;
   private crc: number;
   private file: LogFile | undefined;
-  private readonly queue: AppendBuffer[] = [];
-  private readonly spare: AppendBuffer[] = [];
-  private pendingBytes = 0;
-  /** Position behind what is not pending. */
-  private numberBase: number;
   /** An append, a probe or a cut is under way. */
   private busy = false;
   /** The current segment takes no more: bytes that are no whole append could not be cut off, or none could be begun. */
@@ -98,7 +91,7 @@ export class LogWriter {
     this.crc = this.durableCrc = state.crc;
     this.floor = state.floor;
     this.mustBegin = state.floor > state.position;
-    this.numberBase = Math.max(state.position, state.floor);
+    this.queue = new AppendQueue(Math.max(state.position, state.floor));
     this.retired = new RetiredFiles({
       files: options.files,
       unsynced: options.durability === 'wal',
@@ -107,29 +100,14 @@ export class LogWriter {
     });
   }
 
-  /**
-   * For the record that was added last: above all numbers given before, and not above the position where it will end, so
-   * that a restart goes on above it, too.
-   */
-  get number(): number {
-    return this.numberBase + this.pendingBytes + this.filling.end - this.filling.flushedEnd;
-  }
-
   flush(done: Appended): void {
-    const { filling } = this;
-    const bytes = filling.end - filling.flushedEnd;
-    const refusal = this.refusal(bytes);
+    const refusal = this.refusal();
     if (refusal) {
-      filling.discard();
+      this.queue.discard();
       this.tell([done], refusal);
       return;
     }
-    this.pendingBytes += bytes;
-    filling.flush(done);
-    if (filling.end > APPEND_BYTES_MAX) {
-      this.queue.push(filling);
-      this.filling = this.spare.pop() ?? new AppendBuffer();
-    }
+    this.queue.flush(done);
     if (!this.busy) {
       this.busy = true;
       this.run();
@@ -137,13 +115,15 @@ export class LogWriter {
   }
 
   /** Refuses appends from now on, as after a failed one. */
-  refuse(cause: unknown): void {
-    this.failure = appendFailed(this.options.files.where, cause);
+  refuse(cause: unknown): DkvError {
+    const failure = appendFailed(this.options.files.where, cause);
+    this.failure = failure;
     this.isFinal ||= !passes(cause);
-    this.options.logger.error(this.failure.message);
+    this.options.logger.error(failure.message);
     if (isFull(cause)) {
       this.options.reserve.giveUp().catch((error: unknown) => this.warn('The reserve file stays', error));
     }
+    return failure;
   }
 
   /** Whether appends are possible again after an error that passes: tries one that is empty. */
@@ -211,8 +191,7 @@ export class LogWriter {
         await folderSynced(this.options.files);
       }
     } catch (error) {
-      this.refuse(error);
-      throw this.failure;
+      throw this.refuse(error);
     } finally {
       await this.file?.close();
     }
@@ -220,7 +199,7 @@ export class LogWriter {
 
   /** Appends what waits until nothing does, or until something ends later. `busy` is set. */
   private run(): void {
-    for (let append = this.take(); append; append = this.take()) {
+    for (let append = this.queue.take(); append; append = this.queue.take()) {
       const current = append;
       let isInline = true;
       let hasEnded = false;
@@ -239,17 +218,6 @@ export class LogWriter {
     }
     this.busy = false;
     this.whenIdle.splice(0).forEach((resolve) => resolve());
-  }
-
-  private take(): AppendBuffer | undefined {
-    const queued = this.queue.shift();
-    if (queued || this.filling.isEmpty) {
-      return queued;
-    }
-    const append = this.filling;
-    this.filling = this.spare.pop() ?? new AppendBuffer();
-    this.filling.adoptUnflushed(append);
-    return append;
   }
 
   private append(append: AppendBuffer, ended: Appended): void {
@@ -300,8 +268,7 @@ export class LogWriter {
   }
 
   private failed(cause: unknown, ended: Appended): void {
-    this.refuse(cause);
-    ended(this.failure);
+    ended(this.refuse(cause));
   }
 
   /** The file back to its last whole append; else no more goes into it, and readers stop where the next segment begins. */
@@ -341,28 +308,12 @@ export class LogWriter {
   }
 
   private settle(append: AppendBuffer, error: DkvError | undefined): void {
-    const { waiting } = append;
-    this.pendingBytes -= append.flushedEnd - HEADER_BYTES;
-    this.numberBase = Math.max(this.numberBase, this.position);
-    append.clear();
-    if (this.spare.length < 2) {
-      this.spare.push(append);
-    }
+    const waiting = this.queue.settle(append, this.position);
     // It may also be a sync in the background that failed meanwhile.
     const { failure } = this;
-    const refused = failure ? this.takeWaiting() : [];
+    const refused = failure ? this.queue.dropAll(failure) : [];
     this.tell(waiting, error);
     this.tell(refused, failure && logReadOnly(failure));
-  }
-
-  /** Empties the queue of appends; what was added and not flushed stays for its flush to be refused. */
-  private takeWaiting(): Appended[] {
-    const dropped = this.queue.splice(0).concat(this.filling);
-    const fresh = new AppendBuffer();
-    fresh.adoptUnflushed(this.filling);
-    this.filling = fresh;
-    this.pendingBytes = 0;
-    return dropped.flatMap(({ waiting }) => waiting);
   }
 
   /** What a callback throws is its caller's fault, and must not keep the others from being told. */
@@ -376,17 +327,19 @@ export class LogWriter {
     }
   }
 
-  private refusal(bytes: number): DkvError | undefined {
+  private refusal(): DkvError | undefined {
     const { files, pendingBytesMax } = this.options;
+    const { pendingBytes, unflushedBytes, brokenBy } = this.queue;
     if (this.closed) {
       return logClosed(files.where);
     }
-    if (this.failure) {
-      return logReadOnly(this.failure);
+    const failure = this.failure ?? brokenBy;
+    if (failure) {
+      return logReadOnly(failure);
     }
     // Alone, an append of any size goes: it would never fit otherwise.
-    const isTooMuch = this.pendingBytes > 0 && this.pendingBytes + bytes > pendingBytesMax;
-    return isTooMuch ? logOverloaded(files.where, this.pendingBytes, pendingBytesMax) : undefined;
+    const isTooMuch = pendingBytes > 0 && pendingBytes + unflushedBytes > pendingBytesMax;
+    return isTooMuch ? logOverloaded(files.where, pendingBytes, pendingBytesMax) : undefined;
   }
 
   private warn(what: string, error: unknown): void {

@@ -185,12 +185,14 @@ describe('release', () => {
     const machine = await new LogMachine(TINY).open();
     await machine.append(2, 7, 'uncommitted');
     await machine.append(2, 8, 'uncommitted');
+    await machine.append(3, 7, 'uncommitted');
     await fill(machine, 1, 20);
-    const coverage = { indexOf: (group: number) => (group === 2 ? 6 : 1_000), batchesUpTo: 0 };
+    const coverage = { indexOf: (group: number) => (group === 1 ? 1_000 : 6), batchesUpTo: 0 };
     machine.log.release(coverage);
-    expect(machine.log.pinnedGroups()).toEqual([2]);
+    expect(machine.log.pinnedGroups()).toEqual([2, 3]);
     machine.add(2, 7, 'uncommitted');
     machine.add(2, 8, 'uncommitted');
+    machine.add(3, 7, 'uncommitted');
     await machine.flush();
     machine.log.release(coverage);
     expect(machine.log.pinnedGroups()).toEqual([]);
@@ -245,11 +247,31 @@ describe('release', () => {
   });
 });
 
+describe('numbers of batches', () => {
+  it('rise, also while appends are under way, and stay within the log', async () => {
+    const machine = await new LogMachine(TINY).open();
+    const numbers: number[] = [];
+    for (let round = 0; round < 30; round++) {
+      numbers.push(machine.log.addBatch(Buffer.from('b')), machine.log.addBatch(Buffer.alloc(100)));
+      machine.log.flush(() => undefined);
+      await machine.scheduler.runFor((round % 4) / 4);
+    }
+    await machine.flush();
+    expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+    expect(numbers.at(-1)).toBeLessThanOrEqual(machine.log.position);
+    await machine.open();
+    expect(machine.replayed.map((line) => Number(line.split(' ')[1]))).toEqual(numbers);
+    expect(machine.log.addBatch(Buffer.from('b'))).toBeGreaterThan(numbers.at(-1)!);
+  });
+});
+
 describe('positions', () => {
   it('go on above the floor that is given, with the log before them', async () => {
     const machine = await new LogMachine().open();
     await fill(machine, 1, 3);
+    const { position } = machine.log;
     await machine.open({ positionFloor: 1_000_000 });
+    expect(machine.end.position).toBe(position);
     expect(machine.log.position).toBeGreaterThan(1_000_000);
     expect(machine.log.addBatch(Buffer.from('b'))).toBeGreaterThan(1_000_000);
     await fill(machine, 4, 2);

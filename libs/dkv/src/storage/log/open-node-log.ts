@@ -134,7 +134,7 @@ async function open(
     tickMs: options.tickMs ?? 1_000,
     forgotten,
   });
-  return { log, end: { position: writer.position, tornBytes: scan.tornBytes, forgot } };
+  return { log, end: { position: scan.position, tornBytes: scan.tornBytes, forgot } };
 }
 
 /** Where the segments begin, in order; left-overs of deletions that a crash undid are deleted. */
