@@ -29,6 +29,12 @@ export class FakeNodeLog implements NodeLog {
   /** Of what was flushed. */
   private flushedEnd = 0;
 
+  pinnedGroups(): readonly number[] {
+    return [];
+  }
+
+  async acceptEnd(): Promise<void> {}
+
   get position(): number {
     return this.flushedEnd;
   }

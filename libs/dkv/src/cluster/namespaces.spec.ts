@@ -12,7 +12,7 @@ const namespace = (name: string, differing: Partial<Namespace> = {}): Namespace 
   name,
   mode: 'strong',
   copies: 3,
-  codec: 'json',
+  codec: new JsonCodec(),
   merger,
   ...differing,
 });

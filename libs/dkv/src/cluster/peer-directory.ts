@@ -31,6 +31,8 @@ export interface PeerListener {
   found(peer: Peer): void;
   /** The peer is another process, or another incarnation, than the one that spoke last. */
   restarted(peer: Peer): void;
+  /** Frames of this node did not reach the peer. */
+  missed(peer: Peer): void;
   /** The peer remembers more of this incarnation than its log holds: it has forgotten something (rule 12). */
   forgotten(peer: Peer, rememberedPosition: number): void;
 }
@@ -154,6 +156,10 @@ export class PeerDirectory {
     ) {
       this.listener.forgotten(peer, heartbeat.rememberedPosition);
     }
+    if (heartbeat.missedFrames !== peer.missedByIt) {
+      peer.missedByIt = heartbeat.missedFrames;
+      this.listener.missed(peer);
+    }
     this.heard(peer);
   }
 
@@ -209,6 +215,7 @@ export class PeerDirectory {
       isFit,
       isReady,
       ledNumber,
+      missedFrames: peer.missedFrames,
     };
   }
 

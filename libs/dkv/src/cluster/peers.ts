@@ -31,6 +31,10 @@ export class Peer {
   /** Of the last frame taken on each lane. */
   liveSequence = 0;
   bulkSequence = 0;
+  /** Live frames of it that never came, since this process began: told to it, so that it says again what matters. */
+  missedFrames = 0;
+  /** What it said last of frames of this node that never came. */
+  missedByIt = 0;
 
   constructor(readonly nodeId: string) {}
 
@@ -67,6 +71,9 @@ export class Peer {
   takeSequence(isBulk: boolean, sequence: number): boolean {
     if (sequence <= (isBulk ? this.bulkSequence : this.liveSequence)) {
       return false;
+    }
+    if (!isBulk && this.liveSequence > 0) {
+      this.missedFrames += sequence - this.liveSequence - 1;
     }
     if (isBulk) {
       this.bulkSequence = sequence;

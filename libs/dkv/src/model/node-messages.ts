@@ -77,6 +77,8 @@ export type NodeMessage =
       readonly isReady: boolean;
       /** Changes with the list of groups that the sender leads. */
       readonly ledNumber: number;
+      /** Live frames of the receiver that never came: what they told must be told again. */
+      readonly missedFrames: number;
     }
   | { readonly kind: 'askLed' }
   | { readonly kind: 'led'; readonly number: number; readonly groups: readonly LedGroup[] }

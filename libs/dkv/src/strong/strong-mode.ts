@@ -106,6 +106,7 @@ export class ReplicatedStrongMode implements StrongMode {
         lost: (peer) => this.lost(peer),
         found: (peer) => this.found(peer),
         restarted: (peer) => this.restarted(peer),
+        missed: (peer) => this.resend(peer.nodeId),
         forgotten: (peer, position) =>
           this.forget(
             `node ${peer.nodeId} remembers its log up to position ${position}, which is past its end at ${log.durablePosition}`,
@@ -265,12 +266,18 @@ export class ReplicatedStrongMode implements StrongMode {
 
   disconnected(nodeId: string): void {
     this.directory.disconnected(nodeId);
+    this.resend(nodeId);
+  }
+
+  /** Frames to the node are lost: what they told is told again, what they asked is asked again. */
+  private resend(nodeId: string): void {
     this.calls.lost(nodeId);
     const member = this.directory.find(nodeId)?.member;
     if (member !== undefined) {
       for (const { raft } of this.node.groups.values()) {
         raft.unreachable(member);
       }
+      this.node.wakeChanged();
     }
   }
 
@@ -504,11 +511,8 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   private found(peer: Peer): void {
-    for (const { raft } of this.node.groups.values()) {
-      raft.unreachable(peer.member);
-    }
     this.node.say(peer.nodeId, this.directory.heartbeatFor(peer));
-    this.node.wakeChanged();
+    this.resend(peer.nodeId);
   }
 
   /** Another process is another follower of nobody: what it led has no leader, what it was asked has no answer. */

@@ -327,7 +327,7 @@ export class StrongNode {
       if (group.raft.hasUnannouncedCommit) {
         this.unannounced.push(group);
       }
-      if (group.raft.hasOutput) {
+      if (group.raft.hasOutput && !this.parts.log.failure) {
         this.wake(group);
       }
     }
@@ -337,7 +337,8 @@ export class StrongNode {
   private output(group: StrongGroup, announceCommit: boolean): void {
     const { log, directory } = this.parts;
     const { number, generation, raft } = group;
-    if (group.isSuspended || (!raft.hasOutput && !announceCommit)) {
+    // A log that takes nothing would refuse the same output in every turn.
+    if (log.failure || group.isSuspended || (!raft.hasOutput && !announceCommit)) {
       return;
     }
     const output = raft.takeOutput({ announceCommit });
@@ -379,14 +380,15 @@ export class StrongNode {
       }
       for (const { group, lastIndex, lastTerm, messages } of appends) {
         if (error) {
+          // What was to follow the append is void. The rest is asked for again by the tick, once the log takes it.
           group.raft.appendFailed();
           group.noticeLeadership();
-        } else {
-          if (lastIndex > 0) {
-            group.raft.appended(lastTerm, lastIndex);
-          }
-          this.post(group, messages);
+          continue;
         }
+        if (lastIndex > 0) {
+          group.raft.appended(lastTerm, lastIndex);
+        }
+        this.post(group, messages);
         this.wake(group);
       }
       if (error) {

@@ -26,8 +26,8 @@ export interface FrameSender {
 export class Outbox {
   private readonly drafts = new Map<string, Draft>();
   private readonly waiting: Draft[] = [];
-  /** Of all frames: rising is all that receivers ask for. */
-  private sequence = 0;
+  /** Of the last frame on each lane, by peer: a receiver that misses one says so. */
+  private readonly sequences = { live: new Map<string, number>(), bulk: new Map<string, number>() };
 
   /** `dropped` is told of a node to which a frame could not be handed over. */
   constructor(
@@ -74,6 +74,9 @@ export class Outbox {
   private begin({ writer, nodeId }: Draft, isBulk: boolean): void {
     const { sender } = this;
     const { incarnation: toIncarnation, session: toSession } = sender.peer(nodeId);
+    const sequences = this.sequences[isBulk ? 'bulk' : 'live'];
+    const sequence = (sequences.get(nodeId) ?? 0) + 1;
+    sequences.set(nodeId, sequence);
     writer.begin(0);
     writeFrameHead(writer, {
       isBulk,
@@ -81,7 +84,7 @@ export class Outbox {
       session: sender.session,
       toIncarnation,
       toSession,
-      sequence: ++this.sequence,
+      sequence,
       configuration: this.view.configuration,
     });
   }

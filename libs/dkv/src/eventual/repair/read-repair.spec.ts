@@ -118,7 +118,7 @@ async function repairWith(merger: Merger): Promise<ReadRepair> {
         name: 'n',
         mode: 'eventual',
         copies: 3,
-        codec: 'json',
+        codec: new JsonCodec(),
         merger: new RecordMerger(merger, new JsonCodec()),
       },
     ]),
