@@ -9,7 +9,7 @@ const PAGE = 128;
 /** Everything happens within the call, in microtasks only, so whatever runs on it is the same every time. */
 export class MemoryStoreEngine implements StoreEngine {
   readonly name = 'memory';
-  readonly syncsEarlier = true;
+  readonly syncsEarlier: boolean = true;
   private entries: SortedEntries | undefined = new SortedEntries();
 
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
