@@ -9,7 +9,7 @@ import { drawOf } from '../hashring/pseudo-random.js';
 import { openClassicLevelStoreEngine } from '../local-kv/classic-level-store-engine.js';
 import { MemoryStoreEngine } from '../local-kv/memory-store-engine.js';
 import { openRocksdbStoreEngine } from '../local-kv/rocksdb-store-engine.js';
-import { type StoreOperation } from '../local-kv/store-engine.js';
+import { type StoreEntry, type StoreOperation } from '../local-kv/store-engine.js';
 import { LoggedEngine, type LoggedEngineOptions } from './logged-engine.js';
 import { COVERAGE_KEY } from './strong-keys.js';
 
@@ -142,7 +142,9 @@ describe('batches in the log', () => {
     expect(asked).toBe(1);
     await expect(bench.write(put('b'))).rejects.toMatchObject({
       code: 'DKV_OVERLOADED',
-      message: expect.stringMatching(/bytes of batches wait to be written to \/data\/n1; the limit is 2000/),
+      message: expect.stringMatching(
+        /bytes of batches wait to be written to \/data\/n1; the limit is 2000/,
+      ) as string,
     });
     expect(asked).toBe(1);
     await bench.logged.checkpoint();
@@ -254,7 +256,7 @@ describe('an iteration', () => {
     await logged.checkpoint();
     await logged.batch([del('b')]);
     const iteration = logged.iterate(ALL);
-    const found = [Buffer.from((await iteration.next()).value!.key as Uint8Array).toString()];
+    const found = [Buffer.from(((await iteration.next()).value as StoreEntry).key).toString()];
     await logged.checkpoint();
     for await (const { key } of iteration) {
       found.push(Buffer.from(key).toString());

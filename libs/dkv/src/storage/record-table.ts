@@ -3,7 +3,7 @@ import { type StrongRecord } from '../ports/strong-store.js';
 import { namespaceBytes } from './strong-keys.js';
 import { type ValueChunk, ValueChunks } from './value-chunks.js';
 
-/** What an entry takes beside key and value, about: measured on Node 20 with a million records of 100 bytes. */
+/** What an entry takes beside key and value, about: measured on Node 20 with 100,000 records. */
 const ENTRY_BYTES = 330;
 
 /** Expiries in the engine, where no record is or nothing is known. */
