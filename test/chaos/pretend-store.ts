@@ -1,7 +1,4 @@
-/**
- * The demo's API over one map in this process and in virtual time, right or wrong on purpose: what the harness is tested
- * with. One seed is a whole run.
- */
+/** The demo's API over one map, in virtual time, right or wrong on purpose: the harness is tested with it. */
 import { SimRandom } from '../../libs/dkv/testing/simulation/sim-random.js';
 import { type SimScheduler } from '../../libs/dkv/testing/simulation/sim-scheduler.js';
 import { type Target } from './client-desk.js';

@@ -1,7 +1,4 @@
-/**
- * etcd, three members. The npm client etcd3 is not maintained, so it is asked by its v3 JSON gateway over kept HTTP
- * connections; the gateway runs in the members, and its CPU counts as theirs.
- */
+/** etcd, three members, asked by its v3 JSON gateway. */
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { keyOf, type Store } from '../load/store.js';
@@ -99,7 +96,10 @@ function storeOf(gateway: Gateway): Store {
   };
 }
 
-/** The members in turn. */
+/**
+ * The members in turn, over kept HTTP connections: the npm client etcd3 is not maintained. The gateway runs in the members,
+ * and its CPU counts as theirs.
+ */
 class Gateway {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_EACH, scheduling: 'fifo' });
   private turn = 0;

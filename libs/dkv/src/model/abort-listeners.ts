@@ -1,7 +1,8 @@
+/** One listener on an AbortSignal, however many operations wait for it. */
+
 /**
- * One listener on an AbortSignal, however many operations wait for it. An application gives one signal to hundreds of
- * calls (its own shutdown, a request that reads many keys): Node takes the eleventh listener for a leak and warns, and
- * removes a listener by walking over all of them.
+ * An application gives one signal to hundreds of calls (its own shutdown, a request that reads many keys): Node takes the
+ * eleventh listener for a leak and warns, and removes a listener by walking over all of them.
  */
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 
