@@ -1,4 +1,4 @@
-/** etcd, three members, asked by its v3 JSON gateway. */
+/** Three etcd members, asked by their v3 JSON gateway. */
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { keyOf, type Store } from '../load/store.js';
