@@ -34,7 +34,7 @@ describe('options', () => {
 
   it('let what is given win over --quick', () => {
     const quick = parseOptions(['--quick']);
-    expect(quick).toMatchObject({ keys: 3_000, rounds: 3, seconds: 0.4, warmUpSeconds: 0.4 });
+    expect(quick).toMatchObject({ keys: 2_000, rounds: 3, seconds: 0.3, warmUpSeconds: 0.3 });
     expect(parseOptions(['--quick', '--rounds', '1'])).toEqual({ ...quick, rounds: 1 });
   });
 

@@ -29,7 +29,7 @@ const results = (measurements: Results['measurements'], missing: Results['missin
   },
   keys: 100,
   valueBytes: 100,
-  rounds: 3,
+  rounds: 5,
   seconds: 3,
   missing,
   measurements,
@@ -55,6 +55,7 @@ describe('the results', () => {
       '*** write, 1 in flight, ours: 7 FAILED, the first: disk full',
     ]);
     expect(shortTable(told)).toMatch(/\| etcd +\| +NOT MEASURED \|/);
+    expect(warningsOf({ ...told, seconds: 0.3 })[0]).toMatch(/too short/);
     warningsOf(told).forEach((line) => expect(reportOf(told)).toContain(line));
   });
 

@@ -29,6 +29,10 @@ interface Told extends Column {
   readonly of: (row: Row) => string;
 }
 
+/** Garbage collection and checkpoints come every second or so: a window has to hold some of each. */
+const SECONDS_MIN = 3;
+const ROUNDS_MIN = 5;
+
 const RIGHT = 'right' as const;
 const SHORT: readonly Told[] = [
   { title: 'workload', of: ({ measurement }) => measurement.workload },
@@ -61,8 +65,12 @@ export function shortTable(results: Results): string {
   return table(results, SHORT);
 }
 
-/** What a reader of the table must know: stores that are missing, operations that failed. */
-export function warningsOf({ missing, measurements }: Results): readonly string[] {
+/** What a reader of the table must know: windows too short, stores that are missing, operations that failed. */
+export function warningsOf({ missing, measurements, rounds, seconds }: Results): readonly string[] {
+  const brief =
+    seconds < SECONDS_MIN || rounds < ROUNDS_MIN
+      ? [`*** ${rounds} rounds of ${seconds} s are too short for figures to rely on.`]
+      : [];
   const absent = Object.entries(missing).map(([name, why]) => `*** ${name} WAS NOT MEASURED: ${why}`);
   const failed = measurements.flatMap(({ workload, inFlight, rounds }) =>
     Object.entries(rounds).flatMap(([name, of]) => {
@@ -75,7 +83,7 @@ export function warningsOf({ missing, measurements }: Results): readonly string[
           ];
     }),
   );
-  return [...absent, ...failed];
+  return [...brief, ...absent, ...failed];
 }
 
 /** docs/performance.md. */
