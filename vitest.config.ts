@@ -3,6 +3,17 @@ import { defineConfig } from 'vitest/config';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
+/** What starts processes, lives through many seeds or shakes hands by TLS: not of the daily loop. */
+const SLOW = [
+  'test/{e2e,readme,simulation}/**/*.spec.ts',
+  'test/chaos/chaos.spec.ts',
+  'libs/**/*{figures,fuzz,tls,-transport}.spec.ts',
+  'libs/dkv/src/local-kv/{crash,data-folder,engine-local-kv-repo}.spec.ts',
+];
+/** What needs servers that are not ours: `npm run test:integrations` brings them. */
+const INTEGRATIONS = ['test/integrations/**/*.spec.ts'];
+const NEVER = ['**/node_modules/**', '**/dist/**'];
+
 export default defineConfig({
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   resolve: {
@@ -12,12 +23,22 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['libs/**/*.spec.ts', 'apps/**/*.spec.ts', 'test/**/*.spec.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
     maxWorkers: 2,
     // A net for what hangs, not a measure: machines that run tests are slow and shared.
     testTimeout: 120_000,
     hookTimeout: 120_000,
     restoreMocks: true,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['{libs,apps,test}/**/*.spec.ts'],
+          exclude: [...NEVER, ...SLOW, ...INTEGRATIONS],
+        },
+      },
+      { extends: true, test: { name: 'slow', include: SLOW, exclude: NEVER } },
+      { extends: true, test: { name: 'integrations', include: INTEGRATIONS, exclude: NEVER } },
+    ],
   },
 });

@@ -1,10 +1,30 @@
-/** `npm test`: installs and builds what is missing, runs every test, exits with their code. */
+/**
+ * `npm test`: every spec of ours; `npm run test:unit`: those of the daily loop; `npm run test:integrations`: those that
+ * need servers. Installs and builds what is missing and exits with the code of the tests; further arguments are vitest's.
+ */
 import { join } from 'node:path';
-import { build, exitCodeOf, install, main, ROOT } from './workspace.mjs';
+import { installServers } from './servers.mjs';
+import { build, exitCodeOf, install, main, ROOT, ScriptError } from './workspace.mjs';
+
+const [, , only = '', ...rest] = process.argv;
+const named = only.match(/^--only=(unit|integrations)$/)?.[1];
 
 await main(async () => {
   await install();
-  await build();
+  // Only processes of ours run what is built; the other specs take the sources.
+  if (!named) {
+    await build();
+  }
+  if (named === 'integrations') {
+    const missing = await installServers();
+    if (missing.length > 0) {
+      throw new ScriptError(
+        `*** THE INTEGRATIONS WERE NOT TESTED: ${missing.join(', ')} cannot be installed here.`,
+      );
+    }
+  }
+  const projects = (named ? [named] : ['unit', 'slow']).map((name) => `--project=${name}`);
+  const others = named ? rest : process.argv.slice(2);
   const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
-  process.exitCode = await exitCodeOf(process.execPath, [vitest, 'run', ...process.argv.slice(2)]);
+  process.exitCode = await exitCodeOf(process.execPath, [vitest, 'run', ...projects, ...others]);
 });

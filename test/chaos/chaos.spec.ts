@@ -24,7 +24,8 @@ describe('real nodes under faults', { timeout: 600_000 }, () => {
       lines.push(describeResult(result));
       expect(describeChaosFindings(result.findings)).toBe('');
       const { counts, faults } = result;
-      expect(counts.acknowledged).toBeGreaterThan(500);
+      // How many there are in this time is the machine's affair; that clients got somewhere is not.
+      expect(counts.acknowledged).toBeGreaterThan(CLIENTS);
       for (const kind of ['kill', 'pause', 'cut one way', 'cut both ways', 'isolate']) {
         expect(faults[kind] ?? 0, kind).toBeGreaterThan(0);
       }

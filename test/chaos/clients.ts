@@ -18,6 +18,8 @@ export class Clients {
     targets: readonly Target[],
     private readonly workload: Workload,
     random: SimRandom,
+    /** Real time, unless the store under test has one of its own. */
+    private readonly rest: (ms: number) => Promise<unknown> = pause,
   ) {
     this.ended = Promise.all(
       Array.from({ length: count }, (_, index) => {
@@ -46,7 +48,7 @@ export class Clients {
       const healthy = await this.workload.step(client);
       if (!healthy) {
         at = next();
-        await pause(AFTER_TROUBLE_MS);
+        await this.rest(AFTER_TROUBLE_MS);
       } else if (random.chance(ROVING_CHANCE)) {
         at = next();
       }

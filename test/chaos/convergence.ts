@@ -60,7 +60,7 @@ async function readUntilEqual(
       }
       return true;
     });
-    if (differing.length === 0 || performance.now() > endsMs) {
+    if (differing.length === 0 || performance.now() >= endsMs) {
       return differing.map(({ key, seen }) => divergence(key, level, seen));
     }
     open = differing.map(({ key }) => key);

@@ -6,6 +6,7 @@ import {
   type HistoryStart,
 } from '../../libs/dkv/testing/simulation/history.js';
 import { SimRandom } from '../../libs/dkv/testing/simulation/sim-random.js';
+import { SimScheduler } from '../../libs/dkv/testing/simulation/sim-scheduler.js';
 import { type Mode } from './chaos-cluster.js';
 import { describeChaosFindings } from './chaos-report.js';
 import { ClientDesk } from './client-desk.js';
@@ -118,29 +119,36 @@ describe('holds of a lock', () => {
 });
 
 describe('clients of a store in this process', () => {
-  const OPERATIONS = 3_000;
+  const OPERATIONS = 6_000;
   const MIX: Mix = { changes: 0.4, majorityReads: 0.4 };
 
   async function run(mode: Mode, bug?: PlantedBug) {
-    const store = await PretendStore.open(bug);
+    const scheduler = new SimScheduler();
+    const store = new PretendStore(scheduler, bug);
     const desk = new ClientDesk(new Recorder());
     const random = new SimRandom('harness');
     const workload =
       mode === 'strong'
         ? new StrongWorkload(desk, random, 's', MIX)
         : new EventualWorkload(desk, random, 'e', 0, MIX);
-    try {
-      const clients = new Clients(32, store.targets, workload, random);
+    const rest = (ms: number) => scheduler.sleep(ms);
+    const judged = async () => {
+      const clients = new Clients(32, store.targets, workload, random, rest);
       while (desk.recorder.counts.operations < OPERATIONS) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await rest(10);
       }
       await clients.end();
       store.heal();
-      return { desk, findings: await workload.close(store.targets) };
-    } finally {
-      store.close();
-    }
+      return workload.close(store.targets);
+    };
+    return { desk, findings: await scheduler.settle(judged()) };
   }
+
+  it.each<Mode>(['strong', 'eventual'])('do the same in every run: %s', async (mode) => {
+    const [one, other] = [await run(mode, 'shows refused writes'), await run(mode, 'shows refused writes')];
+    expect(other.desk.recorder.counts).toEqual(one.desk.recorder.counts);
+    expect(describeChaosFindings(other.findings)).toBe(describeChaosFindings(one.findings));
+  });
 
   it.each<Mode>(['strong', 'eventual'])('find nothing wrong with a right one: %s', async (mode) => {
     const { desk, findings } = await run(mode);

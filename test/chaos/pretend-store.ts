@@ -1,11 +1,8 @@
-/** The demo's HTTP API over one map in this process, right or wrong on purpose: what the harness is tested with. */
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+/** The demo's API over one map, in virtual time, right or wrong on purpose: the harness is tested with it. */
 import { SimRandom } from '../../libs/dkv/testing/simulation/sim-random.js';
+import { type SimScheduler } from '../../libs/dkv/testing/simulation/sim-scheduler.js';
 import { type Target } from './client-desk.js';
-import { HttpCaller } from './http-caller.js';
+import { type Reply, type RequestParts } from './http-caller.js';
 
 export type PlantedBug =
   | 'loses acknowledged writes'
@@ -41,27 +38,14 @@ export class PretendStore {
   private stamps = 0;
   private calm = false;
 
-  private constructor(
-    private readonly servers: readonly Server[],
-    private readonly callers: readonly HttpCaller[],
+  constructor(
+    private readonly scheduler: SimScheduler,
     private readonly bug: PlantedBug | undefined,
   ) {
-    this.targets = callers.map((caller, index) => ({
+    this.targets = Array.from({ length: NODES }, (_, index) => ({
       incarnation: `node${index + 1}#1`,
-      send: (method, path, parts) => caller.send(method, path, parts),
+      send: (method, path, parts) => this.serve(method, path, parts),
     }));
-    servers.forEach((server) =>
-      server.on('request', (request, response) => void this.serve(request, response)),
-    );
-  }
-
-  static async open(bug?: PlantedBug): Promise<PretendStore> {
-    const servers = Array.from({ length: NODES }, () => createServer());
-    await Promise.all(servers.map((server) => once(server.listen(0, '127.0.0.1'), 'listening')));
-    const callers = servers.map(
-      (server) => new HttpCaller('127.0.0.1', (server.address() as AddressInfo).port),
-    );
-    return new PretendStore(servers, callers, bug);
   }
 
   /** From here on every request gets its answer, as from nodes that are healed. */
@@ -69,32 +53,19 @@ export class PretendStore {
     this.calm = true;
   }
 
-  close(): void {
-    this.callers.forEach((caller) => caller.close());
-    this.servers.forEach((server) => server.close());
-  }
-
   /** Takes effect at one moment between two waits; sometimes the answer is lost, sometimes the request refused. */
-  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let text = '';
-    for await (const chunk of request.setEncoding('utf8')) {
-      text += chunk as string;
-    }
-    await pause(this.random.int(3));
-    const id = request.headers['idempotency-key'] as string | undefined;
+  private async serve(method: string, path: string, { body, headers }: RequestParts = {}): Promise<Reply> {
+    await this.scheduler.sleep(this.random.int(3));
+    const id = headers?.['idempotency-key'];
     const known = id === undefined || this.bug === 'forgets request ids' ? undefined : this.done.get(id);
-    const body = text === '' ? undefined : (JSON.parse(text) as unknown);
-    const answer = known ?? this.answer(request.method!, new URL(request.url!, 'http://x'), body);
+    const answer = known ?? this.answer(method, new URL(path, 'http://x'), body);
     if (id !== undefined && answer.status === 200) {
       this.done.set(id, answer);
     }
-    await pause(this.random.int(3));
-    if (!this.calm && this.random.chance(BROKEN_CHANCE)) {
-      request.socket.destroy();
-    } else {
-      response.writeHead(answer.status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(answer.body));
-    }
+    await this.scheduler.sleep(this.random.int(3));
+    return !this.calm && this.random.chance(BROKEN_CHANCE)
+      ? { kind: 'broken' }
+      : { kind: 'answer', ...answer };
   }
 
   private answer(method: string, { pathname, searchParams }: URL, body: unknown): Answer {
@@ -144,12 +115,12 @@ export class PretendStore {
     { token, ttlMs = 0 }: { token?: string; ttlMs?: number },
   ): Answer {
     const held = this.locks.get(key);
-    const free = held === undefined || held.endsMs < performance.now();
+    const free = held === undefined || held.endsMs < this.scheduler.nowMs;
     if (method === 'POST') {
       if (!free && !this.errs('gives a lock to two')) {
         return refusal(409, 'DKV_CONFLICT');
       }
-      const given = { token: this.nextVersion(), endsMs: performance.now() + ttlMs };
+      const given = { token: this.nextVersion(), endsMs: this.scheduler.nowMs + ttlMs };
       this.locks.set(key, given);
       return { status: 200, body: { token: given.token, fencing: this.stamps } };
     }
@@ -158,7 +129,7 @@ export class PretendStore {
     }
     this.locks.delete(key);
     if (method === 'PUT') {
-      this.locks.set(key, { token: token!, endsMs: performance.now() + ttlMs });
+      this.locks.set(key, { token: token!, endsMs: this.scheduler.nowMs + ttlMs });
     }
     return { status: 200, body: {} };
   }

@@ -15,6 +15,8 @@ const DELAY_MS = 150;
 export class ProxyLink {
   private fault: LinkFault | undefined;
   private readonly passages = new Set<Passage>();
+  /** Chunks that a fault swallowed or delayed so far: who waits for that need not guess how long it takes. */
+  disturbed = 0;
   private readonly server: Server;
 
   private constructor(
@@ -86,13 +88,14 @@ export class ProxyLink {
       this.passages.delete(passage);
       far.destroy();
     });
-    far.once('close', () => back.pass(undefined, this.lateMs, this.holds));
-    near.on('data', (chunk) => there.pass(chunk, this.lateMs, this.holds));
+    far.once('close', () => back.pass(undefined, this.lateMs(), this.holds));
+    near.on('data', (chunk) => there.pass(chunk, this.lateMs(), this.holds));
     far.on('data', (chunk) => {
       if (this.fault === 'mute') {
         passage.torn = true;
+        this.disturbed++;
       } else {
-        back.pass(chunk, this.lateMs, this.holds);
+        back.pass(chunk, this.lateMs(), this.holds);
       }
     });
     if (this.holds()) {
@@ -102,8 +105,13 @@ export class ProxyLink {
 
   private readonly holds = () => this.fault === 'clog';
 
-  private get lateMs(): number {
-    return this.fault === 'delay' ? DELAY_MS : 0;
+  /** Of a chunk that came now. */
+  private lateMs(): number {
+    if (this.fault !== 'delay') {
+      return 0;
+    }
+    this.disturbed++;
+    return DELAY_MS;
   }
 }
 

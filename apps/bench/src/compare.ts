@@ -1,108 +1,87 @@
-/** The comparison: ours and Redis, workload by workload, and what came of the targets. */
-import { type Cell, type Measurement, measure } from './measurement.js';
+/** The comparison: ours and theirs, workload by workload. */
+import { writeFile } from 'node:fs/promises';
+import { type Measurement, measure } from './measurement.js';
 import { type CompareOptions } from './options.js';
 import { OurCluster } from './ours/our-cluster.js';
 import { fillTelling, say, tellProgress } from './output.js';
 import { type Belongings } from './processes/belongings.js';
 import { type Subject } from './processes/subject.js';
 import { spreadOf } from './report/figures.js';
-import { writeJson } from './report/json-file.js';
 import { describeMachine, machineLine } from './report/machine.js';
-import { valueSize, whole } from './report/number-format.js';
-import { failuresOf, resultsTable } from './report/results-table.js';
-import { outcomeLine, targetOutcomes } from './report/targets.js';
-import { redisVersion } from './theirs/redis-server.js';
-import { startPeers } from './theirs/redis-peers.js';
-import { KEY_PLACES, PEERS, workloadOf } from './workloads.js';
+import { whole } from './report/number-format.js';
+import { type Results, shortTable, warningsOf } from './report/results.js';
+import { startPeer } from './theirs/peers.js';
+import { isOurs, KEY_PLACES, type SubjectName, type WorkloadName, workloadOf } from './workloads.js';
 
-export const OURS = 'ours';
-const WARM_UP_SECONDS = 0.5;
-/** For the estimate alone: starting and stopping the processes of a stage, and keys written a second. */
-const STAGE_SECONDS = 8;
-const FILLED_PER_SECOND = 8_000;
-
-/** What runs on the same processes: of one size of values and one durability. */
-interface Stage {
-  readonly valueBytes: number;
-  readonly durability: 'wal' | 'fsync';
-  readonly workloads: CompareOptions['only'];
-}
+/** For the estimate alone. */
+const STAGE_SECONDS = 30;
 
 export async function compare(options: CompareOptions, belongings: Belongings): Promise<void> {
-  const machine = describeMachine(options.oursOnly ? null : redisVersion());
-  const stages = stagesOf(options);
+  const machine = describeMachine();
   tellProgress(machineLine(machine));
+  const stages = stagesOf(options.only);
   tellProgress(`This takes about ${Math.ceil(estimateSeconds(stages, options) / 60)} minutes.`);
-
   const measurements: Measurement[] = [];
-  for (const stage of stages) {
+  const missing: Partial<Record<SubjectName, string>> = {};
+  for (const workloads of stages) {
     const part = belongings.part();
     try {
-      measurements.push(...(await runStage(stage, options, part)));
+      measurements.push(...(await runStage(workloads, options, missing, part)));
     } finally {
       await part.end();
     }
   }
-  const targets = targetOutcomes(measurements, OURS);
-  print(measurements, options, machineLine(machine));
-  targets.forEach((outcome) => say(outcomeLine(outcome)));
-  say('not measured  throughput with many keys on disk: npm run bench -- big-store');
+  const { keys, valueBytes, rounds, seconds } = options;
+  const results: Results = { machine, keys, valueBytes, rounds, seconds, missing, measurements };
+  say(shortTable(results));
+  warningsOf(results).forEach((line) => say(line));
   if (options.json !== undefined) {
-    await writeJson(options.json, { machine, options, targets, measurements });
+    await writeFile(options.json, `${JSON.stringify(results, null, 1)}\n`);
   }
 }
 
 async function runStage(
-  { valueBytes, durability, workloads }: Stage,
+  workloads: readonly WorkloadName[],
   options: CompareOptions,
+  missing: Partial<Record<SubjectName, string>>,
   belongings: Belongings,
 ): Promise<readonly Measurement[]> {
-  const { keys, rounds, seconds, seed } = options;
+  const { keys, rounds, seconds, warmUpSeconds, seed, valueBytes } = options;
   const asked = workloads.map(workloadOf);
-  const peers = options.oursOnly ? [] : PEERS.filter((peer) => asked.some((of) => of.peers.includes(peer)));
-  tellProgress(
-    `Values of ${valueSize(valueBytes)}, ${durability}: starting ${[OURS, ...peers].join(', ')} …`,
-  );
-  const ours = await OurCluster.start({ folder: belongings.folder(), durability, name: OURS }, belongings);
-  const subjects: readonly Subject[] = [ours, ...(await startPeers(peers, belongings))];
-  for (const place of KEY_PLACES.filter((each) => asked.some((of) => of.place === each))) {
-    for (const subject of subjects) {
+  const names = [...new Set(asked.flatMap((of) => subjectsOf(of.subjects, options)))];
+  tellProgress(`${workloads.join(', ')}: starting ${names.join(', ')} …`);
+  const subjects: Subject[] = [];
+  for (const name of names) {
+    try {
+      subjects.push(
+        isOurs(name) ? await OurCluster.start(name, belongings) : await startPeer(name, belongings),
+      );
+    } catch (error) {
+      if (isOurs(name)) {
+        throw error;
+      }
+      missing[name] = (error as Error).message;
+      tellProgress(`*** ${name} IS NOT MEASURED: ${missing[name]}`);
+    }
+  }
+  for (const place of KEY_PLACES) {
+    const users = asked.filter((of) => of.place === place).flatMap((of) => of.subjects);
+    for (const subject of subjects.filter(({ name }) => users.includes(name))) {
       await fillTelling(subject, { keys, valueBytes, place });
     }
   }
   const measurements: Measurement[] = [];
   for (const workload of workloads) {
-    const sides = subjects.filter(
-      (subject) => subject === ours || workloadOf(workload).peers.some((peer) => peer === subject.name),
-    );
-    for (const inFlight of options.inFlight) {
-      const cell: Cell = { workload, valueBytes, inFlight };
-      const plan = { ...cell, keysOf: () => keys, rounds, seconds, seed };
-      const measurement = await measure(sides, {
-        ...plan,
-        warmUpSeconds: Math.min(WARM_UP_SECONDS, seconds),
-      });
+    const of = workloadOf(workload);
+    const sides = subjects.filter(({ name }) => of.subjects.includes(name));
+    for (const inFlight of of.inFlight) {
+      const plan = { workload, inFlight, keys, valueBytes, rounds, seconds, warmUpSeconds, seed };
+      const measurement = await measure(sides, plan);
       measurements.push(measurement);
       tellProgress(`  ${workload}, ${inFlight} in flight: ${describe(measurement)}`);
     }
   }
   return measurements;
-}
-
-function print(
-  measurements: readonly Measurement[],
-  { rounds, seconds, keys }: CompareOptions,
-  machine: string,
-) {
-  say(machine);
-  say(
-    `${whole(keys)} keys; each figure is the median of ${rounds} rounds of ${seconds} s, in which the sides take turns.`,
-  );
-  say('Loop delay: monitorEventLoopDelay with a resolution of 1 ms, which its figures contain.\n');
-  say(resultsTable(measurements, OURS));
-  const failures = failuresOf(measurements);
-  failures.forEach((line) => say(`FAILED: ${line}`));
-  say('');
 }
 
 function describe({ rounds }: Measurement): string {
@@ -111,25 +90,21 @@ function describe({ rounds }: Measurement): string {
     .join(', ');
 }
 
-function stagesOf({ values, only }: CompareOptions): readonly Stage[] {
-  return values.flatMap((valueBytes) =>
-    (['wal', 'fsync'] as const)
-      .map((durability) => ({
-        valueBytes,
-        durability,
-        workloads: only.filter((name) => workloadOf(name).durability === durability),
-      }))
-      .filter(({ workloads }) => workloads.length > 0),
-  );
+function subjectsOf(names: readonly SubjectName[], { oursOnly }: CompareOptions): readonly SubjectName[] {
+  return oursOnly ? names.filter(isOurs) : names;
 }
 
-function estimateSeconds(stages: readonly Stage[], options: CompareOptions): number {
-  const { inFlight, keys, rounds, seconds, oursOnly } = options;
-  const ofOneSide = inFlight.length * (rounds * seconds + Math.min(WARM_UP_SECONDS, seconds));
-  return stages.reduce((sum, { workloads }) => {
-    const of = workloads.map(workloadOf);
-    const sides = of.reduce((count, { peers }) => count + 1 + (oursOnly ? 0 : peers.length), 0);
-    const places = new Set(of.map(({ place }) => place)).size;
-    return sum + STAGE_SECONDS + (places * keys) / FILLED_PER_SECOND + sides * ofOneSide;
-  }, 0);
+/** Workloads that are asked of the same cluster of ours: idle processes of others would take of its CPU. */
+function stagesOf(only: readonly WorkloadName[]): readonly (readonly WorkloadName[])[] {
+  const ours = [...new Set(only.map((name) => workloadOf(name).subjects[0]))];
+  return ours.map((first) => only.filter((name) => workloadOf(name).subjects[0] === first));
+}
+
+function estimateSeconds(stages: readonly (readonly WorkloadName[])[], options: CompareOptions): number {
+  const windows = stages
+    .flat()
+    .map(workloadOf)
+    .reduce((sum, { inFlight, subjects }) => sum + inFlight.length * subjectsOf(subjects, options).length, 0);
+  const { rounds, seconds, warmUpSeconds } = options;
+  return stages.length * STAGE_SECONDS + windows * (rounds * seconds + warmUpSeconds);
 }

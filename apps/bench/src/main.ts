@@ -1,11 +1,11 @@
 /** `npm run bench`: runs the command, and stops and removes all that it started however it ends. */
-import { bigStore } from './big-store.js';
+import { readFile, writeFile } from 'node:fs/promises';
 import { compare } from './compare.js';
 import { type Options, parseOptions, USAGE, UsageError } from './options.js';
 import { say, tellProgress } from './output.js';
 import { Belongings } from './processes/belongings.js';
 import { profile } from './profile.js';
-import { RedisMissingError } from './theirs/redis-server.js';
+import { reportOf, type Results } from './report/results.js';
 
 const belongings = new Belongings();
 let interrupted = false;
@@ -43,13 +43,13 @@ async function run(options: Options): Promise<void> {
       return compare(options, belongings);
     case 'profile':
       return profile(options, belongings);
-    case 'big-store':
-      return bigStore(options, belongings);
+    case 'report':
+      return writeFile(options.out, reportOf(JSON.parse(await readFile(options.json, 'utf8')) as Results));
   }
 }
 
 function describe(error: unknown): string {
-  if (error instanceof UsageError || error instanceof RedisMissingError) {
+  if (error instanceof UsageError) {
     return error.message;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

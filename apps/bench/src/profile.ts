@@ -16,25 +16,25 @@ const WARM_UP_SECONDS = 3;
 
 export async function profile(options: ProfileOptions, belongings: Belongings): Promise<void> {
   const { workload, valueBytes, inFlight, keys, seconds, seed, nodes, out, top } = options;
-  const { durability, place } = workloadOf(workload);
+  const { place, subjects } = workloadOf(workload);
   tellProgress('Starting three nodes …');
-  const cluster = await OurCluster.start({ folder: belongings.folder(), durability }, belongings);
+  const cluster = await OurCluster.start(subjects[0], belongings);
   await fillTelling(cluster, { keys, valueBytes, place });
   const plan = { workload, keys, valueBytes, inFlight };
-  await cluster.load({ ...plan, seconds: WARM_UP_SECONDS, seed, insertPrefix: 'warm-up-' });
+  await cluster.load({ ...plan, seconds: WARM_UP_SECONDS, seed });
 
   tellProgress(`Profiling ${seconds} s …`);
   await mkdir(out, { recursive: true });
   await Promise.all(nodes.map((node) => cluster.node(node).ask('begin-profile', null)));
-  const report = await cluster.load({ ...plan, seconds, seed: seed + 1, insertPrefix: 'profile-' });
+  const { report, caller } = await cluster.load({ ...plan, seconds, seed: seed + 1 });
   const files = nodes.map((node) => ({ node, file: join(out, `${workload}-node${node}.cpuprofile`) }));
   await Promise.all(files.map(({ node, file }) => cluster.node(node).ask('end-profile', file)));
 
-  say(machineLine(describeMachine(null)));
+  say(machineLine(describeMachine()));
   say(
     `${workload}, ${valueSize(valueBytes)}, ${inFlight} in flight, ${seconds} s: ` +
       `${whole(report.operations / report.seconds)} ops/s under the profiler, p50 ${short(report.p50Us)} µs, ` +
-      `${short(report.cpuUs / Math.max(1, report.operations))} µs CPU/op of the loaded node, ` +
+      `${short(caller.cpuUs / Math.max(1, report.operations))} µs CPU/op of the loaded node, ` +
       `${report.failures} failed${report.failure === undefined ? '' : ` (${report.failure})`}`,
   );
   for (const { node, file } of files) {

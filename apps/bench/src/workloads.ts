@@ -1,16 +1,20 @@
-/** The workloads, as a table: what is asked for, of which keys, and whom it is compared with. */
-import { type KeyDistribution } from './load/key-chooser.js';
+/** The comparison as a table: what is asked for, how many at once, and of whom. */
 
-export const PEERS = ['redis', 'redis-autopipelining', 'redis-wait-1', 'redis-appendfsync-always'] as const;
-export type Peer = (typeof PEERS)[number];
-
-/** Shares of all operations; they add up to 1. */
-export interface OperationMix {
-  readonly read?: number;
-  readonly update?: number;
-  readonly insert?: number;
-  readonly readModifyWrite?: number;
-}
+/** Each store in one way of running it; `ours` are three nodes, two replicas, as processes on RocksDB. */
+export const SUBJECTS = {
+  ours: 'three nodes, wal, keys hashed by MD5 (the default)',
+  'ours-xxhash': 'as ours, keys hashed by xxhash',
+  'ours-fsync': 'as ours, each write synced on the disks of a majority',
+  redis: 'one redis-server in memory, ioredis',
+  'redis-autopipelining': 'the same, ioredis with enableAutoPipelining',
+  'redis-wait-1': 'a primary and two replicas in memory, each write followed by WAIT 1',
+  'redis-fsync': 'one redis-server, appendfsync always, ioredis with enableAutoPipelining',
+  etcd: 'three members, each write synced; JSON gateway over 64 kept HTTP connections to each member',
+  nats: 'JetStream KV, three servers, R3 in files, synced every two minutes; @nats-io/kv, one connection',
+} as const;
+export type SubjectName = keyof typeof SUBJECTS;
+export type OurName = Extract<SubjectName, `ours${string}`>;
+export type PeerName = Exclude<SubjectName, OurName>;
 
 /** Which of our keys: those that the loaded node holds (with two replicas on three nodes: all), or none of them. */
 export const KEY_PLACES = ['held', 'elsewhere'] as const;
@@ -18,67 +22,61 @@ export type KeyPlace = (typeof KEY_PLACES)[number];
 
 export interface Workload {
   readonly does: string;
-  readonly mix: OperationMix;
-  readonly keys: KeyDistribution;
-  /** How our side does it. */
+  readonly operation: 'read' | 'write' | 'increment';
   readonly place: KeyPlace;
   readonly readLevel: 'one' | 'linearizable';
-  readonly durability: 'wal' | 'fsync';
-  readonly peers: readonly Peer[];
+  readonly inFlight: readonly number[];
+  /** The first one is ours, which the others are compared with. */
+  readonly subjects: readonly [OurName, ...SubjectName[]];
 }
 
-const ONE_REDIS = ['redis', 'redis-autopipelining'] as const satisfies readonly Peer[];
-const USUAL = {
-  keys: 'uniform',
-  place: 'held',
-  readLevel: 'one',
-  durability: 'wal',
-  peers: ONE_REDIS,
-} as const satisfies Partial<Workload>;
+const HELD = { place: 'held', readLevel: 'one' } as const;
+const REDIS = ['redis', 'redis-autopipelining'] as const;
 
-/** The letters are those of YCSB (Cooper et al., "Benchmarking Cloud Serving Systems with YCSB", SoCC 2010). */
 export const WORKLOADS = {
-  'read-held': { ...USUAL, does: 'reads of keys that the node holds', mix: { read: 1 } },
-  'read-elsewhere': {
-    ...USUAL,
-    does: 'reads of keys that only other nodes hold',
-    mix: { read: 1 },
-    place: 'elsewhere',
-  },
-  'read-linearizable': {
-    ...USUAL,
-    does: 'reads that see every acknowledged write',
-    mix: { read: 1 },
-    readLevel: 'linearizable',
-  },
   write: {
-    ...USUAL,
-    does: 'writes, on a majority of three nodes',
-    mix: { update: 1 },
-    peers: [...ONE_REDIS, 'redis-wait-1'],
+    ...HELD,
+    does: 'writes, acknowledged by a majority of three',
+    operation: 'write',
+    inFlight: [1, 16, 256],
+    subjects: ['ours', 'ours-xxhash', ...REDIS, 'redis-wait-1', 'etcd', 'nats'],
   },
   'write-fsync': {
-    ...USUAL,
-    does: 'writes, on the disks of a majority of three nodes',
-    mix: { update: 1 },
-    durability: 'fsync',
-    peers: ['redis-appendfsync-always'],
+    ...HELD,
+    does: 'writes, synced before they are acknowledged',
+    operation: 'write',
+    inFlight: [1, 16, 256],
+    subjects: ['ours-fsync', 'redis-fsync', 'etcd'],
   },
-  'ycsb-a': { ...USUAL, does: '50 % reads, 50 % updates', mix: { read: 0.5, update: 0.5 }, keys: 'zipfian' },
-  'ycsb-b': { ...USUAL, does: '95 % reads, 5 % updates', mix: { read: 0.95, update: 0.05 }, keys: 'zipfian' },
-  'ycsb-c': { ...USUAL, does: 'reads', mix: { read: 1 }, keys: 'zipfian' },
-  'ycsb-d': {
-    ...USUAL,
-    does: '95 % reads of the latest keys, 5 % inserts',
-    mix: { read: 0.95, insert: 0.05 },
-    keys: 'latest',
+  'read-held': {
+    ...HELD,
+    does: 'reads of keys that the asking node holds',
+    operation: 'read',
+    inFlight: [1, 256],
+    subjects: ['ours', ...REDIS],
   },
-  // Ours loses no concurrent change; theirs is a GET and a SET, between which others can write.
-  'ycsb-f': {
-    ...USUAL,
-    does: '50 % reads, 50 % read-modify-writes',
-    mix: { read: 0.5, readModifyWrite: 0.5 },
-    keys: 'zipfian',
+  'read-elsewhere': {
+    ...HELD,
+    does: 'reads of keys that only other nodes hold',
+    operation: 'read',
+    place: 'elsewhere',
+    inFlight: [1, 256],
+    subjects: ['ours', ...REDIS, 'nats'],
+  },
+  'read-linearizable': {
+    ...HELD,
+    does: 'reads that see every acknowledged write',
+    operation: 'read',
+    readLevel: 'linearizable',
+    inFlight: [1, 256],
+    subjects: ['ours', ...REDIS, 'etcd'],
+  },
+  increment: {
+    ...HELD,
+    does: 'increments of one hot key (etcd by compare-and-set until it succeeds; that of NATS 2.9 loses updates in a cluster)',
+    operation: 'increment',
+    inFlight: [64],
+    subjects: ['ours', ...REDIS, 'redis-wait-1', 'etcd'],
   },
 } as const satisfies Record<string, Workload>;
 
@@ -87,4 +85,8 @@ export const WORKLOAD_NAMES = Object.keys(WORKLOADS) as readonly WorkloadName[];
 
 export function workloadOf(name: WorkloadName): Workload {
   return WORKLOADS[name];
+}
+
+export function isOurs(name: SubjectName): name is OurName {
+  return name.startsWith('ours');
 }

@@ -24,14 +24,3 @@ export function createRandom(seed: number): RandomNumbers {
   }
   return next;
 }
-
-/** The numbers 0 to `count - 1` in a random order (Fisher and Yates). */
-export function shuffledIndices(count: number, random: RandomNumbers): Uint32Array {
-  const indices = new Uint32Array(count);
-  for (let index = 0; index < count; index++) {
-    const other = Math.floor(random() * (index + 1));
-    indices[index] = indices[other]!;
-    indices[other] = index;
-  }
-  return indices;
-}

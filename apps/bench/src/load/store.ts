@@ -7,8 +7,14 @@ export interface Store {
   read(key: string): Promise<unknown>;
   /** Rejects unless the write was acknowledged as the store promises. */
   write(key: string, value: Buffer): Promise<unknown>;
-  /** Reads, and writes another value in its place. */
-  readModifyWrite(key: string, value: Buffer): Promise<unknown>;
+  /** Adds one to a counter, which may be a key of its own kind, and resolves with its new value. */
+  increment(key: string): Promise<number>;
+}
+
+/** A store with what ends its connections. */
+export interface Connection {
+  readonly store: Store;
+  readonly close: () => Promise<void>;
 }
 
 export function keyOf(index: number): string {

@@ -14,7 +14,13 @@ describe('our nodes', () => {
   beforeAll(async () => {
     const ports = await freePorts(3);
     const list = ports.map((port, index) => `node${index + 1}=127.0.0.1:${port}`).join();
-    const of = { nodes: list, apiKey: 'only-for-this-spec', dataDir: 'unused', storage: 'memory' } as const;
+    const of = {
+      nodes: list,
+      apiKey: 'only-for-this-spec',
+      dataDir: 'unused',
+      storage: 'memory',
+      hashFunc: 'md5',
+    } as const;
     const starting = ports.map((_, index) =>
       NodeApplication.start({ ...of, nodeId: `node${index + 1}`, durability: 'wal' }),
     );
@@ -45,7 +51,6 @@ describe('our nodes', () => {
       inFlight: 4,
       seconds: 0.05,
       seed: 1,
-      insertPrefix: `${workload}-`,
     });
     expect(report).toMatchObject({ failures: 0, failure: undefined });
     expect(report.operations).toBeGreaterThan(0);

@@ -1,15 +1,24 @@
-/** One node as an application has it: a Nest application context with the store and one more namespace. */
+/** One node as an application has it: a Nest application context with the store and two more namespaces. */
 import 'reflect-metadata';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type INestApplicationContext, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { BytesCodec, Dkv, DkvModule, getDkvToken, StaticDiscovery, type Storage } from 'nestjs-dkv';
+import {
+  BytesCodec,
+  Dkv,
+  DkvModule,
+  getDkvToken,
+  MsgpackCodec,
+  StaticDiscovery,
+  type Storage,
+} from 'nestjs-dkv';
 import { keyOf, type Store } from '../load/store.js';
 import { type KeyPlace } from '../workloads.js';
-import { RING } from './ring.js';
 
 /** Of one replica, so that of three nodes each lacks a third of its keys. */
 const ELSEWHERE = 'elsewhere';
+/** Of numbers, where the others hold bytes. */
+const COUNTERS = 'counters';
 const POLL_MS = 20;
 /** Errors should be known, the rest would be in the way. */
 const LOGGER = {
@@ -25,6 +34,7 @@ export interface NodeSettings {
   readonly apiKey: string;
   readonly dataDir: string;
   readonly durability: 'wal' | 'fsync';
+  readonly hashFunc: 'md5' | 'xxhash';
   /** Default: `auto`. */
   readonly storage?: Storage;
 }
@@ -34,6 +44,7 @@ export class NodeApplication {
   private absent = new Uint32Array(0);
   private readonly held: Dkv<Uint8Array>;
   private readonly elsewhere: Dkv<Uint8Array>;
+  private readonly counters: Dkv<number>;
 
   private constructor(
     private readonly app: INestApplicationContext,
@@ -41,11 +52,12 @@ export class NodeApplication {
   ) {
     this.held = app.get<Dkv<Uint8Array>>(Dkv);
     this.elsewhere = app.get<Dkv<Uint8Array>>(getDkvToken(ELSEWHERE));
+    this.counters = app.get<Dkv<number>>(getDkvToken(COUNTERS));
   }
 
   /** Resolves when the node serves. */
   static async start(settings: NodeSettings): Promise<NodeApplication> {
-    const { nodeId, nodes, apiKey, dataDir, durability, storage = 'auto' } = settings;
+    const { nodeId, nodes, apiKey, dataDir, durability, hashFunc, storage = 'auto' } = settings;
     @Module({
       imports: [
         DkvModule.forRoot({
@@ -56,12 +68,17 @@ export class NodeApplication {
           discovery: StaticDiscovery.parse(nodes),
           peerBind: '127.0.0.1',
           apiKey,
-          ...RING,
+          hashFunc,
+          // Of three nodes each holds every key of the default namespace.
+          replicas: 2,
           mode: 'strong',
           codec: new BytesCodec(),
           logger: LOGGER,
         }),
-        DkvModule.forFeature([{ name: ELSEWHERE, replicas: 1 }]),
+        DkvModule.forFeature([
+          { name: ELSEWHERE, replicas: 1 },
+          { name: COUNTERS, codec: new MsgpackCodec() },
+        ]),
       ],
     })
     class BenchModule {}
@@ -74,10 +91,6 @@ export class NodeApplication {
       await sleep(POLL_MS);
     }
     return node;
-  }
-
-  get engine(): string {
-    return this.held.metrics().engine;
   }
 
   async seeAllUp(): Promise<void> {
@@ -95,7 +108,7 @@ export class NodeApplication {
       key: absent ? (index) => keyOf(absent[index]!) : keyOf,
       read: readLevel === 'one' ? (key) => dkv.get(key) : (key) => dkv.get(key, reading),
       write: (key, value) => dkv.addOrUpdate(key, value),
-      readModifyWrite: (key, value) => dkv.update(key, () => value),
+      increment: (key) => this.counters.increment(key),
     };
   }
 

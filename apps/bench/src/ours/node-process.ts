@@ -10,7 +10,6 @@ await serve(async (settings: NodeSettings) => {
   const node = await NodeApplication.start(settings);
   const profiling = new CpuProfiling();
   return {
-    about: node.engine,
     close: () => node.close(),
     handlers: {
       fill: (plan) =>

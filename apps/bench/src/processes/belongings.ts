@@ -1,7 +1,17 @@
 /** What a run started and made; all of it is stopped and removed, in reverse order, also when it fails half-way. */
+import { type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+/** The last resort: whatever still runs when the bench exits is killed. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+export function killWithThisProcess(child: ChildProcess): void {
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+}
 
 type End = () => void | Promise<void>;
 

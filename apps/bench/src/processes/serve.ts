@@ -1,12 +1,11 @@
 /** The far end: a process that does what the bench asks, and ends with it. */
-import { type Answer, type ProcessUsage, type Question, type Task, type Tasks } from './tasks.js';
+import { type Answer, type Question, type Task, type Tasks } from './tasks.js';
+import { UsageWindow } from './window.js';
 
 type Handlers = { readonly [T in Task]?: (plan: Tasks[T][0]) => Promise<Tasks[T][1]> };
 
 export interface Service {
   readonly handlers: Handlers;
-  /** Told with the first answer: what is there. */
-  readonly about: string;
   readonly close: () => Promise<void>;
   /** When the bench is gone without a word, as after a kill -9: stops what only the bench would have stopped. */
   readonly abandoned?: () => void;
@@ -26,11 +25,16 @@ export async function serve<Settings>(start: (settings: Settings) => Promise<Ser
     void stop();
   });
   service = await start(JSON.parse(process.argv[2] ?? '{}') as Settings);
-  const handlers = { usage: async () => usageOfThisProcess(), ...service.handlers };
+  let window = new UsageWindow();
+  const handlers: Handlers = {
+    'begin-window': async () => void (window = new UsageWindow()),
+    'end-window': async () => window.end(),
+    ...service.handlers,
+  };
   process.on('message', (question: Question) => {
     void (question.task === 'stop' ? stop() : answer(handlers, question));
   });
-  tell({ kind: 'ready', about: service.about });
+  tell({ kind: 'ready' });
 }
 
 export function tell(answer: Answer): void {
@@ -51,9 +55,4 @@ async function answer(handlers: Handlers, { id, task, plan }: Exclude<Question, 
       message: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
   }
-}
-
-function usageOfThisProcess(): ProcessUsage {
-  const { user, system } = process.cpuUsage();
-  return { cpuUs: user + system, rssBytes: process.memoryUsage.rss() };
 }

@@ -1,7 +1,7 @@
 /** One side of the comparison: a store with the processes that it takes, one of which is loaded. */
 import { type LoadPlan, type LoadReport } from '../load/load-loop.js';
-import { type KeyPlace } from '../workloads.js';
-import { type ProcessUsage } from './tasks.js';
+import { type KeyPlace, type SubjectName } from '../workloads.js';
+import { type NodeUsage, type ProcessUsage } from './window.js';
 
 export interface Filling {
   readonly keys: number;
@@ -9,17 +9,18 @@ export interface Filling {
   readonly place: KeyPlace;
 }
 
-export interface Subject {
-  readonly name: string;
-  fill(filling: Filling, onWritten?: (count: number) => void): Promise<void>;
-  load(plan: LoadPlan): Promise<LoadReport>;
-  /** Of the loaded process, and of the others; undefined where the system does not tell. */
-  usage(): Promise<{ readonly caller: ProcessUsage; readonly others: ProcessUsage | undefined }>;
+export interface Loaded {
+  readonly report: LoadReport;
+  /** Of the process that calls. */
+  readonly caller: ProcessUsage;
+  /** Of all processes, the caller's among them; undefined where the system does not tell. */
+  readonly all: ProcessUsage | undefined;
+  /** Of our nodes together; of others it is not known. */
+  readonly nodes?: NodeUsage;
 }
 
-export function sumOf(usages: readonly ProcessUsage[]): ProcessUsage {
-  return {
-    cpuUs: usages.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
-    rssBytes: usages.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
-  };
+export interface Subject {
+  readonly name: SubjectName;
+  fill(filling: Filling, onWritten?: (count: number) => void): Promise<void>;
+  load(plan: LoadPlan): Promise<Loaded>;
 }

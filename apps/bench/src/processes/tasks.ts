@@ -2,24 +2,14 @@
 import { type FillPlan } from '../load/filling.js';
 import { type LoadPlan, type LoadReport } from '../load/load-loop.js';
 import { type KeyPlace } from '../workloads.js';
-
-export interface PrefillPlan {
-  readonly keys: number;
-  readonly valueBytes: number;
-}
-
-export interface ProcessUsage {
-  /** User and system, since the process began. */
-  readonly cpuUs: number;
-  readonly rssBytes: number;
-}
+import { type NodeUsage } from './window.js';
 
 /** Each task with what it takes and what it gives. */
 export interface Tasks {
   fill: [FillPlan & { readonly place: KeyPlace }, void];
-  prefill: [PrefillPlan, void];
   load: [LoadPlan, LoadReport];
-  usage: [null, ProcessUsage];
+  'begin-window': [null, void];
+  'end-window': [null, NodeUsage];
   /** Until this node sees every node up. */
   'see-all-up': [null, void];
   'begin-profile': [null, void];
@@ -34,7 +24,7 @@ export type Question =
 
 /** From a process to the bench. */
 export type Answer =
-  | { readonly kind: 'ready'; readonly about: string }
+  | { readonly kind: 'ready' }
   | { readonly kind: 'written'; readonly count: number }
   | { readonly kind: 'done'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string };

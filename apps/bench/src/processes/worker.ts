@@ -2,8 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type Belongings } from './belongings.js';
-import { killWithThisProcess } from './killing.js';
+import { type Belongings, killWithThisProcess } from './belongings.js';
 import { type Answer, type Question, type Task, type Tasks } from './tasks.js';
 
 /** A store that does not close in this time is ended by force. */
@@ -15,14 +14,12 @@ interface Waiting {
 }
 
 export class Worker {
-  private readonly spawned = performance.now();
   private readonly waiting = new Map<number, Waiting>();
   private readonly child: ChildProcess;
   private readonly exited: Promise<unknown>;
   private nextId = 1;
   private onWritten: (count: number) => void = () => undefined;
-  /** What the process said of itself, and how long it took from its start until it was ready. */
-  readonly ready: Promise<{ readonly about: string; readonly tookMs: number }>;
+  readonly ready: Promise<void>;
 
   /** @param script relative to the bench's root, without its extension */
   constructor(
@@ -38,7 +35,7 @@ export class Worker {
     this.ready = new Promise((resolve, reject) => {
       this.child.on('message', (answer: Answer) => {
         if (answer.kind === 'ready') {
-          resolve({ about: answer.about, tookMs: performance.now() - this.spawned });
+          resolve();
         } else {
           this.take(answer);
         }

@@ -1,4 +1,5 @@
 /** Where and with what it was measured. */
+import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 
 export interface Machine {
@@ -6,37 +7,48 @@ export interface Machine {
   readonly cores: number;
   readonly memoryGb: number;
   readonly system: string;
-  readonly node: string;
-  /** Null when Redis took no part. */
-  readonly redis: string | null;
+  /** Of Node and of each server that is there. */
+  readonly versions: Readonly<Record<string, string>>;
   readonly date: string;
   /** Of the last minute: what else ran when this began; 0 where the system does not tell. */
   readonly loadAverage: number;
 }
 
-export function describeMachine(redis: string | null): Machine {
+export function describeMachine(): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     memoryGb: Math.round(totalmem() / 2 ** 30),
     system: `${type()} ${release()}`,
-    node: process.version,
-    redis,
+    versions: {
+      Node: process.version,
+      Redis: versionOf('redis-server'),
+      etcd: versionOf('etcd'),
+      NATS: versionOf('nats-server'),
+    },
     date: new Date().toISOString(),
     loadAverage: loadavg()[0] ?? 0,
   };
 }
 
-export function machineLine({
-  cpu,
-  cores,
-  memoryGb,
-  system,
-  node,
-  redis,
-  date,
-  loadAverage,
-}: Machine): string {
-  const peer = redis === null ? '' : `, Redis ${redis}`;
-  return `${cpu}, ${cores} cores, ${memoryGb} GB, ${system}, Node ${node}${peer}, ${date}, load average before ${loadAverage.toFixed(2)}`;
+export function machineLine(machine: Machine): string {
+  const { cpu, cores, memoryGb, system, versions, date, loadAverage } = machine;
+  const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${cpu}, ${cores} cores, ${memoryGb} GB, ${system}`,
+    ...programs,
+    `${date}, load average before ${loadAverage.toFixed(2)}`,
+  ].join(', ');
+}
+
+function versionOf(command: string): string {
+  try {
+    const told = execFileSync(command, ['--version'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return /\d+\.\d+\.\d+/.exec(told)?.[0] ?? told.trim();
+  } catch {
+    return 'absent';
+  }
 }

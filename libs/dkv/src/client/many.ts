@@ -1,5 +1,4 @@
 /** A call on many keys: each on its own, a few at once, every outcome told. */
-import { setMaxListeners } from 'node:events';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 
 /** Keys of one call on many that are under way at once. */
@@ -25,14 +24,10 @@ export class DkvManyError<T = unknown> extends DkvError {
 /** @throws DkvManyError when one fails; what is no error of the store is thrown as it is. */
 export async function many<I, T>(
   items: readonly I[],
-  options: { readonly signal?: AbortSignal } | undefined,
+  options: object | undefined,
   one: (item: I) => Promise<T>,
 ): Promise<T[]> {
   assertOneRequestEach(options);
-  if (options?.signal) {
-    // Each call under way listens to it; Node would warn of a leak at the eleventh.
-    setMaxListeners(0, options.signal);
-  }
   const outcomes = await settleAll(items, one);
   const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
   if (failures.length > 0) {

@@ -1,5 +1,6 @@
 /** How much time an operation has left, and whether its caller still wants it. */
 import { DkvError } from '../dkv.errors.js';
+import { onAbort } from '../model/abort-listeners.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 
 /** Less is nothing: a pause of a rounding error would end before it began. */
@@ -71,11 +72,11 @@ export class Deadline {
       end();
     };
     const timer = this.clock.schedule(this.leftMs, ended);
+    const forget = onAbort(signal, ended);
     const cancel = () => {
       timer.cancel();
-      signal.removeEventListener('abort', ended);
+      forget();
     };
-    signal.addEventListener('abort', ended, { once: true });
     return { cancel };
   }
 

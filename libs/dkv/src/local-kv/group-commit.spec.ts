@@ -14,6 +14,7 @@ const write = (name: string, bytes = 100): Write => ({ name, bytes });
 class Bench {
   readonly groups: string[][] = [];
   readonly failures: string[] = [];
+  readonly doneErrors: unknown[] = [];
   underWay = 0;
   private ends: { resolve: () => void; reject: (error: Error) => void }[] = [];
   readonly commits: GroupCommit<Write>;
@@ -27,7 +28,9 @@ class Bench {
       );
     };
     const onFailure = ({ message }: Error) => this.failures.push(message);
-    this.commits = new GroupCommit(commit, { pendingBytesMax, where: '/data', onFailure, nextTurn });
+    const onDoneError = (error: unknown) => this.doneErrors.push(error);
+    const limits = { pendingBytesMax, where: '/data', onFailure, onDoneError, nextTurn };
+    this.commits = new GroupCommit(commit, limits);
   }
 
   submit(write: Write): Promise<void> {
@@ -142,6 +145,47 @@ describe('group commit', () => {
     await bench.end();
     await drained;
     expect(bench.groups).toEqual([['a'], ['b']]);
+  });
+});
+
+describe('a caller that throws when it is told', () => {
+  const thrown = new Error('a defect of the caller');
+  const throwing = () => {
+    throw thrown;
+  };
+
+  it('stops neither the others of its batch nor the batches after it', async () => {
+    const bench = new Bench();
+    bench.commits.submit(write('a'), throwing);
+    const others = [bench.submit(write('b'))];
+    await microtasks();
+    others.push(bench.submit(write('c')));
+    await bench.end();
+    await bench.end();
+    others.push(bench.submit(write('d', 1_000)));
+    await microtasks();
+    await bench.end();
+    await Promise.all(others);
+    await bench.commits.drained();
+    expect(bench.groups).toEqual([['a', 'b'], ['c'], ['d']]);
+    expect(bench.doneErrors).toEqual([thrown]);
+  });
+
+  it('keeps no other from hearing that the storage failed', async () => {
+    const bench = new Bench();
+    bench.commits.submit(write('a'), throwing);
+    const other = bench.submit(write('b'));
+    await microtasks();
+    bench.commits.submit(write('c'), throwing);
+    const waiting = bench.submit(write('d'));
+    const outcomes = Promise.allSettled([other, waiting]);
+    await bench.end(new Error('EIO'));
+    expect(await outcomes).toMatchObject([
+      { reason: { code: 'DKV_STORAGE_FAILED' } },
+      { reason: { code: 'DKV_READ_ONLY' } },
+    ]);
+    bench.commits.submit(write('e'), throwing);
+    expect(bench.doneErrors).toEqual([thrown, thrown, thrown]);
   });
 });
 

@@ -17,11 +17,13 @@ export interface GroupCommitLimits {
   readonly where: string;
   /** Called once, with the first failure. */
   readonly onFailure: (error: DkvError) => void;
+  /** Called with what a `done` threw: a defect of that caller, which must not stop the writes of others. */
+  readonly onDoneError: (error: unknown) => void;
   /** Resolves in another turn of the event loop, if there is one. */
   readonly nextTurn?: (() => Promise<void>) | undefined;
 }
 
-/** Called once; without an error when the write is durable. */
+/** Called once; without an error when the write is durable. Should not throw: see `onDoneError`. */
 export type Done = (error: Error | undefined) => void;
 
 interface Waiting<W> {
@@ -58,12 +60,12 @@ export class GroupCommit<W extends GroupWrite> {
    */
   submit(write: W, done: Done): void {
     if (this.firstFailure) {
-      done(this.readOnly());
+      this.end(done, this.readOnly());
       return;
     }
     // Alone, a write of any size goes: it would never fit otherwise.
     if (this.bytes > 0 && this.bytes + write.bytes > this.limits.pendingBytesMax) {
-      done(this.overloaded());
+      this.end(done, this.overloaded());
       return;
     }
     this.bytes += write.bytes;
@@ -112,9 +114,18 @@ export class GroupCommit<W extends GroupWrite> {
     const { nextTurn } = this.limits;
     for (const { write, done } of this.durable.splice(0, nextTurn ? RESOLVED_PER_TURN : Infinity)) {
       this.bytes -= write.bytes;
-      done(undefined);
+      this.end(done, undefined);
     }
     this.telling = this.durable.length > 0 ? nextTurn?.().then(() => this.tell()) : undefined;
+  }
+
+  /** Whatever `done` throws ends here: else no batch would ever begin again, and every later write would hang. */
+  private end(done: Done, error: DkvError | undefined): void {
+    try {
+      done(error);
+    } catch (thrown) {
+      this.limits.onDoneError(thrown);
+    }
   }
 
   private takeGroup(): Waiting<W>[] {
@@ -137,8 +148,8 @@ export class GroupCommit<W extends GroupWrite> {
     this.limits.onFailure(this.firstFailure);
     const waiting = this.queue.splice(0);
     this.bytes = bytesOf(this.durable);
-    group.forEach(({ done }) => done(this.firstFailure));
-    waiting.forEach(({ done }) => done(this.readOnly()));
+    group.forEach(({ done }) => this.end(done, this.firstFailure));
+    waiting.forEach(({ done }) => this.end(done, this.readOnly()));
   }
 
   private readOnly(): DkvError {

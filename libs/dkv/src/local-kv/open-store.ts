@@ -53,6 +53,8 @@ export class OpenStore {
       ...options,
       nextTurn: engine.nextTurn?.bind(engine),
       onFailure: ({ message }) => options.logger.error(message),
+      onDoneError: (error) =>
+        options.logger.error(`What waited for a write to be stored failed: ${String(error)}`),
     });
   }
 

@@ -4,6 +4,7 @@ import { Agent } from 'node:http';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type ClusterNode } from '../model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
+import { onAbort } from '../model/abort-listeners.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type RemoteKvMetrics, type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js';
@@ -175,14 +176,14 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
       agent: this.agents[laneOf(kind)],
       replyBytesMax: this.replyBytesMax,
     });
-    const onAbort = () => exchange.giveUp('the request was aborted.', 'DKV_ABORTED');
     const timer = this.clock.schedule(timeoutMs, () => exchange.giveUp(`no answer in ${timeoutMs} ms.`));
     const unsentTimer = this.clock.schedule(unsentTimeoutMs, () => {
       if (!exchange.mayHaveBeenSent) {
         exchange.giveUp(`no connection in ${unsentTimeoutMs} ms.`);
       }
     });
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const forgetSignal =
+      signal && onAbort(signal, () => exchange.giveUp('the request was aborted.', 'DKV_ABORTED'));
     this.underWay.add(exchange);
     try {
       const reply = await exchange.run(body);
@@ -196,7 +197,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     } finally {
       this.sentBytes += exchange.mayHaveBeenSent ? body.length : 0;
       this.underWay.delete(exchange);
-      signal?.removeEventListener('abort', onAbort);
+      forgetSignal?.();
       timer.cancel();
       unsentTimer.cancel();
     }

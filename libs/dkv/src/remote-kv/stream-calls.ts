@@ -1,5 +1,6 @@
 /** The requests of one connection that have no answer yet: what they cost, when they are given up. */
 import { DkvError } from '../dkv.errors.js';
+import { onAbort } from '../model/abort-listeners.js';
 import { type PeerReply, type PeerRequestKind } from '../model/peer-protocol.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type SendOptions } from '../ports/remote-kv-repo.js';
@@ -13,7 +14,8 @@ export interface Call {
   readonly startedMs: number;
   readonly resolve: (reply: PeerReply) => void;
   readonly reject: (error: DkvError) => void;
-  onAbort: (() => void) | undefined;
+  /** Ends the wait for the caller's signal. */
+  forgetSignal: (() => void) | undefined;
 }
 
 /** Room for heartbeats where everything else is turned away: a slow peer must not look like a dead one. */
@@ -94,8 +96,7 @@ export class StreamCalls {
     this.wakeAt(dueMs(call));
     const { signal } = call.options;
     if (signal) {
-      call.onAbort = () => this.giveUp(call, 'aborted');
-      signal.addEventListener('abort', call.onAbort, { once: true });
+      call.forgetSignal = onAbort(signal, () => this.giveUp(call, 'aborted'));
     }
   }
 
@@ -105,9 +106,7 @@ export class StreamCalls {
     if (call) {
       this.calls.delete(id);
       this.inFlight.give(call);
-      if (call.onAbort) {
-        call.options.signal?.removeEventListener('abort', call.onAbort);
-      }
+      call.forgetSignal?.();
     }
     return call;
   }

@@ -119,7 +119,7 @@ export class StreamConnection implements FrameHandler {
     this.calls.admit({ kind, outgoing });
     const startedMs = clock.monotonic();
     this.lastCallMs = startedMs;
-    this.calls.add({ kind, outgoing, options, startedMs, resolve, reject, onAbort: undefined });
+    this.calls.add({ kind, outgoing, options, startedMs, resolve, reject, forgetSignal: undefined });
     this.sender.add(outgoing, kind === 'ping');
   }
 

@@ -1,6 +1,6 @@
 /** When connections fail, the error says whether the request can have been carried out. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { isDkvError } from '../../src/dkv.errors.js';
 import { type Define } from './content-tests.js';
@@ -70,6 +70,8 @@ async function assertForwardsApart(pair: TransportPair): Promise<void> {
   const forwards = Array.from({ length: 200 }, () => pair.failure(forward, { signal: abort.signal }));
   await pair.peer.asked(1);
   await pair.send(question());
+  // One signal for many requests is what applications do; Node warns of a leak at the eleventh listener.
+  assert(getEventListeners(abort.signal, 'abort').length <= 1);
   abort.abort();
   await Promise.all(forwards);
 }
