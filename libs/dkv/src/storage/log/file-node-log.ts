@@ -142,6 +142,11 @@ export class FileNodeLog implements NodeLog {
     }
   }
 
+  /** Of the segments whose files are there. */
+  private get oldestStart(): number {
+    return (this.covered[0] ?? this.writer.segments.all[0]!).start;
+  }
+
   private tickLater(): void {
     this.timer = this.options.clock.schedule(this.options.tickMs, () => void this.tick());
   }
@@ -187,12 +192,11 @@ export class FileNodeLog implements NodeLog {
     }
   }
 
-  private async noteEnd(sync: boolean): Promise<void> {
+  private async noteEnd(sync: boolean, begin = this.oldestStart): Promise<void> {
     if (this.forgotten || this.writer.segments.all.length === 0) {
       return;
     }
-    const { durablePosition, durableCrc, segments } = this.writer;
-    const begin = segments.all[0]!.start;
+    const { durablePosition, durableCrc } = this.writer;
     await this.note.write({ position: durablePosition, crc: durableCrc, begin, forgot: false }, { sync });
     this.notedPosition = durablePosition;
   }
@@ -204,7 +208,10 @@ export class FileNodeLog implements NodeLog {
    */
   private async deleteCovered(): Promise<void> {
     const { files } = this.options;
-    const first = await files.open(this.writer.segments.all[0]!.name);
+    // What a release during this adds is for the next time: the note does not speak of it.
+    const deletable = this.covered.length;
+    const next = this.writer.segments.all[0]!;
+    const first = await files.open(next.name);
     try {
       await syncedFinally(synced(first));
     } catch (error) {
@@ -213,8 +220,8 @@ export class FileNodeLog implements NodeLog {
     } finally {
       await first.close();
     }
-    await this.noteEnd(true);
-    while (this.covered.length > 0) {
+    await this.noteEnd(true, next.start);
+    for (let deleted = 0; deleted < deletable; deleted++) {
       await removeIfThere(files, this.covered[0]!.name);
       this.covered.shift();
     }

@@ -4,7 +4,7 @@ import { LogMachine } from '../../../testing/simulation/log-machine.js';
 import { SimRandom } from '../../../testing/simulation/sim-random.js';
 import { type LogDurability } from './log-writer.js';
 
-const RUNS = 200;
+const RUNS = 100;
 const STEPS = 40;
 const GROUPS = 3;
 
@@ -29,11 +29,11 @@ class Run {
     private readonly seed: number,
     private readonly durability: LogDurability,
   ) {
-    this.random = new SimRandom(`run ${seed}`);
+    this.random = new SimRandom(`run ${durability} ${seed}`);
     this.mayLose = false;
     this.machine = new LogMachine(
       { durability, segmentBytesMax: 400, pendingBytesMax: 2_000, reserveBytes: 500 },
-      `disk ${seed}`,
+      `disk ${durability} ${seed}`,
     );
   }
 

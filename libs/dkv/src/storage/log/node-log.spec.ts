@@ -201,6 +201,21 @@ describe('release', () => {
     expect(machine.replayed.filter((line) => line.startsWith('operations 2'))).toHaveLength(2);
   });
 
+  it('needs no entries any more that a snapshot took the place of, but the reset', async () => {
+    const machine = await new LogMachine(TINY).open();
+    await machine.append(2, 7, 'old');
+    await machine.append(2, 8, 'old');
+    machine.log.addReset(2, 0, 5, 3);
+    await fill(machine, 1, 20);
+    const upToFive = { indexOf: (group: number) => (group === 2 ? 5 : 1_000), batchesUpTo: 0 };
+    machine.log.release({ ...upToFive, indexOf: (group) => (group === 2 ? 4 : 1_000) });
+    expect(machine.log.pinnedGroups()).toEqual([2]);
+    machine.log.addReset(2, 0, 5, 3);
+    await machine.flush();
+    machine.log.release(upToFive);
+    expect(machine.log.pinnedGroups()).toEqual([]);
+  });
+
   it('keeps what an entry that is not durable would void', async () => {
     const machine = await new LogMachine(TINY).open();
     await machine.append(2, 7, 'acknowledged');
@@ -230,6 +245,20 @@ describe('release', () => {
     await machine.scheduler.runFor(100);
     await machine.open();
     expect(machine.replayed[0]).toBe('vote 9 4 c@1');
+  });
+
+  it('during a deletion waits for the next one, also over a crash', async () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const machine = await new LogMachine(TINY, `again ${seed}`).open();
+      await fill(machine, 1, 30);
+      machine.log.release(upTo(15));
+      await machine.scheduler.runFor(seed / 20);
+      machine.log.release(upTo(28));
+      await machine.scheduler.runFor(10);
+      await machine.open();
+      expect(machine.end.forgot).toBeUndefined();
+      expect(machine.replayed.slice(-2)).toEqual(entries(29, 30));
+    }
   });
 
   it('does nothing that a crash in the middle could turn into damage', async () => {
