@@ -61,6 +61,11 @@ class GroupReplay {
   entries: LogEntry[] = [];
   resetAt = 0;
 
+  begin(index: number): void {
+    this.entries = [];
+    this.resetAt = index;
+  }
+
   add(entry: LogEntry): void {
     const first = this.entries[0];
     if (first && entry.index <= first.index) {
@@ -141,7 +146,7 @@ export class NodeStorage {
     await step(() => this.checkpointer.stop());
     await step(() => this.local.close());
     await step(() => this.log.close());
-    if (failures.length === 0) {
+    if (failures.length === 0 && !this.log.failure) {
       await step(async () => this.run?.end());
     }
     this.home.release();
@@ -177,61 +182,72 @@ async function openParts(
 ): Promise<NodeStorage> {
   const { durability, clock, logger, pendingBytesMax, cacheBytesMax, dirtyBytesMax } = options;
   const { where } = home;
-  const replayed = new Map<number, GroupReplay>();
-  const batches: { readonly position: number; readonly bytes: Uint8Array }[] = [];
   const files = await home.logFiles();
   const run = files && (await MachineRun.open(files, await home.machineBootId()));
   const crashed = durability === 'wal' && run?.hasCrashed === true;
-  const { log, forgot } = files
-    ? await openLog(files, options, crashed, replayed, batches)
+  // The store tells what the log must show it, and the log is where it writes to: each is opened with the other.
+  let opened: NodeLog | undefined;
+  const shared = {
+    engine,
+    get log(): NodeLog {
+      return opened!;
+    },
+    logger,
+    where,
+    checkpointBytes: dirtyBytesMax / 4,
+    onCheckpointDue: () => checkpointer.ask(),
+  };
+  const logged = await LoggedEngine.open(withLog(shared, { overlayBytesMax: dirtyBytesMax }));
+  const strong = await StrongRecords.open(
+    withLog(shared, { cacheBytesMax: cacheBytesMax / 2, dirtyBytesMax, onCorrupt: () => undefined }),
+  );
+  const replayed = new Map<number, GroupReplay>();
+  const found = files
+    ? await openLog(files, options, crashed, logged, replayed)
     : { log: new MemoryNodeLog(), forgot: undefined };
+  const { log } = found;
+  opened = log;
+  const checkpointer = new Checkpointer({
+    logged,
+    records: strong,
+    log,
+    clock,
+    logger,
+    where,
+    intervalMs: options.checkpointIntervalMs,
+    logBytesMax: options.logBytesMax,
+  });
   try {
-    const due = () => checkpointer.ask();
-    const shared = { engine, log, logger, where, checkpointBytes: dirtyBytesMax / 4, onCheckpointDue: due };
-    const logged = await LoggedEngine.open({ ...shared, overlayBytesMax: dirtyBytesMax });
-    batches.forEach(({ position, bytes }) => logged.replayBatch(position, bytes));
-    const strong = await StrongRecords.open({
-      ...shared,
-      cacheBytesMax: cacheBytesMax / 2,
-      dirtyBytesMax,
-      onCorrupt: () => undefined,
-    });
-    const checkpointer = new Checkpointer({
-      logged,
-      records: strong,
-      log,
-      clock,
-      logger,
-      where,
-      intervalMs: options.checkpointIntervalMs,
-      logBytesMax: options.logBytesMax,
-    });
     const local = new EngineLocalKvRepo(
       { where, open: async () => logged, release: () => undefined },
       { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger },
     );
     await local.open(identity);
-    const reason = crashed
+    const forgot = crashed
       ? 'the machine went down while its log was not synced (durability is wal)'
-      : forgot;
-    if (reason === undefined) {
+      : found.forgot;
+    if (forgot === undefined) {
       await run?.begin();
     }
     checkpointer.start();
-    const groups = groupsOf(strong.states, replayed);
-    return make(home, run, checkpointer, local, strong, log, groups, reason);
+    return make(home, run, checkpointer, local, strong, log, groupsOf(strong.states, replayed), forgot);
   } catch (error) {
     await log.close().catch(() => undefined);
     throw error;
   }
 }
 
+/** Options with the log as it is when it is asked for. */
+function withLog<S extends { readonly log: NodeLog }, O>(shared: S, own: O): S & O {
+  return Object.defineProperties({ ...own } as S & O, Object.getOwnPropertyDescriptors(shared));
+}
+
 async function openLog(
   files: LogFiles,
   options: NodeStorageOptions,
   crashed: boolean,
+  logged: LoggedEngine,
   replayed: Map<number, GroupReplay>,
-  batches: { readonly position: number; readonly bytes: Uint8Array }[],
 ): Promise<{ readonly log: NodeLog; readonly forgot: string | undefined }> {
   const group = (number: number): GroupReplay => {
     let found = replayed.get(number);
@@ -242,16 +258,12 @@ async function openLog(
     return found;
   };
   const { log, end } = await openNodeLog(
-    { ...options, files, cutDamage: crashed },
+    { ...options, files, cutDamage: crashed, positionFloor: logged.coveredUpTo },
     {
       hardState: (number, state) => (group(number).hardState = state),
       entry: (number, _generation, term, index, kind, data) => group(number).add({ term, index, kind, data }),
-      reset: (number, _generation, index) => {
-        const found = group(number);
-        found.entries = [];
-        found.resetAt = index;
-      },
-      batch: (position, bytes) => batches.push({ position, bytes }),
+      reset: (number, _generation, index) => group(number).begin(index),
+      batch: (position, bytes) => logged.replayBatch(position, bytes),
     },
   );
   return { log, forgot: end.forgot };
