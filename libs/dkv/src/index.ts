@@ -69,6 +69,7 @@ export {
   type WriteResult,
 } from './model/peer-protocol.js';
 export { type KvRecord, type RecordHeader } from './model/record.js';
+export { type ShownRecord } from './model/shown-record.js';
 export { Clock, type Timer } from './ports/clock.js';
 export { Codec } from './ports/codec.js';
 export { Controller, type PeerService } from './ports/controller.js';
@@ -88,4 +89,4 @@ export { Merger, type MergeSide } from './ports/merger.js';
 export { Random } from './ports/random.js';
 export { type RemoteKvMetrics, RemoteKvRepo, type SendOptions } from './ports/remote-kv-repo.js';
 export { type Operation, Telemetry } from './ports/telemetry.js';
-export { Processor } from './processor/processor.js';
+export { Processor, type Written } from './processor/processor.js';

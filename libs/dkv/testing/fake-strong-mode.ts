@@ -77,7 +77,7 @@ export class FakeStrongMode implements StrongMode {
   async read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {
     assertWanted(options.signal);
     this.reads.push({ namespace, key, ...options });
-    await undefined;
+    await Promise.resolve();
     this.assertSound();
     return options.level === 'one' ? this.copyOf(namespace, key) : this.recordOf(namespace, key);
   }
@@ -85,7 +85,7 @@ export class FakeStrongMode implements StrongMode {
   async write(operation: StrongWrite): Promise<StrongWritten> {
     assertWanted(operation.signal);
     this.writes.push(operation);
-    await undefined;
+    await Promise.resolve();
     this.assertSound();
     const { namespace, key, idempotencyKey } = operation;
     const name = `${nameOf(namespace, key)}\0${idempotencyKey}`;
