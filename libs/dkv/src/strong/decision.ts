@@ -1,5 +1,6 @@
 /** What a write makes of the record that its leader knows: the one place where a strong key changes. Pure. */
 import { DkvError } from '../dkv.errors.js';
+import { incremented } from '../model/counting.js';
 import { NO_VERSION } from '../model/version.js';
 import { type StrongRecord } from '../model/strong-record.js';
 import { type StrongWrite } from '../model/strong-operations.js';
@@ -70,7 +71,7 @@ export function decide(write: AskedWrite, ground: DecisionGround): Decision {
     changes.push({
       namespace: IDEMPOTENCY_NAMESPACE,
       key: idempotencyRecordKey(namespace, key, idempotencyKey),
-      value: encodeRemembered({ existed }),
+      value: encodeRemembered({ existed, counted: kind === 'increment' ? changes[0]!.value! : NO_BYTES }),
       expiresAtMs: timeMs + idempotencyTtlMs,
     });
   }
@@ -82,15 +83,17 @@ export function isLive(record: StrongRecord | undefined | null, timeMs: number):
   return record != null && (record.expiresAtMs === 0 || record.expiresAtMs > timeMs);
 }
 
-/** Of a `put` what the first call stored, of others what the key has now. */
+/** Of a `put` and an `increment` what the first call stored, of others what the key has now. */
 function repeatedOf(
   { kind, value }: AskedWrite,
   remembered: StrongRecord,
   seen: StrongRecord | undefined,
 ): Decision {
-  const { existed } = decodeRemembered(remembered.value);
+  const { existed, counted } = decodeRemembered(remembered.value);
   const { generation, index, modifiedMs } = remembered;
-  const record = kind === 'put' ? { generation, index, expiresAtMs: 0, modifiedMs, value } : seen;
+  const first = { generation, index, expiresAtMs: 0, modifiedMs };
+  const record =
+    kind === 'put' ? { ...first, value } : kind === 'increment' ? { ...first, value: counted } : seen;
   return { kind: 'nothing', outcome: 'done', existed, repeated: true, record };
 }
 
@@ -107,25 +110,8 @@ function valueOf(
     case 'touch':
       return seen!.value;
     case 'increment':
-      return encoded(codec, key, counted(key, seen && decoded(codec, key, seen.value), by));
+      return encoded(codec, key, incremented(key, seen && decoded(codec, key, seen.value), by));
   }
-}
-
-function counted(key: string, current: unknown, by: number): number {
-  if (current !== undefined && !Number.isSafeInteger(current)) {
-    throw new DkvError(
-      'DKV_INVALID_ARGUMENT',
-      `Key ${JSON.stringify(key)} holds no whole number, so it cannot be counted up.`,
-    );
-  }
-  const next = ((current as number | undefined) ?? 0) + by;
-  if (!Number.isSafeInteger(next)) {
-    throw new DkvError(
-      'DKV_INVALID_ARGUMENT',
-      `The count of key ${JSON.stringify(key)} would pass 2^53 - 1 by adding ${by} to ${String(current)}.`,
-    );
-  }
-  return next;
 }
 
 function decoded(codec: Codec, key: string, bytes: Uint8Array): unknown {
@@ -147,3 +133,5 @@ function encoded(codec: Codec, key: string, count: number): Uint8Array {
     });
   }
 }
+
+const NO_BYTES = new Uint8Array(0);

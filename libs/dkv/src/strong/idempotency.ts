@@ -11,12 +11,17 @@ export function idempotencyRecordKey(namespace: string, key: string, idempotency
 export interface Remembered {
   /** Whether a reader saw a value just before the write. */
   readonly existed: boolean;
+  /** The value that an increment made; empty for other writes. */
+  readonly counted: Uint8Array;
 }
 
-export function encodeRemembered({ existed }: Remembered): Uint8Array {
-  return Uint8Array.of(existed ? 1 : 0);
+export function encodeRemembered({ existed, counted }: Remembered): Uint8Array {
+  const bytes = new Uint8Array(1 + counted.length);
+  bytes[0] = existed ? 1 : 0;
+  bytes.set(counted, 1);
+  return bytes;
 }
 
 export function decodeRemembered(bytes: Uint8Array): Remembered {
-  return { existed: bytes[0] === 1 };
+  return { existed: bytes[0] === 1, counted: bytes.subarray(1) };
 }
