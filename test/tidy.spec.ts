@@ -8,15 +8,13 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const LIBRARY = 'libs/dkv/src';
 
 const CORE = ['model', 'ports', 'hashring', 'merger', 'processor', 'consensus', 'cluster', 'repair'];
-/** Adapters, with the other adapters each may use: the two ends of a transport share the shapes they speak. */
+/** Adapters, with the other adapters each may use. */
 const ADAPTERS: Record<string, readonly string[]> = {
   codec: [],
   'local-kv': [],
-  'remote-kv': ['wire'],
-  wire: [],
   /** What callers meet above the core; the REST side of the peer port tells conflicts in its words. */
-  client: ['wire'],
-  peer: ['wire', 'client'],
+  client: [],
+  transport: ['client'],
   discovery: [],
   health: [],
   metrics: [],
@@ -137,14 +135,14 @@ describe('the rules themselves', () => {
     ['core imports Nest', 'processor/a.ts', "import { Inject } from '@nestjs/common';"],
     ['core imports an adapter', 'cluster/a.ts', "import { x } from '../local-kv/x.js';"],
     ['core imports I/O', 'repair/a.ts', "import { readFile } from 'node:fs/promises';"],
-    ['core re-exports an adapter', 'model/a.ts', "export { x } from '../wire/x.js';"],
+    ['core re-exports an adapter', 'model/a.ts', "export { x } from '../transport/x.js';"],
     ['core imports dynamically', 'merger/a.ts', "const x = await import('rocksdb');"],
   ])('see that %s', (_, path, source) => {
     expect(coreBreaches(file(`${LIBRARY}/${path}`, source))).toHaveLength(1);
   });
 
   it('see that an adapter imports another', () => {
-    const source = "import { x } from '../remote-kv/x.js';";
+    const source = "import { x } from '../transport/x.js';";
     expect(adapterBreaches(file(`${LIBRARY}/local-kv/a.ts`, source))).toHaveLength(1);
   });
 });

@@ -3,7 +3,7 @@ import { DkvError } from '../dkv.errors.js';
 import { type WriteResult } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
 import { type Codec } from '../ports/codec.js';
-import { parseAs } from '../wire/validation.js';
+import { parseAs } from '../dkv.validation.js';
 import { type KvPair, stampOf } from './kv-pair.js';
 
 export interface ValueRules {

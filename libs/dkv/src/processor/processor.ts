@@ -268,6 +268,9 @@ export class Processor implements PeerService {
       : result;
   }
 
+  /** Nothing is posted between nodes yet. */
+  receive(): void {}
+
   private coordinateForwarded(ask: PeerProtocol['forward']['ask'], sentAtMs: number): Promise<WriteResult> {
     const { operation, resolve } = ask;
     const { mode } = this.context.namespaces.get(operation.id.namespace);

@@ -29,8 +29,8 @@ import { Telemetry } from '../ports/telemetry.js';
 import { type CoreContext } from '../processor/core-context.js';
 import { Namespaces } from '../processor/namespaces.js';
 import { Processor } from '../processor/processor.js';
-import { KvService } from '../peer/kv-service.js';
-import { ProcessorKvService } from '../peer/processor-kv-service.js';
+import { KvService } from '../transport/rest/kv-service.js';
+import { ProcessorKvService } from '../transport/rest/processor-kv-service.js';
 import { SystemClock, SystemRandom } from '../system/system-clock.js';
 import { NamespaceRegistry } from './namespace-registry.js';
 

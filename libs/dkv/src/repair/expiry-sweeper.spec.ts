@@ -6,7 +6,7 @@ import { type NamespaceMode } from '../model/consistency.js';
 import { type WriteOperation } from '../model/peer-protocol.js';
 import { type KvRecord, stampRecord, stampTombstone } from '../model/record.js';
 import { formatVersion } from '../model/version.js';
-import { decodePeerRequest, encodePeerRequest } from '../wire/peer-codec.js';
+import { decodePeerRequest, encodePeerRequest } from '../transport/messages/peer-codec.js';
 
 const MODES: readonly NamespaceMode[] = ['strong', 'eventual'];
 const NODES = ['a', 'b', 'c'];
@@ -157,7 +157,7 @@ describe('a value that was renewed where the sweeper does not see it', () => {
     expect(decision.kind !== 'write' || decision.record.tombstone).toBe(true);
     const ask = { operation, visited: [], timeoutMs: 1, resolve: false };
     const request = { kind: 'forward', ask, from: 'b', configuration: 'one', sentAtMs: 1 } as const;
-    const body: unknown = JSON.parse(JSON.stringify(encodePeerRequest(request)));
+    const body = encodePeerRequest(request);
     expect(decodePeerRequest('forward', body).ask).toMatchObject({ operation: { expiredByMs: 5_000 } });
   });
 });
