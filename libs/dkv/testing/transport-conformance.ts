@@ -2,6 +2,7 @@
 import { defineConnectionTests } from './transport/connection-tests.js';
 import { defineContentTests } from './transport/content-tests.js';
 import { defineEndingTests } from './transport/ending-tests.js';
+import { definePostTests } from './transport/post-tests.js';
 import { defineRefusalTests } from './transport/refusal-tests.js';
 import { type Transport, TransportPair } from './transport/transport-pair.js';
 
@@ -21,4 +22,5 @@ export function testRemoteKvTransport(test: DefineTest, transport: Transport): v
   defineRefusalTests(define);
   defineConnectionTests(define);
   defineEndingTests(define);
+  definePostTests(define);
 }

@@ -52,6 +52,12 @@ class FakeRemote implements RemoteKvRepo {
     }
   }
 
+  post(): boolean {
+    return false;
+  }
+
+  onDisconnect(): void {}
+
   async close(): Promise<void> {}
 
   metrics() {

@@ -42,6 +42,12 @@ class FakeRemote implements RemoteKvRepo {
     return { kind, answer, configuration, sentAtMs, from: to.nodeId, ...this.envelope };
   }
 
+  post(): boolean {
+    return false;
+  }
+
+  onDisconnect(): void {}
+
   async close(): Promise<void> {}
 
   metrics() {

@@ -29,6 +29,8 @@ export function noting(remote: RemoteKvRepo, from: string, messages: TestMessage
       messages.push({ from, to: to.nodeId, kind: request.kind });
       return remote.send(to, request, options);
     },
+    post: (to, frame, lane) => remote.post(to, frame, lane),
+    onDisconnect: (listener) => remote.onDisconnect(listener),
     close: () => remote.close(),
     metrics: () => remote.metrics(),
   };

@@ -3,6 +3,7 @@ import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../sr
 import { type PeerService } from '../../src/ports/controller.js';
 import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
 import { type Incarnation } from './incarnation.js';
+import { SimPosts } from './sim-posts.js';
 import { SimRemoteKvRepo } from './sim-remote-kv-repo.js';
 import { CALM_LINK, SimLink, type LinkFaults } from './sim-link.js';
 import { type SimRandom } from './sim-random.js';
@@ -41,6 +42,7 @@ export class SimNetwork {
   readonly scheduler: SimScheduler;
   readonly trace: SimTrace;
   readonly connections: ConnectionFaults;
+  readonly posts = new SimPosts(this);
   private faults: LinkFaults;
   private readonly random: SimRandom;
   private readonly links = new Map<string, SimLink>();
@@ -70,6 +72,7 @@ export class SimNetwork {
     const stop = (): void => {
       if (this.listeners.get(nodeId)?.incarnation === incarnation) {
         this.listeners.delete(nodeId);
+        this.posts.ended(nodeId);
       }
     };
     incarnation.onKill(stop);
@@ -103,6 +106,7 @@ export class SimNetwork {
   /** Everything from `from` to `to` is lost; the other direction is as it was. */
   cut(from: string, to: string): void {
     this.link(from, to).sever();
+    this.posts.cut(from, to);
   }
 
   /** No message passes between the two sides. A node in neither sees both. */

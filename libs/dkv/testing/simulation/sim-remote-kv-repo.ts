@@ -3,7 +3,12 @@ import { DkvError, isDkvError, type DkvErrorCode } from '../../src/dkv.errors.js
 import { type ClusterNode } from '../../src/model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../src/model/peer-protocol.js';
 import { type Timer } from '../../src/ports/clock.js';
-import { type RemoteKvMetrics, type RemoteKvRepo, type SendOptions } from '../../src/ports/remote-kv-repo.js';
+import {
+  type PostLane,
+  type RemoteKvMetrics,
+  type RemoteKvRepo,
+  type SendOptions,
+} from '../../src/ports/remote-kv-repo.js';
 import { never, type Incarnation } from './incarnation.js';
 import { copyMessage } from './message-copy.js';
 import { type SimLink } from './sim-link.js';
@@ -49,6 +54,22 @@ export class SimRemoteKvRepo implements RemoteKvRepo {
       });
       this.open.add(exchange);
       exchange.begin(options, bytes);
+    });
+  }
+
+  post(to: ClusterNode, frame: Uint8Array, lane: PostLane): boolean {
+    if (!this.self.alive || this.closed || !this.network.posts.post(this.self, to.nodeId, frame, lane)) {
+      return false;
+    }
+    this.sentBytes += frame.length;
+    return true;
+  }
+
+  onDisconnect(listener: (nodeId: string) => void): void {
+    this.network.posts.listen(this.self, (nodeId) => {
+      if (!this.closed) {
+        listener(nodeId);
+      }
     });
   }
 

@@ -55,6 +55,14 @@ export class TcpRelay {
     }
   }
 
+  /** Passes nothing more on of what the near side sends on the newest connection, until the answer is called. */
+  holdNewest(): () => void {
+    const { near, far } = [...this.links].at(-1)!;
+    near.unpipe(far);
+    near.pause();
+    return () => void near.pipe(far);
+  }
+
   /** Resolves once no connection is left on the near side: whatever its client was told, it has noticed. */
   async idle(): Promise<void> {
     if (this.links.size > 0) {

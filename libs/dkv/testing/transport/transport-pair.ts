@@ -5,13 +5,15 @@ import { type ClusterNode } from '../../src/model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../src/model/peer-protocol.js';
 import { type Clock } from '../../src/ports/clock.js';
 import { type Controller, type PeerService } from '../../src/ports/controller.js';
-import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
+import { type PostLane, type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
 import { ManualClock } from '../manual-clock.js';
-import { ANSWERING } from './samples.js';
+import { ANSWERING, ASKING } from './samples.js';
 import { ScriptedPeer } from './scripted-peer.js';
 import { TcpRelay } from './tcp-relay.js';
 
 export interface TransportSettings {
+  /** Of the node that sends. */
+  readonly nodeId: string;
   readonly apiKey: string;
   readonly valueBytesMax: number;
   /** Bound of the bytes under way in the remote. */
@@ -30,6 +32,7 @@ export interface Transport {
 export const VALUE_BYTES_MAX = 1024 * 1024;
 
 const SETTINGS = {
+  nodeId: ASKING.from,
   apiKey: 'the key',
   valueBytesMax: VALUE_BYTES_MAX,
   inFlightBytesMax: 16 * VALUE_BYTES_MAX,
@@ -108,14 +111,45 @@ export class TransportPair {
     return remote;
   }
 
+  /** The pair's peer, through the relay. */
+  get node(): ClusterNode {
+    return this.nodeAt(this.relay.port);
+  }
+
   /** The peer as a node at `port`. */
   nodeAt(port: number, host = '127.0.0.1'): ClusterNode {
     return { nodeId: ANSWERING.from, weight: 1, zone: '', host, port };
   }
 
   send<K extends PeerRequestKind>(request: PeerRequest<K>, options: SendTo = {}): Promise<PeerReply<K>> {
-    const { remote = this.remote, to = this.nodeAt(this.relay.port), signal } = options;
+    const { remote = this.remote, to = this.node, signal } = options;
     return remote.send(to, request, { timeoutMs: TIMEOUT_MS, ...(signal && { signal }) });
+  }
+
+  /** Posts a frame to the pair's peer, through the relay. */
+  post(frame: Uint8Array, lane: PostLane, remote = this.remote): boolean {
+    return remote.post(this.node, frame, lane);
+  }
+
+  /** Posts empty frames until one was taken, which is when a connection is open; resolves once it has come. */
+  async open(lane: PostLane): Promise<void> {
+    const before = this.peer.frames.length;
+    await this.until(() => this.post(new Uint8Array(0), lane));
+    await this.peer.posted(before + 1);
+    this.peer.frames.splice(before);
+  }
+
+  /**
+   * Tries once in a turn of the event loop, until it holds. A millisecond passes in ten turns: enough turns for what both
+   * ends do, and pauses between two attempts come to an end.
+   */
+  async until(holds: () => boolean): Promise<void> {
+    for (let turn = 1; !holds(); turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (turn % 10 === 0) {
+        this.clock.advance(1);
+      }
+    }
   }
 
   /** The DkvError that sending `request` ends in. */

@@ -1,6 +1,6 @@
 /** Asks peers in batched binary frames over one connection each: the transport for throughput. */
 import { type ClientRequest, request as httpRequest } from 'node:http';
-import { type createConnection } from 'node:net';
+import { type ConnectionOptions } from 'node:tls';
 import { DkvError } from '../../dkv.errors.js';
 import { type ClusterNode } from '../../model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../model/peer-protocol.js';
@@ -198,12 +198,12 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
   }
 
   private dial({ host, port }: ClusterNode, lane: PostLane): ClientRequest {
+    const { encrypted } = this;
     const { apiKey, nodeId } = this.options;
     return httpRequest({
       host,
       port,
       path: STREAM_PATH,
-      agent: false,
       headers: {
         Connection: 'Upgrade',
         Upgrade: STREAM_PROTOCOL,
@@ -212,7 +212,10 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
         [NODE_HEADER]: nodeId,
         [LANE_HEADER]: lane,
       },
-      ...(this.encrypted && { createConnection: this.encrypted.connect as typeof createConnection }),
+      // Not both: an agent would make connections of its own kind.
+      ...(encrypted
+        ? { createConnection: (address) => encrypted.connect(address as ConnectionOptions) }
+        : { agent: false }),
     });
   }
 

@@ -5,7 +5,6 @@ import { type PeerReply, type PeerRequest } from '../../model/peer-protocol.js';
 import { type Clock, type Timer } from '../../ports/clock.js';
 import { type PeerService } from '../../ports/controller.js';
 import { type Logger } from '../../ports/logger.js';
-import { malformed } from '../messages/byte-reader.js';
 import { socketSink } from './batch.js';
 import { FrameIntake } from './frame-intake.js';
 import { CHUNK_BYTES, FRAME } from './frame-layout.js';
