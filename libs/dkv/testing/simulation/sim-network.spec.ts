@@ -127,7 +127,8 @@ describe('SimNetwork', () => {
     const seen: Uint8Array[] = [];
     const kept = new Uint8Array([9]);
     world.network.listen(world.b, {
-      receive: () => undefined, serve: async <K extends PeerRequestKind>(request: PeerRequest<K>) => {
+      receive: () => undefined,
+      serve: async <K extends PeerRequestKind>(request: PeerRequest<K>) => {
         seen.push((request as PeerRequest<'addOrUpdate'>).ask.record.value);
         const answer = { version: record.version, newer: { ...record, value: kept } };
         return { ...request, answer } as unknown as PeerReply<K>;
@@ -267,6 +268,7 @@ describe('SimNetwork', () => {
       'answers with what cannot travel',
       (world) =>
         world.network.listen(world.b, {
+          receive: () => undefined,
           serve: async () => ({ kind: 'ping', answer: new Map() }) as never,
         }),
     ],

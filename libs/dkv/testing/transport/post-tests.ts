@@ -92,7 +92,10 @@ export function definePostTests(define: Define): void {
       return pair.peer.frames.some(({ frame }) => numberOf(frame) >= marker);
     });
     const numbers = pair.peer.frames.map(({ frame }) => numberOf(frame));
-    assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b));
+    assert.deepEqual(
+      numbers,
+      [...new Set(numbers)].sort((a, b) => a - b),
+    );
   });
 
   define('says nothing of a node when it closes itself', async (pair) => {
@@ -113,7 +116,9 @@ async function assertInOrder(pair: TransportPair, lane: PostLane): Promise<void>
     await pair.until(() => pair.post(frame, lane));
   }
   await pair.peer.posted(601);
-  const posted = pair.peer.frames.map(({ from, frame }) => `${from} ${Buffer.from(frame).toString('base64')}`);
+  const posted = pair.peer.frames.map(
+    ({ from, frame }) => `${from} ${Buffer.from(frame).toString('base64')}`,
+  );
   assert.deepEqual(
     posted,
     [...frames, last, ...frames].map((frame) => `${ASKING.from} ${Buffer.from(frame).toString('base64')}`),
@@ -146,7 +151,7 @@ async function assertBulkApart(pair: TransportPair): Promise<void> {
   assert.equal(pair.relay.connections, before + 1, 'Bulk has no connection of its own.');
   const release = pair.relay.holdNewest();
   let taken = 0;
-  for (let refused = 0; refused < 20; ) {
+  for (let refused = 0; refused < 20;) {
     if (pair.post(new Uint8Array(256 * 1024), 'bulk')) {
       taken++;
     } else {

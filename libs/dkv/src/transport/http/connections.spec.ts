@@ -1,18 +1,23 @@
-/** Draining closes what carries no request, whenever it came, and spares what does until its answer. */
+/** Strangers have few places and little time; draining closes what carries no request, whenever it came, and spares what does until its answer. */
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../testing/manual-clock.js';
+import { ApiKey } from './api-key.js';
+import { connectionLimits, descriptorsIn, descriptorsMax } from './connection-limits.js';
 import { Connections } from './connections.js';
 
 let server: Server;
 let connections: Connections;
+let clock: ManualClock;
 let port: number;
 
 beforeEach(async () => {
   // Nothing else may close a connection here: the server itself is never closed before the end.
   server = createServer({ keepAliveTimeout: 0 });
-  connections = new Connections(server);
+  clock = new ManualClock();
+  connections = new Connections(server, new ApiKey('k'), clock, connectionLimits(200));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   ({ port } = server.address() as AddressInfo);
@@ -34,10 +39,10 @@ function closed(socket: Socket): Promise<void> {
   });
 }
 
-async function requested(): Promise<{ socket: Socket; response: ServerResponse }> {
+async function requested(headers = ''): Promise<{ socket: Socket; response: ServerResponse }> {
   const asked = once(server, 'request') as Promise<[unknown, ServerResponse]>;
   const socket = open();
-  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n' + headers + '\r\n');
   const [, response] = await asked;
   return { socket, response };
 }
@@ -81,4 +86,69 @@ it('closes everything when told to', async () => {
   const { socket } = await requested();
   connections.destroyAll();
   await closed(socket);
+});
+
+/** How many connections the server holds. */
+async function held(): Promise<number> {
+  return new Promise((resolve, reject) =>
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  );
+}
+
+describe('connections that have not shown the key', () => {
+  it('have few of the places: a new one takes that of the oldest, never of one that has', async () => {
+    const { max, keylessMax } = connectionLimits(200);
+    expect([max, keylessMax]).toEqual([100, 12]);
+    const { socket: known } = await requested('X-Api-Key: k\r\n');
+    const strangers: Socket[] = [];
+    for (let count = 1; count <= 150; count++) {
+      const accepted = once(server, 'connection');
+      strangers.push(open().resume());
+      await accepted;
+      expect(await held()).toBeLessThanOrEqual(keylessMax + 2);
+    }
+    await Promise.all(strangers.slice(0, -keylessMax).map(closed));
+    expect(strangers.slice(-keylessMax).some(({ destroyed }) => destroyed)).toBe(false);
+    expect(known.destroyed).toBe(false);
+    // Who has the key still gets in.
+    const { socket, response } = await requested('X-Api-Key: k\r\n');
+    response.end('answer');
+    await once(socket, 'data');
+  });
+
+  it('have little time, whatever they ask, and those that have shown it all of it', async () => {
+    const { socket: known } = await requested('X-Api-Key: k\r\n');
+    const silent = open();
+    await once(server, 'connection');
+    const { socket: wrong, response } = await requested('X-Api-Key: kez\r\n');
+    response.end('refused');
+    const ends = [silent, wrong].map(closed);
+    clock.advance(4999);
+    expect(await held()).toBe(3);
+    clock.advance(1);
+    await Promise.all(ends);
+    clock.advance(60_000);
+    expect(known.destroyed).toBe(false);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('the limits', () => {
+  it('leave at least half of the descriptors to the store and the application', () => {
+    expect(connectionLimits(1000)).toMatchObject({ max: 500, keylessMax: 62 });
+    expect(connectionLimits(Infinity)).toMatchObject({ max: 4096, keylessMax: 256 });
+    expect(connectionLimits(10)).toMatchObject({ max: 8, keylessMax: 4 });
+  });
+
+  it('come from what the system tells of this process', async () => {
+    const head = 'Limit                     Soft Limit           Hard Limit           Units     \n';
+    expect(
+      descriptorsIn(`${head}Max open files            1024                 524288               files\n`),
+    ).toBe(1024);
+    expect(
+      descriptorsIn(`${head}Max open files            unlimited            unlimited            files\n`),
+    ).toBe(Infinity);
+    expect(descriptorsIn(head)).toBe(4096);
+    expect(await descriptorsMax()).toBeGreaterThan(0);
+  });
 });

@@ -63,8 +63,8 @@ async function receive(socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-const BODY = JSON.stringify(encodePeerRequest(question()));
-const HEAD = `POST /peer/get HTTP/1.1\r\nHost: x\r\nX-Api-Key: k\r\nContent-Type: application/json\r\n`;
+const BODY = encodePeerRequest({ ...question(), sentAtMs: 0 }).toString('latin1');
+const HEAD = `POST /peer/get HTTP/1.1\r\nHost: x\r\nX-Api-Key: k\r\nX-Dkv-Format: 3\r\nContent-Type: application/octet-stream\r\n`;
 const REQUEST = `${HEAD}Content-Length: ${Buffer.byteLength(BODY)}\r\n\r\n${BODY}`;
 
 describe('its host', () => {
@@ -210,7 +210,9 @@ describe('what is not a request', () => {
   });
 
   it('comes over no more connections than allowed', async () => {
-    const { port } = await newController(undefined, { connectionsMax: 1 }).start();
+    const { port } = await newController(undefined, {
+      connections: { max: 1, keylessMax: 1, keylessTimeoutMs: 5000 },
+    }).start();
     const first = await open(port);
     const second = await open(port);
     await closed(second);

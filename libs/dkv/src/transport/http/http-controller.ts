@@ -141,7 +141,10 @@ export class HttpController implements Controller {
       module: PeerPortModule,
       providers: [
         { provide: PEER_SERVICE, useValue: peerService },
-        { provide: PEER_BODIES, useValue: { postBytesMax: postBytesMax(this.options.valueBytesMax), logger: this.logger } },
+        {
+          provide: PEER_BODIES,
+          useValue: { postBytesMax: postBytesMax(this.options.valueBytesMax), logger: this.logger },
+        },
         { provide: KvService, useValue: kvService },
         { provide: VALUE_BYTES_MAX, useValue: this.options.valueBytesMax },
         { provide: APP_FILTER, useValue: new ErrorFilter(this.logger) },

@@ -126,7 +126,10 @@ class Lane {
   private takeBody(): Uint8Array[] {
     let bytes = 0;
     let count = 0;
-    while (count < this.waiting.length && (count === 0 || bytes + sizeInBody(this.waiting[count]!) <= BODY_BYTES)) {
+    while (
+      count < this.waiting.length &&
+      (count === 0 || bytes + sizeInBody(this.waiting[count]!) <= BODY_BYTES)
+    ) {
       bytes += sizeInBody(this.waiting[count++]!);
     }
     return this.waiting.splice(0, count);

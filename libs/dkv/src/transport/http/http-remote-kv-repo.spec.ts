@@ -8,7 +8,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { answer, ANSWERING, question } from '../../../testing/transport/samples.js';
-import { PROTOCOL_FORMAT } from '../messages/limits.js';
+import { encodePeerReply } from '../messages/peer-codec.js';
 import { HttpRemoteKvRepo, type HttpRemoteKvRepoOptions } from './http-remote-kv-repo.js';
 
 const clock = new ManualClock();
@@ -45,6 +45,7 @@ function newRemote(
   instance = axios.create(),
 ): HttpRemoteKvRepo {
   const remote = new HttpRemoteKvRepo(new HttpService(instance), clock, {
+    nodeId: 'node-a.0',
     apiKey: 'k',
     valueBytesMax: 1000,
     ...options,
@@ -95,21 +96,22 @@ function http(body: string, headers = ''): string {
   return `HTTP/1.1 200 OK\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${headers}\r\n${body}`;
 }
 
-const FORMAT = `"format":${PROTOCOL_FORMAT}`;
-const GOOD = JSON.stringify({ format: PROTOCOL_FORMAT, ...ANSWERING, answer: answer().answer });
+/** Of characters below 128 alone, so that it is the same in any encoding. */
+const GOOD = encodePeerReply({ ...answer(), sentAtMs: 0 }).toString('latin1');
 
 describe('an answer', () => {
   it('is taken from a server that speaks the protocol', async () => {
-    expect(await send(newRemote(), await listenRaw(http(GOOD)))).toEqual(answer());
+    expect(await send(newRemote(), await listenRaw(http(GOOD)))).toEqual({ ...answer(), sentAtMs: 0 });
   });
 
   const strange: [string, string][] = [
     ['not HTTP', 'SSH-2.0-OpenSSH_9.6\r\n'],
-    ['not JSON', http('<html></html>')],
-    ['JSON of something else', http('{"ok":true}')],
+    ['a page', http('<html></html>')],
+    ['JSON', http('{"ok":true}')],
     ['empty', http('')],
     ['no content', 'HTTP/1.1 204 No Content\r\n\r\n'],
-    ['of another format', http(GOOD.replace(FORMAT, `"format":${PROTOCOL_FORMAT - 1}`))],
+    ['cut', http(GOOD.slice(0, -1))],
+    ['too long', http(`${GOOD}x`)],
     ['an error without a code', 'HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n{}'],
     ['an error behind a status that is not one', http('{"code":"DKV_TIMEOUT","message":"m"}')],
     ['compressed', http('\x1f\x8b\x08', 'Content-Encoding: gzip\r\n')],
@@ -254,7 +256,7 @@ describe('a request that waits', () => {
     await asked.atLeast(1);
     clock.advance(100);
     reply?.();
-    expect(await sent).toEqual(answer());
+    expect(await sent).toEqual({ ...answer(), sentAtMs: 0 });
   });
 
   it('for a socket when the transport closes ends as well', async () => {

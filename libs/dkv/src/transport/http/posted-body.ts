@@ -21,7 +21,7 @@ export function writePostedBody(frames: readonly Uint8Array[]): Buffer {
 /** Views of `body`. @throws DkvError `DKV_PROTOCOL` if it is not made of whole frames of at most `frameBytesMax` */
 export function readPostedBody(body: Buffer, frameBytesMax: number): Buffer[] {
   const frames: Buffer[] = [];
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const length = at + LENGTH_BYTES <= body.length ? body.readUInt32BE(at) : Infinity;
     const start = at + LENGTH_BYTES;
     if (length > frameBytesMax || start + length > body.length) {

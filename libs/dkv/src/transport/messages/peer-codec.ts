@@ -59,7 +59,11 @@ export function writeAnswer<K extends PeerRequestKind>(to: ByteWriter, reply: Pe
 }
 
 /** @throws DkvError `DKV_PROTOCOL`, `DKV_CORRUPT_RECORD` */
-export function readAsk<K extends PeerRequestKind>(kind: K, origin: Origin, block: ByteReader): PeerRequest<K> {
+export function readAsk<K extends PeerRequestKind>(
+  kind: K,
+  origin: Origin,
+  block: ByteReader,
+): PeerRequest<K> {
   const sentAtMs = block.double();
   const ask = ASKS[kind].read(block, `a message of node ${origin.from}`);
   block.assertEnd();
@@ -67,7 +71,11 @@ export function readAsk<K extends PeerRequestKind>(kind: K, origin: Origin, bloc
 }
 
 /** @throws DkvError `DKV_PROTOCOL`, `DKV_CORRUPT_RECORD` */
-export function readAnswer<K extends PeerRequestKind>(kind: K, origin: Origin, block: ByteReader): PeerReply<K> {
+export function readAnswer<K extends PeerRequestKind>(
+  kind: K,
+  origin: Origin,
+  block: ByteReader,
+): PeerReply<K> {
   const sentAtMs = block.double();
   const answer = ANSWERS[kind].read(block, `a message of node ${origin.from}`);
   block.assertEnd();

@@ -45,7 +45,7 @@ beforeEach(async () => {
   failure = undefined;
   found = true;
   const note = (message: string) => void logged.push(message);
-  const peers = { serve: () => Promise.reject(new Error('not asked here')) };
+  const peers = { serve: () => Promise.reject(new Error('not asked here')), receive: () => undefined };
   controller = new HttpController(
     peers,
     kv,

@@ -4,7 +4,7 @@ import { ANSWERING, sampleExchanges } from '../../../testing/transport/samples.j
 import { SimRandom } from '../../../testing/simulation/sim-random.js';
 import { isDkvError } from '../../dkv.errors.js';
 import { type PeerRequestKind } from '../../model/peer-protocol.js';
-import { CHUNK_BYTES, FRAME, FRAME_FORMAT } from './frame-layout.js';
+import { CHUNK_BYTES, FRAME } from './frame-layout.js';
 import {
   decodeReply,
   decodeRequest,
@@ -67,7 +67,7 @@ function sources(side: 'ask' | 'answer'): { readonly kind: PeerRequestKind; read
   return sampleExchanges(100).flatMap(({ request, reply }) => {
     const frame = side === 'ask' ? requestFrame(3, request) : answerFrame(3, reply);
     const word = side === 'ask' ? cancelFrame(2) : errorFrame(2, { code: 'DKV_CONFLICT', message: 'no' });
-    const parts = [Buffer.of(FRAME_FORMAT), originBytes(ANSWERING), frame.bytes, word.bytes];
+    const parts = [originBytes(ANSWERING), frame.bytes, word.bytes];
     const message = Buffer.concat(parts);
     return message.length < 2000 ? [{ kind: request.kind, message }] : [];
   });

@@ -39,7 +39,7 @@ function messageOf(first: number, count: number): Buffer {
   for (let id = first; id < first + count; id++) {
     sender.add(requestFrame(id, question()));
   }
-  sender.open({ send: (message) => messages.push(message) });
+  sender.open({ send: (parts) => messages.push(Buffer.concat(parts)) });
   expect(messages).toHaveLength(1);
   return messages[0]!;
 }

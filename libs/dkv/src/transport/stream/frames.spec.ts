@@ -1,19 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import {
-  answerFrame,
-  cancelFrame,
-  errorFrame,
-  goodbyeFrame,
-  type Outgoing,
-  requestFrame,
-} from './outgoing.js';
+import { answerFrame, cancelFrame, errorFrame, type Outgoing, requestFrame, wordFrame } from './outgoing.js';
 import { ODD_KEYS, question, sampleExchanges, sampleRecord } from '../../../testing/transport/samples.js';
 import { type DkvError, isDkvError } from '../../dkv.errors.js';
 import { PEER_REQUEST_KINDS, type PeerRequest } from '../../model/peer-protocol.js';
 import { type RequestWindow } from '../../model/request-window.js';
 import { ByteReader } from '../messages/byte-reader.js';
 import { ByteWriter } from '../messages/byte-writer.js';
-import { CHUNK_BYTES, FRAME, FRAME_FORMAT, MESSAGE_BYTES_MAX } from './frame-layout.js';
+import { BATCH_BYTES, CHUNK_BYTES, FRAME, HEAD_BYTES } from './frame-layout.js';
+
+/** A batch, one more frame, one more chunk and their heads. */
+const WRITE_BYTES_MAX = BATCH_BYTES + 2 * CHUNK_BYTES + 1024;
 import {
   decodeReply,
   decodeRequest,
@@ -24,14 +20,14 @@ import {
 import { FrameSender } from './frame-sender.js';
 import { KIND_NUMBERS } from '../messages/message-codec.js';
 
-/** The messages in which a sender puts `frames` that are there at once. */
+/** The writes in which a sender puts `frames` that are there at once. */
 function messagesOf(...frames: Outgoing[]): Buffer[] {
   const messages: Buffer[] = [];
   const tasks: (() => void)[] = [];
   const sender = new FrameSender((task) => tasks.push(task));
   sender.open({
-    send(message, flushed) {
-      messages.push(message);
+    send(parts, flushed) {
+      messages.push(Buffer.concat(parts));
       tasks.push(flushed);
     },
   });
@@ -41,6 +37,13 @@ function messagesOf(...frames: Outgoing[]): Buffer[] {
   }
   expect(sender.unsentBytes).toBe(0);
   return messages;
+}
+
+/** One frame of this type. */
+function frame(type: number, ...fields: number[]): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES, type);
+  head.writeUInt32BE(fields.length, 0);
+  return Buffer.concat([head, Buffer.from(fields)]);
 }
 
 class Recorder implements FrameHandler {
@@ -140,14 +143,14 @@ describe('frames', () => {
     const messages = messagesOf(requestFrame(1, large), requestFrame(2, large), requestFrame(3, question()));
     expect(received(FRAME.REQUEST, messages.slice(0, 1)).got.map(({ id }) => id)).toEqual([3]);
     expect(received(FRAME.REQUEST, messages).got.map(({ id }) => id)).toEqual([3, 1, 2]);
-    expect(Math.max(...messages.map(({ length }) => length))).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(Math.max(...messages.map(({ length }) => length))).toBeLessThan(WRITE_BYTES_MAX);
   });
 
   it('make messages of bounded size', () => {
     const record = sampleRecord({ value: new Uint8Array(CHUNK_BYTES - 1000) });
     const request: PeerRequest = { ...question(), kind: 'addOrUpdate', ask: { partition: 0, record } };
     const messages = messagesOf(...Array.from({ length: 20 }, (_, i) => requestFrame(i, request)));
-    expect(Math.max(...messages.map(({ length }) => length))).toBeLessThan(MESSAGE_BYTES_MAX);
+    expect(Math.max(...messages.map(({ length }) => length))).toBeLessThan(WRITE_BYTES_MAX);
     expect(received(FRAME.REQUEST, messages).got).toHaveLength(20);
   });
 
@@ -155,7 +158,7 @@ describe('frames', () => {
     const error = { code: 'DKV_NOT_APPLIED', message: 'x🛰'.repeat(2000) };
     const { words } = received(
       FRAME.ANSWER,
-      messagesOf(errorFrame(5, error), goodbyeFrame(), cancelFrame(6)),
+      messagesOf(errorFrame(5, error), wordFrame(FRAME.GOODBYE), cancelFrame(6)),
     );
     expect(words).toEqual([
       [5, error.code, error.message.slice(0, 2000).toWellFormed()],
@@ -171,7 +174,7 @@ describe('frames', () => {
     const frames = [1, 2, 3].map((id) => requestFrame(id, question()));
     frames.forEach((frame) => sender.add(frame));
     sender.remove(frames[1]!);
-    sender.open({ send: (message) => messages.push(message) });
+    sender.open({ send: (parts) => messages.push(Buffer.concat(parts)) });
     tasks.forEach((task) => task());
     expect(received(FRAME.REQUEST, messages).got.map(({ id }) => id)).toEqual([1, 3]);
     expect(frames.map(({ sent }) => sent)).toEqual([true, false, true]);
@@ -186,7 +189,7 @@ describe('frames', () => {
     const isWanted = (id: number) => id % 3 === 0;
     frames.filter((_, id) => !isWanted(id)).forEach((frame) => sender.remove(frame));
     expect(sender.unsentBytes).toBe(34 * frames[0]!.bytes.length);
-    sender.open({ send: (message) => messages.push(message) });
+    sender.open({ send: (parts) => messages.push(Buffer.concat(parts)) });
     tasks.splice(0).forEach((task) => task());
     const ids = frames.map(({ id }) => id).filter(isWanted);
     const [urgent, others] = [ids.filter((id) => id % 10 === 9), ids.filter((id) => id % 10 !== 9)];
@@ -212,24 +215,34 @@ describe('frames', () => {
 });
 
 describe('frames that are wrong', () => {
-  it.each(SAMPLES)('of $name: are refused wherever they end', ({ request }) => {
-    const [message] = messagesOf(requestFrame(7, request));
-    const end = Math.min(message!.length, 2000);
-    for (let length = 0; length < end; length++) {
+  it.each(SAMPLES)('of $name: are not handed on before they have come, in whatever pieces', ({ request }) => {
+    const whole = Buffer.concat(messagesOf(requestFrame(7, request)));
+    for (const at of [1, 3, 5, 6, 20, whole.length >> 1, whole.length - 1]) {
       const recorder = new Recorder(FRAME.REQUEST);
-      // Cut between two frames, a message is one of fewer frames.
-      try {
-        new FrameReceiver(recorder).receive(message!.subarray(0, length));
-      } catch (error) {
-        expect(isDkvError(error, 'DKV_PROTOCOL'), String(error)).toBe(true);
-      }
+      const receiver = new FrameReceiver(recorder);
+      receiver.receive(whole.subarray(0, at));
       expect(recorder.got).toEqual([]);
+      receiver.receive(whole.subarray(at));
+      expect(recorder.got).toHaveLength(1);
+      expect(plain(decodeRequest(recorder.got[0]!))).toEqual(plain(request));
     }
+    const bitwise = new Recorder(FRAME.REQUEST);
+    const receiver = new FrameReceiver(bitwise);
+    for (const byte of whole.subarray(0, 3000)) {
+      receiver.receive(Buffer.of(byte));
+    }
+    receiver.receive(whole.subarray(3000));
+    expect(plain(decodeRequest(bitwise.got[0]!))).toEqual(plain(request));
   });
 
   it.each(SAMPLES)('of $name: are refused when their fields end early or late', ({ request }) => {
     const [asked] = received(FRAME.REQUEST, messagesOf(requestFrame(7, request))).got;
-    const whole = Buffer.from((asked!.body as unknown as { bytes: Buffer }).bytes.subarray(-asked!.bytes));
+    const whole = Buffer.from(
+      (asked!.body as unknown as { bytes: Buffer }).bytes.subarray(
+        (asked!.body as unknown as { at: number }).at,
+        (asked!.body as unknown as { end: number }).end,
+      ),
+    );
     const decode = (body: Buffer) => decodeRequest({ ...asked!, body: new ByteReader(body) });
     decode(whole);
     expect(failureOf(() => decode(Buffer.concat([whole, Buffer.of(0)]))).code).toBe('DKV_PROTOCOL');
@@ -241,18 +254,17 @@ describe('frames that are wrong', () => {
   });
 
   it.each([
-    ['another format', Buffer.of(FRAME_FORMAT + 1), /format 3, and this node speaks 2/],
-    ['no format', Buffer.of(), /too early/],
-    ['an unknown type', Buffer.of(FRAME_FORMAT, 99), /type 99/],
-    ['nobody speaking', Buffer.of(FRAME_FORMAT, FRAME.REQUEST, 1, 1, 0), /nobody/],
-    ['a number past 2^53', Buffer.of(FRAME_FORMAT, FRAME.CHUNK, ...Array<number>(8).fill(0xff), 1), /2\^53/],
-    [
-      'a number that never ends',
-      Buffer.of(FRAME_FORMAT, FRAME.CHUNK, ...Array<number>(500).fill(0x80)),
-      /2\^53/,
-    ],
-    ['a node id that is none', Buffer.of(FRAME_FORMAT, FRAME.ORIGIN, 1, 0x21, 0), /node id/],
-    ['text that is not UTF-8', Buffer.of(FRAME_FORMAT, FRAME.ORIGIN, 1, 0x61, 1, 0xff), /UTF-8/],
+    ['an unknown type', frame(99), /type 99/],
+    ['one-way frames where none are taken', frame(FRAME.POST), /type 10/],
+    ['nobody speaking', frame(FRAME.REQUEST, 1, 1), /nobody/],
+    ['longer than any', Buffer.of(0, 2, 0, 0, FRAME.REQUEST), /type 1 has 131072 bytes/],
+    ['longer than any of one-way frames', Buffer.of(0, 0, 0, 1, FRAME.POST, 1), /type 10 has 1 bytes/],
+    ['a number past 2^53', frame(FRAME.CHUNK, ...Array<number>(8).fill(0xff), 1), /2\^53/],
+    ['a number that never ends', frame(FRAME.CHUNK, ...Array<number>(500).fill(0x80)), /2\^53/],
+    ['a number that is cut', frame(FRAME.CANCEL, 0x80), /too early/],
+    ['a word with something behind it', frame(FRAME.CANCEL, 1, 1), /1 bytes follow/],
+    ['a node id that is none', frame(FRAME.ORIGIN, 1, 0x21, 0), /node id/],
+    ['text that is not UTF-8', frame(FRAME.ORIGIN, 1, 0x61, 1, 0xff), /UTF-8/],
   ])('are refused: %s', (_, message, what) => {
     const error = failureOf(() => received(FRAME.REQUEST, [message]));
     expect(error.code).toBe('DKV_PROTOCOL');
@@ -292,16 +304,15 @@ describe('frames that are wrong', () => {
   });
 
   it('begin in chunks what is small, or go on with chunks of another size', () => {
-    const origin = [FRAME.ORIGIN, 1, 0x61, 0];
+    const origin = frame(FRAME.ORIGIN, 1, 0x61, 0);
     const begin = (total: number, chunk: number) => {
       const writer = new ByteWriter();
       writer.begin(0);
-      [FRAME_FORMAT, ...origin, FRAME.BEGIN, 1, KIND_NUMBERS.get].forEach((byte) => writer.byte(byte));
+      [1, KIND_NUMBERS.get].forEach((byte) => writer.byte(byte));
       writer.count(total);
-      writer.block(new Uint8Array(chunk));
-      return writer.take(0);
+      return Buffer.concat([origin, frame(FRAME.BEGIN, ...writer.take(0), ...new Uint8Array(chunk))]);
     };
-    const chunk = Buffer.of(FRAME_FORMAT, FRAME.CHUNK, 1, 3, 0, 0, 0);
+    const chunk = frame(FRAME.CHUNK, 1, 0, 0, 0);
     const good = begin(2 * CHUNK_BYTES, CHUNK_BYTES);
     for (const messages of [
       [begin(CHUNK_BYTES, CHUNK_BYTES)],

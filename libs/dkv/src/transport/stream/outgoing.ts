@@ -4,7 +4,13 @@ import { ByteWriter } from '../messages/byte-writer.js';
 import { type ErrorBody } from '../messages/error-body.js';
 import { KIND_NUMBERS } from '../messages/message-codec.js';
 import { assertOrigin, type Origin, writeAnswer, writeAsk, writeOrigin } from '../messages/peer-codec.js';
-import { CHUNK_BYTES, ERROR_CODE_LENGTH_MAX, ERROR_TEXT_LENGTH_MAX, FRAME, HEAD_BYTES } from './frame-layout.js';
+import {
+  CHUNK_BYTES,
+  ERROR_CODE_LENGTH_MAX,
+  ERROR_TEXT_LENGTH_MAX,
+  FRAME,
+  HEAD_BYTES,
+} from './frame-layout.js';
 
 /** Something to send. Its memory is its own: nothing that it was made of may change it any more. */
 export class Outgoing {

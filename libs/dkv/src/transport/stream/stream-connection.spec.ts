@@ -1,12 +1,11 @@
 /** Answers that come in a burst: all of them count, also when the connection ends right behind them. */
-import { once } from 'node:events';
-import { type AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
-import { WebSocketServer } from 'ws';
+import { listenRaw } from '../../../testing/transport/raw-stream.js';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { ANSWERING, question } from '../../../testing/transport/samples.js';
 import { SimRandom } from '../../../testing/simulation/sim-random.js';
 import { FRAME, FRAMES_PER_TURN } from './frame-layout.js';
+import { socketSink } from './batch.js';
 import { FrameReceiver } from './frame-receiver.js';
 import { FrameSender } from './frame-sender.js';
 import { answerFrame } from './outgoing.js';
@@ -15,32 +14,30 @@ import { StreamRemoteKvRepo } from './stream-remote-kv-repo.js';
 const COUNT = 5 * FRAMES_PER_TURN;
 
 it.each(['leaves', 'stays'])('come one and all when the peer %s', async (what) => {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  server.on('connection', (socket) => {
+  const { port, server } = await listenRaw((socket) => {
     const ids: number[] = [];
     const receiver = new FrameReceiver({
       takes: FRAME.REQUEST,
       admits: () => true,
       incoming: ({ id }) => void ids.push(id),
     });
-    socket.on('message', (data: Buffer) => {
+    socket.on('data', (data: Buffer) => {
       receiver.receive(data);
       if (ids.length === COUNT) {
         const sender = new FrameSender((task) => task());
         for (const id of ids) {
           sender.add(answerFrame(id, { kind: 'get', ...ANSWERING, answer: { record: undefined } }));
         }
-        // In one message, and nothing after it.
-        sender.open({ send: (message) => socket.send(message) });
+        // At once, and nothing after them.
+        sender.open(socketSink(socket));
         if (what === 'leaves') {
-          socket.close();
+          socket.end();
         }
       }
     });
   });
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
   const remote = new StreamRemoteKvRepo(new ManualClock(), new SimRandom(1), {
+    nodeId: 'node-a.0',
     apiKey: 'the key',
     valueBytesMax: 1000,
   });

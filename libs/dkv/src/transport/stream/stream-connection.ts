@@ -8,12 +8,7 @@ import { type SendOptions } from '../../ports/remote-kv-repo.js';
 import { socketSink } from './batch.js';
 import { FrameIntake } from './frame-intake.js';
 import { FRAME, STREAM_PROTOCOL } from './frame-layout.js';
-import {
-  decodeReply,
-  type FrameHandler,
-  FrameReceiver,
-  type Incoming,
-} from './frame-receiver.js';
+import { decodeReply, type FrameHandler, FrameReceiver, type Incoming } from './frame-receiver.js';
 import { type Defer, FrameSender } from './frame-sender.js';
 import { KeepAlive } from './keep-alive.js';
 import { cancelFrame, CONNECTION_ID, requestFrame, wordFrame } from './outgoing.js';
@@ -202,7 +197,9 @@ export class StreamConnection implements FrameHandler {
     socket.on('error', (error) => (this.failure = error));
     if (this.isClosed || headers.upgrade?.toLowerCase() !== STREAM_PROTOCOL) {
       socket.destroy();
-      this.end(this.unreachable(`it speaks ${headers.upgrade ?? 'nothing'} where ${STREAM_PROTOCOL} was asked for`));
+      this.end(
+        this.unreachable(`it speaks ${headers.upgrade ?? 'nothing'} where ${STREAM_PROTOCOL} was asked for`),
+      );
       return;
     }
     this.connectTimer.cancel();
@@ -216,7 +213,9 @@ export class StreamConnection implements FrameHandler {
     socket.on('close', () => {
       // What came in before is still answered.
       this.intake.drain();
-      this.end(this.unreachable(this.failure ? reasonOf(this.failure) : 'the connection was closed', this.failure));
+      this.end(
+        this.unreachable(this.failure ? reasonOf(this.failure) : 'the connection was closed', this.failure),
+      );
     });
     socket.on('data', (chunk) => this.received(chunk));
     if (head.length > 0) {

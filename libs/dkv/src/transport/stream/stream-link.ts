@@ -119,9 +119,13 @@ export class StreamLink implements ConnectionOwner {
       this.connections.add(connection);
       return connection;
     } catch (cause) {
-      throw new DkvError('DKV_PEER_UNREACHABLE', `${peer}: no connection can lead there (${String(cause)}).`, {
-        cause,
-      });
+      throw new DkvError(
+        'DKV_PEER_UNREACHABLE',
+        `${peer}: no connection can lead there (${String(cause)}).`,
+        {
+          cause,
+        },
+      );
     }
   }
 

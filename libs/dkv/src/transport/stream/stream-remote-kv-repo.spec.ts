@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { listenRaw } from '../../../testing/transport/raw-stream.js';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import {
   addOrUpdate,
@@ -16,15 +16,11 @@ import { failureOf } from '../../../testing/transport/transport-pair.js';
 import { SimRandom } from '../../../testing/simulation/sim-random.js';
 import { type ClusterNode } from '../../model/node.js';
 import { type PeerReply, type PeerRequest } from '../../model/peer-protocol.js';
-import { FRAME, STREAM_PROTOCOL } from './frame-layout.js';
-import {
-  decodeRequest,
-  type FrameHandler,
-  FrameReceiver,
-  type Incoming,
-} from './frame-receiver.js';
+import { FRAME } from './frame-layout.js';
+import { decodeRequest, type FrameHandler, FrameReceiver, type Incoming } from './frame-receiver.js';
+import { socketSink } from './batch.js';
 import { FrameSender } from './frame-sender.js';
-import { answerFrame, goodbyeFrame, type Outgoing } from './outgoing.js';
+import { answerFrame, type Outgoing, wordFrame } from './outgoing.js';
 import { StreamRemoteKvRepo, type StreamRemoteKvRepoOptions } from './stream-remote-kv-repo.js';
 
 const KIB = 1024;
@@ -38,17 +34,19 @@ class FarEnd implements FrameHandler {
   readonly requests: { readonly id: number; readonly request: PeerRequest }[] = [];
   readonly cancels: number[] = [];
   messages = 0;
+  pings = 0;
   isClosed = false;
   answering = true;
   private readonly sender = new FrameSender(setImmediate);
 
   constructor(
-    readonly socket: WebSocket,
+    readonly socket: Socket,
+    private readonly signs: boolean,
     changed: () => void,
   ) {
     const receiver = new FrameReceiver(this);
-    this.sender.open({ send: (message, flushed) => socket.send(message, flushed) });
-    socket.on('message', (data: Buffer) => {
+    this.sender.open(socketSink(socket));
+    socket.on('data', (data: Buffer) => {
       this.messages++;
       receiver.receive(data);
       changed();
@@ -69,6 +67,13 @@ class FarEnd implements FrameHandler {
     this.requests.push({ id: message.id, request });
     if (this.answering || request.kind === 'ping') {
       this.say(answerFrame(message.id, replyTo(request)));
+    }
+  }
+
+  pinged(): void {
+    this.pings++;
+    if (this.signs) {
+      this.say(wordFrame(FRAME.PONG));
     }
   }
 
@@ -104,28 +109,24 @@ function replyTo({ kind }: PeerRequest): PeerReply {
 class FarPeer {
   readonly ends: FarEnd[] = [];
   prepare: (end: FarEnd) => void = () => undefined;
-  private readonly webSockets: WebSocketServer;
+  private listening: { readonly port: number; readonly server: HttpServer } | undefined;
   private waiting: (() => void)[] = [];
 
-  private constructor(autoPong: boolean) {
-    this.webSockets = new WebSocketServer({ port: 0, host: '127.0.0.1', autoPong });
-    this.webSockets.on('connection', (socket) => {
-      const end = new FarEnd(socket, () => this.changed());
-      this.ends.push(end);
-      this.prepare(end);
-      this.changed();
+  /** `signs`: whether it answers who asks for a sign of life. */
+  static async listen({ signs = true } = {}): Promise<FarPeer> {
+    const peer = new FarPeer();
+    peer.listening = await listenRaw((socket) => {
+      const end = new FarEnd(socket, signs, () => peer.changed());
+      peer.ends.push(end);
+      peer.prepare(end);
+      peer.changed();
     });
-  }
-
-  static async listen({ autoPong = true } = {}): Promise<FarPeer> {
-    const peer = new FarPeer(autoPong);
-    await once(peer.webSockets, 'listening');
     cleanUps.push(() => peer.close());
     return peer;
   }
 
   get port(): number {
-    return (this.webSockets.address() as AddressInfo).port;
+    return this.listening!.port;
   }
 
   async until(holds: () => boolean): Promise<void> {
@@ -139,8 +140,8 @@ class FarPeer {
   }
 
   private close(): void {
-    this.webSockets.close();
-    this.ends.forEach(({ socket }) => socket.terminate());
+    this.listening?.server.close();
+    this.ends.forEach(({ socket }) => socket.destroy());
   }
 }
 
@@ -158,6 +159,7 @@ afterEach(async () => {
 
 function remoteWith(options: Partial<StreamRemoteKvRepoOptions> = {}): StreamRemoteKvRepo {
   const remote = new StreamRemoteKvRepo(clock, new SimRandom(1), {
+    nodeId: 'node-a.0',
     apiKey: 'the key',
     valueBytesMax: 2 * MIB,
     ...options,
@@ -204,7 +206,7 @@ describe('sending', () => {
     const peer = await FarPeer.listen();
     const remote = remoteWith();
     // More than the network takes while nobody reads.
-    peer.prepare = ({ socket }) => socket.once('message', () => socket.pause());
+    peer.prepare = ({ socket }) => socket.once('data', () => socket.pause());
     const sent = many(24, () => send(remote, peer.port, large()));
     await peer.until(() => peer.ends[0]?.messages === 1);
     sent.push(send(remote, peer.port), send(remote, peer.port, PING));
@@ -321,27 +323,20 @@ describe('connecting', () => {
       peer.ends.at(-1)!.answering = false;
       const failure = failureOf(send(remote, peer.port));
       await peer.until(() => peer.ends.at(-1)!.requests.length === 2);
-      peer.ends.at(-1)!.socket.terminate();
+      peer.ends.at(-1)!.socket.destroy();
       expect((await failure).code).toBe('DKV_PEER_DISCONNECTED');
       expect(peer.ends).toHaveLength(round);
     }
-  });
-
-  it('asks for the protocol and leaves compression away', async () => {
-    const peer = await FarPeer.listen();
-    await send(remoteWith(), peer.port);
-    const [end] = peer.ends;
-    expect([end!.socket.protocol, end!.socket.extensions]).toEqual([STREAM_PROTOCOL, '']);
   });
 
   it('loses requests that were sent to a peer that talks nonsense, and closes', async () => {
     const peer = await FarPeer.listen();
     peer.prepare = (end) => (end.answering = false);
     const remote = remoteWith();
-    for (const [round, nonsense] of [Buffer.of(9, 9, 9), 'text'].entries()) {
+    for (const [round, nonsense] of [Buffer.of(0, 0, 0, 0, 99), Buffer.of(9, 9, 9, 9, 9)].entries()) {
       const failure = failureOf(send(remote, peer.port));
       await peer.until(() => peer.ends[round]?.requests.length === 1);
-      peer.ends[round]!.socket.send(nonsense);
+      peer.ends[round]!.socket.write(nonsense);
       expect((await failure).code).toBe('DKV_PEER_DISCONNECTED');
       await peer.until(() => peer.ends[round]!.isClosed);
       expect((await failureOf(send(remote, peer.port))).message).toMatch(/not of the protocol.*tried again/);
@@ -352,16 +347,15 @@ describe('connecting', () => {
 
 describe('a connection that is silent', () => {
   it('is asked for a sign of life, and cut when none comes', async () => {
-    const peer = await FarPeer.listen({ autoPong: false });
+    const peer = await FarPeer.listen({ signs: false });
     const remote = remoteWith({ keepAliveMs: 1000 });
     await send(remote, peer.port);
     const [end] = peer.ends;
     end!.answering = false;
     const failure = failureOf(send(remote, peer.port));
     await peer.until(() => end!.requests.length === 2);
-    const pinged = once(end!.socket, 'ping');
     clock.advance(2000);
-    await pinged;
+    await peer.until(() => end!.pings === 1);
     clock.advance(1000);
     expect((await failure).code).toBe('DKV_PEER_DISCONNECTED');
     await send(remote, peer.port);
@@ -375,8 +369,9 @@ describe('a connection that is silent', () => {
     const [end] = peer.ends;
     for (let minute = 1; minute <= 5; minute++) {
       clock.advance(60_000);
-      const heard = once(end!.socket, 'pong');
-      end!.socket.ping();
+      // It is answered with another.
+      const heard = once(end!.socket, 'data');
+      end!.say(wordFrame(FRAME.PING));
       await heard;
       expect(end!.isClosed).toBe(false);
     }
@@ -394,9 +389,9 @@ describe('a peer that stops', () => {
     const remote = remoteWith();
     const sent = send(remote, peer.port);
     await peer.until(() => peer.ends[0]?.requests.length === 1);
-    peer.ends[0]!.say(goodbyeFrame());
-    const heard = once(peer.ends[0]!.socket, 'pong');
-    peer.ends[0]!.socket.ping();
+    peer.ends[0]!.say(wordFrame(FRAME.GOODBYE));
+    const heard = once(peer.ends[0]!.socket, 'data');
+    peer.ends[0]!.say(wordFrame(FRAME.PING));
     await heard;
     peer.prepare = () => undefined;
     await send(remote, peer.port);

@@ -14,7 +14,12 @@ import {
   type SendOptions,
 } from '../../ports/remote-kv-repo.js';
 import { Disconnects } from '../disconnects.js';
-import { BULK_UNSENT_BYTES_MAX, LIVE_UNSENT_BYTES_MAX, STREAM_PATH, STREAM_PROTOCOL } from './frame-layout.js';
+import {
+  BULK_UNSENT_BYTES_MAX,
+  LIVE_UNSENT_BYTES_MAX,
+  STREAM_PATH,
+  STREAM_PROTOCOL,
+} from './frame-layout.js';
 import { afterThisTurn, type Defer } from './frame-sender.js';
 import { HandshakeLog, type PeerTls } from '../tls/peer-tls.js';
 import {
@@ -132,7 +137,9 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
   async close(): Promise<void> {
     this.closed = true;
     this.disconnects.silence();
-    await Promise.all(Array.from(this.links.values(), ({ live, bulk }) => [live.close(), bulk.close()]).flat());
+    await Promise.all(
+      Array.from(this.links.values(), ({ live, bulk }) => [live.close(), bulk.close()]).flat(),
+    );
   }
 
   /** Bytes of frames, without those of the upgrade. */

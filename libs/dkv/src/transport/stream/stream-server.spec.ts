@@ -1,9 +1,8 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { WebSocket } from 'ws';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { Gate } from '../../../testing/transport/gate.js';
 import {
@@ -20,16 +19,13 @@ import { DkvError } from '../../dkv.errors.js';
 import { type PeerRequest } from '../../model/peer-protocol.js';
 import { type PeerService } from '../../ports/controller.js';
 import { type Logger } from '../../ports/logger.js';
-import {
-  FRAME,
-  FRAME_FORMAT,
-  MESSAGE_BYTES_MAX,
-  STREAM_PATH,
-  STREAM_PROTOCOL,
-} from './frame-layout.js';
+import { socketSink } from './batch.js';
+import { FRAME, STREAM_PATH } from './frame-layout.js';
 import { type FrameHandler, FrameReceiver, type Incoming } from './frame-receiver.js';
 import { FrameSender } from './frame-sender.js';
+import { dialRaw, type DialOptions } from '../../../testing/transport/raw-stream.js';
 import { cancelFrame, requestFrame } from './outgoing.js';
+import { Disconnects } from '../disconnects.js';
 import { ApiKey } from '../http/api-key.js';
 import { StreamServer, type StreamServerOptions } from './stream-server.js';
 
@@ -48,7 +44,9 @@ async function serverOf(peer: PeerService, options: Partial<StreamServerOptions>
   const gate = { apiKey: new ApiKey('the key'), stopping: false };
   const streams = new StreamServer(peer, clock, SILENT, gate, { valueBytesMax: 1024 * KIB, ...options });
   const server = createServer((_, response) => response.end());
-  server.on('upgrade', (request, socket, head) => streams.upgrade(request, socket, head, () => undefined));
+  server.on('upgrade', (request, socket, head) =>
+    streams.upgrade(request, socket as Socket, head, () => undefined),
+  );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   cleanUps.push(() => {
@@ -59,24 +57,13 @@ async function serverOf(peer: PeerService, options: Partial<StreamServerOptions>
   return { streams, clock, gate, port: (server.address() as AddressInfo).port };
 }
 
-interface Dial {
-  readonly path?: string;
-  readonly key?: string;
-  readonly protocol?: string;
-}
-
-function dial(port: number, { path = STREAM_PATH, key = 'the key', protocol = STREAM_PROTOCOL }: Dial = {}) {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocol, { headers: { 'X-Api-Key': key } });
-  socket.on('error', () => undefined);
-  cleanUps.push(() => socket.terminate());
+async function dial(port: number, options?: DialOptions): Promise<Socket> {
+  const socket = await dialRaw(port, options);
+  if (!(socket instanceof Socket)) {
+    throw new Error(`Refused with ${JSON.stringify(socket)}.`);
+  }
+  cleanUps.push(() => socket.destroy());
   return socket;
-}
-
-async function refusal(socket: WebSocket): Promise<{ status: number | undefined; code: unknown }> {
-  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
-  const chunks = await response.toArray();
-  const { code } = JSON.parse(Buffer.concat(chunks as Buffer[]).toString()) as { code: unknown };
-  return { status: response.statusCode, code };
 }
 
 /** A peer that says what it likes and notes what it hears. */
@@ -84,24 +71,23 @@ class Asker implements FrameHandler {
   readonly takes = FRAME.ANSWER;
   readonly answered: number[] = [];
   readonly failures = new Map<number, string>();
+  readonly messages: string[] = [];
   goodbyes = 0;
   private readonly sender = new FrameSender(setImmediate);
   private lastId = 0;
   private waiting: (() => void)[] = [];
 
-  private constructor(readonly socket: WebSocket) {
+  private constructor(readonly socket: Socket) {
     const receiver = new FrameReceiver(this);
-    this.sender.open({ send: (message, flushed) => socket.send(message, flushed) });
-    socket.on('message', (data: Buffer) => {
+    this.sender.open(socketSink(socket));
+    socket.on('data', (data: Buffer) => {
       receiver.receive(data);
       this.waiting.splice(0).forEach((resolve) => resolve());
     });
   }
 
   static async of(port: number): Promise<Asker> {
-    const socket = dial(port);
-    await once(socket, 'open');
-    return new Asker(socket);
+    return new Asker(await dial(port));
   }
 
   ask(request: PeerRequest = question()): number {
@@ -125,8 +111,9 @@ class Asker implements FrameHandler {
   incoming({ id }: Incoming): void {
     this.answered.push(id);
   }
-  failed(id: number, code: string): void {
+  failed(id: number, code: string, message: string): void {
     this.failures.set(id, code);
+    this.messages.push(message);
   }
   goodbye(): void {
     this.goodbyes++;
@@ -136,21 +123,29 @@ class Asker implements FrameHandler {
 describe('the upgrade', () => {
   it('is refused without the key, elsewhere, in another protocol and when the node stops', async () => {
     const { port, gate } = await serverOf(new ScriptedPeer(answer));
-    expect(await refusal(dial(port, { key: 'the kez' }))).toEqual({ status: 403, code: 'DKV_FORBIDDEN' });
-    expect(await refusal(dial(port, { path: '/x', key: '' }))).toEqual({
-      status: 403,
-      code: 'DKV_FORBIDDEN',
-    });
-    expect(await refusal(dial(port, { path: '/peer/get' }))).toEqual({
+    const refused = (path: string, headers: DialOptions['headers'] = {}) => dialRaw(port, { path, headers });
+    const key = (text: string) => ({ 'X-Api-Key': text });
+    expect(await refused(STREAM_PATH, key('the kez'))).toEqual({ status: 403, code: 'DKV_FORBIDDEN' });
+    expect(await refused('/x', key(''))).toEqual({ status: 403, code: 'DKV_FORBIDDEN' });
+    expect(await refused('/peer/get')).toEqual({ status: 404, code: 'ROUTE_NOT_FOUND' });
+    expect(await refused(STREAM_PATH, { Upgrade: 'websocket' })).toEqual({
       status: 404,
       code: 'ROUTE_NOT_FOUND',
     });
-    expect(await refusal(dial(port, { protocol: 'other' }))).toEqual({ status: 502, code: 'DKV_PROTOCOL' });
+    for (const headers of [
+      { 'X-Dkv-Format': '2' },
+      { 'X-Dkv-Format': undefined },
+      { 'X-Dkv-Node': '' },
+      { 'X-Dkv-Node': 'a/b' },
+      { 'X-Dkv-Lane': 'other' },
+    ]) {
+      expect(await refused(STREAM_PATH, headers)).toEqual({ status: 502, code: 'DKV_PROTOCOL' });
+    }
     gate.stopping = true;
-    expect(await refusal(dial(port))).toEqual({ status: 503, code: 'DKV_NOT_READY' });
+    expect(await refused(STREAM_PATH)).toEqual({ status: 503, code: 'DKV_NOT_READY' });
   });
 
-  it('to anything but a WebSocket is refused', async () => {
+  it('to anything but a stream is refused', async () => {
     const { port } = await serverOf(new ScriptedPeer(answer));
     const socket = connect(port, '127.0.0.1');
     socket.write(
@@ -163,17 +158,16 @@ describe('the upgrade', () => {
 
 describe('what is not of the protocol', () => {
   it.each([
-    ['bytes', Buffer.of(FRAME_FORMAT, 99), 1002, /^DKV_PROTOCOL: .*type 99/],
-    ['text', 'hello', 1002, /^DKV_PROTOCOL: .*text/],
-    ['a message too large', Buffer.alloc(MESSAGE_BYTES_MAX + 1), 1009, /^/],
-  ])('closes the connection with a reason: %s', async (_, message, code, reason) => {
+    ['an unknown type', Buffer.of(0, 0, 0, 0, 99), /type 99/],
+    ['a frame too large', Buffer.of(255, 0, 0, 0, FRAME.REQUEST), /type 1 has 4278190080 bytes/],
+    ['HTTP', Buffer.from('GET / HTTP/1.1'), /type 47/],
+  ])('closes the connection with a reason: %s', async (_, bytes, reason) => {
     const { port } = await serverOf(new ScriptedPeer(answer));
-    const socket = dial(port);
-    await once(socket, 'open');
-    socket.send(message);
-    const [closedWith, why] = (await once(socket, 'close')) as [number, Buffer];
-    expect(closedWith).toBe(code);
-    expect(why.toString()).toMatch(reason);
+    const asker = await Asker.of(port);
+    asker.socket.write(bytes);
+    await once(asker.socket, 'close');
+    expect([...asker.failures]).toEqual([[0, 'DKV_PROTOCOL']]);
+    expect(asker.messages[0]).toMatch(reason);
   });
 });
 
@@ -267,6 +261,7 @@ describe('requests that fail at once', () => {
       return answer();
     });
     const service = {
+      receive: () => undefined,
       serve: ((request) => {
         if (failing) {
           throw new DkvError('DKV_NOT_READY', 'not now');
@@ -369,8 +364,8 @@ describe('stopping', () => {
     expect(asker.failures.get(after)).toBe('DKV_NOT_READY');
     clock.advance(1000);
     gate.open();
-    const [code] = (await once(asker.socket, 'close')) as [number];
-    expect([asker.answered, code]).toEqual([[before], 1001]);
+    await once(asker.socket, 'close');
+    expect(asker.answered).toEqual([before]);
     while (clock.pendingTimers > 0) {
       await new Promise(setImmediate);
     }
@@ -378,17 +373,89 @@ describe('stopping', () => {
 
   it('cuts a connection that gives no sign of life', async () => {
     const { clock, port } = await serverOf(new ScriptedPeer(answer), { keepAliveMs: 1000 });
-    const socket = new WebSocket(`ws://127.0.0.1:${port}${STREAM_PATH}`, STREAM_PROTOCOL, {
-      headers: { 'X-Api-Key': 'the key' },
-      autoPong: false,
-    });
-    cleanUps.push(() => socket.terminate());
-    await once(socket, 'open');
-    const pinged = once(socket, 'ping');
+    const socket = await dial(port);
+    const pinged = once(socket, 'data');
     clock.advance(2000);
-    await pinged;
+    expect((await pinged)[0]).toEqual(Buffer.of(0, 0, 0, 0, FRAME.PING));
     const closed = once(socket, 'close');
     clock.advance(1000);
     await closed;
+  });
+
+  it('keeps one that gives signs of life, and gives them itself', async () => {
+    const { clock, port } = await serverOf(new ScriptedPeer(answer), { keepAliveMs: 1000 });
+    const socket = await dial(port);
+    for (let round = 0; round < 4; round++) {
+      const answered = once(socket, 'data');
+      socket.write(Buffer.of(0, 0, 0, 0, FRAME.PING));
+      expect((await answered)[0]).toEqual(Buffer.of(0, 0, 0, 0, FRAME.PONG));
+      clock.advance(1000);
+    }
+    expect(socket.destroyed).toBe(false);
+  });
+});
+
+describe('posted frames', () => {
+  const post = (...bytes: number[]) => Buffer.of(0, 0, 0, bytes.length, FRAME.POST, ...bytes);
+
+  it('are handed on as of the node that introduced itself, also behind the last of a connection', async () => {
+    const peer = new ScriptedPeer(answer);
+    const told: string[] = [];
+    const disconnects = new Disconnects();
+    disconnects.add((nodeId) => told.push(`${nodeId} after ${peer.frames.length}`));
+    const { port } = await serverOf(peer, { disconnects });
+    const socket = await dial(port, { headers: { 'X-Dkv-Node': 'b' } });
+    const count = 1000;
+    socket.end(Buffer.concat(Array.from({ length: count }, (_, i) => post(i >> 8, i & 255))));
+    await once(socket, 'close');
+    await peer.posted(count);
+    while (told.length === 0) {
+      await new Promise(setImmediate);
+    }
+    expect(told).toEqual([`b after ${count}`]);
+    expect(new Set(peer.frames.map(({ from }) => from))).toEqual(new Set(['b']));
+    expect(peer.frames.map(({ frame }) => (frame[0]! << 8) | frame[1]!)).toEqual(
+      peer.frames.map((_, i) => i),
+    );
+  });
+
+  it('go on when the service fails, which it must not', async () => {
+    let received = 0;
+    const service: PeerService = {
+      serve: never,
+      receive: () => {
+        received++;
+        throw new Error('a defect');
+      },
+    };
+    const { port } = await serverOf(service);
+    const asker = await Asker.of(port);
+    asker.socket.write(Buffer.concat([post(1), post(2)]));
+    while (received < 2) {
+      await new Promise(setImmediate);
+    }
+    expect(asker.socket.destroyed).toBe(false);
+  });
+
+  it('tell nothing of bulk that ends, and of a live one that another takes the place of', async () => {
+    const told: string[] = [];
+    const disconnects = new Disconnects();
+    disconnects.add((nodeId) => told.push(nodeId));
+    const { port, streams } = await serverOf(new ScriptedPeer(answer), { disconnects });
+    const bulk = await dial(port, { headers: { 'X-Dkv-Lane': 'bulk' } });
+    bulk.end();
+    await once(bulk, 'close');
+    const first = await dial(port);
+    const firstClosed = once(first, 'close');
+    const second = await dial(port);
+    await firstClosed;
+    while (told.length === 0) {
+      await new Promise(setImmediate);
+    }
+    expect(told).toEqual(['node-a.0']);
+    const secondClosed = once(second, 'close');
+    streams.destroyAll();
+    await secondClosed;
+    expect(told).toEqual(['node-a.0']);
   });
 });

@@ -8,12 +8,7 @@ import { type Logger } from '../../ports/logger.js';
 import { socketSink } from './batch.js';
 import { FrameIntake } from './frame-intake.js';
 import { CHUNK_BYTES, FRAME } from './frame-layout.js';
-import {
-  decodeRequest,
-  type FrameHandler,
-  FrameReceiver,
-  type Incoming,
-} from './frame-receiver.js';
+import { decodeRequest, type FrameHandler, FrameReceiver, type Incoming } from './frame-receiver.js';
 import { type Defer, FrameSender } from './frame-sender.js';
 import { KeepAlive } from './keep-alive.js';
 import { KIND_NUMBERS } from '../messages/message-codec.js';

@@ -58,7 +58,7 @@ async function controllerWith(tls?: PeerTls, peer = new ScriptedPeer(answer)) {
 
 type Make = (tls?: PeerTls, logger?: Logger) => RemoteKvRepo;
 
-const options = { apiKey: 'the key', valueBytesMax: 1024 };
+const options = { nodeId: 'node-a.0', apiKey: 'the key', valueBytesMax: 1024 };
 const overStream: Make = (tls, logger) =>
   new StreamRemoteKvRepo(clock, new SimRandom(1), { ...options, tls, logger });
 const overHttp: Make = (tls, logger) =>
@@ -91,9 +91,13 @@ describe('an encrypted peer port', () => {
     const { port } = await controllerWith(ours);
     await ask(port, ours);
     const agent = new Agent({ ...ours, checkServerIdentity: () => undefined });
-    const headers = { 'X-Api-Key': 'the key', 'Content-Type': 'application/json' };
+    const headers = {
+      'X-Api-Key': 'the key',
+      'Content-Type': 'application/octet-stream',
+      'X-Dkv-Format': '3',
+    };
     const post = httpsRequest({ port, path: '/peer/get', method: 'POST', headers, agent });
-    post.end(JSON.stringify(encodePeerRequest(question())));
+    post.end(encodePeerRequest(question()));
     const [response] = (await once(post, 'response')) as [{ statusCode: number }];
     expect(response.statusCode).toBe(200);
     agent.destroy();
