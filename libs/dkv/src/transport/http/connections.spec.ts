@@ -101,13 +101,16 @@ describe('connections that have not shown the key', () => {
     expect([max, keylessMax]).toEqual([100, 12]);
     const { socket: known } = await requested('X-Api-Key: k\r\n');
     const strangers: Socket[] = [];
+    const ends: Promise<void>[] = [];
     for (let count = 1; count <= 150; count++) {
       const accepted = once(server, 'connection');
-      strangers.push(open().resume());
+      const stranger = open();
+      strangers.push(stranger);
+      ends.push(closed(stranger));
       await accepted;
       expect(await held()).toBeLessThanOrEqual(keylessMax + 2);
     }
-    await Promise.all(strangers.slice(0, -keylessMax).map(closed));
+    await Promise.all(ends.slice(0, -keylessMax));
     expect(strangers.slice(-keylessMax).some(({ destroyed }) => destroyed)).toBe(false);
     expect(known.destroyed).toBe(false);
     // Who has the key still gets in.

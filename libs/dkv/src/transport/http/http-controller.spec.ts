@@ -147,7 +147,7 @@ describe('stop', () => {
     const stopped = controller.stop();
     gate.open();
     await stopped;
-    expect(await received).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*connection: close\r\n[^]*"answer":/i);
+    expect(await received).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*connection: close\r\n[^]*\r\n\r\n[^]*c0ffee/i);
   });
 
   it('says DKV_NOT_READY to what still comes on a connection under way', async () => {
@@ -207,6 +207,26 @@ describe('what is not a request', () => {
     socket.write(`${head?.replace('X-Api-Key: k', 'X-Api-Key: z')}\r\n\r\n`);
     expect(String((await received)[0])).toMatch(/^HTTP\/1.1 403 [^]*DKV_FORBIDDEN/);
     socket.destroy();
+  });
+
+  it('is refused in another format, as JSON, and of what is no message', async () => {
+    const { port } = await newController().start();
+    const url = `http://127.0.0.1:${port}/peer/get`;
+    const codeOf = async (body: BodyInit, headers: Record<string, string>) => {
+      const response = await fetch(url, { method: 'POST', body, headers: { 'X-Api-Key': 'k', ...headers } });
+      return ((await response.json()) as { code: string }).code;
+    };
+    const bytes = { 'Content-Type': 'application/octet-stream', 'X-Dkv-Format': '3' };
+    const good = new Uint8Array(encodePeerRequest(question()));
+    expect(await codeOf(good, { ...bytes, 'X-Dkv-Format': '2' })).toBe('DKV_PROTOCOL');
+    expect(await codeOf('{}', { ...bytes, 'Content-Type': 'application/json' })).toBe('DKV_PROTOCOL');
+    expect(await codeOf(good.subarray(1), bytes)).toBe('DKV_PROTOCOL');
+    const posted = await fetch(`http://127.0.0.1:${port}/peer/post/live`, {
+      method: 'POST',
+      body: Uint8Array.of(0, 0, 0, 9, 1),
+      headers: { 'X-Api-Key': 'k', 'X-Dkv-Node': 'b', ...bytes },
+    });
+    expect(((await posted.json()) as { code: string }).code).toBe('DKV_PROTOCOL');
   });
 
   it('comes over no more connections than allowed', async () => {

@@ -185,19 +185,19 @@ it('does not go through a proxy of the environment', async () => {
   expect(proxied).toBe(0);
 });
 
-it('keeps connections and sends the key and JSON', async () => {
+it('keeps connections, and says who it is and what it speaks', async () => {
   const seen: unknown[] = [];
   const sockets = new Set<Socket>();
   const port = await listenHttp((request, response) => {
     const { method, url, headers } = request;
-    seen.push([method, url, headers['x-api-key'], headers['content-type']]);
+    seen.push([method, url, headers['x-api-key'], headers['x-dkv-format'], headers['x-dkv-node']]);
     sockets.add(request.socket);
     request.resume().once('end', () => response.end(GOOD));
   });
   const remote = newRemote();
   await send(remote, port);
   await send(remote, port);
-  expect(seen).toEqual(new Array(2).fill(['POST', '/peer/get', 'k', 'application/json']));
+  expect(seen).toEqual(new Array(2).fill(['POST', '/peer/get', 'k', '3', 'node-a.0']));
   expect(sockets.size).toBe(1);
 });
 

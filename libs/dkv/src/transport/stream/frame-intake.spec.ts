@@ -91,7 +91,7 @@ describe('a burst', () => {
   });
 
   it('that is not of the protocol is told of once, after what was right before', () => {
-    intake.receive(Buffer.concat([messageOf(0, FRAMES_PER_TURN + 9), Buffer.of(99)]));
+    intake.receive(Buffer.concat([messageOf(0, FRAMES_PER_TURN + 9), Buffer.of(0, 0, 0, 0, 99)]));
     expect(events).toEqual(['pause']);
     turn();
     intake.receive(messageOf(0, 1));

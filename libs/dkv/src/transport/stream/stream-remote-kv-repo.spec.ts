@@ -51,6 +51,7 @@ class FarEnd implements FrameHandler {
       receiver.receive(data);
       changed();
     });
+    socket.on('end', () => socket.end());
     socket.on('close', () => {
       this.isClosed = true;
       changed();

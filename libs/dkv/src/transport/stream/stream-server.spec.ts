@@ -86,8 +86,8 @@ class Asker implements FrameHandler {
     });
   }
 
-  static async of(port: number): Promise<Asker> {
-    return new Asker(await dial(port));
+  static async of(port: number, nodeId = 'node-a.0'): Promise<Asker> {
+    return new Asker(await dial(port, { headers: { 'X-Dkv-Node': nodeId } }));
   }
 
   ask(request: PeerRequest = question()): number {
@@ -187,7 +187,7 @@ describe('the bound of bytes under way', () => {
     const ids = Array.from({ length: 400 }, () => asker.ask(put(48 * KIB)));
     // All that is read of 19 MiB: the bound, and what one read of the socket may bring beyond it.
     await peer.asked(10);
-    const other = await Asker.of(port);
+    const other = await Asker.of(port, 'another');
     other.ask(put(1));
     await peer.asked(peer.requests.length + 1);
     expect(peer.requests.length).toBeLessThan(40);
@@ -289,6 +289,7 @@ describe('requests that are answered at once', () => {
     const peer = new ScriptedPeer(never);
     const service: PeerService = {
       serve: (request) => peer.serve(request),
+      receive: () => undefined,
       serveNow(request) {
         if (refusal) {
           throw refusal;
