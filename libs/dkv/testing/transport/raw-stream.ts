@@ -41,7 +41,7 @@ export async function dialRaw(port: number, options: DialOptions = {}): Promise<
       if (head.length > 0) {
         socket.unshift(head);
       }
-      resolve(socket as Socket);
+      resolve(socket);
     });
     dial.on('response', (response) => {
       response.toArray().then((chunks) => {

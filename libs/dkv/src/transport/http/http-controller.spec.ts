@@ -212,7 +212,7 @@ describe('what is not a request', () => {
   it('is refused in another format, as JSON, and of what is no message', async () => {
     const { port } = await newController().start();
     const url = `http://127.0.0.1:${port}/peer/get`;
-    const codeOf = async (body: BodyInit, headers: Record<string, string>) => {
+    const codeOf = async (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string>) => {
       const response = await fetch(url, { method: 'POST', body, headers: { 'X-Api-Key': 'k', ...headers } });
       return ((await response.json()) as { code: string }).code;
     };

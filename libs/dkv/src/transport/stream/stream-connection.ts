@@ -92,7 +92,7 @@ export class StreamConnection implements FrameHandler {
     this.gone = new Promise((resolve) => {
       dial.on('close', () => (this.socket ? this.socket.once('close', resolve) : resolve()));
     });
-    dial.on('upgrade', (response, socket, head) => this.upgraded(response, socket as Socket, head));
+    dial.on('upgrade', (response, socket, head) => this.upgraded(response, socket, head));
     dial.on('response', (response) => {
       void readRefusal(response, settings.peer).then((error) => this.end(error));
     });
@@ -209,7 +209,6 @@ export class StreamConnection implements FrameHandler {
       ticked: () => this.closeIfIdle(),
     });
     socket.setNoDelay(true);
-    socket.setTimeout(0);
     socket.on('close', () => {
       // What came in before is still answered.
       this.intake.drain();

@@ -82,7 +82,6 @@ export class StreamServer {
     }
     release(socket);
     socket.setNoDelay(true);
-    socket.setTimeout(0);
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${STREAM_PROTOCOL}\r\n` +
         `${FORMAT_HEADER}: ${PEER_FORMAT}\r\n\r\n`,
