@@ -17,17 +17,14 @@ const LAYERS = [
   ['processor'],
 ];
 const CORE = LAYERS.flat();
-/** Says what `strong/` is to the Processor, which is handed it: of types alone, and so no way up. */
-const STRONG_PORT = `${LIBRARY}/processor/strong-mode.js`;
-/** Adapters, with the other adapters each may use: the two ends of a transport share the shapes they speak. */
+/** Adapters, with the other adapters each may use. */
 const ADAPTERS: Record<string, readonly string[]> = {
   codec: [],
   'local-kv': [],
-  'remote-kv': ['wire'],
-  wire: [],
+  storage: ['local-kv'],
   /** What callers meet above the core; the REST side of the peer port tells conflicts in its words. */
-  client: ['wire'],
-  peer: ['wire', 'client'],
+  client: [],
+  transport: ['client'],
   discovery: [],
   health: [],
   metrics: [],
@@ -156,7 +153,7 @@ describe('the rules themselves', () => {
     ['core imports Nest', 'processor/a.ts', "import { Inject } from '@nestjs/common';"],
     ['core imports an adapter', 'cluster/a.ts', "import { x } from '../local-kv/x.js';"],
     ['core imports I/O', 'eventual/repair/a.ts', "import { readFile } from 'node:fs/promises';"],
-    ['core re-exports an adapter', 'model/a.ts', "export { x } from '../wire/x.js';"],
+    ['core re-exports an adapter', 'model/a.ts', "export { x } from '../transport/x.js';"],
     ['core imports dynamically', 'merger/a.ts', "const x = await import('rocksdb');"],
   ])('see that %s', (_, path, source) => {
     expect(coreBreaches(file(`${LIBRARY}/${path}`, source))).toHaveLength(1);
@@ -166,7 +163,6 @@ describe('the rules themselves', () => {
     ['eventual imports strong', 'eventual/repair/a.ts', '../../strong/x.js', 1],
     ['strong imports eventual', 'strong/a.ts', '../eventual/x.js', 1],
     ['a layer imports the one above', 'cluster/a.ts', '../processor/x.js', 1],
-    ['the port of the strong mode is no layer above', 'strong/a.ts', '../processor/strong-mode.js', 0],
     ['a layer imports one below', 'processor/a.ts', '../eventual/x.js', 0],
     ['a folder imports itself', 'eventual/a.ts', './repair/x.js', 0],
   ])('see that %s', (_, path, target, breaches) => {
@@ -186,7 +182,7 @@ describe('the rules themselves', () => {
   });
 
   it('see that an adapter imports another', () => {
-    const source = "import { x } from '../remote-kv/x.js';";
+    const source = "import { x } from '../transport/x.js';";
     expect(adapterBreaches(file(`${LIBRARY}/local-kv/a.ts`, source))).toHaveLength(1);
   });
 });
@@ -214,11 +210,7 @@ function layerBreaches({ path, imports }: SourceFile): string[] {
   return imports
     .filter((name) => name.startsWith('.'))
     .map((name) => targetOf(path, name))
-    .filter((target) => {
-      const folder = folderOf(target);
-      const isPort = target === STRONG_PORT && folderOf(path) === 'strong';
-      return layerOf(folder) >= layer && folder !== folderOf(path) && !isPort;
-    })
+    .filter((target) => layerOf(folderOf(target)) >= layer && folderOf(target) !== folderOf(path))
     .map((target) => `${path} imports ${target}`);
 }
 

@@ -14,7 +14,7 @@ import {
 } from './model/consistency.js';
 import { type Codec } from './ports/codec.js';
 import { type Merger } from './ports/merger.js';
-import { isNamespace } from './wire/field-rules.js';
+import { isNamespace } from './transport/messages/name-rules.js';
 
 export const DEFAULT_NAMESPACE = 'default';
 /** Names that begin so are the store's own. */

@@ -1,9 +1,9 @@
 /** The option `tls`: the forms that it has, and what is looked at before a node starts with it. */
 import { readFileSync } from 'node:fs';
-import { certificateFaults, type CertificateNames } from './peer/certificate-faults.js';
-import { type CertificateSource } from './peer/renewed-certificates.js';
+import { certificateFaults, type CertificateNames } from './transport/tls/certificate-faults.js';
+import { type CertificateSource } from './transport/tls/renewed-certificates.js';
 import { SystemClock } from './system/system-clock.js';
-import { type PeerCertificates, type PeerTls } from './wire/frames/peer-tls.js';
+import { type PeerCertificates, type PeerTls } from './transport/tls/peer-tls.js';
 
 /** Paths of files in PEM, as a Secret is mounted. They are read again when a connection is made, at most each second. */
 export interface DkvTlsFiles {

@@ -19,7 +19,7 @@ import { type DkvModuleOptions } from './dkv.options.js';
 import { type DkvTlsFiles } from './dkv.tls-options.js';
 import { DkvHealthIndicator } from './health/dkv-health-indicator.js';
 import { DkvHealthModule } from './health/dkv-health.module.js';
-import { type PeerCertificates } from './wire/frames/peer-tls.js';
+import { type PeerCertificates } from './transport/tls/peer-tls.js';
 
 const API_KEY = 'secret-of-the-tests';
 const POLL = { timeout: 30_000, interval: 20 };

@@ -1,6 +1,6 @@
 /** Certificates for tests, made in a millisecond each: of a CA, of another one, run out, for one purpose alone. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { type PeerCertificates } from '../src/wire/frames/peer-tls.js';
+import { type PeerCertificates } from '../src/transport/tls/peer-tls.js';
 
 export interface Issued {
   readonly name: string;

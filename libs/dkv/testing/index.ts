@@ -10,7 +10,7 @@ export {
   type MergerSamples,
 } from './merger-laws.js';
 export { prefillStore, type PrefillOptions } from './prefilled-store.js';
-export { testRemoteKvTransport } from './remote-kv-conformance.js';
+export { testRemoteKvTransport } from './transport-conformance.js';
 export { describeFindings, type Finding } from './simulation/checkers/finding.js';
 export { runEventualScenario } from './simulation/eventual-scenario.js';
 export { type ScenarioOptions, type ScenarioResult } from './simulation/scenario.js';

@@ -2,8 +2,8 @@
 import { DkvError } from '../dkv.errors.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type Codec } from '../ports/codec.js';
-import { parseAs } from '../wire/validation.js';
 import { type Written } from '../processor/processor.js';
+import { parseAs } from '../dkv.validation.js';
 import { type KvPair, stampOf } from './kv-pair.js';
 
 export interface ValueRules {

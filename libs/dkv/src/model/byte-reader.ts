@@ -154,6 +154,12 @@ export class ByteReader {
     return this.bytes.subarray(start, this.at);
   }
 
+  /** A view of all that is left. */
+  rest(): Buffer {
+    const start = this.skip(this.left);
+    return this.bytes.subarray(start, this.at);
+  }
+
   /** As `block`, a view where it has `viewBytesMin` bytes and a copy where it has fewer. */
   bytesOf(viewBytesMin: number): Buffer {
     const length = this.lengthUpTo(this.left);
@@ -164,13 +170,6 @@ export class ByteReader {
     const copied = Buffer.allocUnsafe(length);
     this.bytes.copy(copied, 0, start, this.at);
     return copied;
-  }
-
-  /** A reader of a block, of which this one skips the whole. */
-  part(bytesMax: number): ByteReader {
-    const length = this.lengthUpTo(bytesMax);
-    const start = this.skip(length);
-    return new ByteReader(this.bytes, start, this.at);
   }
 
   assertEnd(): void {

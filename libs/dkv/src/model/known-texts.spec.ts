@@ -1,8 +1,8 @@
 /** Known texts: found by their bytes alone, and never more of them than there are slots. */
 import { describe, expect, it } from 'vitest';
 import { isDkvError } from '../dkv.errors.js';
-import { ByteReader } from '../wire/frames/byte-reader.js';
-import { ByteWriter } from '../wire/frames/byte-writer.js';
+import { ByteReader } from './byte-reader.js';
+import { ByteWriter } from './byte-writer.js';
 import { KnownTexts } from './known-texts.js';
 
 function bytesOf(text: string): Buffer {

@@ -10,7 +10,10 @@ export interface PeerService {
    * service without it is asked by `serve` alone.
    */
   serveNow?(request: PeerRequest): PeerReply | undefined;
-  /** Takes a one-way frame of another node. A view that is good during the call alone. Must not throw. */
+  /**
+   * Takes a one-way frame of the node `from`, which is who the connection introduced itself as. `frame` is a view that
+   * is good during the call alone: what is kept of it must be copied. Must not throw.
+   */
   receive(from: string, frame: Uint8Array): void;
 }
 

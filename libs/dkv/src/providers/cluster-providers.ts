@@ -22,14 +22,15 @@ import { Logger } from '../ports/logger.js';
 import { Random } from '../ports/random.js';
 import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { Telemetry } from '../ports/telemetry.js';
-import { HttpController } from '../peer/http-controller.js';
-import { KvService } from '../peer/kv-service.js';
-import { renewedCertificates } from '../peer/renewed-certificates.js';
+import { Disconnects } from '../transport/disconnects.js';
+import { HttpController } from '../transport/http/http-controller.js';
+import { KvService } from '../transport/rest/kv-service.js';
+import { renewedCertificates } from '../transport/tls/renewed-certificates.js';
 import { Processor } from '../processor/processor.js';
-import { HttpRemoteKvRepo } from '../remote-kv/http-remote-kv-repo.js';
-import { NO_CONTROLLER, NO_REMOTE } from '../remote-kv/no-peers.js';
-import { StreamRemoteKvRepo } from '../remote-kv/stream-remote-kv-repo.js';
-import { type PeerTls } from '../wire/frames/peer-tls.js';
+import { HttpRemoteKvRepo } from '../transport/http/http-remote-kv-repo.js';
+import { NO_CONTROLLER, NO_REMOTE } from '../transport/no-peers.js';
+import { StreamRemoteKvRepo } from '../transport/stream/stream-remote-kv-repo.js';
+import { type PeerTls } from '../transport/tls/peer-tls.js';
 
 /** Namespaces of fewer copies have partition numbers of their own, and all must fit into two bytes. */
 const PARTITION_NUMBERS_MAX = 65_535;
@@ -63,9 +64,10 @@ export const clusterProviders: Provider[] = [
     useFactory: ({ tls }: DkvOptions, clock: Clock, logger: Logger): PeerTls | undefined =>
       tls && renewedCertificates(certificateSource(tls), clock, logger),
   },
+  { provide: Disconnects, useFactory: () => new Disconnects() },
   {
     provide: RemoteKvRepo,
-    inject: [DKV_OPTIONS, PEER_TLS, Clock, Random, Logger],
+    inject: [DKV_OPTIONS, PEER_TLS, Clock, Random, Logger, Disconnects],
     useFactory: createRemote,
   },
   {
@@ -81,7 +83,7 @@ export const clusterProviders: Provider[] = [
   },
   {
     provide: Controller,
-    inject: [DKV_OPTIONS, PEER_TLS, ClusterView, Processor, KvService, Clock, Logger],
+    inject: [DKV_OPTIONS, PEER_TLS, ClusterView, Processor, KvService, Clock, Logger, Disconnects],
     useFactory: createController,
   },
 ];
@@ -136,8 +138,9 @@ function createRemote(
   clock: Clock,
   random: Random,
   logger: Logger,
+  disconnects: Disconnects,
 ): RemoteKvRepo {
-  const { remoteKvRepo, discovery, apiKey, valueBytesMax, transport } = options;
+  const { remoteKvRepo, discovery, nodeId, apiKey, valueBytesMax, transport } = options;
   if (remoteKvRepo) {
     return remoteKvRepo;
   }
@@ -145,10 +148,10 @@ function createRemote(
   if (!discovery) {
     return NO_REMOTE;
   }
-  const settings = { apiKey, valueBytesMax, inFlightBytesMax, tls, logger };
+  const settings = { nodeId, apiKey, valueBytesMax, inFlightBytesMax, tls, logger };
   return transport === 'http'
     ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, settings)
-    : new StreamRemoteKvRepo(clock, random, settings);
+    : new StreamRemoteKvRepo(clock, random, { ...settings, disconnects });
 }
 
 function createController(
@@ -159,6 +162,7 @@ function createController(
   kv: KvService,
   clock: Clock,
   logger: Logger,
+  disconnects: Disconnects,
 ): Controller {
   const { controller, discovery, apiKey, valueBytesMax, peerBind, peerPort, nodeId } = options;
   if (controller) {
@@ -169,6 +173,6 @@ function createController(
   }
   // What the others were told is what must be listened on.
   const port = peerPort === 0 ? 0 : view.address(nodeId).port;
-  const settings = { host: peerBind, port, apiKey, valueBytesMax, tls };
+  const settings = { host: peerBind, port, apiKey, valueBytesMax, tls, disconnects };
   return new HttpController(processor, kv, clock, logger, settings);
 }

@@ -26,19 +26,23 @@ const ping = (sentAtMs = 0): PeerRequest<'ping'> => ({
 /** Answers pings with what it was sent, after `workMs`, and remembers them. */
 class EchoService implements PeerService {
   readonly served: PeerRequest[] = [];
+  readonly received: string[] = [];
 
   constructor(
     private readonly self: Incarnation,
     private readonly work: (request: PeerRequest) => Promise<void> = async () => undefined,
   ) {}
 
-  receive(): void {}
-
   async serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
     this.served.push(request);
     await this.work(request);
     const answer = { ready: this.self.alive, caughtUp: true };
     return { ...request, from: this.self.nodeId, answer };
+  }
+
+  receive(from: string, frame: Uint8Array): void {
+    this.received.push(`${from} ${frame.join(' ')}`);
+    frame.fill(0);
   }
 }
 
@@ -339,6 +343,78 @@ describe('SimNetwork', () => {
     world.scheduler.after(10, () => world.b.kill());
     expect(await world.outcome(world.ping())).toBe('DKV_PEER_DISCONNECTED@100');
     expect(finished).toBe(true);
+  });
+
+  it('carries copies of posted frames, in both lanes, to whoever listens', async () => {
+    const service = world.serve();
+    const frame = new Uint8Array([1, 2, 3]);
+    expect(world.remote.post(node('b'), frame, 'live')).toBe(true);
+    expect(world.remote.post(node('b'), frame, 'bulk')).toBe(true);
+    frame.fill(9);
+    await world.scheduler.run();
+    expect(service.received).toEqual(['a 1 2 3', 'a 1 2 3']);
+    expect(world.remote.metrics().sentBytes).toBe(6);
+  });
+
+  it.each([
+    ['lost', { dropRate: 1 }, []],
+    ['refused', { overloadRate: 1 }, []],
+    ['repeated', { duplicateRate: 1 }, ['a 5', 'a 5']],
+  ])('posted frames are %s as requests are', async (what, faults, received) => {
+    world.network.setFaults(faults);
+    const service = world.serve();
+    expect(world.remote.post(node('b'), Uint8Array.of(5), 'live')).toBe(what !== 'refused');
+    await world.scheduler.run();
+    expect(service.received).toEqual(received);
+  });
+
+  it('posted frames overtake each other where delays differ, and stop at a cut', async () => {
+    world.network.setFaults({ delay: { minMs: 1, meanMs: 20, maxMs: 200 } });
+    const service = world.serve();
+    for (let number = 0; number < 20; number++) {
+      world.remote.post(node('b'), Uint8Array.of(number), 'live');
+    }
+    await world.scheduler.run();
+    expect(service.received).toHaveLength(20);
+    expect(service.received).not.toEqual(Array.from({ length: 20 }, (_, number) => `a ${number}`));
+    world.network.cut('a', 'b');
+    for (let number = 0; number < 20; number++) {
+      world.remote.post(node('b'), Uint8Array.of(number), 'live');
+    }
+    await world.scheduler.run();
+    expect(service.received).toHaveLength(20);
+  });
+
+  it.each([
+    [1, ['b']],
+    [0, []],
+  ])('the others are told of a process that dies (reset rate %i)', async (resetRate, expected) => {
+    world = new World(FIXED, { resetRate });
+    world.serve();
+    const told: string[] = [];
+    world.remote.onDisconnect((nodeId) => told.push(nodeId));
+    world.b.kill();
+    expect(told).toEqual([]);
+    await world.scheduler.run();
+    expect(told).toEqual(expected);
+  });
+
+  it('the ends of a link that was cut are told, sometimes, and a dead or closed one never', async () => {
+    world.serve();
+    let told = 0;
+    world.remote.onDisconnect(() => told++);
+    for (let cuts = 0; cuts < 40; cuts++) {
+      world.network.cut('a', 'b');
+      await world.scheduler.run();
+      world.network.heal(FIXED);
+    }
+    expect(told).toBeGreaterThan(5);
+    expect(told).toBeLessThan(35);
+    const before = told;
+    world.network.cut('b', 'a');
+    await world.remote.close();
+    await world.scheduler.run();
+    expect(told).toBe(before);
   });
 
   it('is the same in two runs of a seed, and another in another', async () => {

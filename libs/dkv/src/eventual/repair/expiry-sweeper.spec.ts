@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createTestCluster, type TestCluster } from '../../../testing/simulation/sim-cluster.js';
 import { type WriteOperation } from '../../model/peer-protocol.js';
-import { decodePeerRequest, encodePeerRequest } from '../../wire/peer-codec.js';
+import { decodePeerRequest, encodePeerRequest } from '../../transport/messages/peer-codec.js';
 
 const NODES = ['a', 'b', 'c'];
 const TTL_MS = 60_000;
@@ -129,6 +129,6 @@ it('a removal of what has expired says so to the node that coordinates it', () =
   };
   const ask = { operation, visited: [], timeoutMs: 1 };
   const request = { kind: 'forward', ask, from: 'b', configuration: 'one', sentAtMs: 1 } as const;
-  const body: unknown = JSON.parse(JSON.stringify(encodePeerRequest(request)));
+  const body = encodePeerRequest(request);
   expect(decodePeerRequest('forward', body).ask).toMatchObject({ operation: { expiredByMs: 5_000 } });
 });

@@ -1,0 +1,191 @@
+/** The peer port: a small Nest application of its own, which the host application cannot touch. */
+import { type DynamicModule, type INestApplication, Module, ValidationPipe } from '@nestjs/common';
+import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { NestFactoryStatic } from '@nestjs/core/nest-factory.js';
+import { type Server } from 'node:http';
+import { type AddressInfo, type Socket } from 'node:net';
+import { DkvError } from '../../dkv.errors.js';
+import { type Clock } from '../../ports/clock.js';
+import { type Controller, type PeerService } from '../../ports/controller.js';
+import { type Logger } from '../../ports/logger.js';
+import { postBytesMax } from '../messages/limits.js';
+import { HandshakeLog, type PeerTls } from '../tls/peer-tls.js';
+import { describe } from '../../dkv.validation.js';
+import { ApiKey } from './api-key.js';
+import { type Disconnects } from '../disconnects.js';
+import { type ConnectionLimits, connectionLimits, descriptorsMax } from './connection-limits.js';
+import { Connections } from './connections.js';
+import { ErrorFilter } from './error-filter.js';
+import { KvController, VALUE_BYTES_MAX } from '../rest/kv-controller.js';
+import { KvService } from '../rest/kv-service.js';
+import { PEER_BODIES, PEER_SERVICE, PeerController } from './peer-controller.js';
+import { createPeerServer, type ServerGate } from './peer-server.js';
+import { withQuietNest } from './quiet-nest.js';
+import { renewCertificates, tellOfRefused } from '../tls/stream-certificates.js';
+import { StreamServer } from '../stream/stream-server.js';
+
+export interface HttpControllerOptions {
+  /** The address to listen on. */
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  readonly apiKey: string;
+  readonly valueBytesMax: number;
+  /** Everything on the port is encrypted, and peers without a certificate of the CA are refused. Default: not. */
+  readonly tls?: PeerTls;
+  /** Connections that are open, and of these without the api key so far. Default: shares of the descriptors. */
+  readonly connections?: ConnectionLimits;
+  /** Told when the live stream of a peer ends. */
+  readonly disconnects?: Disconnects;
+  /** How long `stop` waits for requests under way before it cuts them off. Default 10 s. */
+  readonly stopTimeoutMs?: number;
+}
+
+@Module({ controllers: [KvController, PeerController] })
+class PeerPortModule {}
+
+/** {@link Controller} on Fastify. One start, one stop. */
+export class HttpController implements Controller {
+  private app: INestApplication<Server> | undefined;
+  private connections: Connections | undefined;
+  private readonly gate: ServerGate & { stopping: boolean };
+  private readonly streams: StreamServer;
+  private stopped: Promise<void> | undefined;
+
+  constructor(
+    private readonly peers: PeerService,
+    private readonly kv: KvService,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly options: HttpControllerOptions,
+  ) {
+    this.gate = { apiKey: new ApiKey(options.apiKey), stopping: false };
+    this.streams = new StreamServer(peers, clock, logger, this.gate, options);
+  }
+
+  async start(): Promise<{ readonly port: number }> {
+    if (this.app) {
+      throw new TypeError('The controller was started before.');
+    }
+    return withQuietNest(this.logger, async () => {
+      this.app = await this.createApp();
+      const server = this.app.getHttpServer();
+      const limits = this.options.connections ?? connectionLimits(await descriptorsMax());
+      this.connections = new Connections(server, this.gate.apiKey, this.clock, limits);
+      this.serveStreams(server, this.connections);
+      if (this.options.tls) {
+        renewCertificates(server, this.options.tls, this.logger);
+        tellOfRefused(server, new HandshakeLog(this.clock, this.logger));
+      }
+      try {
+        await this.app.listen(this.options.port, this.options.host);
+      } catch (error) {
+        throw this.explain(error);
+      }
+      return { port: (server.address() as AddressInfo).port };
+    });
+  }
+
+  stop(): Promise<void> {
+    this.stopped ??= this.drainAndClose();
+    return this.stopped;
+  }
+
+  private serveStreams(server: Server, connections: Connections): void {
+    server.on('upgrade', (request, socket, head) =>
+      this.streams.upgrade(request, socket as Socket, head, (taken) => connections.release(taken)),
+    );
+  }
+
+  private async drainAndClose(): Promise<void> {
+    this.gate.stopping = true;
+    const timer = this.clock.schedule(this.options.stopTimeoutMs ?? 10_000, () => {
+      this.logger.warn('Requests on the peer port did not end in time; their connections were cut.');
+      this.connections?.destroyAll();
+      this.streams.destroyAll();
+    });
+    this.connections?.drain();
+    this.streams.drain();
+    try {
+      await this.app?.close();
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  private async createApp(): Promise<INestApplication<Server>> {
+    const { valueBytesMax, tls } = this.options;
+    const adapter = createPeerServer(valueBytesMax, this.gate, tls);
+    // A factory of its own: the shared one keeps abortOnError and autoFlushLogs of the app created last.
+    return new NestFactoryStatic().create<INestApplication<Server>>(this.module(), adapter, {
+      abortOnError: false,
+      // Flushing would print what the host still holds back.
+      autoFlushLogs: false,
+    });
+  }
+
+  private module(): DynamicModule {
+    const { peers, kv } = this;
+    // Nest calls the lifecycle hooks of every instance it is given. The host's are the host's to call, so the
+    // inner application gets stand-ins without hooks.
+    const peerService: PeerService = {
+      serve: (request) => peers.serve(request),
+      receive: (from, frame) => peers.receive(from, frame),
+    };
+    const kvService: KvService = {
+      get: (namespace, key, options) => kv.get(namespace, key, options),
+      addOrUpdate: (namespace, key, value, options) => kv.addOrUpdate(namespace, key, value, options),
+      remove: (namespace, key, options) => kv.remove(namespace, key, options),
+    };
+    return {
+      module: PeerPortModule,
+      providers: [
+        { provide: PEER_SERVICE, useValue: peerService },
+        {
+          provide: PEER_BODIES,
+          useValue: { postBytesMax: postBytesMax(this.options.valueBytesMax), logger: this.logger },
+        },
+        { provide: KvService, useValue: kvService },
+        { provide: VALUE_BYTES_MAX, useValue: this.options.valueBytesMax },
+        { provide: APP_FILTER, useValue: new ErrorFilter(this.logger) },
+        { provide: APP_PIPE, useValue: createValidationPipe() },
+      ],
+    };
+  }
+
+  private explain(error: unknown): unknown {
+    const { host, port } = this.options;
+    switch (error instanceof Error && 'code' in error && error.code) {
+      case 'EADDRINUSE':
+        return new DkvError(
+          'DKV_PORT_IN_USE',
+          `The peer port ${port} on ${host} is taken by another process. Stop that process or set another ` +
+            `peerPort.`,
+          { cause: error },
+        );
+      case 'EACCES':
+      case 'EADDRNOTAVAIL':
+      case 'ENOTFOUND':
+        return new DkvError(
+          'DKV_INVALID_OPTIONS',
+          `The peer port cannot listen on ${host}:${port} (${String(error)}). Give an address of this machine ` +
+            `and a port that the process may use.`,
+          { cause: error },
+        );
+      default:
+        return error;
+    }
+  }
+}
+
+/** Unknown fields are refused: a mistyped option of a request made by hand must not be ignored. */
+function createValidationPipe(): ValidationPipe {
+  return new ValidationPipe({
+    transform: true,
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    stopAtFirstError: true,
+    exceptionFactory: ([error]) =>
+      new DkvError('DKV_INVALID_ARGUMENT', error ? `${describe(error)}.` : 'The request is not valid.'),
+  });
+}

@@ -1,0 +1,103 @@
+/** The Fastify server of the peer port: its limits and time-outs, and who is let in. */
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type Socket } from 'node:net';
+import { DkvError } from '../../dkv.errors.js';
+import { API_KEY_HEADER, jsonBodyBytesMax, postBytesMax } from '../messages/limits.js';
+import { type PeerTls } from '../tls/peer-tls.js';
+import { type ApiKey } from './api-key.js';
+import { serverTlsOptions } from '../tls/stream-certificates.js';
+
+/** Node's defaults let a stranger hold a socket for minutes: 60 s for headers, 300 s for the request. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Above the idle time of HttpRemoteKvRepo's connections, so that the client closes them, never both at once. */
+const KEEP_ALIVE_MS = 65_000;
+/** Node's own limit of the request line and headers: no longer parameter can come, and a key's encoding fits. */
+const HEADER_BYTES_MAX = 16 * 1024;
+
+/** Of the messages of peers, in requests and in answers. */
+export const PEER_CONTENT_TYPE = 'application/octet-stream';
+
+/** The largest body of a peer: one one-way frame, the largest thing that nodes send, and its length. */
+export function peerBodyBytesMax(valueBytesMax: number): number {
+  return postBytesMax(valueBytesMax) + 4;
+}
+
+export interface ServerGate {
+  readonly apiKey: ApiKey;
+  /** True from the beginning of the stop on. */
+  readonly stopping: boolean;
+}
+
+/**
+ * An adapter whose every route, unknown ones included, asks `gate` before it reads a body: JSON of people and scripts, or
+ * the bytes of peers.
+ */
+export function createPeerServer(valueBytesMax: number, gate: ServerGate, tls?: PeerTls): FastifyAdapter {
+  const http = { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: HEADER_BYTES_MAX };
+  const adapter = new FastifyAdapter({
+    logger: false,
+    bodyLimit: jsonBodyBytesMax(valueBytesMax),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: HEADER_BYTES_MAX },
+    ...(tls ? { https: { ...http, ...serverTlsOptions(tls) } } : { http }),
+    clientErrorHandler: (_error, socket) => refuseMalformed(socket),
+    // A path that is not percent-encoded comes here before any hook.
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      const refused = refusal(request, gate) ?? new DkvError('DKV_INVALID_ARGUMENT', error.message);
+      answer(reply, refused);
+    },
+  });
+  adapter
+    .getInstance()
+    .addContentTypeParser(
+      PEER_CONTENT_TYPE,
+      { parseAs: 'buffer', bodyLimit: peerBodyBytesMax(valueBytesMax) },
+      (_request, body, done) => done(null, body),
+    );
+  // A hook and not a Nest guard: guards run after the body was read and parsed, and not for unknown routes.
+  adapter.getInstance().addHook('onRequest', (request, reply, done) => {
+    const refused = refusal(request, gate);
+    if (refused) {
+      answer(reply, refused);
+    } else {
+      done();
+    }
+  });
+  // A request that was under way when the stop began must not keep its connection.
+  adapter.getInstance().addHook('onSend', (_request, reply, _payload, done) => {
+    if (gate.stopping) {
+      reply.header('Connection', 'close');
+    }
+    done();
+  });
+  return adapter;
+}
+
+function refusal(request: FastifyRequest, { apiKey, stopping }: ServerGate): DkvError | undefined {
+  if (!apiKey.matches(request.headers[API_KEY_HEADER.toLowerCase()])) {
+    return new DkvError('DKV_FORBIDDEN', `The header ${API_KEY_HEADER} is missing or wrong.`);
+  }
+  return stopping ? new DkvError('DKV_NOT_READY', 'The node is closing.') : undefined;
+}
+
+function answer(reply: FastifyReply, error: DkvError): void {
+  void reply.code(error.status).send(error.toJSON());
+}
+
+/** What is not HTTP, or too slow: there is no request to answer. */
+function refuseMalformed(socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const error = new DkvError('DKV_INVALID_ARGUMENT', 'The request is malformed, too large or too slow.');
+  const body = JSON.stringify(error);
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,247 @@
+/** Peer requests and answers as bytes, one pair of functions per kind. */
+import { DkvError } from '../../dkv.errors.js';
+import { WRITE_LEVELS } from '../../model/consistency.js';
+import {
+  PEER_REQUEST_KINDS,
+  type PeerProtocol,
+  type PeerRequestKind,
+  ROOTS_MAX,
+  WRITE_KINDS,
+  type WriteOperation,
+} from '../../model/peer-protocol.js';
+import { TREE_BUCKETS } from '../../ports/local-kv-repo.js';
+import { HEADERS_PER_PAGE_MAX, VISITED_MAX } from './limits.js';
+import { type ByteReader, malformed } from '../../model/byte-reader.js';
+import { type ByteWriter } from '../../model/byte-writer.js';
+import {
+  readHeader,
+  readId,
+  readList,
+  readName,
+  readNodeId,
+  readOptional,
+  readRecord,
+  readRequestId,
+  readVersion,
+  readVersionOrNone,
+  writeHeader,
+  writeId,
+  writeName,
+  writeOptional,
+  writeRecord,
+  writeRequestId,
+  writeVersion,
+} from './field-codec.js';
+
+interface Codec<T> {
+  write(to: ByteWriter, value: T): void;
+  /** `where` says in an error of a record whose it is. */
+  read(from: ByteReader, where: string): T;
+}
+
+type Codecs<Part extends 'ask' | 'answer'> = { [K in PeerRequestKind]: Codec<PeerProtocol[K][Part]> };
+
+const ROOT_LENGTH_MAX = 64;
+const ROOT_PATTERN = /^[0-9a-f]*$/;
+const DIGEST_BYTES = 8;
+
+/** What stands for a kind in a frame. A number that was given once is never another kind's. */
+export const KIND_NUMBERS: Readonly<Record<PeerRequestKind, number>> = {
+  get: 1,
+  getNoValue: 2,
+  addOrUpdate: 3,
+  forward: 4,
+  getRoots: 9,
+  getTree: 10,
+  confirmFloor: 11,
+  getHeaders: 12,
+  ping: 13,
+};
+
+const KINDS_BY_NUMBER: readonly (PeerRequestKind | undefined)[] = Array.from({ length: 256 }, (_, number) =>
+  PEER_REQUEST_KINDS.find((kind) => KIND_NUMBERS[kind] === number),
+);
+
+/** @throws DkvError `DKV_PROTOCOL` */
+export function kindOf(number: number): PeerRequestKind {
+  const kind = KINDS_BY_NUMBER[number];
+  if (kind === undefined) {
+    throw new DkvError('DKV_PROTOCOL', `This node does not know the peer request number ${number}.`);
+  }
+  return kind;
+}
+
+const ID_ASK: Codec<PeerProtocol['get']['ask']> = {
+  write: (to, { id }) => writeId(to, id),
+  read: (from) => ({ id: readId(from) }),
+};
+
+const NOTHING: Codec<Record<never, never>> = { write: () => undefined, read: () => ({}) };
+
+export const ASKS: Codecs<'ask'> = {
+  get: ID_ASK,
+  getNoValue: ID_ASK,
+  addOrUpdate: {
+    write(to, { partition, record }) {
+      to.count(partition);
+      writeRecord(to, record);
+    },
+    read: (from, where) => ({ partition: from.count(), record: readRecord(from, where) }),
+  },
+  forward: {
+    write(to, { operation, visited, timeoutMs }) {
+      writeOperation(to, operation);
+      to.count(visited.length);
+      visited.forEach((nodeId) => to.ascii(nodeId));
+      to.double(timeoutMs);
+    },
+    read: (from) => ({
+      operation: readOperation(from),
+      visited: readList(from, VISITED_MAX, readNodeId),
+      timeoutMs: readDuration(from),
+    }),
+  },
+  getRoots: {
+    write(to, { partitions }) {
+      to.count(partitions.length);
+      partitions.forEach((partition) => to.count(partition));
+    },
+    read: (from) => ({ partitions: readList(from, ROOTS_MAX, (each) => each.count()) }),
+  },
+  getTree: {
+    write: (to, { partition }) => to.count(partition),
+    read: (from) => ({ partition: from.count() }),
+  },
+  confirmFloor: {
+    write(to, { partition, floor, agreed }) {
+      to.count(partition);
+      writeVersion(to, floor);
+      writeOptional(to, agreed, (_, root) => to.ascii(root));
+    },
+    read: (from, where) => ({
+      partition: from.count(),
+      floor: readVersion(from),
+      agreed: readOptional(from, where, readRoot),
+    }),
+  },
+  getHeaders: {
+    write(to, { partition, bucket, after }) {
+      to.count(partition);
+      to.count(bucket);
+      writeOptional(to, after, writeName);
+    },
+    read: (from, where) => ({
+      partition: from.count(),
+      bucket: from.count(),
+      after: readOptional(from, where, readName),
+    }),
+  },
+  ping: NOTHING,
+};
+
+export const ANSWERS: Codecs<'answer'> = {
+  get: {
+    write: (to, { record }) => writeOptional(to, record, writeRecord),
+    read: (from, where) => ({ record: readOptional(from, where, readRecord) }),
+  },
+  getNoValue: {
+    write: (to, { header }) => writeOptional(to, header, writeHeader),
+    read: (from, where) => ({ header: readOptional(from, where, readHeader) }),
+  },
+  addOrUpdate: {
+    write(to, { version, newer }) {
+      writeVersion(to, version);
+      writeOptional(to, newer, writeRecord);
+    },
+    read: (from, where) => ({ version: readVersion(from), newer: readOptional(from, where, readRecord) }),
+  },
+  forward: {
+    write(to, { record, existed }) {
+      writeOptional(to, record, writeRecord);
+      to.flag(existed);
+    },
+    read: (from, where) => ({
+      record: readOptional(from, where, readRecord),
+      existed: from.flag(),
+    }),
+  },
+  getRoots: {
+    write(to, { roots }) {
+      to.count(roots.length);
+      roots.forEach((root) => to.ascii(root));
+    },
+    read: (from) => ({ roots: readList(from, ROOTS_MAX, readRoot) }),
+  },
+  getTree: {
+    write(to, { digests, floor }) {
+      to.count(digests.length);
+      digests.forEach((digest) => to.hex(digest));
+      writeVersion(to, floor);
+    },
+    read: (from) => ({
+      digests: readList(from, TREE_BUCKETS, (each) => each.hex(DIGEST_BYTES)),
+      floor: readVersionOrNone(from),
+    }),
+  },
+  confirmFloor: {
+    write: (to, { root }) => to.ascii(root),
+    read: (from) => ({ root: from.ascii(ROOT_LENGTH_MAX) }),
+  },
+  getHeaders: {
+    write(to, { headers, done }) {
+      to.count(headers.length);
+      headers.forEach((header) => writeHeader(to, header));
+      to.flag(done);
+    },
+    read: (from) => ({
+      headers: readList(from, HEADERS_PER_PAGE_MAX, readHeader),
+      done: from.flag(),
+    }),
+  },
+  ping: {
+    write(to, { ready, caughtUp }) {
+      to.flag(ready);
+      to.flag(caughtUp);
+    },
+    read: (from) => ({ ready: from.flag(), caughtUp: from.flag() }),
+  },
+};
+
+function writeOperation(to: ByteWriter, operation: WriteOperation): void {
+  const { kind, id, value, ttlMs, level, expiredByMs, requestId } = operation;
+  to.byte(WRITE_KINDS.indexOf(kind));
+  writeId(to, id);
+  to.block(value);
+  to.count(ttlMs);
+  to.byte(WRITE_LEVELS.indexOf(level));
+  writeOptional(to, expiredByMs, (_, moment) => to.count(moment));
+  writeRequestId(to, requestId);
+}
+
+function readOperation(from: ByteReader): WriteOperation {
+  return {
+    kind: WRITE_KINDS[from.choice(WRITE_KINDS.length)]!,
+    id: readId(from),
+    value: Buffer.from(from.block(from.left)),
+    ttlMs: from.count(),
+    level: WRITE_LEVELS[from.choice(WRITE_LEVELS.length)]!,
+    expiredByMs: readOptional(from, '', () => from.count()),
+    requestId: readRequestId(from),
+  };
+}
+
+function readDuration(from: ByteReader): number {
+  const durationMs = from.double();
+  if (durationMs < 0) {
+    throw malformed('a duration is negative');
+  }
+  return durationMs;
+}
+
+function readRoot(from: ByteReader): string {
+  const root = from.ascii(ROOT_LENGTH_MAX);
+  if (root === '' || !ROOT_PATTERN.test(root)) {
+    throw malformed('a root is not 1 to 64 hex digits');
+  }
+  return root;
+}
