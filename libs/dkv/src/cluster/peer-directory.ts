@@ -13,7 +13,7 @@ export interface PeerDirectoryOptions {
   readonly electionTimeoutMs: number;
 }
 
-/** What this node says of itself. */
+/** What this node says of itself, as it is when a field is read. */
 export interface OwnStanding {
   readonly session: number;
   readonly incarnation: string;
@@ -62,7 +62,7 @@ export class PeerDirectory {
     private readonly logger: Logger,
     private readonly options: PeerDirectoryOptions,
     private readonly maxClockOffsetMs: number,
-    private readonly own: () => OwnStanding,
+    private readonly own: OwnStanding,
     private readonly listener: PeerListener,
     remembered: ReadonlyMap<string, RememberedPeer>,
   ) {
@@ -121,7 +121,7 @@ export class PeerDirectory {
       );
       return undefined;
     }
-    if (toIncarnation !== '' && toIncarnation !== this.own().incarnation) {
+    if (toIncarnation !== '' && toIncarnation !== this.own.incarnation) {
       // It does not know yet that this node has come back with another folder: a heartbeat will tell it.
       return undefined;
     }
@@ -133,11 +133,11 @@ export class PeerDirectory {
 
   /** Whether a frame is of one that knows this process run, and has said who it is: else only heartbeats are taken. */
   isBound(peer: Peer, { toSession }: FrameHead): boolean {
-    return peer.hasIntroducedItself && toSession === this.own().session;
+    return peer.hasIntroducedItself && toSession === this.own.session;
   }
 
   heartbeat(peer: Peer, heartbeat: Heartbeat): void {
-    const own = this.own();
+    const own = this.own;
     if (own.clusterId !== '' && heartbeat.clusterId !== '' && own.clusterId !== heartbeat.clusterId) {
       this.warn(
         peer.nodeId,
@@ -198,7 +198,7 @@ export class PeerDirectory {
 
   /** What this node says to a peer of both. */
   heartbeatFor(peer: Peer): Heartbeat {
-    const { clusterId, durablePosition, isFit, isReady, ledNumber } = this.own();
+    const { clusterId, durablePosition, isFit, isReady, ledNumber } = this.own;
     return {
       kind: 'heartbeat',
       sentAtMs: this.clock.now(),

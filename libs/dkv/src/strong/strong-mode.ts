@@ -104,7 +104,7 @@ export class ReplicatedStrongMode implements StrongMode {
       logger,
       limits,
       limits.maxClockOffsetMs,
-      () => this.standing(),
+      this.standing(),
       {
         lost: (peer) => this.lost(peer),
         found: (peer) => this.found(peer),
@@ -328,16 +328,32 @@ export class ReplicatedStrongMode implements StrongMode {
     return group !== undefined && group.isWhole && group.isCaughtUp;
   }
 
+  /** Asked for one or two fields with every frame, so each is looked up when it is read. */
   private standing(): OwnStanding {
-    const { log } = this.parts;
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- getters of an object literal have a `this` of their own
+    const mode = this;
     return {
-      session: this.identity.session,
-      incarnation: this.identity.incarnation,
-      clusterId: this.birth.clusterId,
-      durablePosition: log.durablePosition,
-      isFit: this.isFit,
-      isReady: this.unreadyReason === undefined,
-      ledNumber: this.node.leadership.ledNumber,
+      get session() {
+        return mode.identity.session;
+      },
+      get incarnation() {
+        return mode.identity.incarnation;
+      },
+      get clusterId() {
+        return mode.birth.clusterId;
+      },
+      get durablePosition() {
+        return mode.parts.log.durablePosition;
+      },
+      get isFit() {
+        return mode.isFit;
+      },
+      get isReady() {
+        return mode.unreadyReason === undefined;
+      },
+      get ledNumber() {
+        return mode.node.leadership.ledNumber;
+      },
     };
   }
 
