@@ -29,6 +29,8 @@ export interface PeerListener {
   lost(peer: Peer): void;
   /** The peer speaks again, or for the first time. */
   found(peer: Peer): void;
+  /** The peer says that frames of this node did not reach it: what they told must be told again. */
+  missed(peer: Peer): void;
   /** The peer is another process, or another incarnation, than the one that spoke last. */
   restarted(peer: Peer): void;
   /** The peer remembers more of this incarnation than its log holds: it has forgotten something (rule 12). */
@@ -147,6 +149,10 @@ export class PeerDirectory {
       return;
     }
     peer.take(heartbeat, this.clock.now());
+    if (heartbeat.missedFrames !== peer.missedByIt) {
+      peer.missedByIt = heartbeat.missedFrames;
+      this.listener.missed(peer);
+    }
     this.view.setSkewed(peer.nodeId, Math.abs(peer.clockOffsetMs) > this.maxClockOffsetMs);
     if (
       heartbeat.rememberedIncarnation === own.incarnation &&
@@ -209,6 +215,7 @@ export class PeerDirectory {
       isFit,
       isReady,
       ledNumber,
+      missedFrames: peer.missedFrames,
     };
   }
 

@@ -31,6 +31,10 @@ export class Peer {
   /** Of the last frame taken on each lane. */
   liveSequence = 0;
   bulkSequence = 0;
+  /** Live frames of this process run of it that never came. */
+  missedFrames = 0;
+  /** So many of this node's has it missed, as it said last. */
+  missedByIt = 0;
 
   constructor(readonly nodeId: string) {}
 
@@ -61,6 +65,8 @@ export class Peer {
     this.ledAskedTicks = 0;
     this.liveSequence = 0;
     this.bulkSequence = 0;
+    this.missedFrames = 0;
+    this.missedByIt = 0;
   }
 
   /** Whether a frame is the next of its lane, or one after it; what was overtaken is lost. */
@@ -71,6 +77,7 @@ export class Peer {
     if (isBulk) {
       this.bulkSequence = sequence;
     } else {
+      this.missedFrames += sequence - this.liveSequence - 1;
       this.liveSequence = sequence;
     }
     return true;

@@ -17,6 +17,8 @@ export interface GroupCommitLimits {
   readonly where: string;
   /** Called once, with the first failure. */
   readonly onFailure: (error: DkvError) => void;
+  /** Whether the same may succeed later and nothing of the failed batch is there: then later ones are tried. Default: never. */
+  readonly isPassing?: ((cause: unknown) => boolean) | undefined;
   /** Resolves in another turn of the event loop, if there is one. */
   readonly nextTurn?: (() => Promise<void>) | undefined;
 }
@@ -128,6 +130,11 @@ export class GroupCommit<W extends GroupWrite> {
 
   private fail(group: readonly Waiting<W>[], cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause);
+    if (this.limits.isPassing?.(cause)) {
+      this.bytes -= bytesOf(group);
+      group.forEach(({ done }) => done(cause instanceof Error ? cause : new Error(reason)));
+      return;
+    }
     this.firstFailure = new DkvError(
       'DKV_STORAGE_FAILED',
       `Writing to ${this.limits.where} failed: ${reason}. This node takes no more writes; mend the storage ` +

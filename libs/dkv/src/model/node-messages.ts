@@ -77,6 +77,8 @@ export type NodeMessage =
       readonly isReady: boolean;
       /** Changes with the list of groups that the sender leads. */
       readonly ledNumber: number;
+      /** Frames of the receiver's process run that never came, as the numbers of those that did tell. */
+      readonly missedFrames: number;
     }
   | { readonly kind: 'askLed' }
   | { readonly kind: 'led'; readonly number: number; readonly groups: readonly LedGroup[] }
@@ -132,7 +134,7 @@ export interface FrameHead {
   /** The process run that it is for; 0 where the sender does not know it. */
   readonly toSession: number;
   readonly isBulk: boolean;
-  /** Rises with every frame of the lane. */
+  /** Counts the sender's frames for the receiver on this lane, from 1: who misses one can tell. */
   readonly sequence: number;
   /** Fingerprint of the sender's members, partitions and replicas. */
   readonly configuration: string;

@@ -15,6 +15,7 @@ import { MemoryNodeLog } from './log/memory-node-log.js';
 import { openNodeLog } from './log/open-node-log.js';
 import { LoggedEngine } from './logged-engine.js';
 import { MachineRun } from './machine-run.js';
+import { isPassing } from './storage-error.js';
 import { StrongRecords } from './strong-records.js';
 
 /** Where a node keeps it: a data folder, memory, a simulated disk. */
@@ -208,7 +209,8 @@ async function openParts(
     });
     const local = new EngineLocalKvRepo(
       { where, open: async () => logged, release: () => undefined },
-      { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger },
+      // A batch that the log refused is not in it; and the log says itself when it takes nothing any more (rule 6).
+      { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger, isPassing: () => !isOver(log) },
     );
     await local.open(identity);
     const reason = crashed
@@ -224,6 +226,11 @@ async function openParts(
     await log.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** Whether the log takes nothing until a restart. */
+function isOver({ failure }: NodeLog): boolean {
+  return failure !== undefined && !isPassing(failure);
 }
 
 async function openLog(

@@ -108,6 +108,7 @@ export class ReplicatedStrongMode implements StrongMode {
       {
         lost: (peer) => this.lost(peer),
         found: (peer) => this.found(peer),
+        missed: (peer) => this.missed(peer),
         restarted: (peer) => this.restarted(peer),
         forgotten: (peer, position) =>
           this.forget(
@@ -523,10 +524,16 @@ export class ReplicatedStrongMode implements StrongMode {
     this.node.wakeChanged();
   }
 
-  private found(peer: Peer): void {
+  /** A commit that was announced in a lost frame would else stay unknown there until the next write. */
+  private missed(peer: Peer): void {
     for (const { raft } of this.node.groups.values()) {
       raft.unreachable(peer.member);
     }
+    this.node.wakeChanged();
+  }
+
+  private found(peer: Peer): void {
+    this.missed(peer);
     this.node.say(peer.nodeId, this.directory.heartbeatFor(peer));
     this.node.wakeChanged();
   }

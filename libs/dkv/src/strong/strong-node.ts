@@ -14,6 +14,7 @@ import {
   type NodeMessage,
 } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId } from '../model/raft-messages.js';
+import { type RaftGroup } from '../raft/raft-group.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
@@ -28,7 +29,8 @@ import { type Asker, type StrongGroup } from './strong-group.js';
 /** What one group put into an append, and what may follow once that is durable. */
 interface PendingAppend {
   readonly group: StrongGroup;
-  readonly term: number;
+  /** As which member. */
+  readonly raft: RaftGroup;
   /** Of the last entry; 0 where there was none. */
   readonly lastIndex: number;
   readonly lastTerm: number;
@@ -327,7 +329,7 @@ export class StrongNode {
       if (group.raft.hasUnannouncedCommit) {
         this.unannounced.push(group);
       }
-      if (group.raft.hasOutput) {
+      if (group.raft.hasOutput && !this.parts.log.failure) {
         this.wake(group);
       }
     }
@@ -337,7 +339,8 @@ export class StrongNode {
   private output(group: StrongGroup, announceCommit: boolean): void {
     const { log, directory } = this.parts;
     const { number, generation, raft } = group;
-    if (group.isSuspended || (!raft.hasOutput && !announceCommit)) {
+    // While the log takes nothing, a group keeps what it has to write and say: it is looked at once a tick.
+    if (group.isSuspended || log.failure || (!raft.hasOutput && !announceCommit)) {
       return;
     }
     const output = raft.takeOutput({ announceCommit });
@@ -356,7 +359,7 @@ export class StrongNode {
       const last = entries.at(-1);
       this.appends.push({
         group,
-        term: raft.term,
+        raft,
         lastIndex: last?.index ?? 0,
         lastTerm: last?.term ?? 0,
         messages: output.durableMessages,
@@ -377,17 +380,22 @@ export class StrongNode {
       if (this.isStopped) {
         return;
       }
-      for (const { group, lastIndex, lastTerm, messages } of appends) {
+      for (const { group, raft, lastIndex, lastTerm, messages } of appends) {
+        if (group.raft !== raft) {
+          // It has become another member meanwhile, for which nothing of this was said.
+          continue;
+        }
         if (error) {
-          group.raft.appendFailed();
+          // What it has to write again is tried at the next tick: the log may refuse for long.
+          raft.appendFailed();
           group.noticeLeadership();
         } else {
           if (lastIndex > 0) {
-            group.raft.appended(lastTerm, lastIndex);
+            raft.appended(lastTerm, lastIndex);
           }
           this.post(group, messages);
+          this.wake(group);
         }
-        this.wake(group);
       }
       if (error) {
         this.parts.logger.error(`What was to be appended to the log is not durable: ${error.message}`);

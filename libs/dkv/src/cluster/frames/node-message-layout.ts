@@ -115,6 +115,7 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.flag(message.isFit);
       to.flag(message.isReady);
       to.count(message.ledNumber);
+      to.count(message.missedFrames);
       return;
     case 'askLed':
       return;
@@ -192,6 +193,7 @@ function readMessage(from: ByteReader): NodeMessage {
         isFit: from.flag(),
         isReady: from.flag(),
         ledNumber: from.count(),
+        missedFrames: from.count(),
       };
     case 'askLed':
       return { kind };
