@@ -33,8 +33,8 @@ export interface PeerListener {
   missed(peer: Peer): void;
   /** The peer is another process, or another incarnation, than the one that spoke last. */
   restarted(peer: Peer): void;
-  /** The peer remembers more of this incarnation than its log holds: it has forgotten something (rule 12). */
-  forgotten(peer: Peer, rememberedPosition: number): void;
+  /** The peer remembers more of this incarnation than this node does: it has forgotten something (rule 12). */
+  forgotten(peer: Peer, reason: string): void;
 }
 
 /** What is remembered of a peer across restarts of this node. */
@@ -42,11 +42,15 @@ export interface RememberedPeer {
   readonly incarnation: string;
   readonly session: number;
   readonly durablePosition: number;
+  /** Incarnations that it had before: none of them comes back. */
+  readonly retired?: readonly string[];
 }
 
 /** A closed connection is a suspicion at once; so long may it take the peer to open another. */
 const RECONNECT_MS = 200;
 const WARN_EVERY_MS = 10_000;
+/** Stands for a position where the whole incarnation is void. */
+const RETIRED_POSITION = Number.MAX_SAFE_INTEGER;
 /** So many intervals without a tick show that this process stood still, not its peers. */
 const STALL_INTERVALS = 2;
 
@@ -75,6 +79,7 @@ export class PeerDirectory {
         peer.incarnation = known.incarnation;
         peer.session = known.session;
         peer.durablePosition = known.durablePosition;
+        peer.retired = known.retired ?? [];
       }
       this.peers.set(nodeId, peer);
       this.lost.add(nodeId);
@@ -112,7 +117,7 @@ export class PeerDirectory {
    * process run, of a frame that came before, or for an incarnation that this node is not.
    */
   accept(head: FrameHead): Peer | undefined {
-    const { from, session, toIncarnation, configuration } = head;
+    const { from, session, toIncarnation, toSession, configuration } = head;
     const separator = from.lastIndexOf('@');
     const nodeId = from.slice(0, separator);
     const peer = this.peers.get(nodeId);
@@ -121,6 +126,11 @@ export class PeerDirectory {
         nodeId,
         `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas.`,
       );
+      return undefined;
+    }
+    if (toIncarnation === this.own.incarnation && toSession > this.own.session) {
+      // Process runs of a folder rise: the peer has heard one that this folder knows nothing of.
+      this.listener.forgotten(peer, `node ${nodeId} has heard a later process run of it`);
       return undefined;
     }
     if (toIncarnation !== '' && toIncarnation !== this.own.incarnation) {
@@ -158,13 +168,20 @@ export class PeerDirectory {
       heartbeat.rememberedIncarnation === own.incarnation &&
       heartbeat.rememberedPosition > own.durablePosition
     ) {
-      this.listener.forgotten(peer, heartbeat.rememberedPosition);
+      this.listener.forgotten(
+        peer,
+        heartbeat.rememberedPosition === RETIRED_POSITION
+          ? `node ${peer.nodeId} knows that another took the place of this incarnation`
+          : `node ${peer.nodeId} remembers its log up to position ${heartbeat.rememberedPosition}, which is past its end ` +
+              `at ${own.durablePosition}`,
+      );
     }
     this.heard(peer);
   }
 
   /** Any byte is a sign of life. */
   heard(peer: Peer): void {
+    peer.refused = '';
     peer.heardAtMs = this.clock.monotonic();
     peer.isDisconnected = false;
     if (this.lost.delete(peer.nodeId)) {
@@ -210,8 +227,8 @@ export class PeerDirectory {
       sentAtMs: this.clock.now(),
       clusterId,
       durablePosition,
-      rememberedPosition: peer.durablePosition,
-      rememberedIncarnation: peer.incarnation,
+      rememberedPosition: peer.refused === '' ? peer.durablePosition : RETIRED_POSITION,
+      rememberedIncarnation: peer.refused === '' ? peer.incarnation : peer.refused,
       isFit,
       isReady,
       ledNumber,
@@ -221,9 +238,9 @@ export class PeerDirectory {
 
   remembered(): Record<string, RememberedPeer> {
     const known: Record<string, RememberedPeer> = {};
-    for (const { nodeId, incarnation, session, durablePosition } of this.peers.values()) {
+    for (const { nodeId, incarnation, session, durablePosition, retired } of this.peers.values()) {
       if (incarnation !== '') {
-        known[nodeId] = { incarnation, session, durablePosition };
+        known[nodeId] = { incarnation, session, durablePosition, retired };
       }
     }
     return known;
@@ -234,15 +251,18 @@ export class PeerDirectory {
     if (peer.incarnation === incarnation && peer.session === session) {
       return true;
     }
-    if (session < peer.session) {
+    // Process runs of one folder rise, those of two folders do not: clocks go back, and empty folders know no run.
+    if (peer.incarnation === incarnation && session < peer.session) {
       return false;
     }
-    if (
-      peer.hasIntroducedItself &&
-      !this.lost.has(peer.nodeId) &&
-      !peer.isDisconnected &&
-      this.isFresh(peer)
-    ) {
+    const isHeard =
+      peer.hasIntroducedItself && !this.lost.has(peer.nodeId) && !peer.isDisconnected && this.isFresh(peer);
+    if (peer.retired.includes(incarnation)) {
+      // Either a frame that came late, or an old copy of its folder: then a heartbeat tells it so.
+      peer.refused = isHeard ? '' : incarnation;
+      return false;
+    }
+    if (isHeard) {
       this.warn(
         peer.nodeId,
         `Two processes run under the node id ${peer.nodeId}: the later one is not listened to as long as the earlier ` +

@@ -3,6 +3,9 @@ import { type LedGroup, type NodeMessage } from '../model/node-messages.js';
 
 type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
 
+/** A folder takes a new incarnation when it may have forgotten, which is rare. */
+const RETIRED_MAX = 16;
+
 /** One other node. */
 export class Peer {
   /** Of its data folder; '' until it has spoken. */
@@ -36,6 +39,11 @@ export class Peer {
   /** So many of this node's has it missed, as it said last. */
   missedByIt = 0;
 
+  /** Incarnations that it had before, the latest last. */
+  retired: readonly string[] = [];
+  /** The retired incarnation under which somebody speaks for it now; '' for none. */
+  refused = '';
+
   constructor(readonly nodeId: string) {}
 
   get member(): string {
@@ -55,7 +63,11 @@ export class Peer {
   restart(incarnation: string, session: number): void {
     if (incarnation !== this.incarnation) {
       this.durablePosition = 0;
+      if (this.incarnation !== '') {
+        this.retired = [...this.retired, this.incarnation].slice(-RETIRED_MAX);
+      }
     }
+    this.refused = '';
     this.incarnation = incarnation;
     this.session = session;
     this.isFit = false;

@@ -18,7 +18,6 @@ import { type Random } from '../ports/random.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongMode } from '../ports/strong-mode.js';
 import { type StrongStore } from '../ports/strong-store.js';
-import { isLive } from './decision.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { stepReplacement } from './replacement.js';
 import { shownOf, StrongCalls } from './strong-calls.js';
@@ -92,12 +91,22 @@ export class ReplicatedStrongMode implements StrongMode {
   private isLeaving = false;
   private reincarnating: Promise<void> | undefined;
   private rememberedText = '';
+  /** Why it must become another voter, where that could not be noted yet. */
+  private mustForget: string | undefined;
+  private isClockRight = true;
+  /** Not above 0: so much is taken off this node's clock. */
+  private heldBackMs = 0;
+  /** The bounded time of the last tick, and when that was by the monotonic clock. */
+  private tickedNowMs: number;
+  private tickedAtMs: number;
 
   private constructor(
     private readonly parts: StrongModeParts,
     private readonly identity: Identity,
   ) {
     const { view, clock, logger, limits, log, store, remote, random } = parts;
+    this.tickedNowMs = clock.now();
+    this.tickedAtMs = clock.monotonic();
     this.directory = new PeerDirectory(
       view,
       clock,
@@ -110,10 +119,7 @@ export class ReplicatedStrongMode implements StrongMode {
         found: (peer) => this.found(peer),
         missed: (peer) => this.missed(peer),
         restarted: (peer) => this.restarted(peer),
-        forgotten: (peer, position) =>
-          this.forget(
-            `node ${peer.nodeId} remembers its log up to position ${position}, which is past its end at ${log.durablePosition}`,
-          ),
+        forgotten: (_peer, reason) => this.forget(reason),
       },
       identity.peers,
     );
@@ -250,7 +256,7 @@ export class ReplicatedStrongMode implements StrongMode {
     if (record === undefined) {
       return undefined;
     }
-    return isLive(record, this.parts.clock.now()) ? shownOf(record)! : null;
+    return record && here!.shows(record) ? shownOf(record)! : null;
   }
 
   read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {
@@ -358,7 +364,13 @@ export class ReplicatedStrongMode implements StrongMode {
     };
   }
 
+  /** Whether leaderships are well placed here. */
   private get isFit(): boolean {
+    return this.canLead && this.isClockRight;
+  }
+
+  /** Whether it may stand for election: where it is not fit, but the only one with all of a log, somebody must. */
+  private get canLead(): boolean {
     return (
       !this.isLeaving &&
       this.parts.log.failure === undefined &&
@@ -367,21 +379,32 @@ export class ReplicatedStrongMode implements StrongMode {
     );
   }
 
-  /** This node's clock where it agrees with the others, held back where it is ahead of most (rule 19). */
+  /**
+   * This node's clock where it agrees with the others, held back where it is ahead of most (rule 19). What the others'
+   * clocks say is as of the last tick; a clock that was set since may be ahead of what it showed then by one offset only.
+   */
   private boundedNowMs(): number {
-    const now = this.parts.clock.now();
+    const { clock, limits } = this.parts;
+    const sinceTickMs = clock.monotonic() - this.tickedAtMs;
+    const bound = this.tickedNowMs + sinceTickMs + limits.maxClockOffsetMs;
+    return Math.floor(Math.min(clock.now() + this.heldBackMs, bound));
+  }
+
+  /** Holds this node's clock against the others'; with fewer than three nobody knows which is right. */
+  private compareClocks(): void {
+    const { clock, limits } = this.parts;
     const offsets = [0];
     for (const peer of this.directory.all) {
       if (peer.hasIntroducedItself && this.directory.isUp(peer.nodeId)) {
         offsets.push(peer.clockOffsetMs);
       }
     }
-    if (offsets.length < 3) {
-      return now;
-    }
     offsets.sort((a, b) => a - b);
-    const median = offsets[offsets.length >> 1]!;
-    return Math.floor(Math.min(now, now + median + this.parts.limits.maxClockOffsetMs));
+    const median = offsets.length < 3 ? 0 : offsets[offsets.length >> 1]!;
+    this.isClockRight = Math.abs(median) <= limits.maxClockOffsetMs;
+    this.heldBackMs = Math.min(0, median + limits.maxClockOffsetMs);
+    this.tickedNowMs = this.ticks <= 1 ? clock.now() + this.heldBackMs : this.boundedNowMs();
+    this.tickedAtMs = clock.monotonic();
   }
 
   private makeGroups(): void {
@@ -439,6 +462,10 @@ export class ReplicatedStrongMode implements StrongMode {
     const { clock, limits } = this.parts;
     this.ticks++;
     this.directory.tick();
+    this.compareClocks();
+    if (this.mustForget !== undefined) {
+      this.forget(this.mustForget);
+    }
     this.birth.tick();
     const { leadership, snapshots, rounds } = this.node;
     leadership.checkQuorums();
@@ -488,13 +515,7 @@ export class ReplicatedStrongMode implements StrongMode {
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (
-      group.isWhole &&
-      !this.isLeaving &&
-      this.birth.isBorn &&
-      !this.directory.isStalled &&
-      this.isFit
-    ) {
+    } else if (group.isWhole && this.birth.isBorn && this.canLead) {
       // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
       if (this.ticks === 2) {
         this.node.leadership.campaignIfFirst(group);
@@ -576,6 +597,7 @@ export class ReplicatedStrongMode implements StrongMode {
     logger.warn(
       `Node ${view.selfId} may have forgotten what it acknowledged: ${reason}. It goes on as a new voter.`,
     );
+    this.mustForget = reason;
     const incarnation = newIncarnation(random);
     for (const group of this.node.groups.values()) {
       group.suspend();
@@ -583,12 +605,15 @@ export class ReplicatedStrongMode implements StrongMode {
     this.reincarnating = meta.putMeta(INCARNATION_META, incarnation).then(
       () => {
         this.identity.incarnation = incarnation;
+        this.mustForget = undefined;
         for (const group of this.node.groups.values()) {
           group.reincarnate();
         }
         this.reincarnating = undefined;
       },
       (error: Error) => {
+        // Tried again at the next tick; until then the groups say and count nothing.
+        this.reincarnating = undefined;
         logger.error(`The new incarnation could not be noted: ${error.message}`);
       },
     );

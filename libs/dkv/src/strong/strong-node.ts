@@ -83,7 +83,10 @@ export class StrongNode {
       get session() {
         return parts.session();
       },
-      peer: (nodeId: string) => directory().find(nodeId)!,
+      peer: (nodeId: string) => {
+        const peer = directory().find(nodeId)!;
+        return peer.refused === '' ? peer : NOBODY;
+      },
     };
     this.outbox = new Outbox(view, remote, sender, (nodeId) => this.dropped(nodeId));
     this.rounds = new ReadRounds(member, (nodeId, round, groups) =>
@@ -223,7 +226,11 @@ export class StrongNode {
     { group: number, generation, message }: Extract<NodeMessage, { kind: 'raft' }>,
   ): void {
     const group = this.groups.get(number);
-    if (group && group.generation === generation && !group.isSuspended && this.parts.birth().isBorn) {
+    if (!group || (message.type === 'timeoutNow' && !group.isWhole)) {
+      // Who lacks a snapshot could be elected for its log, and would then have nobody to fetch the records from.
+      return;
+    }
+    if (group.generation === generation && !group.isSuspended && this.parts.birth().isBorn) {
       group.raft.step(peer.member, message);
       this.wake(group);
     }
@@ -415,6 +422,8 @@ export class StrongNode {
   }
 }
 
+/** Whom a frame is for that must not be dropped by an old copy of a folder. */
+const NOBODY = Object.freeze({ incarnation: '', session: 0 });
 const NOT_HERE: Answer = Object.freeze({ type: 'retry', leader: '', session: 0 } as const);
 
 function confirmedOf({ group, generation, term }: ConfirmedGroup): ConfirmedGroup {

@@ -1,4 +1,5 @@
 /** Breaks a cluster in strong mode at random times: as much as its rules promise to survive, and mends it in the end. */
+import { type PeerDirectory } from '../../src/cluster/peer-directory.js';
 import { isDkvError } from '../../src/dkv.errors.js';
 import { type NodeCopy, type TestCluster, type TestNode } from './sim-cluster.js';
 import { type SimRandom } from './sim-random.js';
@@ -17,7 +18,9 @@ type Fault = (injector: StrongFaults) => void;
 
 const CLOCK_OFFSET_MS_MAX = 200;
 const HOUR_MS = 3_600_000;
-const COPY_EVERY_MS = 1_500;
+const COPY_EVERY_MS = 1_000;
+/** Peers note on their disks once a second what they were told of each other. */
+const COPY_AGE_MS = 2_200;
 const START_ATTEMPTS_MAX = 10;
 
 export class StrongFaults {
@@ -29,13 +32,16 @@ export class StrongFaults {
   private readonly offsets = new Map<string, number>();
   private readonly busy = new Set<string>();
   private readonly restarts = new Set<Promise<void>>();
-  private readonly copies = new Map<string, NodeCopy>();
+  private readonly copies = new Map<string, { copy: NodeCopy; position: number; atMs: number }>();
+  /** As whom the node that may have forgotten was known before. */
+  private forgottenMember = '';
   private copiedMs = 0;
 
   constructor(
     private readonly cluster: TestCluster,
     private readonly random: SimRandom,
     private readonly options: StrongFaultOptions,
+    private readonly onForget: (nodeId: string) => void,
   ) {}
 
   begin(): void {
@@ -86,8 +92,11 @@ export class StrongFaults {
     if (this.options.forgets && nowMs - this.copiedMs > COPY_EVERY_MS) {
       this.copiedMs = nowMs;
       const node = this.anyNode();
-      if (node.alive && !this.busy.has(node.nodeId)) {
-        this.copies.set(node.nodeId, node.copy());
+      const known = this.copies.get(node.nodeId);
+      const isOld = known === undefined || nowMs - known.atMs > 2 * COPY_AGE_MS;
+      if (isOld && node.alive && node.storage && !this.busy.has(node.nodeId)) {
+        const { position } = node.storage.log;
+        this.copies.set(node.nodeId, { copy: node.copy(), position, atMs: nowMs });
       }
     }
   }
@@ -136,35 +145,62 @@ export class StrongFaults {
       return;
     }
     const copy = this.copies.get(node.nodeId);
-    node.kill();
-    switch (this.random.pick(['disk', 'disk', 'power', 'power', 'copy', 'copy', 'tail'] as const)) {
+    const isOld = copy !== undefined && this.cluster.scheduler.nowMs - copy.atMs > COPY_AGE_MS;
+    const cutBytes = 1 + this.random.int(300);
+    const { durablePosition } = node.storage.log;
+    this.forgetful = node.nodeId;
+    this.forgottenMember = memberOf(node);
+    switch (this.random.pick(['disk', 'disk', 'power', 'power', 'copy', 'copy', 'copy', 'tail', 'tail'] as const)) {
       case 'disk':
+        node.kill();
         node.loseDisk();
         break;
       case 'power':
+        node.kill();
         node.losePower();
         break;
       case 'copy':
-        if (copy) {
-          node.putBack(copy);
+        if (!isOld || !this.isKnown(node, copy.position)) {
+          return;
         }
+        node.kill();
+        node.putBack(copy.copy);
         break;
       case 'tail':
-        this.cutTail(node);
+        if (!this.isKnown(node, durablePosition - cutBytes)) {
+          return;
+        }
+        node.kill();
+        this.cutTail(node, cutBytes);
         break;
     }
     this.copies.delete(node.nodeId);
-    this.forgetful = node.nodeId;
+    this.onForget(node.nodeId);
     this.restartLater(node);
   }
 
+  /** Whether every other node has heard of a position of its log behind this one: what nobody knows nobody can tell. */
+  private isKnown({ nodeId }: TestNode, position: number): boolean {
+    return this.cluster.nodeIds.every((other) => {
+      const { strong } = this.cluster.node(other);
+      const { directory } = strong as unknown as { directory: PeerDirectory };
+      return other === nodeId || (directory.find(nodeId)?.durablePosition ?? 0) > position;
+    });
+  }
+
+  /** Until it has learnt that it has forgotten, those who can tell it stay. */
+  private get isLearning(): boolean {
+    const node = this.forgetful === undefined ? undefined : this.cluster.node(this.forgetful);
+    return node !== undefined && (!node.alive || memberOf(node) === this.forgottenMember);
+  }
+
   /** The last bytes of the newest segment are gone, though they were synced. */
-  private cutTail({ folder }: TestNode): void {
+  private cutTail({ folder }: TestNode, cutBytes: number): void {
     const copy = new Map(folder.copy());
     const last = [...copy.keys()].filter((name) => name.endsWith('.seg')).sort().at(-1);
     const bytes = last === undefined ? undefined : copy.get(last);
     if (last !== undefined && bytes && bytes.length > 0) {
-      copy.set(last, bytes.subarray(0, bytes.length - 1 - this.random.int(Math.min(bytes.length - 1, 300))));
+      copy.set(last, bytes.subarray(0, Math.max(0, bytes.length - cutBytes)));
       folder.putBack(copy);
     }
   }
@@ -398,7 +434,7 @@ export class StrongFaults {
   /** One that runs and that nothing else is being done to. */
   private idleNode(): TestNode | undefined {
     const node = this.anyNode();
-    return node.alive && !this.busy.has(node.nodeId) ? node : undefined;
+    return node.alive && node.storage && !this.busy.has(node.nodeId) && !this.isLearning ? node : undefined;
   }
 }
 

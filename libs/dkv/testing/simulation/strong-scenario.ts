@@ -71,7 +71,8 @@ export async function runStrongScenario(
     running: true,
   };
   const forgets = cluster.ring.copies > 2;
-  const faults = new StrongFaults(cluster, random.fork('faults'), { durability, forgets, wildClocks, faultsMax });
+  const options = { durability, forgets, wildClocks, faultsMax };
+  const faults = new StrongFaults(cluster, random.fork('faults'), options, (nodeId) => witness.mayForget(nodeId));
   await begin(cluster, faults, random);
   for (let client = 0; client < 3 + random.int(8); client++) {
     void runClient(world, `c${client}`, random.fork(`client ${client}`));

@@ -64,6 +64,11 @@ export class StrongWitness {
     cluster.watch(() => this.look());
   }
 
+  /** The node's disk is not what it was: until it has another name, it may lack what it had. */
+  mayForget(nodeId: string): void {
+    this.seen.delete(nodeId);
+  }
+
   /** The highest index of the group that any member ever had as committed. */
   committedIndex(group: number): number {
     return this.factsOf(group).committed.length - 1;

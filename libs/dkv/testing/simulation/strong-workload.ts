@@ -220,7 +220,7 @@ async function outcomeOf(send: () => Promise<Written>, action: HistoryAction): P
       case 'touch':
         return repeated ? { kind: 'indeterminate' } : told(record);
       default:
-        return repeated ? { kind: 'ok', version: record!.version } : { ...told(record), existed };
+        return repeated ? { kind: 'ok', version: record!.version } : told(record, existed);
     }
   } catch (error) {
     if (!isDkvError(error)) {
@@ -230,8 +230,11 @@ async function outcomeOf(send: () => Promise<Written>, action: HistoryAction): P
   }
 }
 
-function told(record: Written['record']): HistoryOutcome {
-  return record ? { kind: 'ok', version: record.version, expiresAtMs: record.expiresAtMs } : { kind: 'ok' };
+function told(record: Written['record'], existed?: boolean): HistoryOutcome {
+  const about = existed === undefined ? {} : { existed };
+  return record
+    ? { kind: 'ok', version: record.version, expiresAtMs: record.expiresAtMs, ...about }
+    : { kind: 'ok', ...about };
 }
 
 function finding(rule: FindingRule, key: string, message: string): Finding {
