@@ -13,7 +13,7 @@ export interface PeerDirectoryOptions {
   readonly electionTimeoutMs: number;
 }
 
-/** What this node says of itself. */
+/** What this node says of itself, as it is when a field is read. */
 export interface OwnStanding {
   readonly session: number;
   readonly incarnation: string;
@@ -29,12 +29,12 @@ export interface PeerListener {
   lost(peer: Peer): void;
   /** The peer speaks again, or for the first time. */
   found(peer: Peer): void;
+  /** The peer says that frames of this node did not reach it: what they told must be told again. */
+  missed(peer: Peer): void;
   /** The peer is another process, or another incarnation, than the one that spoke last. */
   restarted(peer: Peer): void;
-  /** Frames of this node did not reach the peer. */
-  missed(peer: Peer): void;
-  /** The peer remembers more of this incarnation than its log holds: it has forgotten something (rule 12). */
-  forgotten(peer: Peer, rememberedPosition: number): void;
+  /** The peer remembers more of this incarnation than this node does: it has forgotten something (rule 12). */
+  forgotten(peer: Peer, reason: string): void;
 }
 
 /** What is remembered of a peer across restarts of this node. */
@@ -42,11 +42,15 @@ export interface RememberedPeer {
   readonly incarnation: string;
   readonly session: number;
   readonly durablePosition: number;
+  /** Incarnations that it had before: none of them comes back. */
+  readonly retired?: readonly string[];
 }
 
 /** A closed connection is a suspicion at once; so long may it take the peer to open another. */
 const RECONNECT_MS = 200;
 const WARN_EVERY_MS = 10_000;
+/** Stands for a position where the whole incarnation is void. */
+const RETIRED_POSITION = Number.MAX_SAFE_INTEGER;
 /** So many intervals without a tick show that this process stood still, not its peers. */
 const STALL_INTERVALS = 2;
 
@@ -64,7 +68,7 @@ export class PeerDirectory {
     private readonly logger: Logger,
     private readonly options: PeerDirectoryOptions,
     private readonly maxClockOffsetMs: number,
-    private readonly own: () => OwnStanding,
+    private readonly own: OwnStanding,
     private readonly listener: PeerListener,
     remembered: ReadonlyMap<string, RememberedPeer>,
   ) {
@@ -75,6 +79,7 @@ export class PeerDirectory {
         peer.incarnation = known.incarnation;
         peer.session = known.session;
         peer.durablePosition = known.durablePosition;
+        peer.retired = known.retired ?? [];
       }
       this.peers.set(nodeId, peer);
       this.lost.add(nodeId);
@@ -112,7 +117,7 @@ export class PeerDirectory {
    * process run, of a frame that came before, or for an incarnation that this node is not.
    */
   accept(head: FrameHead): Peer | undefined {
-    const { from, session, toIncarnation, configuration } = head;
+    const { from, session, toIncarnation, toSession, configuration } = head;
     const separator = from.lastIndexOf('@');
     const nodeId = from.slice(0, separator);
     const peer = this.peers.get(nodeId);
@@ -123,7 +128,12 @@ export class PeerDirectory {
       );
       return undefined;
     }
-    if (toIncarnation !== '' && toIncarnation !== this.own().incarnation) {
+    if (toIncarnation === this.own.incarnation && toSession > this.own.session) {
+      // Process runs of a folder rise: the peer has heard one that this folder knows nothing of.
+      this.listener.forgotten(peer, `node ${nodeId} has heard a later process run of it`);
+      return undefined;
+    }
+    if (toIncarnation !== '' && toIncarnation !== this.own.incarnation) {
       // It does not know yet that this node has come back with another folder: a heartbeat will tell it.
       return undefined;
     }
@@ -135,11 +145,11 @@ export class PeerDirectory {
 
   /** Whether a frame is of one that knows this process run, and has said who it is: else only heartbeats are taken. */
   isBound(peer: Peer, { toSession }: FrameHead): boolean {
-    return peer.hasIntroducedItself && toSession === this.own().session;
+    return peer.hasIntroducedItself && toSession === this.own.session;
   }
 
   heartbeat(peer: Peer, heartbeat: Heartbeat): void {
-    const own = this.own();
+    const own = this.own;
     if (own.clusterId !== '' && heartbeat.clusterId !== '' && own.clusterId !== heartbeat.clusterId) {
       this.warn(
         peer.nodeId,
@@ -149,22 +159,29 @@ export class PeerDirectory {
       return;
     }
     peer.take(heartbeat, this.clock.now());
+    if (heartbeat.missedFrames !== peer.missedByIt) {
+      peer.missedByIt = heartbeat.missedFrames;
+      this.listener.missed(peer);
+    }
     this.view.setSkewed(peer.nodeId, Math.abs(peer.clockOffsetMs) > this.maxClockOffsetMs);
     if (
       heartbeat.rememberedIncarnation === own.incarnation &&
       heartbeat.rememberedPosition > own.durablePosition
     ) {
-      this.listener.forgotten(peer, heartbeat.rememberedPosition);
-    }
-    if (heartbeat.missedFrames !== peer.missedByIt) {
-      peer.missedByIt = heartbeat.missedFrames;
-      this.listener.missed(peer);
+      this.listener.forgotten(
+        peer,
+        heartbeat.rememberedPosition === RETIRED_POSITION
+          ? `node ${peer.nodeId} knows that another took the place of this incarnation`
+          : `node ${peer.nodeId} remembers its log up to position ${heartbeat.rememberedPosition}, which is past its end ` +
+              `at ${own.durablePosition}`,
+      );
     }
     this.heard(peer);
   }
 
   /** Any byte is a sign of life. */
   heard(peer: Peer): void {
+    peer.refused = '';
     peer.heardAtMs = this.clock.monotonic();
     peer.isDisconnected = false;
     if (this.lost.delete(peer.nodeId)) {
@@ -204,14 +221,14 @@ export class PeerDirectory {
 
   /** What this node says to a peer of both. */
   heartbeatFor(peer: Peer): Heartbeat {
-    const { clusterId, durablePosition, isFit, isReady, ledNumber } = this.own();
+    const { clusterId, durablePosition, isFit, isReady, ledNumber } = this.own;
     return {
       kind: 'heartbeat',
       sentAtMs: this.clock.now(),
       clusterId,
       durablePosition,
-      rememberedPosition: peer.durablePosition,
-      rememberedIncarnation: peer.incarnation,
+      rememberedPosition: peer.refused === '' ? peer.durablePosition : RETIRED_POSITION,
+      rememberedIncarnation: peer.refused === '' ? peer.incarnation : peer.refused,
       isFit,
       isReady,
       ledNumber,
@@ -221,9 +238,9 @@ export class PeerDirectory {
 
   remembered(): Record<string, RememberedPeer> {
     const known: Record<string, RememberedPeer> = {};
-    for (const { nodeId, incarnation, session, durablePosition } of this.peers.values()) {
+    for (const { nodeId, incarnation, session, durablePosition, retired } of this.peers.values()) {
       if (incarnation !== '') {
-        known[nodeId] = { incarnation, session, durablePosition };
+        known[nodeId] = { incarnation, session, durablePosition, retired };
       }
     }
     return known;
@@ -234,15 +251,18 @@ export class PeerDirectory {
     if (peer.incarnation === incarnation && peer.session === session) {
       return true;
     }
-    if (session < peer.session) {
+    // Process runs of one folder rise, those of two folders do not: clocks go back, and empty folders know no run.
+    if (peer.incarnation === incarnation && session < peer.session) {
       return false;
     }
-    if (
-      peer.hasIntroducedItself &&
-      !this.lost.has(peer.nodeId) &&
-      !peer.isDisconnected &&
-      this.isFresh(peer)
-    ) {
+    const isHeard =
+      peer.hasIntroducedItself && !this.lost.has(peer.nodeId) && !peer.isDisconnected && this.isFresh(peer);
+    if (peer.retired.includes(incarnation)) {
+      // Either a frame that came late, or an old copy of its folder: then a heartbeat tells it so.
+      peer.refused = isHeard ? '' : incarnation;
+      return false;
+    }
+    if (isHeard) {
       this.warn(
         peer.nodeId,
         `Two processes run under the node id ${peer.nodeId}: the later one is not listened to as long as the earlier ` +

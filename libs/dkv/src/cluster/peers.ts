@@ -3,6 +3,9 @@ import { type LedGroup, type NodeMessage } from '../model/node-messages.js';
 
 type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
 
+/** A folder takes a new incarnation when it may have forgotten, which is rare. */
+const RETIRED_MAX = 16;
+
 /** One other node. */
 export class Peer {
   /** Of its data folder; '' until it has spoken. */
@@ -31,10 +34,15 @@ export class Peer {
   /** Of the last frame taken on each lane. */
   liveSequence = 0;
   bulkSequence = 0;
-  /** Live frames of it that never came, since this process began: told to it, so that it says again what matters. */
+  /** Live frames of this process run of it that never came. */
   missedFrames = 0;
-  /** What it said last of frames of this node that never came. */
+  /** So many of this node's has it missed, as it said last. */
   missedByIt = 0;
+
+  /** Incarnations that it had before, the latest last. */
+  retired: readonly string[] = [];
+  /** The retired incarnation under which somebody speaks for it now; '' for none. */
+  refused = '';
 
   constructor(readonly nodeId: string) {}
 
@@ -55,7 +63,11 @@ export class Peer {
   restart(incarnation: string, session: number): void {
     if (incarnation !== this.incarnation) {
       this.durablePosition = 0;
+      if (this.incarnation !== '') {
+        this.retired = [...this.retired, this.incarnation].slice(-RETIRED_MAX);
+      }
     }
+    this.refused = '';
     this.incarnation = incarnation;
     this.session = session;
     this.isFit = false;
@@ -65,6 +77,8 @@ export class Peer {
     this.ledAskedTicks = 0;
     this.liveSequence = 0;
     this.bulkSequence = 0;
+    this.missedFrames = 0;
+    this.missedByIt = 0;
   }
 
   /** Whether a frame is the next of its lane, or one after it; what was overtaken is lost. */
@@ -72,12 +86,10 @@ export class Peer {
     if (sequence <= (isBulk ? this.bulkSequence : this.liveSequence)) {
       return false;
     }
-    if (!isBulk && this.liveSequence > 0) {
-      this.missedFrames += sequence - this.liveSequence - 1;
-    }
     if (isBulk) {
       this.bulkSequence = sequence;
     } else {
+      this.missedFrames += sequence - this.liveSequence - 1;
       this.liveSequence = sequence;
     }
     return true;

@@ -46,6 +46,8 @@ export interface EngineLocalKvRepoOptions {
   readonly cacheBytesMax: number;
   /** Is told the first storage failure. */
   readonly logger: Logger;
+  /** Which failed batches leave nothing behind and may succeed later. Default: none, the first failure is the last. */
+  readonly isPassing?: (cause: unknown) => boolean;
 }
 
 export class EngineLocalKvRepo implements LocalKvRepo {
@@ -209,13 +211,13 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   }
 
   private async load(identity: StoreIdentity): Promise<OpenStore> {
-    const { durability, pendingBytesMax, logger } = this.options;
+    const { durability, pendingBytesMax, logger, isPassing } = this.options;
     const { where } = this.home;
     await this.closing?.catch(() => undefined);
     this.keys.clear();
     const engine = await this.home.open(identity);
     try {
-      const options = { where, sync: durability === 'fsync', pendingBytesMax, logger };
+      const options = { where, sync: durability === 'fsync', pendingBytesMax, logger, isPassing };
       const store = await OpenStore.load(engine, options);
       await this.floors.load(store);
       return store;

@@ -19,6 +19,8 @@ export interface GroupCommitLimits {
   readonly onFailure: (error: DkvError) => void;
   /** Called with what a `done` threw: a defect of that caller, which must not stop the writes of others. */
   readonly onDoneError: (error: unknown) => void;
+  /** Whether the same may succeed later and nothing of the failed batch is there: then later ones are tried. Default: never. */
+  readonly isPassing?: ((cause: unknown) => boolean) | undefined;
   /** Resolves in another turn of the event loop, if there is one. */
   readonly nextTurn?: (() => Promise<void>) | undefined;
 }
@@ -139,6 +141,11 @@ export class GroupCommit<W extends GroupWrite> {
 
   private fail(group: readonly Waiting<W>[], cause: unknown): void {
     const reason = cause instanceof Error ? cause.message : String(cause);
+    if (this.limits.isPassing?.(cause)) {
+      this.bytes -= bytesOf(group);
+      group.forEach(({ done }) => done(cause instanceof Error ? cause : new Error(reason)));
+      return;
+    }
     this.firstFailure = new DkvError(
       'DKV_STORAGE_FAILED',
       `Writing to ${this.limits.where} failed: ${reason}. This node takes no more writes; mend the storage ` +

@@ -38,6 +38,8 @@ export interface OpenStoreOptions {
   readonly sync: boolean;
   readonly pendingBytesMax: number;
   readonly logger: Logger;
+  /** As of {@link GroupCommitLimits.isPassing}. */
+  readonly isPassing?: ((cause: unknown) => boolean) | undefined;
 }
 
 export class OpenStore {

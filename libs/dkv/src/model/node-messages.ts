@@ -77,7 +77,7 @@ export type NodeMessage =
       readonly isReady: boolean;
       /** Changes with the list of groups that the sender leads. */
       readonly ledNumber: number;
-      /** Live frames of the receiver that never came: what they told must be told again. */
+      /** Frames of the receiver's process run that never came, as the numbers of those that did tell. */
       readonly missedFrames: number;
     }
   | { readonly kind: 'askLed' }
@@ -134,7 +134,7 @@ export interface FrameHead {
   /** The process run that it is for; 0 where the sender does not know it. */
   readonly toSession: number;
   readonly isBulk: boolean;
-  /** Rises with every frame of the lane. */
+  /** Counts the sender's frames for the receiver on this lane, from 1: who misses one can tell. */
   readonly sequence: number;
   /** Fingerprint of the sender's members, partitions and replicas. */
   readonly configuration: string;

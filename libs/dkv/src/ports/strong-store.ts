@@ -55,6 +55,8 @@ export interface StrongStore {
    * asked for may be in them or not; what was there all the while is.
    */
   scan(group: number, after: PageMark | undefined, bytesMax: number): Promise<RecordPage>;
+  /** Whether {@link expired} may find anything, ever; costs nothing. */
+  mayExpire(group: number): boolean;
   /** Up to `limit` keys of the group whose expiry is at `nowMs` or before, the earliest first. */
   expired(group: number, nowMs: number, limit: number): Promise<readonly KeyedRecord[]>;
   /**

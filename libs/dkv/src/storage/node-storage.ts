@@ -15,6 +15,7 @@ import { MemoryNodeLog } from './log/memory-node-log.js';
 import { openNodeLog } from './log/open-node-log.js';
 import { LoggedEngine } from './logged-engine.js';
 import { MachineRun } from './machine-run.js';
+import { isPassing } from './storage-error.js';
 import { StrongRecords } from './strong-records.js';
 
 /** Where a node keeps it: a data folder, memory, a simulated disk. */
@@ -220,7 +221,8 @@ async function openParts(
   try {
     const local = new EngineLocalKvRepo(
       { where, open: async () => logged, release: () => undefined },
-      { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger },
+      // A batch that the log refused is not in it; and the log says itself when it takes nothing any more (rule 6).
+      { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger, isPassing: () => !isOver(log) },
     );
     await local.open(identity);
     const forgot = crashed
@@ -240,6 +242,11 @@ async function openParts(
 /** Options with the log as it is when it is asked for. */
 function withLog<S extends { readonly log: NodeLog }, O>(shared: S, own: O): S & O {
   return Object.defineProperties({ ...own } as S & O, Object.getOwnPropertyDescriptors(shared));
+}
+
+/** Whether the log takes nothing until a restart. */
+function isOver({ failure }: NodeLog): boolean {
+  return failure !== undefined && !isPassing(failure);
 }
 
 async function openLog(

@@ -67,6 +67,8 @@ export class GroupTable {
   isChanged = false;
   /** Whether the engine may have expiries of it. */
   hasExpiries = false;
+  /** Whether a record with a lifetime was written since the start. */
+  hasDirtyExpiries = false;
   /** Records in the engine, about. */
   records = 0;
   isClearing = false;
@@ -169,6 +171,7 @@ export class RecordTable {
       this.dirtyChunks.release(entry.chunk);
     }
     this.place(entry, record, this.dirtyChunks);
+    group.hasDirtyExpiries ||= record !== undefined && record.expiresAtMs > 0;
     if (entry.state !== DIRTY) {
       entry.state = DIRTY;
       this.dirtyEntryBytes += entry.bytes;

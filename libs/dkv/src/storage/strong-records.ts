@@ -168,6 +168,11 @@ export class StrongRecords implements StrongStore {
     }
   }
 
+  mayExpire(group: number): boolean {
+    const { hasExpiries, hasDirtyExpiries } = this.table.group(group);
+    return hasExpiries || hasDirtyExpiries;
+  }
+
   /** Leaves out damaged records, which were told of. @throws DkvError `DKV_STORAGE_FAILED` */
   async expired(group: number, nowMs: number, limit: number): Promise<readonly KeyedRecord[]> {
     try {

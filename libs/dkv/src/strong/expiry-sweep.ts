@@ -24,7 +24,12 @@ export class ExpirySweep {
     if (this.isLooking) {
       return;
     }
-    const led = [...this.groups.values()].filter(({ leads }) => leads);
+    const led: StrongGroup[] = [];
+    for (const group of this.groups.values()) {
+      if (this.store.mayExpire(group.number) && group.leads) {
+        led.push(group);
+      }
+    }
     if (led.length === 0) {
       return;
     }

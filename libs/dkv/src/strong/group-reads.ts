@@ -1,7 +1,6 @@
 /** Reads of one group: at the level `one` from what is applied here, linearizable ones once a majority has confirmed. */
 import { type Answer, type Ask } from '../model/node-messages.js';
 import { type StrongRecord } from '../model/strong-record.js';
-import { isLive } from './decision.js';
 import { type ExpiryLook, refusalOf } from './group-writes.js';
 import { type Asker, type GroupServices, type StrongGroup } from './strong-group.js';
 
@@ -102,20 +101,17 @@ export class GroupReads {
   }
 
   private answerLinearizable(asker: Asker, slot: number, namespace: string, key: string): void {
-    const { group, services } = this;
+    const { group } = this;
     const look = group.writes.beginExpiry();
     this.look(asker, slot, namespace, key, look, (record, index) => {
-      const past =
-        record && record.expiresAtMs !== 0 && record.expiresAtMs <= services.boundedNowMs()
-          ? record
-          : undefined;
+      const past = record && !group.shows(record) ? record : undefined;
       if (!past || past.expiresAtMs <= group.logTimeMs) {
         group.writes.endExpiry(look);
         asker.answer(slot, readAnswer(past ? undefined : record, index));
         return;
       }
       // A later leader whose clock is behind could show the value again: its removal is committed first (rule 19).
-      const isRemoving = group.writes.removeExpired(look, [{ namespace, key, record: past }], () =>
+      const isRemoving = group.writes.removeExpired(look, [{ namespace, key, record: past }], asker, slot, () =>
         asker.answer(slot, readAnswer(undefined, group.applied)),
       );
       if (!isRemoving) {
@@ -126,7 +122,7 @@ export class GroupReads {
 
   private answerOne(asker: Asker, slot: number, { namespace, key }: AskedRead): void {
     this.look(asker, slot, namespace, key, undefined, (record, index) =>
-      asker.answer(slot, readAnswer(isLive(record, this.services.clock.now()) ? record : undefined, index)),
+      asker.answer(slot, readAnswer(record && this.group.shows(record) ? record : undefined, index)),
     );
   }
 

@@ -24,6 +24,8 @@ interface Proposal {
   readonly record: StrongRecord | undefined;
   /** Whether its value is the one that the caller gave. */
   readonly isOwnValue: boolean;
+  /** Of the write that was asked for, or is cancelled; undefined for what no caller asked for. */
+  readonly names: KeyName | undefined;
   /** Runs when it is applied, for what no caller asked for. */
   readonly then: (() => void) | undefined;
 }
@@ -31,6 +33,14 @@ interface Proposal {
 interface KeyName {
   readonly namespace: string;
   readonly key: string;
+}
+
+/** Who is told, and what happens, when a proposal is applied. */
+interface ProposalEnd {
+  readonly asker: Asker | undefined;
+  readonly slot: number;
+  readonly names?: KeyName;
+  readonly then?: (() => void) | undefined;
 }
 
 interface ColdWrite {
@@ -112,7 +122,7 @@ export class GroupWrites {
     }
     const standing = group.requests.standingOf(request);
     if (standing !== 'new') {
-      asker.answer(slot, this.answerOfStanding(standing, undefined, names));
+      asker.answer(slot, this.answerOfStanding(request, standing, undefined, names));
       return;
     }
     const operation = {
@@ -122,12 +132,15 @@ export class GroupWrites {
       isCount: false,
       changes: NO_KEY_CHANGES,
     } as const;
-    this.propose(operation, ENTRY_OVERHEAD_BYTES, asker, slot, undefined);
+    this.propose(operation, ENTRY_OVERHEAD_BYTES, { asker, slot, names });
   }
 
-  /** Notes from now on which keys are written, for {@link removeExpired}. */
+  /**
+   * Notes from now on which keys are written, for {@link removeExpired}. What is proposed already counts, too: the store
+   * does not show it yet, or would show it only after it was asked.
+   */
   beginExpiry(): ExpiryLook {
-    const look = { term: this.group.raft.term, written: new Set<string>() };
+    const look = { term: this.group.raft.term, written: this.proposed.names(nameOf) };
     this.looks.add(look);
     return look;
   }
@@ -138,10 +151,16 @@ export class GroupWrites {
   }
 
   /**
-   * Removes those of `records` that log time has passed, by an entry for all of them; `then` runs once it is applied.
-   * `look` began before the records were read: whoever was written since is left alone. Whether there was one to remove.
+   * Removes those of `records` that log time has passed, by an entry for all of them; `then` runs once it is applied,
+   * and where this node leads no more `asker` is told to ask again. `look` began before the records were read: whoever was written since is left alone. Whether there was one to remove.
    */
-  removeExpired(look: ExpiryLook, records: readonly ExpiredRecord[], then?: () => void): boolean {
+  removeExpired(
+    look: ExpiryLook,
+    records: readonly ExpiredRecord[],
+    asker?: Asker,
+    slot = 0,
+    then?: () => void,
+  ): boolean {
     const { group } = this;
     this.looks.delete(look);
     if (!group.leads || group.raft.term !== look.term) {
@@ -152,16 +171,9 @@ export class GroupWrites {
       .filter(
         ({ namespace, key, record }) => !look.written.has(nameOf(namespace, key)) && !isLive(record, timeMs),
       )
-      .map(({ namespace, key }) => ({ namespace, key, value: undefined, expiresAtMs: 0 }));
+      .map(removed);
     if (changes.length > 0) {
-      const operation = {
-        kind: 'change',
-        request: undefined,
-        existed: false,
-        isCount: false,
-        changes,
-      } as const;
-      this.propose(operation, ENTRY_OVERHEAD_BYTES, undefined, 0, then, timeMs);
+      this.propose(removalOf(changes), ENTRY_OVERHEAD_BYTES, { asker, slot, then }, timeMs);
     }
     return changes.length > 0;
   }
@@ -179,7 +191,7 @@ export class GroupWrites {
     const { asker, slot, request } = proposal;
     if (asker && request) {
       const standing = this.group.requests.standingOf(request);
-      asker.answer(slot, this.answerOfStanding(standing, proposal, undefined));
+      asker.answer(slot, this.answerOfStanding(request, standing, proposal, proposal.names));
     }
     proposal.then?.();
   }
@@ -230,7 +242,7 @@ export class GroupWrites {
     }
     const standing = group.requests.standingOf(request);
     if (standing !== 'new') {
-      return this.answerOfStanding(standing, undefined, names);
+      return this.answerOfStanding(request, standing, undefined, names);
     }
     const index = proposed.indexOf(request);
     if (index !== undefined) {
@@ -290,13 +302,17 @@ export class GroupWrites {
         isCount: write.kind === 'increment',
         changes,
       } as const;
-      this.propose(operation, bytes, asker, slot, undefined, timeMs, write.kind === 'put');
+      this.propose(operation, bytes, { asker, slot, names: write }, timeMs, write.kind === 'put');
       return;
     }
     const { outcome, existed, repeated, record } = decision;
     // What rests on an entry that is not committed is told when it is; and only a leader may tell it.
-    const basis = this.proposed.find(namespace, key)?.index ?? group.applied;
-    group.reads.confirm(basis, asker, slot, () => ({
+    const basis = Math.max(
+      group.applied,
+      this.proposed.find(namespace, key)?.index ?? 0,
+      rememberedKey === undefined ? 0 : (this.proposed.find(IDEMPOTENCY_NAMESPACE, rememberedKey)?.index ?? 0),
+    );
+    const answer = (): Answer => ({
       type: 'done',
       outcome,
       record,
@@ -305,15 +321,20 @@ export class GroupWrites {
       index: Math.max(basis, group.applied),
       isLogged: false,
       isOwnValue: false,
-    }));
+    });
+    if (current != null && current.expiresAtMs > group.logTimeMs && current.expiresAtMs <= timeMs) {
+      // A later leader whose clock is behind could show the value again: its removal is committed first (rule 19).
+      const then = () => asker.answer(slot, answer());
+      this.propose(removalOf([removed(write)]), ENTRY_OVERHEAD_BYTES, { asker, slot, then }, timeMs);
+    } else {
+      group.reads.confirm(basis, asker, slot, answer);
+    }
   }
 
   private propose(
     operation: EntryOperation,
     bytes: number,
-    asker: Asker | undefined,
-    slot: number,
-    then: (() => void) | undefined,
+    { asker, slot, names, then }: ProposalEnd,
     timeMs = this.timeMs(),
     isOwnValue = false,
   ): void {
@@ -354,6 +375,7 @@ export class GroupWrites {
       slot,
       record: own,
       isOwnValue,
+      names,
       then,
     });
     services.wake(group);
@@ -434,12 +456,13 @@ export class GroupWrites {
   }
 
   private answerOfStanding(
+    { nodeId }: Request,
     standing: ReturnType<StrongGroup['requests']['standingOf']>,
     proposal: Proposal | undefined,
     names: KeyName | undefined,
   ): Answer {
     if (typeof standing === 'string') {
-      return this.group.retry();
+      return this.group.retry(this.group.requests.sessionOf(nodeId));
     }
     const { kind, index, existed, counted } = standing;
     if (kind === 'cancelled') {
@@ -499,6 +522,15 @@ export class GroupWrites {
       }
     }
   }
+}
+
+function removed({ namespace, key }: KeyName): KeyChange {
+  return { namespace, key, value: undefined, expiresAtMs: 0 };
+}
+
+/** Of what nobody asked for: the removal of what expired. */
+function removalOf(changes: readonly KeyChange[]): EntryOperation {
+  return { kind: 'change', request: undefined, existed: false, isCount: false, changes };
 }
 
 function coldName({ namespace, key }: AskedWrite): string {

@@ -19,27 +19,38 @@ interface ProposedSession {
  * leads, so what it decided here is what applying will find.
  */
 export class ProposedChanges {
-  private readonly names = new Map<string, Map<string, ProposedRecord>>();
+  private readonly records = new Map<string, Map<string, ProposedRecord>>();
   private readonly sessions = new Map<string, ProposedSession>();
   private readonly requests = new Map<string, number>();
 
   /** The newest proposal of a key; undefined where none waits. */
   find(namespace: string, key: string): ProposedRecord | undefined {
-    return this.names.get(namespace)?.get(key);
+    return this.records.get(namespace)?.get(key);
+  }
+
+  /** Of all keys that a proposal waits for. */
+  names(nameOf: (namespace: string, key: string) => string): Set<string> {
+    const all = new Set<string>();
+    for (const [namespace, keys] of this.records) {
+      for (const key of keys.keys()) {
+        all.add(nameOf(namespace, key));
+      }
+    }
+    return all;
   }
 
   addRecord(namespace: string, key: string, record: StrongRecord | undefined, index: number): void {
-    let keys = this.names.get(namespace);
+    let keys = this.records.get(namespace);
     if (!keys) {
       keys = new Map();
-      this.names.set(namespace, keys);
+      this.records.set(namespace, keys);
     }
     keys.set(key, { record, index });
   }
 
   /** The entry is applied: what it left is in the store. */
   removeRecord(namespace: string, key: string, index: number): void {
-    const keys = this.names.get(namespace);
+    const keys = this.records.get(namespace);
     if (keys?.get(key)?.index === index) {
       keys.delete(key);
     }
@@ -75,7 +86,7 @@ export class ProposedChanges {
   }
 
   clear(): void {
-    this.names.clear();
+    this.records.clear();
     this.sessions.clear();
     this.requests.clear();
   }

@@ -46,6 +46,9 @@ export class ReadRounds {
     const { number, generation, raft } = group;
     let confirmation = this.next.get(number);
     if (!confirmation || confirmation.term !== raft.term) {
+      if (confirmation) {
+        finish(confirmation, false);
+      }
       confirmation = {
         group: number,
         generation,

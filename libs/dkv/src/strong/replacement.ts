@@ -18,6 +18,10 @@ export function stepReplacement(group: StrongGroup, directory: PeerDirectory): b
   if (!group.leads || raft.configuration.outgoing.length > 0) {
     return false;
   }
+  const { voters, learners } = raft.configuration;
+  if (!voters.some((voter) => replacementOf(voter, directory)) && learners.length === 0) {
+    return false;
+  }
   const next = nextConfiguration(group, directory);
   return next !== undefined && raft.proposeConfiguration(next) !== undefined;
 }

@@ -440,7 +440,7 @@ function writtenOf(
   { kind, value }: StrongWrite,
   { outcome, record, existed, repeated, isLogged, isOwnValue }: Extract<Answer, { type: 'done' }>,
 ): StrongWritten {
-  if (kind === 'remove' && isLogged) {
+  if (isLogged && (kind === 'remove' || (kind === 'touch' && !existed))) {
     return { outcome, record: undefined, existed, repeated };
   }
   const isGiven = isOwnValue || (kind === 'put' && isLogged);

@@ -4,6 +4,7 @@ import { type Codec } from '../ports/codec.js';
 import { type HardState } from '../ports/node-log.js';
 import { type GroupState, type StrongStore } from '../ports/strong-store.js';
 import { type Answer, type Ask } from '../model/node-messages.js';
+import { type StrongRecord } from '../model/strong-record.js';
 import { type Configuration, type LogEntry, type MemberId } from '../model/raft-messages.js';
 import { decodeConfiguration } from '../raft/configuration-layout.js';
 import { RaftGroup, type RaftGroupOptions } from '../raft/raft-group.js';
@@ -94,7 +95,7 @@ export class StrongGroup {
         snapshotTerm: this.appliedTerm,
         configuration: this.appliedConfiguration,
         commit: this.applied,
-        entries: stored.entries.filter(({ index }) => index > this.applied),
+        entries: this.tailOf(stored.entries),
       },
       { self: services.member(), ...services.raft },
     );
@@ -109,6 +110,16 @@ export class StrongGroup {
 
   get isFetching(): boolean {
     return this.wholeFrom === Infinity;
+  }
+
+  /** Whether a reader sees the record now: not from its expiry on, by the clock or by log time, whichever is later. */
+  shows({ expiresAtMs }: StrongRecord): boolean {
+    return expiresAtMs === 0 || expiresAtMs > this.nowMs;
+  }
+
+  /** By which values expire. */
+  get nowMs(): number {
+    return Math.max(this.logTimeMs, this.services.boundedNowMs());
   }
 
   /** Whether it decides and reads: rule 7. */
@@ -227,6 +238,16 @@ export class StrongGroup {
     this.isCaughtUp = false;
     this.noticeLeadership();
     this.services.wake(this);
+  }
+
+  /**
+   * What the log has behind the store. A snapshot is in the store before the log begins anew behind it: after a crash
+   * between the two, what the log holds there is the tail of another history.
+   */
+  private tailOf(entries: readonly LogEntry[]): readonly LogEntry[] {
+    const { applied, appliedTerm } = this;
+    const isOther = entries.some(({ index, term }) => index === applied && term !== appliedTerm);
+    return isOther ? [] : entries.filter(({ index, term }) => index > applied && term >= appliedTerm);
   }
 
   private raftAgain(): RaftGroup {

@@ -17,7 +17,6 @@ import { type Random } from '../ports/random.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongMode } from '../ports/strong-mode.js';
 import { type StrongStore } from '../ports/strong-store.js';
-import { isLive } from './decision.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { stepReplacement } from './replacement.js';
 import { shownOf, StrongCalls } from './strong-calls.js';
@@ -89,28 +88,35 @@ export class ReplicatedStrongMode implements StrongMode {
   private isLeaving = false;
   private reincarnating: Promise<void> | undefined;
   private rememberedText = '';
+  /** Why it must become another voter, where that could not be noted yet. */
+  private mustForget: string | undefined;
+  private isClockRight = true;
+  /** Not above 0: so much is taken off this node's clock. */
+  private heldBackMs = 0;
+  /** The bounded time of the last tick, and when that was by the monotonic clock. */
+  private tickedNowMs: number;
+  private tickedAtMs: number;
 
   private constructor(
     private readonly parts: StrongModeParts,
     private readonly identity: Identity,
   ) {
     const { view, clock, logger, limits, log, store, remote, random } = parts;
+    this.tickedNowMs = clock.now();
+    this.tickedAtMs = clock.monotonic();
     this.directory = new PeerDirectory(
       view,
       clock,
       logger,
       limits,
       limits.maxClockOffsetMs,
-      () => this.standing(),
+      this.standing(),
       {
         lost: (peer) => this.lost(peer),
         found: (peer) => this.found(peer),
-        restarted: (peer) => this.restarted(peer),
         missed: (peer) => this.resend(peer.nodeId),
-        forgotten: (peer, position) =>
-          this.forget(
-            `node ${peer.nodeId} remembers its log up to position ${position}, which is past its end at ${log.durablePosition}`,
-          ),
+        restarted: (peer) => this.restarted(peer),
+        forgotten: (_peer, reason) => this.forget(reason),
       },
       identity.peers,
     );
@@ -246,7 +252,7 @@ export class ReplicatedStrongMode implements StrongMode {
     if (record === undefined) {
       return undefined;
     }
-    return isLive(record, this.parts.clock.now()) ? shownOf(record)! : null;
+    return record && here!.shows(record) ? shownOf(record)! : null;
   }
 
   read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {
@@ -331,20 +337,42 @@ export class ReplicatedStrongMode implements StrongMode {
     return group !== undefined && group.isWhole && group.isCaughtUp;
   }
 
+  /** Asked for one or two fields with every frame, so each is looked up when it is read. */
   private standing(): OwnStanding {
-    const { log } = this.parts;
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- getters of an object literal have a `this` of their own
+    const mode = this;
     return {
-      session: this.identity.session,
-      incarnation: this.identity.incarnation,
-      clusterId: this.birth.clusterId,
-      durablePosition: log.durablePosition,
-      isFit: this.isFit,
-      isReady: this.unreadyReason === undefined,
-      ledNumber: this.node.leadership.ledNumber,
+      get session() {
+        return mode.identity.session;
+      },
+      get incarnation() {
+        return mode.identity.incarnation;
+      },
+      get clusterId() {
+        return mode.birth.clusterId;
+      },
+      get durablePosition() {
+        return mode.parts.log.durablePosition;
+      },
+      get isFit() {
+        return mode.isFit;
+      },
+      get isReady() {
+        return mode.unreadyReason === undefined;
+      },
+      get ledNumber() {
+        return mode.node.leadership.ledNumber;
+      },
     };
   }
 
+  /** Whether leaderships are well placed here. */
   private get isFit(): boolean {
+    return this.canLead && this.isClockRight;
+  }
+
+  /** Whether it may stand for election: where it is not fit, but the only one with all of a log, somebody must. */
+  private get canLead(): boolean {
     return (
       !this.isLeaving &&
       this.parts.log.failure === undefined &&
@@ -353,21 +381,32 @@ export class ReplicatedStrongMode implements StrongMode {
     );
   }
 
-  /** This node's clock where it agrees with the others, held back where it is ahead of most (rule 19). */
+  /**
+   * This node's clock where it agrees with the others, held back where it is ahead of most (rule 19). What the others'
+   * clocks say is as of the last tick; a clock that was set since may be ahead of what it showed then by one offset only.
+   */
   private boundedNowMs(): number {
-    const now = this.parts.clock.now();
+    const { clock, limits } = this.parts;
+    const sinceTickMs = clock.monotonic() - this.tickedAtMs;
+    const bound = this.tickedNowMs + sinceTickMs + limits.maxClockOffsetMs;
+    return Math.floor(Math.min(clock.now() + this.heldBackMs, bound));
+  }
+
+  /** Holds this node's clock against the others'; with fewer than three nobody knows which is right. */
+  private compareClocks(): void {
+    const { clock, limits } = this.parts;
     const offsets = [0];
     for (const peer of this.directory.all) {
       if (peer.hasIntroducedItself && this.directory.isUp(peer.nodeId)) {
         offsets.push(peer.clockOffsetMs);
       }
     }
-    if (offsets.length < 3) {
-      return now;
-    }
     offsets.sort((a, b) => a - b);
-    const median = offsets[offsets.length >> 1]!;
-    return Math.floor(Math.min(now, now + median + this.parts.limits.maxClockOffsetMs));
+    const median = offsets.length < 3 ? 0 : offsets[offsets.length >> 1]!;
+    this.isClockRight = Math.abs(median) <= limits.maxClockOffsetMs;
+    this.heldBackMs = Math.min(0, median + limits.maxClockOffsetMs);
+    this.tickedNowMs = this.ticks <= 1 ? clock.now() + this.heldBackMs : this.boundedNowMs();
+    this.tickedAtMs = clock.monotonic();
   }
 
   private makeGroups(): void {
@@ -425,6 +464,10 @@ export class ReplicatedStrongMode implements StrongMode {
     const { clock, limits } = this.parts;
     this.ticks++;
     this.directory.tick();
+    this.compareClocks();
+    if (this.mustForget !== undefined) {
+      this.forget(this.mustForget);
+    }
     this.birth.tick();
     const { leadership, snapshots, rounds } = this.node;
     leadership.checkQuorums();
@@ -474,13 +517,7 @@ export class ReplicatedStrongMode implements StrongMode {
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (
-      group.isWhole &&
-      !this.isLeaving &&
-      this.birth.isBorn &&
-      !this.directory.isStalled &&
-      this.isFit
-    ) {
+    } else if (group.isWhole && this.birth.isBorn && this.canLead) {
       // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
       if (this.ticks === 2) {
         this.node.leadership.campaignIfFirst(group);
@@ -553,6 +590,7 @@ export class ReplicatedStrongMode implements StrongMode {
     logger.warn(
       `Node ${view.selfId} may have forgotten what it acknowledged: ${reason}. It goes on as a new voter.`,
     );
+    this.mustForget = reason;
     const incarnation = newIncarnation(random);
     for (const group of this.node.groups.values()) {
       group.suspend();
@@ -560,12 +598,15 @@ export class ReplicatedStrongMode implements StrongMode {
     this.reincarnating = meta.putMeta(INCARNATION_META, incarnation).then(
       () => {
         this.identity.incarnation = incarnation;
+        this.mustForget = undefined;
         for (const group of this.node.groups.values()) {
           group.reincarnate();
         }
         this.reincarnating = undefined;
       },
       (error: Error) => {
+        // Tried again at the next tick; until then the groups say and count nothing.
+        this.reincarnating = undefined;
         logger.error(`The new incarnation could not be noted: ${error.message}`);
       },
     );

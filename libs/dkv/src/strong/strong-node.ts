@@ -14,6 +14,7 @@ import {
   type NodeMessage,
 } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId } from '../model/raft-messages.js';
+import { type RaftGroup } from '../raft/raft-group.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
@@ -28,7 +29,8 @@ import { type Asker, type StrongGroup } from './strong-group.js';
 /** What one group put into an append, and what may follow once that is durable. */
 interface PendingAppend {
   readonly group: StrongGroup;
-  readonly term: number;
+  /** As which member. */
+  readonly raft: RaftGroup;
   /** Of the last entry; 0 where there was none. */
   readonly lastIndex: number;
   readonly lastTerm: number;
@@ -81,7 +83,10 @@ export class StrongNode {
       get session() {
         return parts.session();
       },
-      peer: (nodeId: string) => directory().find(nodeId)!,
+      peer: (nodeId: string) => {
+        const peer = directory().find(nodeId)!;
+        return peer.refused === '' ? peer : NOBODY;
+      },
     };
     this.outbox = new Outbox(view, remote, sender, (nodeId) => this.dropped(nodeId));
     this.rounds = new ReadRounds(member, (nodeId, round, groups) =>
@@ -221,7 +226,11 @@ export class StrongNode {
     { group: number, generation, message }: Extract<NodeMessage, { kind: 'raft' }>,
   ): void {
     const group = this.groups.get(number);
-    if (group && group.generation === generation && !group.isSuspended && this.parts.birth().isBorn) {
+    if (!group || (message.type === 'timeoutNow' && !group.isWhole)) {
+      // Who lacks a snapshot could be elected for its log, and would then have nobody to fetch the records from.
+      return;
+    }
+    if (group.generation === generation && !group.isSuspended && this.parts.birth().isBorn) {
       group.raft.step(peer.member, message);
       this.wake(group);
     }
@@ -337,8 +346,8 @@ export class StrongNode {
   private output(group: StrongGroup, announceCommit: boolean): void {
     const { log, directory } = this.parts;
     const { number, generation, raft } = group;
-    // A log that takes nothing would refuse the same output in every turn.
-    if (log.failure || group.isSuspended || (!raft.hasOutput && !announceCommit)) {
+    // While the log takes nothing, a group keeps what it has to write and say: it is looked at once a tick.
+    if (group.isSuspended || log.failure || (!raft.hasOutput && !announceCommit)) {
       return;
     }
     const output = raft.takeOutput({ announceCommit });
@@ -357,7 +366,7 @@ export class StrongNode {
       const last = entries.at(-1);
       this.appends.push({
         group,
-        term: raft.term,
+        raft,
         lastIndex: last?.index ?? 0,
         lastTerm: last?.term ?? 0,
         messages: output.durableMessages,
@@ -378,18 +387,22 @@ export class StrongNode {
       if (this.isStopped) {
         return;
       }
-      for (const { group, lastIndex, lastTerm, messages } of appends) {
-        if (error) {
-          // What was to follow the append is void. The rest is asked for again by the tick, once the log takes it.
-          group.raft.appendFailed();
-          group.noticeLeadership();
+      for (const { group, raft, lastIndex, lastTerm, messages } of appends) {
+        if (group.raft !== raft) {
+          // It has become another member meanwhile, for which nothing of this was said.
           continue;
         }
-        if (lastIndex > 0) {
-          group.raft.appended(lastTerm, lastIndex);
+        if (error) {
+          // What it has to write again is tried at the next tick: the log may refuse for long.
+          raft.appendFailed();
+          group.noticeLeadership();
+        } else {
+          if (lastIndex > 0) {
+            raft.appended(lastTerm, lastIndex);
+          }
+          this.post(group, messages);
+          this.wake(group);
         }
-        this.post(group, messages);
-        this.wake(group);
       }
       if (error) {
         this.parts.logger.error(`What was to be appended to the log is not durable: ${error.message}`);
@@ -409,6 +422,8 @@ export class StrongNode {
   }
 }
 
+/** Whom a frame is for that must not be dropped by an old copy of a folder. */
+const NOBODY = Object.freeze({ incarnation: '', session: 0 });
 const NOT_HERE: Answer = Object.freeze({ type: 'retry', leader: '', session: 0 } as const);
 
 function confirmedOf({ group, generation, term }: ConfirmedGroup): ConfirmedGroup {

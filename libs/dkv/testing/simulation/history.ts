@@ -13,15 +13,24 @@ export type HistoryAction =
   /** `expected` is the version that the key must have, null for no value. */
   | { readonly kind: 'compareAndSet'; readonly expected: Version | null; readonly value: string }
   /** Adds to a whole number kept as text; no value counts as 0. */
-  | { readonly kind: 'increment'; readonly by: number };
+  | { readonly kind: 'increment'; readonly by: number }
+  /** Gives a value another lifetime; nothing where there is none. */
+  | { readonly kind: 'touch'; readonly ttlMs: number };
 
 /** What was told. */
 export type HistoryOutcome =
   /**
    * Done. `value`: what a read saw (undefined: nothing), what an increment made. `version`: of the record read or
-   * written, when told. `existed`: whether a reader saw a value just before, when told.
+   * written, when told. `existed`: whether a reader saw a value just before, when told. `expiresAtMs`: of that record, when
+   * told; 0 is never.
    */
-  | { readonly kind: 'ok'; readonly value?: string; readonly version?: Version; readonly existed?: boolean }
+  | {
+      readonly kind: 'ok';
+      readonly value?: string;
+      readonly version?: Version;
+      readonly existed?: boolean;
+      readonly expiresAtMs?: number;
+    }
   /** A compare-and-set found another version; nothing was written. */
   | { readonly kind: 'mismatch' }
   /** A write that took no effect and never will. */

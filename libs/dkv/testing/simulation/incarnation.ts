@@ -7,6 +7,8 @@
 export class Incarnation {
   private readonly mourners = new Set<() => void>();
   private dead = false;
+  /** Its event loop stands still until this virtual time: nothing of it runs, nothing is taken in. */
+  pausedUntilMs = 0;
 
   /** `boot` counts the starts of this node, from 1. */
   constructor(

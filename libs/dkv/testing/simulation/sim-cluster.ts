@@ -27,12 +27,12 @@ import { type CapturedTelemetry, captureTelemetry } from '../captured-telemetry.
 import { CapturedLog } from '../captured-log.js';
 import { Incarnation } from './incarnation.js';
 import { noting } from './bystanders.js';
-import { SimClock } from './sim-clock.js';
-import { SimDisk } from './sim-disk.js';
+import { SimClock, type SimClockOptions } from './sim-clock.js';
+import { type DiskCopy, SimDisk } from './sim-disk.js';
 import { type ConnectionFaults, SimNetwork } from './sim-network.js';
 import { SimRandom } from './sim-random.js';
 import { SimScheduler } from './sim-scheduler.js';
-import { SimFolder } from './sim-folder.js';
+import { type FolderCopy, SimFolder } from './sim-folder.js';
 import { simStorageHome } from './sim-storage-home.js';
 import { SimTrace } from './trace.js';
 
@@ -59,6 +59,8 @@ export interface TestClusterOptions {
   readonly strong?: (parts: { readonly context: CoreContext }) => StrongMode;
   readonly strongLimits?: Partial<StrongLimits>;
   readonly storage?: Partial<TestStorageOptions>;
+  /** How wrong the clock of a node is. Default: it is right. */
+  readonly clocks?: (nodeId: string) => SimClockOptions;
   /** Further namespaces, like the default one. */
   readonly namespaces?: readonly string[];
   /** Lines of the trace that are kept for reading. Default 500. */
@@ -71,6 +73,15 @@ export interface TestStorageOptions {
   readonly checkpointIntervalMs: number;
   readonly logBytesMax: number;
   readonly segmentBytesMax: number;
+  readonly pendingBytesMax: number;
+  /** Of hot records; default: start after start for all, for a few keys, for none. */
+  readonly cacheBytesMax: number;
+}
+
+/** All that a node keeps, as it was at one moment. */
+export interface NodeCopy {
+  readonly disk: DiskCopy;
+  readonly folder: FolderCopy;
 }
 
 /** A request from one node to another. */
@@ -111,11 +122,12 @@ const STRONG_LIMITS: StrongLimits = {
   waitingReadsMax: 10_000,
   entryTailBytesMax: MIB,
 };
-const STORAGE: TestStorageOptions = {
+const STORAGE: Omit<TestStorageOptions, 'cacheBytesMax'> = {
   dirtyBytesMax: MIB,
   checkpointIntervalMs: 3_000,
   logBytesMax: MIB,
   segmentBytesMax: 64 * 1024,
+  pendingBytesMax: 64 * MIB,
 };
 /** So that a failure is noticed the same way every time. */
 const PROMPT = { refuseRate: 1, resetRate: 1, connectFailureRate: 1 };
@@ -138,6 +150,7 @@ export class TestCluster {
   /** All requests since the last `forgetMessages`, in order. */
   readonly messages: TestMessage[] = [];
   private readonly nodes: ReadonlyMap<string, TestNode>;
+  private watching: { until?: () => boolean } = {};
 
   constructor(members: readonly ClusterNode[], options: TestClusterOptions) {
     const { partitions = 64, replicas = 2, seed = 1, connections = PROMPT, traceLinesMax = 500 } = options;
@@ -197,12 +210,22 @@ export class TestCluster {
 
   /** Lets virtual time pass. */
   async advance(ms: number): Promise<void> {
-    await this.scheduler.runFor(ms);
+    await this.scheduler.runFor(ms, this.watching);
   }
 
   /** What `work` gives, letting as much virtual time pass as it takes. */
   settle<T>(work: Promise<T>): Promise<T> {
-    return this.scheduler.settle(work);
+    return this.scheduler.settle(work, this.watching);
+  }
+
+  /** `look` is called between every two events from now on. */
+  watch(look: () => void): void {
+    this.watching = {
+      until: () => {
+        look();
+        return false;
+      },
+    };
   }
 
   /** The record as committed; of a strong namespace it has only what clients see. */
@@ -329,7 +352,7 @@ export class TestNode {
     }
     const run = this.run?.next() ?? new Incarnation(this.nodeId, 1);
     this.run = run;
-    this.clock = this.clock?.inherit(run) ?? new SimClock(this.cluster.scheduler, run);
+    this.clock = this.clock?.inherit(run) ?? new SimClock(this.cluster.scheduler, run, this.options.clocks?.(this.nodeId));
     await this.openStore(run);
     await this.assemble(run);
     const started = this.processor.start();
@@ -361,6 +384,24 @@ export class TestNode {
     this.boots++;
   }
 
+  /** What a backup of the whole folder made now would hold. */
+  copy(): NodeCopy {
+    return { disk: this.disk.copy(), folder: this.folder.copy() };
+  }
+
+  /** The whole folder as it was when it was copied. Kill the node first. */
+  putBack({ disk, folder }: NodeCopy): void {
+    this.disk.putBack(disk);
+    this.folder.putBack(folder);
+  }
+
+  /** The event loop of its process stands still for so long. */
+  pause(ms: number): void {
+    if (this.run) {
+      this.run.pausedUntilMs = this.cluster.scheduler.nowMs + ms;
+    }
+  }
+
   /** Makes every write of the disk fail from now on; reads go on. */
   breakDisk(): void {
     this.disk.setFaults({ writeErrorRate: 1 });
@@ -374,11 +415,10 @@ export class TestNode {
     const identity = { nodeId: this.nodeId, partitions, copies, hashFunc: hashFunc.name };
     this.storage = await NodeStorage.open(home, identity, {
       ...STORAGE,
+      cacheBytesMax: CACHES[this.opened++ % CACHES.length]!,
       ...this.options.storage,
       durability: this.options.durability ?? 'wal',
       clock: this.clock,
-      pendingBytesMax: 64 * MIB,
-      cacheBytesMax: CACHES[this.opened++ % CACHES.length]!,
       reserveBytes: 4_096,
       logger: this.log,
     });

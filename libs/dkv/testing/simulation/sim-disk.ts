@@ -51,6 +51,12 @@ export type DiskOperation =
 /** Keys as byte strings (latin1): the order of text is the order of bytes. */
 export type DiskContent = Map<string, Uint8Array>;
 
+/** What {@link SimDisk.copy} gives. */
+export interface DiskCopy {
+  readonly content: ReadonlyMap<string, Uint8Array>;
+  readonly identity: string | undefined;
+}
+
 /**
  * One write-ahead log over a synced base. A batch is first in the log, in the operating system's cache: it
  * survives the kill of the process, not the loss of power. A sync makes the log durable up to its batch. Losing
@@ -111,6 +117,23 @@ export class SimDisk {
     this.log = [];
     this.hole = Infinity;
     this.identity = undefined;
+  }
+
+  /** All as a process that opened it now would find it: a copy of the folder that somebody makes while it is in use. */
+  copy(): DiskCopy {
+    const content = new Map(this.base);
+    this.log.forEach((operations) => applyOperations(content, operations));
+    return { content, identity: this.identity };
+  }
+
+  /** The disk as it was when it was copied. Kill the process first. */
+  putBack({ content, identity }: DiskCopy): void {
+    this.assertUnused('putBack');
+    this.note('put-back', `${content.size} entries`);
+    this.base = new Map(content);
+    this.log = [];
+    this.hole = Infinity;
+    this.identity = identity;
   }
 
   /** Flips one random bit of one stored value, synced or not; false when there is none. Kill the process first. */

@@ -86,6 +86,13 @@ export class SimPosts {
   private deliver(from: string, to: string, bytes: Uint8Array, label: string): void {
     const listener = this.network.listener(to);
     if (listener) {
+      const { scheduler } = this.network;
+      const pauseMs = listener.incarnation.pausedUntilMs - scheduler.nowMs;
+      if (pauseMs > 0) {
+        // It waits in the socket, and is read when the process goes on.
+        scheduler.after(pauseMs, () => this.deliver(from, to, bytes, label), listener.incarnation);
+        return;
+      }
       try {
         listener.service.receive(from, new Uint8Array(bytes));
       } catch (error) {

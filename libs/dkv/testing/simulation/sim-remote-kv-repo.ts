@@ -190,6 +190,15 @@ class Exchange {
       return;
     }
     const { incarnation } = listener;
+    const { scheduler } = this.network;
+    if (incarnation.pausedUntilMs > scheduler.nowMs) {
+      scheduler.after(
+        incarnation.pausedUntilMs - scheduler.nowMs,
+        () => this.serve(answering),
+        incarnation,
+      );
+      return;
+    }
     this.network.serve(listener, copyMessage(this.request).copy).then(
       (reply) => {
         if (answering && incarnation.alive) {

@@ -28,6 +28,7 @@ export class SimulationError extends Error {
 }
 
 interface SimEvent extends HeapEntry {
+  timeMs: number;
   /** Emptied when cancelled, so that what it holds can be collected before its time comes. */
   task: (() => void) | undefined;
   readonly owner: Incarnation | undefined;
@@ -215,6 +216,12 @@ export class SimScheduler {
       );
     }
     this.presentMs = event.timeMs;
+    if (event.owner !== undefined && event.owner.pausedUntilMs > this.presentMs) {
+      // The loop of its process stands still: it runs when that is over, in the order in which it was due.
+      event.timeMs = event.owner.pausedUntilMs;
+      this.heap.push(event);
+      return;
+    }
     try {
       event.task();
     } catch (error) {

@@ -12,6 +12,9 @@ interface Draft {
   readonly nodeId: string;
   readonly writer: ByteWriter;
   isEmpty: boolean;
+  /** Of the last frame, by lane. */
+  liveSequence: number;
+  bulkSequence: number;
 }
 
 /** What frames begin with, apart from their receiver. */
@@ -26,8 +29,6 @@ export interface FrameSender {
 export class Outbox {
   private readonly drafts = new Map<string, Draft>();
   private readonly waiting: Draft[] = [];
-  /** Of the last frame on each lane, by peer: a receiver that misses one says so. */
-  private readonly sequences = { live: new Map<string, number>(), bulk: new Map<string, number>() };
 
   /** `dropped` is told of a node to which a frame could not be handed over. */
   constructor(
@@ -39,13 +40,9 @@ export class Outbox {
 
   /** Best effort: what is lost on the way is said again by whoever needs it. */
   add(nodeId: string, message: NodeMessage): void {
-    let draft = this.drafts.get(nodeId);
-    if (!draft) {
-      draft = { nodeId, writer: new ByteWriter(), isEmpty: true };
-      this.drafts.set(nodeId, draft);
-    }
+    const draft = this.draftFor(nodeId);
     if (draft.isEmpty) {
-      this.begin(draft, false);
+      this.begin(draft, draft.writer, false);
       draft.isEmpty = false;
       this.waiting.push(draft);
     }
@@ -59,7 +56,7 @@ export class Outbox {
   /** A message of its own frame, on the connection for what is long. False when it was dropped. */
   addBulk(nodeId: string, message: NodeMessage): boolean {
     const writer = new ByteWriter();
-    this.begin({ nodeId, writer, isEmpty: true }, true);
+    this.begin(this.draftFor(nodeId), writer, true);
     writeMessage(writer, message);
     return this.remote.post(this.view.address(nodeId), writer.take(0), 'bulk');
   }
@@ -71,12 +68,19 @@ export class Outbox {
     }
   }
 
-  private begin({ writer, nodeId }: Draft, isBulk: boolean): void {
+  private draftFor(nodeId: string): Draft {
+    let draft = this.drafts.get(nodeId);
+    if (!draft) {
+      draft = { nodeId, writer: new ByteWriter(), isEmpty: true, liveSequence: 0, bulkSequence: 0 };
+      this.drafts.set(nodeId, draft);
+    }
+    return draft;
+  }
+
+  private begin(draft: Draft, writer: ByteWriter, isBulk: boolean): void {
     const { sender } = this;
+    const { nodeId } = draft;
     const { incarnation: toIncarnation, session: toSession } = sender.peer(nodeId);
-    const sequences = this.sequences[isBulk ? 'bulk' : 'live'];
-    const sequence = (sequences.get(nodeId) ?? 0) + 1;
-    sequences.set(nodeId, sequence);
     writer.begin(0);
     writeFrameHead(writer, {
       isBulk,
@@ -84,7 +88,7 @@ export class Outbox {
       session: sender.session,
       toIncarnation,
       toSession,
-      sequence,
+      sequence: isBulk ? ++draft.bulkSequence : ++draft.liveSequence,
       configuration: this.view.configuration,
     });
   }

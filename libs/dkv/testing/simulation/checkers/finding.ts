@@ -1,4 +1,5 @@
 /** What a checker found wrong, in a form that a failed test can print. */
+import { type RaftRule } from '../raft-invariants.js';
 import { describeOperation, type HistoryOperation } from '../history.js';
 
 export type FindingRule =
@@ -27,7 +28,18 @@ export type FindingRule =
   /** With every fault gone, the store still does not serve. */
   | 'liveness'
   /** A hash tree is not the one that its records give. */
-  | 'tree';
+  | 'tree'
+  /** A value was shown after its expiry, or gone before it. */
+  | 'expiry'
+  /** A count is not the sum of what was counted. */
+  | 'count'
+  /** A member came back without what it had as durable, under the same name. */
+  | 'forgotten'
+  /** The time of a group's log went back. */
+  | 'log-time'
+  /** More is remembered, or kept, than there is need for. */
+  | 'bounds'
+  | RaftRule;
 
 /** Checkers return a list of these; an empty one means that all is well. */
 export interface Finding {

@@ -273,9 +273,12 @@ describe('linearizability by search', () => {
     ]);
   });
 
-  it('says that it does not know expiring writes', () => {
-    const history = [operation(0, 1, { kind: 'write', value: 'a', ttlMs: 10 })];
-    expect(checkLinearizability(history)).toMatchObject([{ rule: 'undecided' }]);
+  it('lets a value with a lifetime be gone, and not come back', () => {
+    const expiring = operation(0, 1, { kind: 'write', value: 'a', ttlMs: 10 });
+    expect(checkLinearizability([expiring, read('a', 2, 3), read(undefined, 4, 5)])).toEqual([]);
+    expect(checkLinearizability([expiring, read(undefined, 2, 3), read('a', 4, 5)])).toMatchObject([
+      { rule: 'linearizability' },
+    ]);
   });
 
   it('leaves out timed-out writes that nobody saw', () => {

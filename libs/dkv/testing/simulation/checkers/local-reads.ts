@@ -11,14 +11,17 @@ import { byKey, type Finding } from './finding.js';
 export function checkLocalReads(operations: readonly HistoryOperation[]): readonly Finding[] {
   return [...byKey(operations)].flatMap(([key, all]) => {
     const reads = all.filter(({ action, outcome }) => action.kind === 'read' && outcome.kind === 'ok');
-    return [...restamps(key, all), ...reads.flatMap((read) => checkRead(key, all, read))];
+    // A touch gives a value another version, and a count is made by the store.
+    const isStamped = !all.some(({ action }) => action.kind === 'touch' || action.kind === 'increment');
+    const stamps = isStamped ? restamps(key, all) : [];
+    return [...stamps, ...reads.flatMap((read) => checkRead(key, all, read))];
   });
 }
 
 function checkRead(key: string, all: readonly HistoryOperation[], read: HistoryOperation): Finding[] {
   const findings: Finding[] = [];
   const { value, version } = told(read);
-  if (value !== undefined) {
+  if (value !== undefined && !all.some(({ action }) => action.kind === 'increment')) {
     const writer = all.find(
       ({ action }) => (action.kind === 'write' || action.kind === 'compareAndSet') && action.value === value,
     );
@@ -28,15 +31,28 @@ function checkRead(key: string, all: readonly HistoryOperation[], read: HistoryO
       findings.push({ rule: 'phantom', key, message: `a read saw what it cannot: ${message}`, operations });
     }
   }
+  const isOwnBefore = (write: HistoryOperation) =>
+    write.incarnation === read.incarnation &&
+    write.returned < read.invoked &&
+    write.outcome.kind === 'ok' &&
+    write.action.kind !== 'read';
+  const mayVanish = all.some(({ action }) => action.kind === 'delete' || ('ttlMs' in action && action.ttlMs !== 0));
   const missed = all.find(
     (write) =>
-      write.incarnation === read.incarnation &&
-      write.returned < read.invoked &&
-      write.outcome.kind === 'ok' &&
-      (write.action.kind === 'write' || write.action.kind === 'compareAndSet') &&
-      version !== undefined &&
-      (told(write).version ?? '') > version,
+      isOwnBefore(write) &&
+      (version === undefined ? !mayVanish && told(write).version !== undefined : (told(write).version ?? '') > version),
   );
+  const removal =
+    value === undefined
+      ? undefined
+      : all.find((write) => {
+          const writer = all.find((other) => valueOf(other) === value);
+          return write.action.kind === 'delete' && isOwnBefore(write) && writer && writer.returned < write.invoked;
+        });
+  if (removal) {
+    const message = 'a read saw what the same node had removed before';
+    findings.push({ rule: 'own-writes', key, message, operations: [removal, read] });
+  }
   if (missed) {
     const message = `a read saw version ${version}, older than what the same node acknowledged before`;
     findings.push({ rule: 'own-writes', key, message, operations: [missed, read] });

@@ -6,13 +6,15 @@ import { type HistoryOperation } from '../history.js';
 export interface RegisterState {
   readonly value: string | undefined;
   readonly version: Version | undefined;
+  /** It may be gone at any moment: whether too early is another checker's question. */
+  readonly expires?: boolean;
 }
 
 export const EMPTY_REGISTER: RegisterState = { value: undefined, version: undefined };
 
 /** Equal texts, equal states. */
-export function registerKey({ value, version }: RegisterState): string {
-  return value === undefined ? '-' : `${version ?? '?'}=${value}`;
+export function registerKey({ value, version, expires }: RegisterState): string {
+  return value === undefined ? '-' : `${version ?? '?'}=${value}${expires ? '~' : ''}`;
 }
 
 /**
@@ -25,6 +27,9 @@ export function applyToRegister(
 ): RegisterState | undefined {
   const { action, outcome } = operation;
   const told = outcome.kind === 'ok' ? outcome : undefined;
+  if (state.expires && told && showsNothing(operation)) {
+    return applyToRegister(EMPTY_REGISTER, operation);
+  }
   if (told?.existed !== undefined && told.existed !== (state.value !== undefined)) {
     return undefined;
   }
@@ -32,7 +37,13 @@ export function applyToRegister(
     case 'read':
       return readFrom(state, told?.value, told?.version);
     case 'write':
-      return { value: action.value, version: told?.version };
+      return { value: action.value, version: told?.version, expires: (action.ttlMs ?? 0) > 0 };
+    case 'touch':
+      return state.value === undefined
+        ? told?.version === undefined
+          ? state
+          : undefined
+        : { value: state.value, version: told?.version, expires: action.ttlMs > 0 };
     case 'delete':
       return EMPTY_REGISTER;
     case 'compareAndSet':
@@ -49,6 +60,21 @@ export function applyToRegister(
   }
 }
 
+/** What was told of the operation says that there was no value. */
+function showsNothing({ action, outcome }: HistoryOperation): boolean {
+  if (outcome.kind !== 'ok') {
+    return false;
+  }
+  switch (action.kind) {
+    case 'read':
+      return outcome.value === undefined;
+    case 'touch':
+      return outcome.version === undefined;
+    default:
+      return outcome.existed === false;
+  }
+}
+
 /** A version that nobody had been told is known once a read shows it, and stays that value's version. */
 function readFrom(
   state: RegisterState,
@@ -61,7 +87,7 @@ function readFrom(
   if (version === undefined || value === undefined || state.version === version) {
     return state;
   }
-  return state.version === undefined ? { value, version } : undefined;
+  return state.version === undefined ? { ...state, version } : undefined;
 }
 
 function compareAndSet(

@@ -22,7 +22,7 @@ export function isDistinctRegister(operations: readonly HistoryOperation[]): boo
       return false;
     }
     if (action.kind === 'write') {
-      if (values.has(action.value)) {
+      if (values.has(action.value) || (action.ttlMs ?? 0) > 0) {
         return false;
       }
       values.add(action.value);

@@ -1,0 +1,474 @@
+/** Breaks a cluster in strong mode at random times: as much as its rules promise to survive, and mends it in the end. */
+import { type PeerDirectory } from '../../src/cluster/peer-directory.js';
+import { isDkvError } from '../../src/dkv.errors.js';
+import { type NodeCopy, type TestCluster, type TestNode } from './sim-cluster.js';
+import { type SimRandom } from './sim-random.js';
+import { groupsOf, memberOf } from './strong-witness.js';
+
+export interface StrongFaultOptions {
+  readonly durability: 'wal' | 'fsync';
+  /** Whether one node at a time may forget: where a majority of every group is left without it. */
+  readonly forgets: boolean;
+  /** Whether the clock of one node may be off by hours. */
+  readonly wildClocks: boolean;
+  readonly faultsMax?: number;
+}
+
+type Fault = (injector: StrongFaults) => void;
+
+const CLOCK_OFFSET_MS_MAX = 200;
+const HOUR_MS = 3_600_000;
+const COPY_EVERY_MS = 1_000;
+/** Peers note on their disks once a second what they were told of each other. */
+const COPY_AGE_MS = 2_200;
+const START_ATTEMPTS_MAX = 10;
+
+export class StrongFaults {
+  count = 0;
+  private running = false;
+  /** The node that may have forgotten, until it votes again in all its groups: no other may forget meanwhile. */
+  private forgetful: string | undefined;
+  private wild: string | undefined;
+  private readonly offsets = new Map<string, number>();
+  private readonly busy = new Set<string>();
+  private readonly restarts = new Set<Promise<void>>();
+  private readonly copies = new Map<string, { copy: NodeCopy; position: number; atMs: number }>();
+  /** As whom the node that may have forgotten was known before. */
+  private forgottenMember = '';
+  private copiedMs = 0;
+
+  constructor(
+    private readonly cluster: TestCluster,
+    private readonly random: SimRandom,
+    private readonly options: StrongFaultOptions,
+    private readonly onForget: (nodeId: string) => void,
+  ) {}
+
+  begin(): void {
+    this.running = true;
+    void this.strike();
+  }
+
+  end(): void {
+    this.running = false;
+  }
+
+  /** Heals links, disks and clocks, and starts whoever is down or will not write again by itself. */
+  async repairAll(): Promise<void> {
+    const { cluster } = this;
+    cluster.heal();
+    for (const nodeId of cluster.nodeIds) {
+      const node = cluster.node(nodeId);
+      node.disk.heal();
+      node.folder.heal();
+      this.setOffset(node, 0);
+    }
+    await Promise.all(this.restarts);
+    for (const nodeId of cluster.nodeIds) {
+      const node = cluster.node(nodeId);
+      if (node.alive && isLostForGood(node)) {
+        node.kill();
+      }
+      if (!node.alive) {
+        await this.startAgain(node);
+      }
+    }
+  }
+
+  private async strike(): Promise<void> {
+    const { scheduler } = this.cluster;
+    while (this.running) {
+      await scheduler.sleep(50 + this.random.int(1_500));
+      this.takeCopies();
+      if (this.running && this.count < (this.options.faultsMax ?? Infinity)) {
+        this.count++;
+        this.random.pick(FAULTS)(this);
+      }
+    }
+  }
+
+  private takeCopies(): void {
+    const { nowMs } = this.cluster.scheduler;
+    if (this.options.forgets && nowMs - this.copiedMs > COPY_EVERY_MS) {
+      this.copiedMs = nowMs;
+      const node = this.anyNode();
+      const known = this.copies.get(node.nodeId);
+      const isOld = known === undefined || nowMs - known.atMs > 2 * COPY_AGE_MS;
+      if (isOld && node.alive && node.storage && !this.busy.has(node.nodeId)) {
+        const { position } = node.storage.log;
+        this.copies.set(node.nodeId, { copy: node.copy(), position, atMs: nowMs });
+      }
+    }
+  }
+
+  kill(): void {
+    const node = this.idleNode();
+    if (node) {
+      node.kill();
+      if (this.options.durability === 'fsync' && this.random.chance(0.5)) {
+        node.losePower();
+      }
+      this.restartLater(node);
+    }
+  }
+
+  /** SIGTERM, and another process after it. */
+  stop(): void {
+    const node = this.idleNode();
+    if (node) {
+      this.busy.add(node.nodeId);
+      const stopping = node.stop().then(
+        () => undefined,
+        () => node.kill(),
+      );
+      this.keep(node, Promise.race([stopping, this.cluster.scheduler.sleep(15_000)]));
+    }
+  }
+
+  /** Every machine at once; nothing that was synced may be missing after it. */
+  losePowerEverywhere(): void {
+    const nodes = this.cluster.nodeIds.map((nodeId) => this.cluster.node(nodeId));
+    if (this.options.durability !== 'fsync' || this.busy.size > 0 || !nodes.every(({ alive }) => alive)) {
+      return;
+    }
+    for (const node of nodes) {
+      node.kill();
+      node.losePower();
+      this.restartLater(node);
+    }
+  }
+
+  /** One node forgets something: its disk is new, older, cut at its end, or its machine lost what was not synced. */
+  forget(): void {
+    const node = this.idleNode();
+    if (!node || !this.mayForget()) {
+      return;
+    }
+    const copy = this.copies.get(node.nodeId);
+    const isOld = copy !== undefined && this.cluster.scheduler.nowMs - copy.atMs > COPY_AGE_MS;
+    const cutBytes = 1 + this.random.int(300);
+    const { durablePosition } = node.storage.log;
+    this.forgetful = node.nodeId;
+    this.forgottenMember = memberOf(node);
+    switch (this.random.pick(['disk', 'disk', 'power', 'power', 'copy', 'copy', 'copy', 'tail', 'tail'] as const)) {
+      case 'disk':
+        node.kill();
+        node.loseDisk();
+        break;
+      case 'power':
+        node.kill();
+        node.losePower();
+        break;
+      case 'copy':
+        if (!isOld || !this.isKnown(node, copy.position)) {
+          return;
+        }
+        node.kill();
+        node.putBack(copy.copy);
+        break;
+      case 'tail':
+        if (!this.isKnown(node, durablePosition - cutBytes)) {
+          return;
+        }
+        node.kill();
+        this.cutTail(node, cutBytes);
+        break;
+    }
+    this.copies.delete(node.nodeId);
+    this.onForget(node.nodeId);
+    this.restartLater(node);
+  }
+
+  /** Whether every other node has heard of a position of its log behind this one: what nobody knows nobody can tell. */
+  private isKnown({ nodeId }: TestNode, position: number): boolean {
+    return this.cluster.nodeIds.every((other) => {
+      const { strong } = this.cluster.node(other);
+      const { directory } = strong as unknown as { directory: PeerDirectory };
+      return other === nodeId || (directory.find(nodeId)?.durablePosition ?? 0) > position;
+    });
+  }
+
+  /** Until it has learnt that it has forgotten, those who can tell it stay. */
+  private get isLearning(): boolean {
+    const node = this.forgetful === undefined ? undefined : this.cluster.node(this.forgetful);
+    return node !== undefined && (!node.alive || memberOf(node) === this.forgottenMember);
+  }
+
+  /** The last bytes of the newest segment are gone, though they were synced. */
+  private cutTail({ folder }: TestNode, cutBytes: number): void {
+    const copy = new Map(folder.copy());
+    const last = [...copy.keys()].filter((name) => name.endsWith('.seg')).sort().at(-1);
+    const bytes = last === undefined ? undefined : copy.get(last);
+    if (last !== undefined && bytes && bytes.length > 0) {
+      copy.set(last, bytes.subarray(0, Math.max(0, bytes.length - cutBytes)));
+      folder.putBack(copy);
+    }
+  }
+
+  /** Whether the last one that forgot votes again, in all of its groups and as the leaders have it. */
+  private mayForget(): boolean {
+    const { cluster } = this;
+    if (!this.options.forgets || this.busy.size > 0) {
+      return false;
+    }
+    const nodes = cluster.nodeIds.map((nodeId) => cluster.node(nodeId));
+    if (!nodes.every((node) => node.alive && groupsOf(node))) {
+      return false;
+    }
+    // Everybody votes, as whom the others know: the leader of every group has all of its nodes as voters.
+    const members = new Map(nodes.map((node) => [node.nodeId, memberOf(node)]));
+    for (let number = 0; number < cluster.ring.partitions; number++) {
+      const list = cluster.ring.preferenceList(number);
+      const leader = nodes
+        .map((node) => groupsOf(node)?.get(number))
+        .filter((group) => group?.leads)
+        .sort((a, b) => b!.raft.term - a!.raft.term)[0];
+      const voters = leader?.raft.configuration;
+      if (
+        !voters ||
+        voters.outgoing.length > 0 ||
+        leader.raft.commit < leader.raft.lastIndex ||
+        !list.every((nodeId) => voters.voters.includes(members.get(nodeId)!))
+      ) {
+        return false;
+      }
+      const isBehind = list.some((nodeId) => {
+        const group = groupsOf(cluster.node(nodeId))?.get(number);
+        return !group?.isWhole || group.raft.commit < leader.raft.commit;
+      });
+      if (isBehind) {
+        return false;
+      }
+    }
+    this.forgetful = undefined;
+    return true;
+  }
+
+  failDisk(): void {
+    const node = this.idleNode();
+    if (node) {
+      const { random } = this;
+      switch (random.pick(['write', 'sync', 'engine', 'engineSync'] as const)) {
+        case 'write':
+          node.folder.setFaults({ writeErrorRate: random.pick([0.1, 1]), writeErrorCode: 'EIO' });
+          break;
+        case 'sync':
+          node.folder.setFaults({ syncErrorRate: random.pick([0.2, 1]) });
+          break;
+        case 'engine':
+          node.disk.setFaults({ writeErrorRate: random.pick([0.2, 1]) });
+          break;
+        case 'engineSync':
+          node.disk.setFaults({ syncErrorRate: random.pick([0.2, 1]) });
+          break;
+      }
+      this.healLater(node);
+    }
+  }
+
+  /** Full for a while, or out of descriptors: what passes must be got over without a restart. */
+  crampDisk(): void {
+    const node = this.idleNode();
+    if (node) {
+      const { random, cluster } = this;
+      const roomBytes = random.int(3_000);
+      switch (random.pick(['full', 'full', 'engineFull', 'descriptors', 'again'] as const)) {
+        case 'full':
+          node.folder.setFaults({ capacityBytes: node.folder.bytes + roomBytes });
+          break;
+        case 'engineFull':
+          node.disk.setFaults({ capacityBytes: roomBytes });
+          break;
+        case 'descriptors':
+          node.folder.setFaults({ openErrorRate: 1 });
+          break;
+        case 'again':
+          node.folder.setFaults({ writeErrorRate: 0.3, writeErrorCode: 'EAGAIN' });
+          break;
+      }
+      cluster.scheduler.after(random.int(4_000), () => {
+        node.folder.heal();
+        node.disk.heal();
+      });
+    }
+  }
+
+  stallDisk(): void {
+    const node = this.anyNode();
+    node.folder.setFaults({ stalled: true });
+    this.cluster.scheduler.after(200 + this.random.int(4_000), () => node.folder.setFaults({ stalled: false }));
+  }
+
+  slowDisk(): void {
+    const { folder, disk } = this.anyNode();
+    const syncDelay = { minMs: 0.1, meanMs: this.random.pick([0.1, 30, 400]), maxMs: 2_000 };
+    folder.setFaults({ syncDelay, writeDelay: { minMs: 0.01, meanMs: this.random.pick([0.02, 5]), maxMs: 300 } });
+    disk.setFaults({ syncDelay, readDelay: { minMs: 0.05, meanMs: this.random.pick([0.1, 40]), maxMs: 300 } });
+  }
+
+  pause(): void {
+    const node = this.anyNode();
+    if (node.alive) {
+      node.pause(this.random.pick([150, 700, 3_000]));
+    }
+  }
+
+  splitNetwork(): void {
+    const { nodeIds } = this.cluster;
+    const side = nodeIds.filter(() => this.random.chance(0.5));
+    this.cluster.partition(
+      side,
+      nodeIds.filter((nodeId) => !side.includes(nodeId)),
+    );
+  }
+
+  isolate(): void {
+    const { nodeId } = this.anyNode();
+    this.cluster.partition(
+      [nodeId],
+      this.cluster.nodeIds.filter((other) => other !== nodeId),
+    );
+  }
+
+  cutOneWay(): void {
+    this.cluster.network.cut(this.anyNode().nodeId, this.anyNode().nodeId);
+  }
+
+  clog(): void {
+    this.cluster.network.clog(this.anyNode().nodeId, this.anyNode().nodeId);
+  }
+
+  disturb(): void {
+    const { random } = this;
+    this.cluster.network.setFaults({
+      dropRate: random.pick([0, 0.02, 0.2]),
+      duplicateRate: random.pick([0, 0.1, 0.3]),
+      overloadRate: random.pick([0, 0.05]),
+      delay: { minMs: 0.2, meanMs: random.pick([0.5, 5, 40, 300]), maxMs: 4_000 },
+    });
+  }
+
+  healNetwork(): void {
+    this.cluster.heal();
+  }
+
+  moveClock(): void {
+    const { random } = this;
+    const node = this.anyNode();
+    if (this.options.wildClocks && (this.wild ?? node.nodeId) === node.nodeId) {
+      this.wild = node.nodeId;
+      this.setOffset(node, random.pick([-2, -0.01, 0.01, 3]) * HOUR_MS);
+    } else {
+      this.setOffset(node, random.int(2 * CLOCK_OFFSET_MS_MAX) - CLOCK_OFFSET_MS_MAX);
+    }
+  }
+
+  private setOffset({ nodeId, clock }: TestNode, offsetMs: number): void {
+    if (clock !== undefined) {
+      clock.jump(offsetMs - (this.offsets.get(nodeId) ?? 0));
+      this.offsets.set(nodeId, offsetMs);
+    }
+  }
+
+  private healLater(node: TestNode): void {
+    this.busy.add(node.nodeId);
+    this.keep(
+      node,
+      this.cluster.scheduler.sleep(200 + this.random.int(3_000)).then(() => {
+        node.disk.heal();
+        node.folder.heal();
+        if (node.alive && (isLostForGood(node) || this.random.chance(0.3))) {
+          node.kill();
+        }
+      }),
+    );
+  }
+
+  private restartLater(node: TestNode): void {
+    this.busy.add(node.nodeId);
+    this.keep(node, this.cluster.scheduler.sleep(20 + this.random.int(4_000)));
+  }
+
+  /** When `until` is over, the node is started unless it runs. */
+  private keep(node: TestNode, until: Promise<unknown>): void {
+    this.busy.add(node.nodeId);
+    const restart = until.then(async () => {
+      if (!node.alive || isLostForGood(node)) {
+        node.kill();
+        await this.startAgain(node);
+      }
+      this.busy.delete(node.nodeId);
+      this.restarts.delete(restart);
+    });
+    this.restarts.add(restart);
+  }
+
+  /** Starts it as a supervisor does: again and again. A folder that refuses is given up, where that may be. */
+  private async startAgain(node: TestNode): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      node.folder.heal();
+      node.disk.heal();
+      try {
+        const started = node.start();
+        // It may wait for peers that are down.
+        await Promise.race([started, this.cluster.scheduler.sleep(6_000)]);
+        started.catch(() => undefined);
+        return;
+      } catch (error) {
+        if (!isDkvError(error) || attempt > START_ATTEMPTS_MAX) {
+          throw error;
+        }
+        node.kill();
+        if (isDkvError(error, 'DKV_LOG_DAMAGED') && this.forgetful === node.nodeId) {
+          node.loseDisk();
+        }
+        await this.cluster.scheduler.sleep(200);
+      }
+    }
+  }
+
+  private anyNode(): TestNode {
+    return this.cluster.node(this.random.pick(this.cluster.nodeIds));
+  }
+
+  /** One that runs and that nothing else is being done to. */
+  private idleNode(): TestNode | undefined {
+    const node = this.anyNode();
+    return node.alive && node.storage && !this.busy.has(node.nodeId) && !this.isLearning ? node : undefined;
+  }
+}
+
+/** Only what passes is got over by a process as it runs; after a failed sync another one is needed. */
+function isLostForGood({ storage }: TestNode): boolean {
+  const failure = storage?.failure;
+  return failure !== undefined && !/ENOSPC|EMFILE|ENFILE|EAGAIN/.test(textOf(failure));
+}
+
+function textOf(error: Error): string {
+  return `${error.message} ${error.cause instanceof Error ? textOf(error.cause) : ''}`;
+}
+
+/** Healing stands more than once, so that the store is not cut off for good. */
+const FAULTS: readonly Fault[] = [
+  (injector) => injector.kill(),
+  (injector) => injector.kill(),
+  (injector) => injector.stop(),
+  (injector) => injector.losePowerEverywhere(),
+  (injector) => injector.forget(),
+  (injector) => injector.forget(),
+  (injector) => injector.forget(),
+  (injector) => injector.splitNetwork(),
+  (injector) => injector.isolate(),
+  (injector) => injector.cutOneWay(),
+  (injector) => injector.clog(),
+  (injector) => injector.disturb(),
+  (injector) => injector.failDisk(),
+  (injector) => injector.crampDisk(),
+  (injector) => injector.stallDisk(),
+  (injector) => injector.slowDisk(),
+  (injector) => injector.pause(),
+  (injector) => injector.moveClock(),
+  (injector) => injector.healNetwork(),
+  (injector) => injector.healNetwork(),
+  (injector) => injector.healNetwork(),
+];

@@ -1,0 +1,292 @@
+/** Random runs of a cluster in strong mode: every key must behave as if one process alone had it in its memory. */
+import { isDkvError } from '../../src/dkv.errors.js';
+import { JsonCodec } from '../../src/codec/json-codec.js';
+import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
+import { checkLinearizability } from './checkers/linearizability.js';
+import { type Finding, type FindingRule } from './checkers/finding.js';
+import { checkLocalReads } from './checkers/local-reads.js';
+import { checkCounts, checkExpiry, checkVersionOrder } from './checkers/strong.js';
+import { History, type HistoryOperation } from './history.js';
+import { type ScenarioOptions, type ScenarioResult } from './scenario.js';
+import { createTestCluster, type TestCluster, type TestStorageOptions } from './sim-cluster.js';
+import { SimRandom } from './sim-random.js';
+import { StrongFaults } from './strong-faults.js';
+import { groupsOf, memberOf, StrongWitness } from './strong-witness.js';
+import { type KeyKind, runClient, type StrongKey, type StrongWorld } from './strong-workload.js';
+
+const NAMESPACE = 'default';
+const CONFIGURATIONS_MAX = 20_000;
+/** From the last repair to when every group has a leader: rule 9 and what an election takes. */
+const LEADER_MS = 1_500;
+const CONVERGENCE_MS = 20_000;
+const LOOK_EVERY_MS = 100;
+/** Two clocks that are right differ by 400 ms at most, a log's time may be ahead by as much, and an entry takes its time. */
+const EXPIRY_BOUND_MS = 1_000;
+const KINDS: readonly KeyKind[] = ['register', 'register', 'counter', 'expiring', 'puts'];
+
+/** One random run of a strong namespace. */
+export async function runStrongScenario(
+  seed: number,
+  { traceLinesMax = 0, prepare, faultsMax = Infinity }: ScenarioOptions = {},
+): Promise<ScenarioResult> {
+  const random = new SimRandom(`strong ${seed}`);
+  const size = random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5]);
+  const durability = random.pick(['fsync', 'wal'] as const);
+  const wildClocks = random.chance(0.2);
+  const drifts = random.chance(0.2);
+  const cluster = createTestCluster(size, {
+    seed: `strong ${seed}`,
+    mode: 'strong',
+    replicas: Math.min(size - 1, random.pick([0, 1, 2, 2, 2, 2])),
+    partitions: random.pick([2, 4, 8]),
+    durability,
+    connections: {},
+    traceLinesMax,
+    codec: new JsonCodec(),
+    storage: storageOf(random),
+    strongLimits: {
+      uncommittedBytesMax: random.pick([1_048_576, 4_096]),
+      coldBytesMax: random.pick([1_048_576, 2_048]),
+      entryTailBytesMax: random.pick([1_048_576, 2_000, 0]),
+    },
+    clocks: () => ({ driftPpm: drifts ? random.int(400) - 200 : 0 }),
+  });
+  prepare?.(cluster);
+  const history = new History(cluster.scheduler, cluster.trace);
+  const witness = new StrongWitness(cluster);
+  const keys = Array.from({ length: 1 + random.int(10) }, (_, index): StrongKey => {
+    const key = `key ${index}`;
+    return { key, kind: random.pick(KINDS), group: cluster.ring.partitionOf(key) };
+  });
+  witness.keys = keys.map(({ key, group }) => ({ namespace: NAMESPACE, key, group }));
+  const world: StrongWorld = {
+    cluster,
+    history,
+    witness,
+    keys,
+    namespace: NAMESPACE,
+    observed: [],
+    timeouts: random.pick([[300, 1_000, 4_000], [1_000, 5_000], [200, 500]]),
+    pauseMsMax: random.pick([60, 200, 500]),
+    running: true,
+  };
+  const forgets = cluster.ring.copies > 2;
+  const options = { durability, forgets, wildClocks, faultsMax };
+  const faults = new StrongFaults(cluster, random.fork('faults'), options, (nodeId) => witness.mayForget(nodeId));
+  await begin(cluster, faults, random);
+  for (let client = 0; client < 3 + random.int(8); client++) {
+    void runClient(world, `c${client}`, random.fork(`client ${client}`));
+  }
+  await cluster.advance(3_000 + random.int(5_000));
+  faults.end();
+  await cluster.advance(500);
+  await cluster.settle(faults.repairAll());
+  const findings = await heal(world);
+  world.running = false;
+  await cluster.advance(200);
+  findings.push(...witness.findings, ...world.observed, ...(await judge(world)));
+  findings.push(...judgeHistory(world, wildClocks ? Infinity : EXPIRY_BOUND_MS));
+  const { operations } = history;
+  return {
+    seed,
+    findings,
+    digest: cluster.trace.digest,
+    operations: operations.length,
+    acknowledged: operations.filter(({ outcome }) => outcome.kind === 'ok').length,
+    faults: faults.count,
+    events: cluster.scheduler.events,
+    trace: cluster.trace.tail(),
+  };
+}
+
+/** Mostly a cluster is born in peace; now and then it is disturbed from the first moment on. */
+async function begin(cluster: TestCluster, faults: StrongFaults, random: SimRandom): Promise<void> {
+  if (random.chance(0.8)) {
+    await cluster.start();
+    faults.begin();
+    return;
+  }
+  for (const nodeId of cluster.nodeIds) {
+    void cluster.node(nodeId).start();
+    await cluster.advance(random.int(200));
+  }
+  faults.begin();
+}
+
+function storageOf(random: SimRandom): Partial<TestStorageOptions> {
+  return {
+    dirtyBytesMax: random.pick([1_048_576, 65_536]),
+    checkpointIntervalMs: random.pick([1_000, 3_000]),
+    logBytesMax: random.pick([1_048_576, 16_384]),
+    segmentBytesMax: random.pick([65_536, 8_192, 4_096]),
+    ...(random.chance(0.3) && { cacheBytesMax: 0 }),
+  };
+}
+
+/** All is well from now on: leaders must be found in time, and members must come to be alike. */
+async function heal({ cluster, witness, history }: StrongWorld): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const fromMs = cluster.scheduler.nowMs;
+  let ledMs: number | undefined;
+  let settledMs: number | undefined;
+  while (cluster.scheduler.nowMs - fromMs < CONVERGENCE_MS) {
+    await cluster.advance(LOOK_EVERY_MS);
+    const now = cluster.scheduler.nowMs;
+    ledMs ??= leaderless(cluster).length === 0 ? now - fromMs : undefined;
+    if (unsettled(cluster) === undefined) {
+      settledMs = now - fromMs;
+      break;
+    }
+  }
+  void witness;
+  void history;
+  if (settledMs === undefined) {
+    findings.push(found('liveness', 'cluster', `${CONVERGENCE_MS} ms after all was well ${unsettled(cluster)}`));
+  } else if (ledMs! > LEADER_MS + LOOK_EVERY_MS) {
+    findings.push(found('liveness', 'cluster', `every group had a leader ${Math.round(ledMs!)} ms after all was well only`));
+  }
+  return findings;
+}
+
+/** Groups that nobody serves. */
+function leaderless(cluster: TestCluster): readonly number[] {
+  return partitionsOf(cluster).filter(
+    (number) => !cluster.nodeIds.some((nodeId) => groupsOf(cluster.node(nodeId))?.get(number)?.leads),
+  );
+}
+
+/** What is not as it should be in the end, for people; undefined where all is. */
+function unsettled(cluster: TestCluster): string | undefined {
+  const [headless] = leaderless(cluster);
+  if (headless !== undefined) {
+    return `group ${headless} has no leader`;
+  }
+  for (const nodeId of cluster.nodeIds) {
+    const { strong, storage } = cluster.node(nodeId);
+    const reason = strong.unreadyReason ?? storage.failure?.message;
+    if (reason !== undefined) {
+      return `node ${nodeId} is not ready: ${reason}`;
+    }
+  }
+  for (const number of partitionsOf(cluster)) {
+    const list = cluster.ring.preferenceList(number);
+    const groups = list.map((nodeId) => groupsOf(cluster.node(nodeId))!.get(number)!);
+    const members = list.map((nodeId) => memberOf(cluster.node(nodeId)));
+    for (const { raft } of groups) {
+      const { voters, outgoing, learners } = raft.configuration;
+      if (outgoing.length + learners.length > 0 || members.some((member) => !voters.includes(member))) {
+        return `group ${number} has the voters ${voters.join()} (${outgoing.join()}, ${learners.join()}), not ${members.join()}`;
+      }
+    }
+    if (groups.some((group) => !group.isWhole)) {
+      return `a member of group ${number} lacks its snapshot`;
+    }
+  }
+  return undefined;
+}
+
+/** Members at rest are equal; every node writes and reads; nothing is kept that nobody needs. */
+async function judge({ cluster }: StrongWorld): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  await cluster.advance(6_000);
+  const keys = partitionsOf(cluster).map((number) =>
+    Array.from({ length: 1_000 }, (_, index) => `after ${index}`).find((key) => cluster.ring.partitionOf(key) === number)!,
+  );
+  // Every node writes into every group, and so tells each that it waits for nothing older.
+  for (const nodeId of cluster.nodeIds) {
+    const { processor } = cluster.node(nodeId);
+    const options = { level: 'quorum', timeoutMs: 5_000, ttlMs: 0 } as const;
+    const written = keys.map((key) => processor.addOrUpdate(NAMESPACE, key, new Uint8Array([49]), options));
+    await cluster.settle(Promise.allSettled(written));
+  }
+  for (const nodeId of cluster.nodeIds) {
+    const key = `after ${nodeId}`;
+    try {
+      await cluster.put(nodeId, key, `"${nodeId}"`);
+      const seen = await cluster.get(nodeId, key, { level: 'linearizable' });
+      if (seen !== `"${nodeId}"`) {
+        findings.push(found('lost-write', key, `after the faults a linearizable read saw ${seen}`));
+      }
+    } catch (error) {
+      if (!isDkvError(error)) {
+        throw error;
+      }
+      findings.push(found('liveness', key, `after the faults ${nodeId} could not: ${error.code} ${error.message}`));
+    }
+  }
+  await cluster.advance(1_000);
+  for (const number of partitionsOf(cluster)) {
+    findings.push(...(await compareMembers(cluster, number)));
+  }
+  return findings;
+}
+
+async function compareMembers(cluster: TestCluster, number: number): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const contents = new Map<string, string[]>();
+  for (const nodeId of cluster.ring.preferenceList(number)) {
+    const { storage } = cluster.node(nodeId);
+    const group = groupsOf(cluster.node(nodeId))!.get(number)!;
+    const { records } = await cluster.settle(storage.strong.scan(number, undefined, Infinity));
+    const lines = records.map(
+      ({ namespace, key, record }) =>
+        `${namespace} ${key} ${record.generation} ${record.index} ${record.expiresAtMs} ${Buffer.from(record.value).toString('hex')}`,
+    );
+    const state = Buffer.from(encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 })).toString('hex');
+    const content = `${group.applied}\n${state}\n${lines.join('\n')}`;
+    contents.set(content, [...(contents.get(content) ?? []), nodeId]);
+    const size = group.requests.size;
+    if (size > cluster.nodeIds.length) {
+      findings.push(found('bounds', `group ${number}`, `${nodeId} remembers ${size} requests though none is under way`));
+    }
+    if (group.writes.underWay > 0) {
+      findings.push(found('bounds', `group ${number}`, `${nodeId} has ${group.writes.underWay} proposals under way`));
+    }
+  }
+  if (contents.size > 1) {
+    const all = [...contents].map(([content, nodeIds]) => `${nodeIds.join()}:\n${content.slice(0, 600)}`);
+    findings.push(found('divergence', `group ${number}`, `members differ at rest:\n${all.join('\n')}`));
+  }
+  return findings;
+}
+
+function judgeHistory({ cluster, history }: StrongWorld, boundMs: number): readonly Finding[] {
+  const all = seenIsCommitted(history.operations);
+  const linear = all.filter(({ action }) => action.kind !== 'read' || action.level !== 'one');
+  return [
+    ...checkLinearizability(linear, { configurationsMax: CONFIGURATIONS_MAX }).filter(({ rule }) => rule !== 'undecided'),
+    ...checkVersionOrder(all, (key) => cluster.ring.partitionOf(key)),
+    ...checkLocalReads(history.operations),
+    ...checkCounts(all),
+    ...(boundMs === Infinity ? [] : checkExpiry(all, boundMs)),
+  ];
+}
+
+/**
+ * A node shows only what is committed: a write of unknown outcome that a read of any copy has shown had taken effect by
+ * the time that this read returned.
+ */
+function seenIsCommitted(operations: readonly HistoryOperation[]): readonly HistoryOperation[] {
+  const seen = new Map<string, number>();
+  for (const { key, action, outcome, returned } of operations) {
+    if (action.kind === 'read' && outcome.kind === 'ok' && outcome.value !== undefined) {
+      const id = `${key} ${outcome.value}`;
+      seen.set(id, Math.min(seen.get(id) ?? Infinity, returned));
+    }
+  }
+  return operations.map((operation) => {
+    const { key, action, outcome } = operation;
+    const returned = 'value' in action ? seen.get(`${key} ${action.value}`) : undefined;
+    return outcome.kind === 'indeterminate' && returned !== undefined
+      ? { ...operation, returned, outcome: { kind: 'ok' } }
+      : operation;
+  });
+}
+
+function partitionsOf({ ring }: TestCluster): readonly number[] {
+  return Array.from({ length: ring.partitions }, (_, number) => number);
+}
+
+function found(rule: FindingRule, key: string, message: string): Finding {
+  return { rule, key, message, operations: [] };
+}

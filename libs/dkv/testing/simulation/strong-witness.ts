@@ -1,0 +1,359 @@
+/** Looks into every group of every node between two events, and holds what it sees against all that was ever seen. */
+import { crc32 } from '../../src/model/checksum.js';
+import { type LogEntry, type MemberId } from '../../src/model/raft-messages.js';
+import { hasQuorum } from '../../src/raft/raft-configurations.js';
+import { type RaftGroup } from '../../src/raft/raft-group.js';
+import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
+import { type ReplicatedStrongMode } from '../../src/strong/strong-mode.js';
+import { type StrongGroup } from '../../src/strong/strong-group.js';
+import { type Finding, type FindingRule } from './checkers/finding.js';
+import { type TestCluster, type TestNode } from './sim-cluster.js';
+
+/** What was seen last of a member of a group, in one life of its node. */
+interface Seen {
+  group: StrongGroup;
+  raft: RaftGroup;
+  member: MemberId;
+  term: number;
+  vote: string;
+  commit: number;
+  lastIndex: number;
+  lastTerm: number;
+  durableIndex: number;
+  durableTerm: number;
+  isLeader: boolean;
+  applied: number;
+}
+
+/** Of one group, over all its members and lives. */
+class GroupFacts {
+  /** Who led a term. */
+  readonly leaders = new Map<number, MemberId>();
+  /** Vote of a member in a term. */
+  readonly votes = new Map<string, string>();
+  /** Term of the committed entry by index. */
+  readonly committed: number[] = [0];
+  /** Checksum of an entry by term and index. */
+  readonly entries = new Map<string, number>();
+  /** Members as they were last: what a dead one has on its disk counts, too. */
+  readonly members = new Map<MemberId, RaftGroup>();
+  /** By applied index: the state beside the records, and versions of keys. */
+  readonly states = new Map<number, number>();
+  readonly versions = new Map<string, number>();
+  logTimeMs = 0;
+  logTimeIndex = 0;
+  moves = 0;
+  leader = '';
+}
+
+const FINDINGS_MAX = 20;
+const SAMPLE_EVERY_MS = 50;
+
+export class StrongWitness {
+  readonly findings: Finding[] = [];
+  private readonly facts = new Map<number, GroupFacts>();
+  private readonly seen = new Map<string, Map<number, Seen>>();
+  private readonly checked = new WeakSet<LogEntry>();
+  private sampledMs = 0;
+  private nodes: readonly TestNode[];
+  /** Of the run; looked up in the tables of every node now and then. */
+  keys: readonly { readonly namespace: string; readonly key: string; readonly group: number }[] = [];
+
+  constructor(private readonly cluster: TestCluster) {
+    this.nodes = cluster.nodeIds.map((nodeId) => cluster.node(nodeId));
+    cluster.watch(() => this.look());
+  }
+
+  /** The node's disk is not what it was: until it has another name, it may lack what it had. */
+  mayForget(nodeId: string): void {
+    this.seen.delete(nodeId);
+  }
+
+  /** The highest index of the group that any member ever had as committed. */
+  committedIndex(group: number): number {
+    return this.factsOf(group).committed.length - 1;
+  }
+
+  /** How often another node took over the group. */
+  movesOf(group: number): number {
+    return this.factsOf(group).moves;
+  }
+
+  look(): void {
+    for (const node of this.nodes) {
+      const groups = node.alive ? groupsOf(node) : undefined;
+      if (groups) {
+        const all = this.seenAt(node);
+        for (const group of groups.values()) {
+          this.lookAt(node, group, all);
+        }
+      }
+    }
+    const now = this.cluster.scheduler.nowMs;
+    if (now - this.sampledMs >= SAMPLE_EVERY_MS) {
+      this.sampledMs = now;
+      this.sample();
+    }
+  }
+
+  private seenAt({ nodeId }: TestNode): Map<number, Seen> {
+    let all = this.seen.get(nodeId);
+    if (!all) {
+      all = new Map();
+      this.seen.set(nodeId, all);
+    }
+    return all;
+  }
+
+  private factsOf(group: number): GroupFacts {
+    let facts = this.facts.get(group);
+    if (!facts) {
+      facts = new GroupFacts();
+      this.facts.set(group, facts);
+    }
+    return facts;
+  }
+
+  private lookAt(node: TestNode, group: StrongGroup, all: Map<number, Seen>): void {
+    const { raft, number } = group;
+    const before = all.get(number);
+    const isLeader = raft.role === 'leader';
+    if (
+      before?.raft === raft &&
+      before.term === raft.term &&
+      before.commit === raft.commit &&
+      before.lastIndex === raft.lastIndex &&
+      before.lastTerm === raft.lastTerm &&
+      before.durableIndex === raft.durableIndex &&
+      before.isLeader === isLeader &&
+      before.vote === raft.vote &&
+      before.applied === group.applied
+    ) {
+      return;
+    }
+    const facts = this.factsOf(number);
+    const member = memberOf(node);
+    if (before?.raft !== raft) {
+      this.restarted(number, member, raft, before, facts);
+    } else if (raft.term < before.term || raft.commit < before.commit || group.applied < before.applied) {
+      this.report('append-only', number, `${member} went back: term, commit index or applied index`);
+    }
+    facts.members.set(member, raft);
+    this.checkVote(number, member, raft, facts);
+    this.checkEntries(number, member, raft, facts);
+    this.checkCommitted(number, member, raft, before?.raft === raft ? before.commit : raft.firstIndex - 1, facts);
+    if (isLeader && !(before?.raft === raft && before.isLeader && before.term === raft.term)) {
+      this.checkLeader(number, member, node.nodeId, raft, facts);
+    }
+    all.set(number, {
+      group,
+      raft,
+      member,
+      term: raft.term,
+      vote: raft.vote,
+      commit: raft.commit,
+      lastIndex: raft.lastIndex,
+      lastTerm: raft.lastTerm,
+      durableIndex: raft.durableIndex,
+      durableTerm: raft.termAt(raft.durableIndex) ?? 0,
+      isLeader,
+      applied: group.applied,
+    });
+  }
+
+  /** What it had as durable it has again, or it is another member. */
+  private restarted(
+    number: number,
+    member: MemberId,
+    raft: RaftGroup,
+    before: Seen | undefined,
+    facts: GroupFacts,
+  ): void {
+    const last = before?.member === member ? before : undefined;
+    if (last && facts.members.has(member)) {
+      const { durableIndex, durableTerm } = last;
+      const term = raft.termAt(durableIndex);
+      if (term !== durableTerm && raft.firstIndex <= durableIndex) {
+        this.report(
+          'forgotten',
+          number,
+          `${member} had (${durableIndex}, term ${durableTerm}) as durable, and came back with ` +
+            `${raft.firstIndex} to ${raft.lastIndex}, there ${term}`,
+        );
+      }
+    }
+  }
+
+  private checkVote(number: number, member: MemberId, raft: RaftGroup, { votes }: GroupFacts): void {
+    if (raft.vote === '') {
+      return;
+    }
+    const key = `${member} ${raft.term}`;
+    const known = votes.get(key);
+    if (known === undefined) {
+      votes.set(key, raft.vote);
+    } else if (known !== raft.vote) {
+      this.report('election-safety', number, `${member} voted for ${known} and ${raft.vote} in term ${raft.term}`);
+    }
+  }
+
+  /** One entry for each (term, index), in whatever log. */
+  private checkEntries(number: number, member: MemberId, raft: RaftGroup, { entries }: GroupFacts): void {
+    const { log } = (raft as unknown as { replica: { log: { slice(from: number, to: number): readonly LogEntry[] } } })
+      .replica;
+    for (let index = raft.lastIndex; index >= raft.firstIndex; index--) {
+      const [entry] = log.slice(index, index);
+      if (!entry || this.checked.has(entry)) {
+        return;
+      }
+      this.checked.add(entry);
+      const sum = crc32(entry.data, entry.kind.length);
+      const key = `${entry.term} ${index}`;
+      const known = entries.get(key);
+      if (known === undefined) {
+        entries.set(key, sum);
+      } else if (known !== sum) {
+        this.report('log-matching', number, `${member} has another entry (${index}, term ${entry.term}) than others`);
+      }
+    }
+  }
+
+  private checkCommitted(
+    number: number,
+    member: MemberId,
+    raft: RaftGroup,
+    from: number,
+    { committed, members }: GroupFacts,
+  ): void {
+    for (let index = Math.max(from + 1, raft.firstIndex - 1); index <= raft.commit; index++) {
+      const term = raft.termAt(index);
+      const known = committed[index];
+      if (term === undefined) {
+        continue;
+      }
+      if (known === undefined) {
+        committed[index] = term;
+      } else if (known !== term) {
+        this.report('state-machine-safety', number, `${member} committed (${index}, term ${term}), others term ${known}`);
+        return;
+      }
+    }
+    if (raft.role === 'leader' && raft.commit > from) {
+      const { commit } = raft;
+      const term = raft.termAt(commit);
+      const isDurableAt = (voter: MemberId) => {
+        const other = members.get(voter);
+        return (
+          other !== undefined &&
+          (other.firstIndex > commit || (other.durableIndex >= commit && other.termAt(commit) === term))
+        );
+      };
+      if (!hasQuorum(raft.configuration, isDurableAt)) {
+        this.report('commit-without-majority', number, `${member} committed (${commit}, term ${term})`);
+      }
+    }
+  }
+
+  private checkLeader(
+    number: number,
+    member: MemberId,
+    nodeId: string,
+    raft: RaftGroup,
+    facts: GroupFacts,
+  ): void {
+    const { leaders, committed } = facts;
+    const other = leaders.get(raft.term);
+    if (other !== undefined && other !== member) {
+      this.report('election-safety', number, `${other} and ${member} both lead term ${raft.term}`);
+    }
+    const isLatest = raft.term >= Math.max(0, ...leaders.keys());
+    leaders.set(raft.term, member);
+    if (facts.leader !== nodeId) {
+      facts.leader = nodeId;
+      facts.moves++;
+    }
+    for (let index = committed.length - 1; isLatest && index >= raft.firstIndex - 1 && index > 0; index--) {
+      const term = committed[index];
+      if (term !== undefined && term < raft.term && raft.termAt(index) !== term) {
+        this.report('leader-completeness', number, `${member} leads term ${raft.term} and lacks (${index}, term ${term})`);
+        return;
+      }
+    }
+  }
+
+  /** What members show at the same applied index is the same. */
+  private sample(): void {
+    for (const node of this.nodes) {
+      const groups = node.alive ? groupsOf(node) : undefined;
+      for (const group of groups?.values() ?? []) {
+        this.sampleState(group, node);
+      }
+      if (groups) {
+        this.sampleKeys(node, groups);
+      }
+    }
+  }
+
+  private sampleState(group: StrongGroup, { nodeId }: TestNode): void {
+    const { number, applied } = group;
+    const facts = this.factsOf(number);
+    if (group.isFetching || applied === 0) {
+      return;
+    }
+    const digest = crc32(encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 }));
+    const known = facts.states.get(applied);
+    if (known === undefined) {
+      facts.states.set(applied, digest);
+    } else if (known !== digest) {
+      this.report('divergence', number, `${nodeId} at index ${applied} has another state than others had there`);
+    }
+    const isLater = applied >= facts.logTimeIndex;
+    if (isLater ? group.logTimeMs < facts.logTimeMs : group.logTimeMs > facts.logTimeMs) {
+      this.report(
+        'log-time',
+        number,
+        `log time ${group.logTimeMs} at ${applied}, ${facts.logTimeMs} at ${facts.logTimeIndex}`,
+      );
+    }
+    if (isLater) {
+      facts.logTimeIndex = applied;
+      facts.logTimeMs = group.logTimeMs;
+    }
+  }
+
+  private sampleKeys(node: TestNode, groups: ReadonlyMap<number, StrongGroup>): void {
+    for (const { namespace, key, group: number } of this.keys) {
+      const group = groups.get(number);
+      const record = group?.isWhole ? node.storage.strong.peek(number, namespace, key) : undefined;
+      if (!group || record === undefined) {
+        continue;
+      }
+      const { versions } = this.factsOf(number);
+      const name = `${group.applied} ${key}`;
+      const version = record?.index ?? 0;
+      const known = versions.get(name);
+      if (known === undefined) {
+        versions.set(name, version);
+      } else if (known !== version) {
+        this.report('divergence', number, `${node.nodeId} shows ${key} as of ${version}, others ${known}, at ${group.applied}`);
+      }
+    }
+  }
+
+  private report(rule: FindingRule, group: number, message: string): void {
+    if (this.findings.length < FINDINGS_MAX) {
+      const at = Math.round(this.cluster.scheduler.nowMs);
+      this.findings.push({ rule, key: `group ${group}`, message: `at ${at} ms ${message}`, operations: [] });
+    }
+  }
+}
+
+/** The groups of a node's strong mode, the real one. */
+export function groupsOf({ strong }: TestNode): ReadonlyMap<number, StrongGroup> | undefined {
+  const { node } = (strong ?? {}) as unknown as { node?: { groups?: ReadonlyMap<number, StrongGroup> } };
+  return node?.groups;
+}
+
+export function memberOf({ strong }: TestNode): MemberId {
+  return (strong as ReplicatedStrongMode).member;
+}
