@@ -2,7 +2,6 @@
 import { type CoreContext } from '../cluster/core-context.js';
 import { assertWanted } from '../cluster/deadline.js';
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
-import { type Liveness } from '../cluster/liveness.js';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { EventualMode } from '../eventual/eventual-mode.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
@@ -60,7 +59,6 @@ export class Processor implements PeerService {
 
   constructor(
     private readonly context: CoreContext,
-    private readonly liveness: Liveness,
     guard: EnvelopeGuard,
     private readonly strong: StrongMode,
   ) {
@@ -75,7 +73,6 @@ export class Processor implements PeerService {
   async start(): Promise<boolean> {
     this.phase = 'running';
     this.strong.start();
-    await this.liveness.start();
     await this.eventual.start();
     return this.ready;
   }
@@ -257,7 +254,6 @@ export class Processor implements PeerService {
 
   private async wind(): Promise<void> {
     this.phase = 'closing';
-    this.liveness.stop();
     const ended = Promise.allSettled([this.eventual.stop(this.drained()), this.strong.stop()]);
     await new Promise<void>((resolve) => {
       const timer = this.context.clock.schedule(DRAIN_MS, resolve);

@@ -3,7 +3,6 @@ import { Logger as NestLogger, type Provider } from '@nestjs/common';
 import { Registry } from 'prom-client';
 import { ClusterView } from '../cluster/cluster-view.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
-import { Liveness } from '../cluster/liveness.js';
 import { assertSameMembership } from '../cluster/membership.js';
 import { PeerClient } from '../cluster/peer-client.js';
 import { VersionClock } from '../cluster/version-clock.js';
@@ -82,15 +81,6 @@ export const storeProviders: Provider[] = [
     useFactory: ({ nodeId, maxClockOffsetMs }: DkvOptions, clock: Clock, local: LocalKvRepo) =>
       VersionClock.open(nodeId, clock, local, maxClockOffsetMs),
   },
-  {
-    provide: Liveness,
-    inject: [ClusterView, PeerClient, Clock, Random, DKV_OPTIONS],
-    useFactory: (view: ClusterView, peers: PeerClient, clock: Clock, random: Random, options: DkvOptions) =>
-      new Liveness(view, peers, clock, random, {
-        heartbeatIntervalMs: options.heartbeatIntervalMs,
-        heartbeatTimeoutMs: options.peerTimeoutMs,
-      }),
-  },
   // Filled while the providers are made, which is before the first peer is answered.
   { provide: Namespaces, useFactory: () => new Namespaces() },
   {
@@ -117,7 +107,7 @@ export const storeProviders: Provider[] = [
   },
   {
     provide: Processor,
-    inject: [CORE_CONTEXT, Liveness, EnvelopeGuard, STRONG_MODE, RemoteKvRepo],
+    inject: [CORE_CONTEXT, EnvelopeGuard, STRONG_MODE, RemoteKvRepo],
     useFactory: createProcessor,
   },
   {
@@ -200,12 +190,11 @@ function createContext(
 
 function createProcessor(
   context: CoreContext,
-  liveness: Liveness,
   guard: EnvelopeGuard,
   strong: StrongMode,
   remote: RemoteKvRepo,
 ): Processor {
-  const processor = new Processor(context, liveness, guard, strong);
+  const processor = new Processor(context, guard, strong);
   remote.onDisconnect((nodeId) => processor.disconnected(nodeId));
   return processor;
 }

@@ -293,6 +293,9 @@ export class ReplicatedStrongMode implements StrongMode {
     if (log.failure) {
       return `its log takes nothing: ${log.failure.message}`;
     }
+    if (this.node.groups.size === 0) {
+      return undefined;
+    }
     if (!this.birth.isBorn) {
       const { missing } = this.birth;
       return missing.length > 0

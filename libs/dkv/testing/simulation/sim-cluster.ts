@@ -1,7 +1,6 @@
 /** A small cluster of real Processors in one process, on virtual time and a virtual network, to be broken at will. */
 import { ClusterView } from '../../src/cluster/cluster-view.js';
 import { EnvelopeGuard } from '../../src/cluster/envelope-guard.js';
-import { Liveness } from '../../src/cluster/liveness.js';
 import { PeerClient } from '../../src/cluster/peer-client.js';
 import { VersionClock } from '../../src/cluster/version-clock.js';
 import { BytesCodec } from '../../src/codec/bytes-codec.js';
@@ -49,7 +48,7 @@ export interface TestClusterOptions {
   readonly merger?: Merger;
   readonly codec?: Codec;
   readonly limits?: Partial<CoreLimits>;
-  /** Between two heartbeats to a peer. Default 500. */
+  /** Between two heartbeats to a peer. Default 100. */
   readonly heartbeatIntervalMs?: number;
   /** Whether a write is synced before it is acknowledged, and so survives a loss of power. Default `wal`. */
   readonly durability?: 'wal' | 'fsync';
@@ -63,7 +62,7 @@ export interface TestClusterOptions {
   readonly clocks?: (nodeId: string) => SimClockOptions;
   /** Further namespaces, like the default one. */
   readonly namespaces?: readonly string[];
-  /** Lines of the trace that are kept for reading. Default 500. */
+  /** Lines of the trace that are kept for reading. Default 100. */
   readonly traceLinesMax?: number;
 }
 
@@ -428,7 +427,7 @@ export class TestNode {
   private async assemble(run: Incarnation): Promise<void> {
     const { cluster, nodeId, clock, log: logger, telemetry, local, options } = this;
     const {
-      heartbeatIntervalMs = 500,
+      heartbeatIntervalMs = STRONG_LIMITS.heartbeatIntervalMs,
       merger = new LastWriteWinsMerger(),
       codec = new BytesCodec(),
     } = options;
@@ -438,8 +437,6 @@ export class TestNode {
     const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, logger, telemetry);
     this.remote = noting(cluster.network.remote(run), nodeId, cluster.messages);
     const peers = new PeerClient(view, this.remote, guard, clock, telemetry);
-    const heartbeats = { heartbeatIntervalMs, heartbeatTimeoutMs: limits.peerTimeoutMs };
-    const liveness = new Liveness(view, peers, clock, random, heartbeats);
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
     const { mode = 'eventual', namespaces: further = [] } = options;
     const { copies } = cluster.ring;
@@ -469,12 +466,12 @@ export class TestNode {
         log: storage.log,
         store: storage.strong,
         meta: local,
-        limits: { ...STRONG_LIMITS, ...options.strongLimits },
+        limits: { ...STRONG_LIMITS, heartbeatIntervalMs, ...options.strongLimits },
         stored: storage.groups,
         forgot: storage.forgot,
         acceptForgetting: () => storage.acceptForgetting(),
       }));
-    this.processor = new Processor(context, liveness, guard, this.strong);
+    this.processor = new Processor(context, guard, this.strong);
     this.remote.onDisconnect((peerId) => this.processor.disconnected(peerId));
   }
 }
