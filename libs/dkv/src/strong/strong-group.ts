@@ -61,6 +61,10 @@ export class StrongGroup {
   readonly reads: GroupReads;
   /** Whether it waits for its turn. */
   isAwake = false;
+  /** Whether its followers are still to be told what is committed. */
+  isUnannounced = false;
+  /** Those who asked from other nodes. */
+  readonly askers = new Map<string, Asker>();
   /** Nothing of it may leave this node, and nothing is taken in. */
   isSuspended = false;
   /** Whether it has applied, since this process began, what a leader had committed. */

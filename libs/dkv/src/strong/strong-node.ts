@@ -15,7 +15,7 @@ import {
 } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId } from '../model/raft-messages.js';
 import { type RaftGroup } from '../raft/raft-group.js';
-import { type Clock } from '../ports/clock.js';
+import { type Clock, type Timer } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
@@ -39,6 +39,8 @@ interface PendingAppend {
 
 /** Groups may wake each other in a turn; what goes on longer is given to the next turn. */
 const PASSES_MAX = 16;
+/** So long may followers not know of a commit that nobody there was told of, where nothing else is said to them. */
+const ANNOUNCE_MS = 5;
 
 export interface StrongNodeParts {
   readonly view: ClusterView;
@@ -68,7 +70,8 @@ export class StrongNode {
   private awake: StrongGroup[] = [];
   /** Groups whose followers are to be told what is committed, unless an append tells them before. */
   private unannounced: StrongGroup[] = [];
-  private announcing: StrongGroup[] = [];
+  private announceTimer: Timer | undefined;
+  private isAnnouncementDue = false;
   private isTurnDue = false;
   private isInTurn = false;
   private isStopped = false;
@@ -238,15 +241,28 @@ export class StrongNode {
 
   private askedBy(nodeId: string, slot: number, number: number, ask: Ask): void {
     const group = this.groups.get(number);
-    const asker: Asker = {
-      answer: (of, answer) => this.say(nodeId, { kind: 'answer', slot: of, answer }),
-    };
     if (group) {
-      group.ask(asker, slot, ask);
+      group.ask(this.askerOf(group, nodeId), slot, ask);
       this.dueTurn();
     } else {
-      asker.answer(slot, NOT_HERE);
+      this.say(nodeId, { kind: 'answer', slot, answer: NOT_HERE });
     }
+  }
+
+  private askerOf(group: StrongGroup, nodeId: string): Asker {
+    let asker = group.askers.get(nodeId);
+    if (!asker) {
+      asker = {
+        answer: (slot, answer) => {
+          if (answer.type === 'done' && answer.isLogged) {
+            this.announceTo(group, nodeId);
+          }
+          this.say(nodeId, { kind: 'answer', slot, answer });
+        },
+      };
+      group.askers.set(nodeId, asker);
+    }
+    return asker;
   }
 
   /** Whether this node follows the peer, as a voter and at this moment, in each group that it names: rule 17. */
@@ -304,24 +320,53 @@ export class StrongNode {
       return;
     }
     this.isInTurn = true;
-    this.announcing = this.unannounced;
-    this.unannounced = [];
     for (let pass = 0; pass < PASSES_MAX && (this.awake.length > 0 || pass === 0); pass++) {
       this.pass();
     }
-    for (const group of this.announcing) {
+    this.rounds.flush();
+    this.announceCommits();
+    this.flushLog();
+    this.outbox.flush();
+    this.isInTurn = false;
+    if (this.awake.length > 0) {
+      this.dueTurn();
+    }
+  };
+
+  /** Followers learn what is committed by the next append, by a frame that leaves in any case, or a moment later. */
+  private announceCommits(): void {
+    if (this.unannounced.length === 0) {
+      return;
+    }
+    if (this.outbox.isEmpty && !this.isAnnouncementDue) {
+      this.announceTimer ??= this.parts.clock.schedule(ANNOUNCE_MS, () => {
+        this.announceTimer = undefined;
+        this.isAnnouncementDue = true;
+        this.dueTurn();
+      });
+      return;
+    }
+    this.isAnnouncementDue = false;
+    const { unannounced } = this;
+    this.unannounced = [];
+    for (const group of unannounced) {
+      group.isUnannounced = false;
       if (group.raft.hasUnannouncedCommit) {
         this.output(group, true);
       }
     }
-    this.flushLog();
-    this.rounds.flush();
-    this.outbox.flush();
-    this.isInTurn = false;
-    if (this.awake.length > 0 || this.unannounced.length > 0) {
-      this.dueTurn();
+  }
+
+  /** The node that is answered can show at once what it is told of. */
+  private announceTo(group: StrongGroup, nodeId: string): void {
+    const { number, generation, raft } = group;
+    const member = this.parts.directory().find(nodeId)?.member;
+    const match = member === undefined ? undefined : raft.matchOf(member);
+    if (match !== undefined && raft.role === 'leader') {
+      const message = { type: 'heartbeat', term: raft.term, commit: Math.min(match, raft.commit) } as const;
+      this.say(nodeId, { kind: 'raft', group: number, generation, message });
     }
-  };
+  }
 
   private pass(): void {
     const { awake } = this;
@@ -333,7 +378,8 @@ export class StrongNode {
     this.flushLog();
     for (const group of awake) {
       group.applyCommitted();
-      if (group.raft.hasUnannouncedCommit) {
+      if (!group.isUnannounced && group.raft.hasUnannouncedCommit) {
+        group.isUnannounced = true;
         this.unannounced.push(group);
       }
       if (group.raft.hasOutput && !this.parts.log.failure) {
