@@ -200,7 +200,7 @@ async function openParts(
   };
   const logged = await LoggedEngine.open(withLog(shared, { overlayBytesMax: dirtyBytesMax }));
   const strong = await StrongRecords.open(
-    withLog(shared, { cacheBytesMax: cacheBytesMax / 2, dirtyBytesMax, onCorrupt: () => undefined }),
+    withLog(shared, { cacheBytesMax: cacheBytesMax / 2, dirtyBytesMax }),
   );
   const replayed = new Map<number, GroupReplay>();
   const found = files
@@ -222,7 +222,13 @@ async function openParts(
     const local = new EngineLocalKvRepo(
       { where, open: async () => logged, release: () => undefined },
       // A batch that the log refused is not in it; and the log says itself when it takes nothing any more (rule 6).
-      { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger, isPassing: () => !isOver(log) },
+      {
+        durability,
+        pendingBytesMax,
+        cacheBytesMax: cacheBytesMax / 2,
+        logger,
+        isPassing: () => !isOver(log),
+      },
     );
     await local.open(identity);
     const forgot = crashed

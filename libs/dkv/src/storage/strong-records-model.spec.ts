@@ -84,12 +84,14 @@ class Node {
       dirtyBytesMax: 1e9,
       checkpointBytes: 1e9,
       onCheckpointDue: () => {},
-      onCorrupt: () => expect.unreachable(),
     });
-    this.store.attach((group) => ({
-      applied: model.applied[group]!,
-      bytes: Buffer.from(`${model.applied[group]}`),
-    }));
+    this.store.attach(
+      (group) => ({
+        applied: model.applied[group]!,
+        bytes: Buffer.from(`${model.applied[group]}`),
+      }),
+      () => expect.unreachable(),
+    );
     const entries: [number, Command][] = [];
     log.replay({
       entry: (group, _generation, _term, _index, _kind, data) =>

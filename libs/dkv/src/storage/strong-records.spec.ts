@@ -21,7 +21,7 @@ class Bench {
   engine = new FaultyStoreEngine();
   log = new FakeNodeLog();
   readonly logger = new CapturedLog();
-  readonly corrupt: string[] = [];
+  readonly corrupt: number[] = [];
   readonly applied = new Map<number, number>();
   asked = 0;
   store!: StrongRecords;
@@ -42,13 +42,15 @@ class Bench {
       dirtyBytesMax: 1e9,
       checkpointBytes: 1e9,
       onCheckpointDue: () => this.asked++,
-      onCorrupt: (group, namespace, key) => this.corrupt.push(`${group} ${namespace} ${key}`),
       ...options,
     });
-    this.store.attach((group) => ({
-      applied: this.applied.get(group) ?? 0,
-      bytes: Buffer.from(`state ${this.applied.get(group) ?? 0}`),
-    }));
+    this.store.attach(
+      (group) => ({
+        applied: this.applied.get(group) ?? 0,
+        bytes: Buffer.from(`state ${this.applied.get(group) ?? 0}`),
+      }),
+      (group) => this.corrupt.push(group),
+    );
   }
 
   put(key: string, record: StrongRecord, group = 1): void {
@@ -330,7 +332,7 @@ describe('a damaged record', () => {
     await expect(bench.store.scan(1, undefined, 1_000)).rejects.toMatchObject(named);
     expect(bench.store.metrics().corruptRecords).toBe(1);
     expect(bench.logger.errors).toHaveLength(1);
-    expect(bench.corrupt).toEqual(['1 ns k', '1 ns k', '1 ns k']);
+    expect(bench.corrupt).toEqual([1, 1, 1]);
     bench.put('k', recordOf(1));
     expect(await bench.value('k')).toBe('1');
     await bench.store.checkpoint();
@@ -344,7 +346,7 @@ describe('a damaged record', () => {
       throw new Error('Corruption: block checksum mismatch');
     };
     await expect(bench.value('k')).rejects.toMatchObject({ code: 'DKV_CORRUPT_RECORD' });
-    expect(bench.corrupt).toEqual(['1 ns k']);
+    expect(bench.corrupt).toEqual([1]);
   });
 
   it('is one under another key, too', async () => {

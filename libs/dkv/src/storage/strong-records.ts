@@ -49,8 +49,6 @@ export interface StrongRecordsOptions {
   /** From so many bytes on, `onCheckpointDue` is called, once until the next checkpoint. */
   readonly checkpointBytes: number;
   readonly onCheckpointDue: () => void;
-  /** Called whenever a read meets a damaged record: it is to be put again as other copies have it. */
-  readonly onCorrupt: (group: number, namespace: string, key: string) => void;
 }
 
 export interface StrongRecordsMetrics extends StrongStoreMetrics {
@@ -66,6 +64,7 @@ export class StrongRecords implements StrongStore {
   private readonly stored = new Map<number, GroupState>();
   private readonly nextTurn: () => Promise<void>;
   private stateOf: GroupStateOf | undefined;
+  private onCorrupt: (group: number) => void = () => undefined;
   /** The end of what runs alone: checkpoints and deletions of groups. */
   private last: Promise<unknown> = Promise.resolve();
   private dueAtBytes: number;
@@ -115,8 +114,13 @@ export class StrongRecords implements StrongStore {
     return this.table.changedGroups.length > 0;
   }
 
-  attach(stateOf: GroupStateOf): void {
+  attach(stateOf: GroupStateOf, onCorrupt: (group: number) => void): void {
     this.stateOf = stateOf;
+    this.onCorrupt = onCorrupt;
+  }
+
+  groupOf(namespace: string, key: string): number | undefined {
+    return this.table.find(namespace, key)?.group.number;
   }
 
   peek(group: number, namespace: string, key: string): StrongRecord | null | undefined {
@@ -302,7 +306,7 @@ export class StrongRecords implements StrongStore {
 
   /** Counts and tells of a damaged record, and gives the error for who asked for it. */
   private damage(group: number, namespace: string, key: string, cause?: unknown): DkvError {
-    const { where, logger, onCorrupt } = this.options;
+    const { where, logger } = this.options;
     const error = new DkvError(
       'DKV_CORRUPT_RECORD',
       `The record of key ${JSON.stringify(key)} (namespace ${namespace}, group ${group}) in ${where} is damaged. ` +
@@ -317,7 +321,7 @@ export class StrongRecords implements StrongStore {
         logger.error(error.message);
       }
     }
-    onCorrupt(group, namespace, key);
+    this.onCorrupt(group);
     return error;
   }
 

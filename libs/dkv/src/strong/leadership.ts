@@ -11,8 +11,6 @@ const TRANSFERS_PER_TICK = 4;
 const RESTLESS_MS = 60_000;
 const RETURN_WAIT_MS = 1_000;
 const RETURN_WAIT_MS_MAX = 600_000;
-/** A process that stood still is not trusted with more leaderships for so long. */
-const UNFIT_AFTER_STALL_MS = 30_000;
 
 interface Return {
   waitMs: number;
@@ -158,7 +156,7 @@ export class Leadership {
     return group.raft.transferTo(peer.member);
   }
 
-  private transferAway(group: StrongGroup): void {
+  transferAway(group: StrongGroup): void {
     const directory = this.directory();
     for (const nodeId of group.list) {
       const peer = directory.find(nodeId);
@@ -181,5 +179,3 @@ export class Leadership {
     this.returns.set(group, { waitMs, returnedAtMs: now, notBeforeMs: now + waitMs });
   }
 }
-
-export { UNFIT_AFTER_STALL_MS };

@@ -22,6 +22,7 @@ import { stepReplacement } from './replacement.js';
 import { shownOf, StrongCalls } from './strong-calls.js';
 import { type GroupServices, type StoredGroup, StrongGroup } from './strong-group.js';
 import { StrongNode } from './strong-node.js';
+import { Upkeep } from './upkeep.js';
 import { type WorkLimitOptions, WorkLimits } from './work-limits.js';
 
 export interface StrongLimits extends WorkLimitOptions {
@@ -60,7 +61,6 @@ const PEERS_META = 'peers';
 /** Process runs of one millisecond are told apart by so many. */
 const SESSIONS_PER_MS = 1_024;
 const REPLACE_EVERY_TICKS = 2;
-const COMPACT_EVERY_TICKS = 10;
 const REMEMBER_EVERY_TICKS = 10;
 /** How long a stop waits for leaderships to be taken over. */
 const LEAVE_MS = 2_000;
@@ -82,6 +82,7 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly birth: Birth;
   private readonly services: GroupServices;
   private readonly sweep: ExpirySweep;
+  private readonly upkeep: Upkeep;
   private timer: Timer | undefined;
   private ticks = 0;
   private isStopped = false;
@@ -133,6 +134,8 @@ export class ReplicatedStrongMode implements StrongMode {
       session: () => this.identity.session,
       answered: (slot, answer) => this.calls.answer(slot, answer),
       peerLost: (nodeId) => this.calls.lost(nodeId),
+      appendBegan: () => this.upkeep.appendBegan(),
+      appendEnded: () => this.upkeep.appendEnded(),
     });
     this.calls = new StrongCalls({
       view,
@@ -177,7 +180,22 @@ export class ReplicatedStrongMode implements StrongMode {
       wake: (group) => this.node.wake(group),
     };
     this.sweep = new ExpirySweep(this.node.groups, store, () => this.boundedNowMs(), logger);
-    store.attach((group) => this.node.groups.get(group)!.state());
+    this.upkeep = new Upkeep({
+      groups: this.node.groups,
+      directory: this.directory,
+      leadership: this.node.leadership,
+      log,
+      store,
+      clock,
+      logger,
+      entryTailBytesMax: limits.entryTailBytesMax,
+      electionTimeoutMs: limits.electionTimeoutMs,
+      member: () => this.member,
+    });
+    store.attach(
+      (group) => this.node.groups.get(group)!.state(),
+      (group) => this.upkeep.noteDamage(group),
+    );
   }
 
   /** Reads, or makes, what names this node; resolves when it is durable. */
@@ -319,8 +337,8 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   private groupOf(namespace: string, key: string): number {
-    const { view, namespaces } = this.parts;
-    return view.partitionOf(key, namespaces.get(namespace).copies);
+    const { view, namespaces, store } = this.parts;
+    return store.groupOf(namespace, key) ?? view.partitionOf(key, namespaces.get(namespace).copies);
   }
 
   private get hasPeers(): boolean {
@@ -380,6 +398,7 @@ export class ReplicatedStrongMode implements StrongMode {
       !this.isLeaving &&
       this.parts.log.failure === undefined &&
       !this.directory.isStalled &&
+      !this.upkeep.isDiskSilent &&
       !this.reincarnating
     );
   }
@@ -489,9 +508,7 @@ export class ReplicatedStrongMode implements StrongMode {
     rounds.tick();
     this.calls.tick();
     this.sweep.tick();
-    if (this.ticks % COMPACT_EVERY_TICKS === 0) {
-      this.compact();
-    }
+    this.upkeep.tick();
     if (this.ticks % REMEMBER_EVERY_TICKS === 0) {
       this.remember();
     }
@@ -528,19 +545,6 @@ export class ReplicatedStrongMode implements StrongMode {
       raft.tick();
     }
     this.node.wake(group);
-  }
-
-  /** Entries that every member has are forgotten; also others, where too many are kept for members that are away. */
-  private compact(): void {
-    let bytes = 0;
-    for (const group of this.node.groups.values()) {
-      bytes += group.compact(false, (member) => member === this.member || this.directory.isAlive(member));
-    }
-    if (bytes > this.parts.limits.entryTailBytesMax) {
-      for (const group of this.node.groups.values()) {
-        group.compact(true, () => false);
-      }
-    }
   }
 
   private lost(peer: Peer): void {

@@ -57,6 +57,9 @@ export interface StrongNodeParts {
   /** Answers to questions that this node asked. */
   readonly answered: (slot: number, answer: Answer) => void;
   readonly peerLost: (nodeId: string) => void;
+  /** An append was handed to the log; it has ended, durable or not. */
+  readonly appendBegan: () => void;
+  readonly appendEnded: () => void;
 }
 
 /** Moves what groups say and write; what they mean is theirs. */
@@ -429,7 +432,9 @@ export class StrongNode {
       return;
     }
     this.appends = [];
+    this.parts.appendBegan();
     this.parts.log.flush((error) => {
+      this.parts.appendEnded();
       if (this.isStopped) {
         return;
       }
