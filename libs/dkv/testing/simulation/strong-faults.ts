@@ -184,7 +184,7 @@ export class StrongFaults {
     return this.cluster.nodeIds.every((other) => {
       const { strong } = this.cluster.node(other);
       const { directory } = strong as unknown as { directory: PeerDirectory };
-      return other === nodeId || (directory.find(nodeId)?.durablePosition ?? 0) > position;
+      return other === nodeId || (directory.find(nodeId)?.highestPosition ?? 0) > position;
     });
   }
 
