@@ -66,7 +66,8 @@ export class Snapshots {
   serve(nodeId: string, { slot, group: number, generation, after }: Fetch): void {
     const { groups, store, logger } = this.services;
     const group = groups.get(number);
-    if (!group?.leads || group.generation !== generation) {
+    // Also a leader that has committed nothing of its term yet: it may be this very follower that it needs for that.
+    if (!group?.mayServe || group.generation !== generation) {
       this.services.post(nodeId, { kind: 'page', slot, page: undefined });
       return;
     }
