@@ -18,7 +18,7 @@ import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongMode } from '../ports/strong-mode.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { ExpirySweep } from './expiry-sweep.js';
-import { stepReplacement } from './replacement.js';
+import { isGoneMember, stepReplacement } from './replacement.js';
 import { shownOf, StrongCalls } from './strong-calls.js';
 import { type GroupServices, type StoredGroup, StrongGroup } from './strong-group.js';
 import { StrongNode } from './strong-node.js';
@@ -171,6 +171,7 @@ export class ReplicatedStrongMode implements StrongMode {
         resendTicks: 3,
         appendBytesMax: 1024 * 1024,
         inflightBytesMax: 4 * 1024 * 1024,
+        isGone: (member) => isGoneMember(member, this.directory),
       },
       codecOf: (namespace) => parts.namespaces.get(namespace).codec,
       boundedNowMs: () => this.boundedNowMs(),
