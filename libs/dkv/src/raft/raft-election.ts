@@ -87,7 +87,13 @@ export abstract class RaftElection {
       return;
     }
     const { lastIndex, lastTerm, survivors } = this;
-    this.askVoters(this.messages, { type: 'preVote', term: this.term + 1, lastIndex, lastTerm, ...survivors });
+    this.askVoters(this.messages, {
+      type: 'preVote',
+      term: this.term + 1,
+      lastIndex,
+      lastTerm,
+      ...survivors,
+    });
   }
 
   private stand(transfer: boolean): void {
@@ -176,10 +182,7 @@ export abstract class RaftElection {
     this.timeoutTicks = electionTicks + Math.floor(random.next() * electionTicks);
   }
 
-  protected onPreVote(
-    from: MemberId,
-    { term, lastIndex, lastTerm, survivors }: Message<'preVote'>,
-  ): void {
+  protected onPreVote(from: MemberId, { term, lastIndex, lastTerm, survivors }: Message<'preVote'>): void {
     const granted =
       term > this.term &&
       !this.believesInLeader() &&

@@ -68,9 +68,7 @@ function nextConfiguration({ raft, list }: StrongGroup, directory: PeerDirectory
 /** Whether the member's node has come back as another: this one will never vote or acknowledge again (rule 12). */
 export function isGoneMember(member: MemberId, directory: PeerDirectory): boolean {
   const peer = directory.find(nodeOf(member));
-  return (
-    peer !== undefined && peer.hasIntroducedItself && peer.clusterId !== '' && peer.member !== member
-  );
+  return peer !== undefined && peer.hasIntroducedItself && peer.clusterId !== '' && peer.member !== member;
 }
 
 /** The member that a node is now, where it is not the given one any more. */
