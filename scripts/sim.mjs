@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, install, main as run } from './workspace.mjs';
 
-const MODES = ['eventual'];
+const MODES = ['strong', 'eventual', 'raft'];
 const USAGE = `npm run sim -- [options]
-  --mode eventual                  what the cluster serves (default: every mode)
+  --mode strong|eventual|raft      what the cluster serves, or one Raft group alone (default: every mode)
   --seed N                         one seed, with its trace, with as few faults as still fail
   --seeds N --first S              so many, from there on (default 1000 from 1)
   --jobs J                         in so many processes (default 1)
@@ -44,7 +44,11 @@ await run(async () => {
   }
   const testing = await import('nestjs-dkv/testing');
   ({ describeFindings } = testing);
-  RUNS = { eventual: testing.runEventualScenario };
+  RUNS = {
+    strong: testing.runStrongScenario,
+    eventual: testing.runEventualScenario,
+    raft: async (...run) => testing.runRaftScenario(...run),
+  };
   process.exitCode = (await main()) ? 0 : 1;
 });
 

@@ -13,6 +13,7 @@ export { prefillStore, type PrefillOptions } from './prefilled-store.js';
 export { testRemoteKvTransport } from './transport-conformance.js';
 export { describeFindings, type Finding } from './simulation/checkers/finding.js';
 export { runEventualScenario } from './simulation/eventual-scenario.js';
+export { runRaftScenario } from './simulation/raft-run.js';
 export { type ScenarioOptions, type ScenarioResult } from './simulation/scenario.js';
 export {
   createTestCluster,
@@ -22,3 +23,4 @@ export {
   type TestStorageOptions,
 } from './simulation/sim-cluster.js';
 export { SimRandom } from './simulation/sim-random.js';
+export { runStrongScenario } from './simulation/strong-scenario.js';

@@ -18,6 +18,8 @@ export interface OwnStanding {
   readonly session: number;
   readonly incarnation: string;
   readonly clusterId: string;
+  /** Where the log ended when this process run began: what earlier ones may have told must be before it. */
+  readonly openedPosition: number;
   readonly durablePosition: number;
   readonly isFit: boolean;
   readonly isReady: boolean;
@@ -42,6 +44,7 @@ export interface RememberedPeer {
   readonly incarnation: string;
   readonly session: number;
   readonly durablePosition: number;
+  readonly earlierPosition?: number;
   /** Incarnations that it had before: none of them comes back. */
   readonly retired?: readonly string[];
 }
@@ -79,6 +82,7 @@ export class PeerDirectory {
         peer.incarnation = known.incarnation;
         peer.session = known.session;
         peer.durablePosition = known.durablePosition;
+        peer.earlierPosition = known.earlierPosition ?? 0;
         peer.retired = known.retired ?? [];
       }
       this.peers.set(nodeId, peer);
@@ -148,7 +152,7 @@ export class PeerDirectory {
     return peer.hasIntroducedItself && toSession === this.own.session;
   }
 
-  heartbeat(peer: Peer, heartbeat: Heartbeat): void {
+  heartbeat(peer: Peer, { toSession }: FrameHead, heartbeat: Heartbeat): void {
     const own = this.own;
     if (own.clusterId !== '' && heartbeat.clusterId !== '' && own.clusterId !== heartbeat.clusterId) {
       this.warn(
@@ -164,16 +168,18 @@ export class PeerDirectory {
       this.listener.missed(peer);
     }
     this.view.setSkewed(peer.nodeId, Math.abs(peer.clockOffsetMs) > this.maxClockOffsetMs);
-    if (
-      heartbeat.rememberedIncarnation === own.incarnation &&
-      heartbeat.rememberedPosition > own.durablePosition
-    ) {
+    // This run's own positions say nothing: while it lives it forgets nothing. And its log grows at once, so what
+    // earlier runs told is held against where they left it.
+    const earlier = Math.max(
+      heartbeat.rememberedPosition,
+      toSession === own.session ? 0 : heartbeat.lastPosition,
+    );
+    if (heartbeat.rememberedIncarnation === own.incarnation && earlier > own.openedPosition) {
       this.listener.forgotten(
         peer,
-        heartbeat.rememberedPosition === RETIRED_POSITION
+        earlier === RETIRED_POSITION
           ? `node ${peer.nodeId} knows that another took the place of this incarnation`
-          : `node ${peer.nodeId} remembers its log up to position ${heartbeat.rememberedPosition}, which is past its end ` +
-              `at ${own.durablePosition}`,
+          : `node ${peer.nodeId} remembers its log up to position ${earlier}, which ended at ${own.openedPosition}`,
       );
     }
     this.heard(peer);
@@ -227,7 +233,8 @@ export class PeerDirectory {
       sentAtMs: this.clock.now(),
       clusterId,
       durablePosition,
-      rememberedPosition: peer.refused === '' ? peer.durablePosition : RETIRED_POSITION,
+      rememberedPosition: peer.refused === '' ? peer.earlierPosition : RETIRED_POSITION,
+      lastPosition: peer.durablePosition,
       rememberedIncarnation: peer.refused === '' ? peer.incarnation : peer.refused,
       isFit,
       isReady,
@@ -238,9 +245,10 @@ export class PeerDirectory {
 
   remembered(): Record<string, RememberedPeer> {
     const known: Record<string, RememberedPeer> = {};
-    for (const { nodeId, incarnation, session, durablePosition, retired } of this.peers.values()) {
+    for (const peer of this.peers.values()) {
+      const { nodeId, incarnation, session, durablePosition, earlierPosition, retired } = peer;
       if (incarnation !== '') {
-        known[nodeId] = { incarnation, session, durablePosition, retired };
+        known[nodeId] = { incarnation, session, durablePosition, earlierPosition, retired };
       }
     }
     return known;

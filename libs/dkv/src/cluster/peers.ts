@@ -19,7 +19,10 @@ export class Peer {
   isDisconnected = false;
   isFit = false;
   isReady = false;
+  /** Of its log, as this process run of it said. */
   durablePosition = 0;
+  /** As earlier runs of the same incarnation had said. */
+  earlierPosition = 0;
   /** Its wall clock less this node's, milliseconds, as of its last heartbeat: too small by what the way took. */
   clockOffsetMs = 0;
   /** Whether it has told, since this process began, what it remembers of this node. */
@@ -50,6 +53,11 @@ export class Peer {
     return `${this.nodeId}@${this.incarnation}`;
   }
 
+  /** All that was ever told of this incarnation's log. */
+  get highestPosition(): number {
+    return Math.max(this.durablePosition, this.earlierPosition);
+  }
+
   take(heartbeat: Heartbeat, nowMs: number): void {
     this.clusterId = heartbeat.clusterId;
     this.durablePosition = Math.max(this.durablePosition, heartbeat.durablePosition);
@@ -61,8 +69,9 @@ export class Peer {
 
   /** The node has come back as another process, or with another folder. */
   restart(incarnation: string, session: number): void {
+    this.earlierPosition = incarnation === this.incarnation ? this.highestPosition : 0;
+    this.durablePosition = 0;
     if (incarnation !== this.incarnation) {
-      this.durablePosition = 0;
       if (this.incarnation !== '') {
         this.retired = [...this.retired, this.incarnation].slice(-RETIRED_MAX);
       }

@@ -90,6 +90,8 @@ export interface NodeLog {
   acceptEnd(): Promise<void>;
   /** Where the log ends, in bytes since it was made; rises for ever, and skips what was cut off for damage. */
   readonly position: number;
+  /** `position` when it was opened, before anything was added: what an earlier process run left. */
+  readonly openedPosition: number;
   /** `position` up to which everything is durable, by the log's own durability. */
   readonly durablePosition: number;
   /** Bytes of the segments that are there. */

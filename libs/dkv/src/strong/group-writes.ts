@@ -7,6 +7,7 @@ import { type AskedWrite, decide, type Decision, isLive } from './decision.js';
 import { encodeEntry, type EntryOperation, type KeyChange, type OperationsEntry } from './entry-layout.js';
 import { IDEMPOTENCY_NAMESPACE, idempotencyRecordKey } from './idempotency.js';
 import { ProposedChanges } from './proposed-changes.js';
+import { type RequestOutcome } from './request-table.js';
 import { type Asker, type GroupServices, type StrongGroup } from './strong-group.js';
 
 /** An entry that this node proposed, until it is applied or its leadership is over. */
@@ -464,12 +465,12 @@ export class GroupWrites {
     if (typeof standing === 'string') {
       return this.group.retry(this.group.requests.sessionOf(nodeId));
     }
-    const { kind, index, existed, counted } = standing;
+    const { kind, index, existed } = standing;
     if (kind === 'cancelled') {
       return { type: 'cancelled', index };
     }
     const isOwn = proposal?.index === index;
-    const record = isOwn ? proposal.record : names && this.recordMadeBy(index, counted, names);
+    const record = isOwn ? proposal.record : names && this.recordMadeBy(standing, names);
     const isOwnValue = isOwn ? proposal.isOwnValue : false;
     return {
       type: 'done',
@@ -484,12 +485,15 @@ export class GroupWrites {
   }
 
   /** The record that an earlier attempt of a request made; others may have written since. Its caller has the value. */
-  private recordMadeBy(index: number, counted: Uint8Array, { namespace, key }: KeyName): StrongRecord {
+  private recordMadeBy(
+    { index, counted, expiresAtMs }: RequestOutcome,
+    { namespace, key }: KeyName,
+  ): StrongRecord {
     const { generation, logTimeMs } = this.group;
     const current = this.newest(namespace, key);
     return current?.index === index
       ? current
-      : { generation, index, expiresAtMs: 0, modifiedMs: logTimeMs, value: counted };
+      : { generation, index, expiresAtMs, modifiedMs: logTimeMs, value: counted };
   }
 
   private positionOf(index: number): number {

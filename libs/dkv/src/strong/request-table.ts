@@ -9,6 +9,8 @@ export interface RequestOutcome {
   readonly index: number;
   readonly kind: 'applied' | 'cancelled';
   readonly existed: boolean;
+  /** Of the record that it left; 0 for never, or none. */
+  readonly expiresAtMs: number;
   /** The value that an increment made, for its caller asks for a number that later ones may have changed; else empty. */
   readonly counted: Uint8Array;
 }
@@ -82,10 +84,11 @@ export class RequestTable {
       writer.count(lowestUnanswered);
       writer.count(outcomes.size);
       for (const number of [...outcomes.keys()].sort((a, b) => a - b)) {
-        const { index, kind, existed, counted } = outcomes.get(number)!;
+        const { index, kind, existed, expiresAtMs, counted } = outcomes.get(number)!;
         writer.count(number);
         writer.count(index);
         writer.byte((kind === 'cancelled' ? 1 : 0) | (existed ? 2 : 0));
+        writer.count(expiresAtMs);
         writer.block(counted);
       }
     }
@@ -106,6 +109,7 @@ export class RequestTable {
           index,
           kind: flags & 1 ? 'cancelled' : 'applied',
           existed: (flags & 2) !== 0,
+          expiresAtMs: reader.count(),
           counted: reader.bytesOf(Infinity),
         });
       }

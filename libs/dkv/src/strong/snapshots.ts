@@ -66,10 +66,8 @@ export class Snapshots {
   serve(nodeId: string, { slot, group: number, generation, after }: Fetch): void {
     const { groups, store, logger } = this.services;
     const group = groups.get(number);
-    // Also by a leader that has committed nothing of its term yet: it may need this very member for that. What it has
-    // applied is committed in any case.
-    const isServing = group?.raft.role === 'leader' && group.isWhole && !group.isSuspended;
-    if (!group || !isServing || group.generation !== generation) {
+    // Also a leader that has committed nothing of its term yet: it may be this very follower that it needs for that.
+    if (!group?.mayServe || group.generation !== generation) {
       this.services.post(nodeId, { kind: 'page', slot, page: undefined });
       return;
     }

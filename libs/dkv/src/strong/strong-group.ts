@@ -129,6 +129,11 @@ export class StrongGroup {
     return this.raft.isReady && this.isWhole && !this.isSuspended;
   }
 
+  /** Whether others may take its state from here: what is applied is committed, whoever leads. */
+  get mayServe(): boolean {
+    return this.raft.role === 'leader' && this.isWhole && !this.isSuspended;
+  }
+
   /** A question of a caller's node, or of this one. Always answered, at once or later, unless the group dies first. */
   ask(asker: Asker, slot: number, ask: Ask): void {
     switch (ask.type) {
@@ -351,6 +356,7 @@ export class StrongGroup {
         index,
         kind: kind === 'cancel' ? 'cancelled' : 'applied',
         existed,
+        expiresAtMs: changes[0]?.expiresAtMs ?? 0,
         counted: isCount ? changes[0]!.value! : NO_BYTES,
       });
     }

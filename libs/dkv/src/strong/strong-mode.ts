@@ -356,6 +356,9 @@ export class ReplicatedStrongMode implements StrongMode {
       get clusterId() {
         return mode.birth.clusterId;
       },
+      get openedPosition() {
+        return mode.parts.log.openedPosition;
+      },
       get durablePosition() {
         return mode.parts.log.durablePosition;
       },

@@ -172,7 +172,7 @@ export class StrongNode {
   private take(peer: Peer, head: FrameHead, message: NodeMessage): void {
     const directory = this.parts.directory();
     if (message.kind === 'heartbeat') {
-      directory.heartbeat(peer, message);
+      directory.heartbeat(peer, head, message);
       if (message.ledNumber !== peer.ledNumber && peer.ledAskedTicks === 0) {
         peer.ledAskedTicks = 1;
         this.say(peer.nodeId, { kind: 'askLed' });
@@ -343,7 +343,7 @@ export class StrongNode {
       if (group.raft.hasUnannouncedCommit) {
         this.unannounced.push(group);
       }
-      if (group.raft.hasOutput && !this.parts.log.failure) {
+      if (group.raft.hasOutput && !group.isSuspended && !this.parts.log.failure) {
         this.wake(group);
       }
     }

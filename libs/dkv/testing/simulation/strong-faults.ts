@@ -183,15 +183,17 @@ export class StrongFaults {
   private isKnown({ nodeId }: TestNode, position: number): boolean {
     return this.cluster.nodeIds.every((other) => {
       const { strong } = this.cluster.node(other);
-      const { directory } = strong as unknown as { directory: PeerDirectory };
-      return other === nodeId || (directory.find(nodeId)?.durablePosition ?? 0) > position;
+      const { directory } = (strong ?? {}) as unknown as { directory?: PeerDirectory };
+      return other === nodeId || (directory?.find(nodeId)?.highestPosition ?? 0) > position;
     });
   }
 
   /** Until it has learnt that it has forgotten, those who can tell it stay. */
   private get isLearning(): boolean {
     const node = this.forgetful === undefined ? undefined : this.cluster.node(this.forgetful);
-    return node !== undefined && (!node.alive || memberOf(node) === this.forgottenMember);
+    return (
+      node !== undefined && (!node.alive || !groupsOf(node) || memberOf(node) === this.forgottenMember)
+    );
   }
 
   /** The last bytes of the newest segment are gone, though they were synced. */

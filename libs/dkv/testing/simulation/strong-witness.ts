@@ -1,6 +1,6 @@
 /** Looks into every group of every node between two events, and holds what it sees against all that was ever seen. */
 import { crc32 } from '../../src/model/checksum.js';
-import { type LogEntry, type MemberId } from '../../src/model/raft-messages.js';
+import { type AddressedMessage, type LogEntry, type MemberId } from '../../src/model/raft-messages.js';
 import { hasQuorum } from '../../src/raft/raft-configurations.js';
 import { type RaftGroup } from '../../src/raft/raft-group.js';
 import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
@@ -46,6 +46,11 @@ class GroupFacts {
   leader = '';
 }
 
+/** The part of a node's strong mode that sends what groups say. */
+interface Post {
+  post(group: StrongGroup, messages: readonly AddressedMessage[]): void;
+}
+
 const FINDINGS_MAX = 20;
 const SAMPLE_EVERY_MS = 50;
 
@@ -54,6 +59,7 @@ export class StrongWitness {
   private readonly facts = new Map<number, GroupFacts>();
   private readonly seen = new Map<string, Map<number, Seen>>();
   private readonly checked = new WeakSet<LogEntry>();
+  private readonly heard = new WeakSet<object>();
   private sampledMs = 0;
   private nodes: readonly TestNode[];
   /** Of the run; looked up in the tables of every node now and then. */
@@ -83,6 +89,7 @@ export class StrongWitness {
     for (const node of this.nodes) {
       const groups = node.alive ? groupsOf(node) : undefined;
       if (groups) {
+        this.listen(node);
         const all = this.seenAt(node);
         for (const group of groups.values()) {
           this.lookAt(node, group, all);
@@ -139,7 +146,6 @@ export class StrongWitness {
       this.report('append-only', number, `${member} went back: term, commit index or applied index`);
     }
     facts.members.set(member, raft);
-    this.checkVote(number, member, raft, facts);
     this.checkEntries(number, member, raft, facts);
     this.checkCommitted(number, member, raft, before?.raft === raft ? before.commit : raft.firstIndex - 1, facts);
     if (isLeader && !(before?.raft === raft && before.isLeader && before.term === raft.term)) {
@@ -184,16 +190,34 @@ export class StrongWitness {
     }
   }
 
-  private checkVote(number: number, member: MemberId, raft: RaftGroup, { votes }: GroupFacts): void {
-    if (raft.vote === '') {
+  /** Sees what leaves a node: of votes those count that somebody was told of. */
+  private listen(node: TestNode): void {
+    const { node: inner } = node.strong as unknown as { node: Post };
+    if (inner === undefined || this.heard.has(inner)) {
       return;
     }
-    const key = `${member} ${raft.term}`;
+    this.heard.add(inner);
+    const { post } = inner;
+    inner.post = (group, messages) => {
+      for (const { to, message } of messages) {
+        if (message.type === 'vote') {
+          this.voted(group.number, memberOf(node), message.term, memberOf(node));
+        } else if (message.type === 'voteReply' && message.granted) {
+          this.voted(group.number, memberOf(node), message.term, to);
+        }
+      }
+      post.call(inner, group, messages);
+    };
+  }
+
+  private voted(number: number, member: MemberId, term: number, candidate: MemberId): void {
+    const { votes } = this.factsOf(number);
+    const key = `${member} ${term}`;
     const known = votes.get(key);
     if (known === undefined) {
-      votes.set(key, raft.vote);
-    } else if (known !== raft.vote) {
-      this.report('election-safety', number, `${member} voted for ${known} and ${raft.vote} in term ${raft.term}`);
+      votes.set(key, candidate);
+    } else if (known !== candidate) {
+      this.report('election-safety', number, `${member} voted for ${known} and ${candidate} in term ${term}`);
     }
   }
 
@@ -297,7 +321,8 @@ export class StrongWitness {
   private sampleState(group: StrongGroup, { nodeId }: TestNode): void {
     const { number, applied } = group;
     const facts = this.factsOf(number);
-    if (group.isFetching || applied === 0) {
+    // Who joined an existing cluster learns who votes from the log, or with a snapshot.
+    if (group.isFetching || applied === 0 || group.appliedState().configuration.voters.length === 0) {
       return;
     }
     const digest = crc32(encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 }));

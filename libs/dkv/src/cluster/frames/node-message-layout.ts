@@ -111,6 +111,7 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.text(message.clusterId);
       to.count(message.durablePosition);
       to.count(message.rememberedPosition);
+      to.count(message.lastPosition);
       to.text(message.rememberedIncarnation);
       to.flag(message.isFit);
       to.flag(message.isReady);
@@ -189,6 +190,7 @@ function readMessage(from: ByteReader): NodeMessage {
         clusterId: from.text(TEXT_BYTES_MAX),
         durablePosition: from.count(),
         rememberedPosition: from.count(),
+        lastPosition: from.count(),
         rememberedIncarnation: from.text(MEMBER_BYTES_MAX),
         isFit: from.flag(),
         isReady: from.flag(),

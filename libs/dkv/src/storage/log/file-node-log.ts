@@ -26,6 +26,7 @@ export interface FileNodeLogOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tickMs: number;
+  readonly openedPosition: number;
   /** What was noted when the log was opened and found to have forgotten; stands until {@link NodeLog.acceptEnd}. */
   readonly forgotten: EndNote | undefined;
 }
@@ -108,6 +109,10 @@ export class FileNodeLog implements NodeLog {
 
   get position(): number {
     return this.writer.position;
+  }
+
+  get openedPosition(): number {
+    return this.options.openedPosition;
   }
 
   get durablePosition(): number {

@@ -3,6 +3,7 @@ import { type Appended, type NodeLog } from '../../ports/node-log.js';
 
 export class MemoryNodeLog implements NodeLog {
   position = 0;
+  readonly openedPosition = 0;
   readonly bytes = 0;
   readonly failure = undefined;
 

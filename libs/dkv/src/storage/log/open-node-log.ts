@@ -132,6 +132,7 @@ async function open(
     clock,
     logger,
     tickMs: options.tickMs ?? 1_000,
+    openedPosition: scan.position,
     forgotten,
   });
   return { log, end: { position: scan.position, tornBytes: scan.tornBytes, forgot } };

@@ -403,6 +403,8 @@ function randomHistory(
         case 'write':
           cell = { value: done.value, version };
           return ok({ version });
+        case 'touch':
+          return ok({});
         case 'delete':
           cell = undefined;
           return random.chance(0.5) ? ok({ existed: before !== undefined }) : ok({});
@@ -441,6 +443,8 @@ function actionOf(
       return { kind, value, expected };
     case 'increment':
       return { kind, by: 1 + random.int(2) };
+    case 'touch':
+      return { kind, ttlMs: 0 };
     default:
       return { kind };
   }
@@ -501,6 +505,9 @@ function effect(
     // Nobody was told this version: it may be any.
     const unknown = cell !== undefined && cell.version === undefined;
     return unknown ? (mismatched ? cell : next) : compared(cell?.version === action.expected);
+  }
+  if (action.kind === 'touch') {
+    return 'impossible';
   }
   const value = action.kind === 'write' ? action.value : String(Number(cell?.value ?? 0) + action.by);
   const wrong = action.kind === 'increment' && told.value !== undefined && told.value !== value;

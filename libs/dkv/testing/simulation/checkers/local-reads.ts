@@ -47,7 +47,7 @@ function checkRead(key: string, all: readonly HistoryOperation[], read: HistoryO
       ? undefined
       : all.find((write) => {
           const writer = all.find((other) => valueOf(other) === value);
-          return write.action.kind === 'delete' && isOwnBefore(write) && writer && writer.returned < write.invoked;
+          return write.action.kind === 'delete' && isTold(write) && isOwnBefore(write) && writer && writer.returned < write.invoked;
         });
   if (removal) {
     const message = 'a read saw what the same node had removed before';
@@ -58,6 +58,11 @@ function checkRead(key: string, all: readonly HistoryOperation[], read: HistoryO
     findings.push({ rule: 'own-writes', key, message, operations: [missed, read] });
   }
   return findings;
+}
+
+/** By the node that was asked first: a repetition elsewhere tells less. */
+function isTold({ outcome }: HistoryOperation): boolean {
+  return outcome.kind === 'ok' && outcome.existed !== undefined;
 }
 
 function phantom(writer: HistoryOperation | undefined, read: HistoryOperation): string | undefined {
