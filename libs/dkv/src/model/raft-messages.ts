@@ -69,6 +69,8 @@ export type RaftMessage =
       readonly term: number;
       readonly lastIndex: number;
       readonly lastTerm: number;
+      /** See `vote`. */
+      readonly survivors?: readonly MemberId[] | undefined;
     }
   | { readonly type: 'preVoteReply'; readonly term: number; readonly granted: boolean }
   /** `transfer`: asked for by the leader itself, so having heard of it lately is no reason to refuse (3.10). */
@@ -78,6 +80,11 @@ export type RaftMessage =
       readonly lastIndex: number;
       readonly lastTerm: number;
       readonly transfer: boolean;
+      /**
+       * A majority of the group is gone, and these voters are left: whoever of them agrees that the others are gone votes as
+       * in any election. Undefined, or nobody, in others.
+       */
+      readonly survivors?: readonly MemberId[] | undefined;
     }
   | { readonly type: 'voteReply'; readonly term: number; readonly granted: boolean }
   /** The leader asks its receiver to campaign at once. */

@@ -23,6 +23,11 @@ export function isVoterOf({ voters, outgoing }: Configuration, member: MemberId)
   return voters.includes(member) || outgoing.includes(member);
 }
 
+/** All who vote, each once. */
+export function votersOf({ voters, outgoing }: Configuration): readonly MemberId[] {
+  return outgoing.length === 0 ? voters : [...new Set([...voters, ...outgoing])];
+}
+
 /** All who get the log, each once. */
 export function membersOf({ voters, outgoing, learners }: Configuration): readonly MemberId[] {
   return [...new Set([...voters, ...outgoing, ...learners])];

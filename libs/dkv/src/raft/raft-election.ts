@@ -5,8 +5,9 @@ import {
   type MemberId,
   type RaftMessage,
 } from '../model/raft-messages.js';
-import { isVoterOf } from './raft-configurations.js';
+import { isVoterOf, votersOf } from './raft-configurations.js';
 import { type RaftGroupOptions } from './raft-interface.js';
+import { forcedConfiguration } from './raft-recovery.js';
 import { RaftVotes } from './raft-votes.js';
 
 export type RaftRole = 'follower' | 'preCandidate' | 'candidate' | 'leader';
@@ -28,6 +29,8 @@ export abstract class RaftElection {
   protected messages: AddressedMessage[] = [];
   protected durableMessages: AddressedMessage[] = [];
   private votes: RaftVotes | undefined;
+  /** Of this candidacy, where a majority is gone and those that are left hold all that was committed. */
+  protected forced: Configuration | undefined;
   private elapsedTicks = 0;
   private timeoutTicks = 0;
 
@@ -83,8 +86,14 @@ export abstract class RaftElection {
       this.stand(false);
       return;
     }
-    const { lastIndex, lastTerm } = this;
-    this.askVoters(this.messages, { type: 'preVote', term: this.term + 1, lastIndex, lastTerm });
+    const { lastIndex, lastTerm, survivors } = this;
+    this.askVoters(this.messages, {
+      type: 'preVote',
+      term: this.term + 1,
+      lastIndex,
+      lastTerm,
+      ...survivors,
+    });
   }
 
   private stand(transfer: boolean): void {
@@ -94,8 +103,15 @@ export abstract class RaftElection {
       this.win();
       return;
     }
-    const { term, lastIndex, lastTerm } = this;
-    this.askVoters(this.durableMessages, { type: 'vote', term, lastIndex, lastTerm, transfer });
+    const { term, lastIndex, lastTerm, survivors } = this;
+    this.askVoters(this.durableMessages, {
+      type: 'vote',
+      term,
+      lastIndex,
+      lastTerm,
+      transfer,
+      ...survivors,
+    });
   }
 
   /** Counts the own vote; true when it is enough. */
@@ -103,12 +119,27 @@ export abstract class RaftElection {
     this.startElectionTimer();
     this.votes = new RaftVotes();
     this.votes.add(this.options.self, true);
-    return this.votes.isWon(this.configuration);
+    this.forced = this.whatIsLeft();
+    return this.votes.isWon(this.electorate);
+  }
+
+  /** Whose votes count in this candidacy. */
+  private get electorate(): Configuration {
+    return this.forced ?? this.configuration;
+  }
+
+  /** Rule 13: see {@link forcedConfiguration}. */
+  protected whatIsLeft(): Configuration | undefined {
+    const { isGone } = this.options;
+    return isGone && forcedConfiguration(this.configuration, isGone);
+  }
+
+  private get survivors(): { readonly survivors?: readonly MemberId[] } {
+    return this.forced ? { survivors: votersOf(this.forced) } : NOBODY_GONE;
   }
 
   private askVoters(messages: AddressedMessage[], message: RaftMessage): void {
-    const { voters, outgoing } = this.configuration;
-    for (const to of new Set([...voters, ...outgoing])) {
+    for (const to of votersOf(this.electorate)) {
       if (to !== this.options.self) {
         messages.push({ to, message });
       }
@@ -151,28 +182,54 @@ export abstract class RaftElection {
     this.timeoutTicks = electionTicks + Math.floor(random.next() * electionTicks);
   }
 
-  protected onPreVote(from: MemberId, { term, lastIndex, lastTerm }: Message<'preVote'>): void {
-    const granted = term > this.term && !this.believesInLeader() && this.isUpToDate(lastTerm, lastIndex);
+  protected onPreVote(from: MemberId, { term, lastIndex, lastTerm, survivors }: Message<'preVote'>): void {
+    const granted =
+      term > this.term &&
+      !this.believesInLeader() &&
+      this.isUpToDate(lastTerm, lastIndex) &&
+      this.agreesOn(survivors);
     this.messages.push({
       to: from,
       message: { type: 'preVoteReply', term: granted ? term : this.term, granted },
     });
   }
 
-  protected onVote(from: MemberId, { term, lastIndex, lastTerm, transfer }: Message<'vote'>): void {
+  protected onVote(
+    from: MemberId,
+    { term, lastIndex, lastTerm, transfer, survivors }: Message<'vote'>,
+  ): void {
     if (term > this.term) {
-      if (!transfer && this.believesInLeader()) {
+      if ((!transfer && this.believesInLeader()) || !this.agreesOn(survivors)) {
         return;
       }
       this.follow(term, undefined);
     }
-    const granted = term === this.term && this.mayGrantVote(from) && this.isUpToDate(lastTerm, lastIndex);
+    const granted =
+      term === this.term &&
+      this.mayGrantVote(from) &&
+      this.isUpToDate(lastTerm, lastIndex) &&
+      this.agreesOn(survivors);
     if (granted) {
       this.isHardStateDirty ||= this.vote !== from;
       this.vote = from;
       this.startElectionTimer();
     }
     this.durableMessages.push({ to: from, message: { type: 'voteReply', term: this.term, granted } });
+  }
+
+  /**
+   * Whether all voters that this member knows and the candidate does without are gone: each of those that are left says
+   * so by itself, from what it was told by their nodes.
+   */
+  protected agreesOn(survivors: readonly MemberId[] | undefined): boolean {
+    if (survivors === undefined || survivors.length === 0) {
+      return true;
+    }
+    const { self, isGone } = this.options;
+    return (
+      survivors.includes(self) &&
+      votersOf(this.configuration).every((voter) => survivors.includes(voter) || isGone?.(voter) === true)
+    );
   }
 
   /** A live leader is not voted out (6.2). The failure detector between the nodes tells when it is gone. */
@@ -215,13 +272,13 @@ export abstract class RaftElection {
       } else {
         this.stand(false);
       }
-    } else if (votes.isLost(this.configuration)) {
+    } else if (votes.isLost(this.electorate)) {
       this.follow(this.term, undefined);
     }
   }
 
   protected isElected(votes: RaftVotes): boolean {
-    return votes.isWon(this.configuration);
+    return votes.isWon(this.electorate);
   }
 
   /** The failure detector between the nodes says that the leader is gone: forgets it and starts the election timer. */
@@ -239,3 +296,5 @@ export abstract class RaftElection {
     }
   }
 }
+
+const NOBODY_GONE = Object.freeze({});

@@ -130,8 +130,16 @@ export abstract class RaftFollower extends RaftElection {
     }
   }
 
+  /**
+   * `member`'s heartbeat to this node says that it leads this group in a term that is over here. An idle leader sends
+   * nothing that it could be answered, and would lead a group for ever in which this member never follows it.
+   */
+  outranked(member: MemberId): void {
+    this.tellTerm(member, OUTRANKED);
+  }
+
   /** A leader of the past must learn of it, or a member whose term is ahead would never get the log again. */
-  private tellTerm(to: MemberId, { type }: FromLeader): void {
+  private tellTerm(to: MemberId, { type }: Pick<FromLeader, 'type'>): void {
     if (type !== 'timeoutNow') {
       const { term } = this;
       const message = { type: 'appendRejected', term, prevIndex: 0, hintIndex: 0, hintTerm: 0 } as const;
@@ -203,3 +211,5 @@ export abstract class RaftFollower extends RaftElection {
     this.replica.compact(index);
   }
 }
+
+const OUTRANKED = Object.freeze({ type: 'heartbeat' } as const);

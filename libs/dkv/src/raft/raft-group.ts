@@ -119,8 +119,15 @@ export class RaftGroup extends RaftFollower {
   }
 
   protected lead(): void {
+    const { forced } = this;
     this.leadership = new Leadership(this.term, this.replica.log, this.configuration, this.options);
-    this.append('empty', NO_BYTES);
+    if (forced) {
+      // Its first entry, so nothing of this term is counted by a configuration whose majority is gone.
+      this.append('configuration', encodeConfiguration(forced));
+      this.leadership.configure(forced);
+    } else {
+      this.append('empty', NO_BYTES);
+    }
   }
 
   protected stopLeading(): void {

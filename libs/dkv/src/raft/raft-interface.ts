@@ -20,6 +20,11 @@ export interface RaftGroupOptions extends LeadershipOptions {
   readonly appendBytesMax: number;
   /** Of entries that a member has been sent and has not acknowledged. */
   readonly inflightBytesMax: number;
+  /**
+   * Whether the member's node has come back as another incarnation: it will never vote or acknowledge again. Default:
+   * nobody's has.
+   */
+  readonly isGone?: (member: MemberId) => boolean;
 }
 
 /** What was on the disk: the log begins behind `snapshotIndex`, at which `configuration` counted. */

@@ -10,6 +10,8 @@ const BOOT_BYTES_MAX = 200;
  * without it and under another boot of the machine, the folder may lack what this node acknowledged.
  */
 export class MachineRun {
+  private isBegun = false;
+
   private constructor(
     private readonly files: LogFiles,
     private readonly bootId: string,
@@ -40,10 +42,17 @@ export class MachineRun {
       await files.remove(CLEAN_FILE);
     }
     await files.syncFolder();
+    this.isBegun = true;
   }
 
-  /** Everything is synced and closed. */
+  /**
+   * Everything is synced and closed. Leaves no mark where the run never began: what a crash may have taken is then not
+   * said durably yet, and the next start must find it out again.
+   */
   async end(): Promise<void> {
+    if (!this.isBegun) {
+      return;
+    }
     const file = await this.files.create(CLEAN_FILE);
     await file.close();
     await this.files.syncFolder();

@@ -46,6 +46,8 @@ export interface NodeStorageOptions {
   readonly logBytesMax: number;
   readonly segmentBytesMax?: number;
   readonly reserveBytes?: number;
+  /** Goes on without what is behind damage of the log, and says that the node forgot: for `dkv recover`. Default false. */
+  readonly cutDamage?: boolean;
 }
 
 /** What the log holds of a group behind its last checkpoint. */
@@ -55,12 +57,25 @@ export interface LoggedGroup {
   readonly entries: readonly LogEntry[];
   /** Where the log begins behind a snapshot; 0 for no such place. */
   readonly resetAt: number;
+  /** The highest that a record of the log has; 0 where it has none of the group. */
+  readonly generation: number;
 }
 
 class GroupReplay {
   hardState: HardState | undefined;
   entries: LogEntry[] = [];
   resetAt = 0;
+  generation = 0;
+
+  /** Whether a record of this generation counts: a higher one makes void all that came before it (rule 14). */
+  counts(generation: number): boolean {
+    if (generation > this.generation) {
+      this.generation = generation;
+      this.hardState = undefined;
+      this.begin(0);
+    }
+    return generation === this.generation;
+  }
 
   begin(index: number): void {
     this.entries = [];
@@ -271,11 +286,28 @@ async function openLog(
     return found;
   };
   const { log, end } = await openNodeLog(
-    { ...options, files, cutDamage: crashed, positionFloor: logged.coveredUpTo },
     {
-      hardState: (number, state) => (group(number).hardState = state),
-      entry: (number, _generation, term, index, kind, data) => group(number).add({ term, index, kind, data }),
-      reset: (number, _generation, index) => group(number).begin(index),
+      ...options,
+      files,
+      cutDamage: crashed || options.cutDamage === true,
+      positionFloor: logged.coveredUpTo,
+    },
+    {
+      hardState: (number, state) => {
+        if (group(number).counts(state.generation)) {
+          group(number).hardState = state;
+        }
+      },
+      entry: (number, generation, term, index, kind, data) => {
+        if (group(number).counts(generation)) {
+          group(number).add({ term, index, kind, data });
+        }
+      },
+      reset: (number, generation, index) => {
+        if (group(number).counts(generation)) {
+          group(number).begin(index);
+        }
+      },
       batch: (position, bytes) => logged.replayBatch(position, bytes),
     },
   );
@@ -294,6 +326,7 @@ function groupsOf(
       hardState: replay?.hardState,
       entries: replay?.entries ?? [],
       resetAt: replay?.resetAt ?? 0,
+      generation: replay?.generation ?? 0,
     });
   }
   return groups;

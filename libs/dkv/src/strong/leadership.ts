@@ -101,6 +101,9 @@ export class Leadership {
     for (const group of this.groups.values()) {
       const { raft } = group;
       if (raft.role !== 'leader') {
+        if (raft.leader === undefined && raft.isVoter) {
+          this.tellLeaderOfThePast(group);
+        }
         continue;
       }
       if (this.isLeaving || !isFit) {
@@ -143,6 +146,16 @@ export class Leadership {
     );
     if (first === this.selfId && group.isWhole && !this.isLeaving && !directory.isStalled) {
       group.raft.campaign('silence');
+    }
+  }
+
+  /** A voter whose term is above that of a live leader does not follow it: the leader must take over the term. */
+  private tellLeaderOfThePast({ number, raft }: StrongGroup): void {
+    for (const peer of this.directory().all) {
+      const term = peer.led.get(number);
+      if (term !== undefined && term < raft.term && this.directory().isAlive(peer.member)) {
+        raft.outranked(peer.member);
+      }
     }
   }
 

@@ -182,6 +182,9 @@ export class Snapshots {
   ): Promise<void> {
     const { store } = this.services;
     const { raft } = group;
+    if (state.generation !== group.generation) {
+      throw new Error(`it is of generation ${state.generation}, not ${group.generation}`);
+    }
     const continues = raft.termAt(index) === state.term && raft.firstIndex <= index + 1;
     if (!continues && index <= raft.lastIndex && raft.commit > index) {
       throw new Error('the log of this node has gone on behind it');

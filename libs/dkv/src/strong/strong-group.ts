@@ -1,19 +1,24 @@
 /** One group of this node: its Raft member, what it has applied, and who waits for what. */
 import { type Clock } from '../ports/clock.js';
 import { type Codec } from '../ports/codec.js';
-import { type HardState } from '../ports/node-log.js';
 import { type GroupState, type StrongStore } from '../ports/strong-store.js';
 import { type Answer, type Ask } from '../model/node-messages.js';
 import { type StrongRecord } from '../model/strong-record.js';
-import { type Configuration, type LogEntry, type MemberId } from '../model/raft-messages.js';
+import {
+  type Configuration,
+  type LogEntry,
+  type MemberId,
+  NO_CONFIGURATION,
+} from '../model/raft-messages.js';
 import { decodeConfiguration } from '../raft/configuration-layout.js';
 import { RaftGroup, type RaftGroupOptions } from '../raft/raft-group.js';
 import { decodeEntry, type EntryOperation, type OperationsEntry } from './entry-layout.js';
 import { GroupReads } from './group-reads.js';
 import { GroupWrites } from './group-writes.js';
-import { type AppliedState, decodeAppliedState, encodeAppliedState } from './group-state-layout.js';
+import { type AppliedState, encodeAppliedState } from './group-state-layout.js';
 import { RequestTable } from './request-table.js';
 import { type ReadRounds } from './read-rounds.js';
+import { positionOf, type StoredGroup } from './stored-group.js';
 import { type WorkLimits } from './work-limits.js';
 
 /** Whoever asked, here or on another node. */
@@ -37,15 +42,6 @@ export interface GroupServices {
   boundedNowMs(): number;
   /** The group has output, or entries to apply: it wants a turn. */
   wake(group: StrongGroup): void;
-}
-
-/** What was found of a group when the node started. */
-export interface StoredGroup {
-  readonly state: GroupState | undefined;
-  readonly hardState: HardState | undefined;
-  readonly entries: readonly LogEntry[];
-  /** Where the log begins behind a snapshot that the state does not show: then the state is void. */
-  readonly resetAt: number;
 }
 
 export class StrongGroup {
@@ -83,28 +79,34 @@ export class StrongGroup {
     /** Of a group that is born: as every member knows it. */
     birthConfiguration: Configuration,
   ) {
-    const state = stored.state && decodeAppliedState(stored.state.bytes);
-    this.generation = state?.generation ?? 1;
-    this.applied = stored.state?.applied ?? 0;
+    const { generation, isVoid, state, applied, appliedTerm, hardState, tail } = positionOf(stored);
+    this.generation = generation;
+    this.applied = applied;
     this.logTimeMs = state?.logTimeMs ?? 0;
     this.requests = state?.requests ?? new RequestTable();
-    this.wholeFrom = state?.wholeFrom ?? 0;
-    this.appliedTerm = state?.term ?? 0;
-    this.appliedConfiguration = state?.configuration ?? birthConfiguration;
+    this.wholeFrom = isVoid ? Infinity : (state?.wholeFrom ?? 0);
+    this.appliedTerm = appliedTerm;
+    // What everybody knows from the birth of the cluster is of the first generation.
+    this.appliedConfiguration =
+      state?.configuration ?? (generation === 1 ? birthConfiguration : NO_CONFIGURATION);
     this.raft = new RaftGroup(
       {
-        term: Math.max(stored.hardState?.term ?? 0, this.appliedTerm),
-        vote: stored.hardState?.vote ?? '',
+        term: Math.max(hardState?.term ?? 0, this.appliedTerm),
+        vote: hardState?.vote ?? '',
         snapshotIndex: this.applied,
         snapshotTerm: this.appliedTerm,
         configuration: this.appliedConfiguration,
         commit: this.applied,
-        entries: this.tailOf(stored.entries),
+        entries: tail,
       },
       { self: services.member(), ...services.raft },
     );
     this.writes = new GroupWrites(this, services);
     this.reads = new GroupReads(this, services);
+    if (stored.state && generation !== state?.generation) {
+      // The log may go only as far as a store of this generation covers it.
+      services.store.touch(number);
+    }
   }
 
   /** Whether its records may be shown. */
@@ -229,7 +231,7 @@ export class StrongGroup {
 
   /** The cluster is born: a group that has nothing yet begins with its first voters. */
   beBorn(configuration: Configuration): void {
-    if (this.raft.lastIndex === 0 && this.appliedConfiguration.voters.length === 0) {
+    if (this.generation === 1 && this.raft.lastIndex === 0 && this.appliedConfiguration.voters.length === 0) {
       this.appliedConfiguration = configuration;
       this.raft = this.raftAgain();
     }
@@ -250,13 +252,34 @@ export class StrongGroup {
   }
 
   /**
-   * What the log has behind the store. A snapshot is in the store before the log begins anew behind it: after a crash
-   * between the two, what the log holds there is the tail of another history.
+   * A generation began that is newer than all this member has: its log, its votes and its records are void, and it goes
+   * on with nothing, as a member that others take in and that fetches a snapshot first (rule 14).
    */
-  private tailOf(entries: readonly LogEntry[]): readonly LogEntry[] {
-    const { applied, appliedTerm } = this;
-    const isOther = entries.some(({ index, term }) => index === applied && term !== appliedTerm);
-    return isOther ? [] : entries.filter(({ index, term }) => index > applied && term >= appliedTerm);
+  beginGeneration(generation: number): void {
+    const { services } = this;
+    this.generation = generation;
+    this.applied = 0;
+    this.appliedTerm = 0;
+    this.appliedConfiguration = NO_CONFIGURATION;
+    this.logTimeMs = 0;
+    this.requests = new RequestTable();
+    this.raft = new RaftGroup(
+      {
+        term: 0,
+        vote: '',
+        snapshotIndex: 0,
+        snapshotTerm: 0,
+        configuration: NO_CONFIGURATION,
+        commit: 0,
+        entries: [],
+      },
+      { self: services.member(), ...services.raft },
+    );
+    this.isCaughtUp = false;
+    this.beginFetching();
+    this.noticeLeadership();
+    // The log may go only as far as a store of this generation covers it.
+    services.store.touch(this.number);
   }
 
   private raftAgain(): RaftGroup {

@@ -18,9 +18,11 @@ import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongMode } from '../ports/strong-mode.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { ExpirySweep } from './expiry-sweep.js';
-import { stepReplacement } from './replacement.js';
+import { incarnationOf, newIncarnation, noteIncarnation } from './incarnation.js';
+import { isGoneMember, stepReplacement } from './replacement.js';
 import { shownOf, StrongCalls } from './strong-calls.js';
-import { type GroupServices, type StoredGroup, StrongGroup } from './strong-group.js';
+import { type StoredGroup } from './stored-group.js';
+import { type GroupServices, StrongGroup } from './strong-group.js';
 import { StrongNode } from './strong-node.js';
 import { Upkeep } from './upkeep.js';
 import { type WorkLimitOptions, WorkLimits } from './work-limits.js';
@@ -54,8 +56,7 @@ export interface StrongModeParts {
   readonly acceptForgetting: () => Promise<void>;
 }
 
-const CLUSTER_META = 'cluster';
-const INCARNATION_META = 'incarnation';
+export const CLUSTER_META = 'cluster';
 const SESSION_META = 'session';
 const PEERS_META = 'peers';
 /** Process runs of one millisecond are told apart by so many. */
@@ -174,6 +175,7 @@ export class ReplicatedStrongMode implements StrongMode {
         resendTicks: 3,
         appendBytesMax: 1024 * 1024,
         inflightBytesMax: 4 * 1024 * 1024,
+        isGone: (member) => isGoneMember(member, this.directory),
       },
       codecOf: (namespace) => parts.namespaces.get(namespace).codec,
       boundedNowMs: () => this.boundedNowMs(),
@@ -205,7 +207,7 @@ export class ReplicatedStrongMode implements StrongMode {
       const text = await meta.getMeta(name);
       return text === undefined ? otherwise : (JSON.parse(text) as T);
     };
-    const known = await meta.getMeta(INCARNATION_META);
+    const known = await incarnationOf(meta);
     const isNew = known === undefined || forgot !== undefined;
     const incarnation = isNew ? newIncarnation(random) : known;
     if (forgot !== undefined && known !== undefined) {
@@ -215,7 +217,7 @@ export class ReplicatedStrongMode implements StrongMode {
       );
     }
     if (isNew) {
-      await meta.putMeta(INCARNATION_META, incarnation);
+      await noteIncarnation(meta, incarnation);
     }
     if (forgot !== undefined) {
       await parts.acceptForgetting();
@@ -605,7 +607,7 @@ export class ReplicatedStrongMode implements StrongMode {
     for (const group of this.node.groups.values()) {
       group.suspend();
     }
-    this.reincarnating = meta.putMeta(INCARNATION_META, incarnation).then(
+    this.reincarnating = noteIncarnation(meta, incarnation).then(
       () => {
         this.identity.incarnation = incarnation;
         this.mustForget = undefined;
@@ -623,11 +625,13 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 }
 
-const NOTHING_STORED: StoredGroup = { state: undefined, hardState: undefined, entries: [], resetAt: 0 };
-
-function newIncarnation(random: Random): string {
-  return hex12(Math.floor(random.next() * 2 ** 48));
-}
+const NOTHING_STORED: StoredGroup = {
+  state: undefined,
+  hardState: undefined,
+  entries: [],
+  resetAt: 0,
+  generation: 0,
+};
 
 /** Rises with every process run, also when the clock was set back, as far as the folder tells. */
 function sessionAfter(last: number, clock: Clock, random: Random): number {

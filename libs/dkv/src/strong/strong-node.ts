@@ -236,6 +236,13 @@ export class StrongNode {
       // Who lacks a snapshot could be elected for its log, and would then have nobody to fetch the records from.
       return;
     }
+    if (generation > group.generation && !group.isSuspended && this.parts.birth().isBorn) {
+      this.parts.logger.warn(
+        `Partition ${number} was recovered by an operator, as generation ${generation}: what this node has of ` +
+          `generation ${group.generation} is void, and it fetches a snapshot.`,
+      );
+      group.beginGeneration(generation);
+    }
     if (group.generation === generation && !group.isSuspended && this.parts.birth().isBorn) {
       group.raft.step(peer.member, message);
       this.wake(group);

@@ -1,7 +1,7 @@
 /** The bytes of Raft's messages. */
 import { type ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
-import { ENTRY_KINDS, type LogEntry, type RaftMessage } from '../../model/raft-messages.js';
+import { ENTRY_KINDS, type LogEntry, type MemberId, type RaftMessage } from '../../model/raft-messages.js';
 
 const TYPES = [
   'append',
@@ -15,6 +15,9 @@ const TYPES = [
   'voteReply',
   'timeoutNow',
 ] as const satisfies readonly RaftMessage['type'][];
+
+const MEMBERS_MAX = 255;
+const MEMBER_BYTES_MAX = 200;
 
 export function writeRaftMessage(to: ByteWriter, message: RaftMessage): void {
   to.byte(TYPES.indexOf(message.type));
@@ -49,11 +52,13 @@ export function writeRaftMessage(to: ByteWriter, message: RaftMessage): void {
     case 'preVote':
       to.count(message.lastIndex);
       to.count(message.lastTerm);
+      writeMembers(to, message.survivors);
       return;
     case 'vote':
       to.count(message.lastIndex);
       to.count(message.lastTerm);
       to.flag(message.transfer);
+      writeMembers(to, message.survivors);
       return;
     case 'preVoteReply':
     case 'voteReply':
@@ -91,9 +96,11 @@ export function readRaftMessage(from: ByteReader): RaftMessage {
     case 'snapshot':
       return { type, term, index: from.count(), snapshotTerm: from.count() };
     case 'preVote':
-      return { type, term, lastIndex: from.count(), lastTerm: from.count() };
-    case 'vote':
-      return { type, term, lastIndex: from.count(), lastTerm: from.count(), transfer: from.flag() };
+      return { type, term, lastIndex: from.count(), lastTerm: from.count(), ...readSurvivors(from) };
+    case 'vote': {
+      const [lastIndex, lastTerm, transfer] = [from.count(), from.count(), from.flag()];
+      return { type, term, lastIndex, lastTerm, transfer, ...readSurvivors(from) };
+    }
     case 'preVoteReply':
     case 'voteReply':
       return { type, term, granted: from.flag() };
@@ -102,4 +109,17 @@ export function readRaftMessage(from: ByteReader): RaftMessage {
     default:
       throw malformed('a message of a group is of no known type');
   }
+}
+
+function writeMembers(to: ByteWriter, members: readonly MemberId[] = []): void {
+  to.count(members.length);
+  members.forEach((member) => to.text(member));
+}
+
+function readSurvivors(from: ByteReader): { readonly survivors?: readonly MemberId[] } {
+  const survivors: MemberId[] = [];
+  for (let left = from.elements(MEMBERS_MAX); left > 0; left--) {
+    survivors.push(from.text(MEMBER_BYTES_MAX));
+  }
+  return survivors.length > 0 ? { survivors } : {};
 }

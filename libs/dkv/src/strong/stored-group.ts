@@ -1,0 +1,68 @@
+/** What a node finds of a group when it starts, and what of it counts: a newer generation makes void what is older. */
+import { type Configuration, type LogEntry } from '../model/raft-messages.js';
+import { type HardState } from '../ports/node-log.js';
+import { type GroupState } from '../ports/strong-store.js';
+import { decodeConfiguration } from '../raft/configuration-layout.js';
+import { type AppliedState, decodeAppliedState } from './group-state-layout.js';
+
+/** What was found of a group when the node started. */
+export interface StoredGroup {
+  readonly state: GroupState | undefined;
+  readonly hardState: HardState | undefined;
+  readonly entries: readonly LogEntry[];
+  /** Where the log begins behind a snapshot; 0 for no such place. */
+  readonly resetAt: number;
+  /** The highest that a record of the log has; 0 where there is none. */
+  readonly generation: number;
+}
+
+/** What of it counts. */
+export interface StoredPosition {
+  readonly generation: number;
+  /** Records and log are of a generation that is over: void until a snapshot has taken their place. */
+  readonly isVoid: boolean;
+  /** Undefined where nothing was applied, or where it is void. */
+  readonly state: AppliedState | undefined;
+  readonly applied: number;
+  readonly appliedTerm: number;
+  readonly hardState: HardState | undefined;
+  /** What the log has behind the store, in order. */
+  readonly tail: readonly LogEntry[];
+}
+
+/** @throws DkvError `DKV_PROTOCOL` for a state that this version does not read */
+export function positionOf(stored: StoredGroup): StoredPosition {
+  const state = stored.state && decodeAppliedState(stored.state.bytes);
+  const generation = Math.max(state?.generation ?? 1, stored.generation);
+  const hardState = stored.hardState?.generation === generation ? stored.hardState : undefined;
+  // Where the log says that it begins right behind the store, it took the store over as it was: so a recovery writes it.
+  const isVoid =
+    state !== undefined && state.generation < generation && stored.resetAt !== (stored.state?.applied || -1);
+  const applied = isVoid ? 0 : (stored.state?.applied ?? 0);
+  const appliedTerm = isVoid ? 0 : (state?.term ?? 0);
+  const entries = stored.generation === generation ? stored.entries : [];
+  return {
+    generation,
+    isVoid,
+    state: isVoid ? undefined : state,
+    applied,
+    appliedTerm,
+    hardState,
+    tail: tailOf(entries, applied, appliedTerm),
+  };
+}
+
+/** The newest that the log has, or the one that was applied; undefined where neither has one. */
+export function newestConfigurationOf({ state, tail }: StoredPosition): Configuration | undefined {
+  const newest = tail.findLast(({ kind }) => kind === 'configuration');
+  return newest ? decodeConfiguration(newest.data) : state?.configuration;
+}
+
+/**
+ * What the log has behind the store. A snapshot is in the store before the log begins anew behind it: after a crash
+ * between the two, what the log holds there is the tail of another history.
+ */
+function tailOf(entries: readonly LogEntry[], applied: number, appliedTerm: number): readonly LogEntry[] {
+  const isOther = entries.some(({ index, term }) => index === applied && term !== appliedTerm);
+  return isOther ? [] : entries.filter(({ index, term }) => index > applied && term >= appliedTerm);
+}
