@@ -1,7 +1,7 @@
 /** Everything that a node keeps: its log, its engine, the records over both, opened in order and closed in order. */
 import { DkvError } from '../dkv.errors.js';
-import { EngineLocalKvRepo } from '../local-kv/engine-local-kv-repo.js';
-import { type StoreEngine } from '../local-kv/store-engine.js';
+import { EngineLocalKvRepo } from './eventual/engine-local-kv-repo.js';
+import { type StoreEngine } from './engines/store-engine.js';
 import { type LogEntry } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
@@ -14,8 +14,8 @@ import { type LogDurability } from './log/log-writer.js';
 import { MemoryNodeLog } from './log/memory-node-log.js';
 import { openNodeLog } from './log/open-node-log.js';
 import { LoggedEngine } from './logged-engine.js';
-import { MachineRun } from './machine-run.js';
-import { StrongRecords } from './strong-records.js';
+import { MachineRun } from './folder/machine-run.js';
+import { StrongRecords } from './strong/strong-records.js';
 
 /** Where a node keeps it: a data folder, memory, a simulated disk. */
 export interface StorageHome {
