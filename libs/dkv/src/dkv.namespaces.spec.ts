@@ -17,7 +17,9 @@ import { type DkvModuleOptions } from './dkv.options.js';
 import { getDkvToken } from './dkv.tokens.js';
 import { InjectDkv } from './inject-dkv.js';
 import { GrowOnlySetMerger } from './merger/grow-only-set-merger.js';
+import { type Clock } from './ports/clock.js';
 import { Merger } from './ports/merger.js';
+import { SystemClock } from './system/system-clock.js';
 
 const folders: string[] = [];
 const modules: TestingModule[] = [];
@@ -104,8 +106,15 @@ describe('a namespace', () => {
   });
 
   it('gives its lifetime to writes that name none', async () => {
+    // The wall clock moves when this test says so; timers and turns are the real ones, by which the node works.
+    const system = new SystemClock();
     let now = 1_700_000_000_000;
-    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }), endOfTurn() {} };
+    const clock: Clock = {
+      now: () => now,
+      monotonic: () => system.monotonic(),
+      schedule: (delayMs, task) => system.schedule(delayMs, task),
+      endOfTurn: (task) => system.endOfTurn(task),
+    };
     const short = clientOf(await boot({ clock }, [{ name: 'short', ttlMs: 1_000 }]), 'short');
     await short.addOrUpdateMany([
       ['a', 1],

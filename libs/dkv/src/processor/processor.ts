@@ -80,7 +80,10 @@ export class Processor implements PeerService {
     return this.ready;
   }
 
-  /** Resolves when what peers forward is taken: twice `maxClockOffsetMs` after this was made, if there are peers. */
+  /**
+   * Resolves when what peers forward is taken: twice `maxClockOffsetMs` after this was made, if there are peers and
+   * eventual namespaces.
+   */
   takesForwarded(): Promise<void> {
     return this.eventual.takesForwarded();
   }

@@ -203,7 +203,7 @@ async function openParts(
   );
   const replayed = new Map<number, GroupReplay>();
   const found = files
-    ? await openLog(files, options, crashed, logged, replayed)
+    ? await openLog(files, where, options, crashed, logged, replayed)
     : { log: new MemoryNodeLog(), forgot: undefined };
   const { log } = found;
   opened = log;
@@ -244,6 +244,7 @@ function withLog<S extends { readonly log: NodeLog }, O>(shared: S, own: O): S &
 
 async function openLog(
   files: LogFiles,
+  dataDir: string,
   options: NodeStorageOptions,
   crashed: boolean,
   logged: LoggedEngine,
@@ -258,7 +259,7 @@ async function openLog(
     return found;
   };
   const { log, end } = await openNodeLog(
-    { ...options, files, cutDamage: crashed, positionFloor: logged.coveredUpTo },
+    { ...options, files, dataDir, cutDamage: crashed, positionFloor: logged.coveredUpTo },
     {
       hardState: (number, state) => (group(number).hardState = state),
       entry: (number, _generation, term, index, kind, data) => group(number).add({ term, index, kind, data }),
