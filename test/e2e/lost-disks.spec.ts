@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type DemoCluster, useCluster } from './demo-cluster.js';
 import { type DemoNode } from './demo-node.js';
-import { fewAtOnce } from './few-at-once.js';
 import { until } from './until.js';
 import { WriteStream } from './write-stream.js';
 

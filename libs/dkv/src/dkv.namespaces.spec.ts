@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CapturedLog } from '../testing/captured-log.js';
 import { caught, rejected } from '../testing/caught.js';
+import { MovableWallClock } from '../testing/movable-wall-clock.js';
 import { JsonCodec } from './codec/json-codec.js';
 import { type Dkv } from './dkv.js';
 import { DkvModule } from './dkv.module.js';
@@ -17,9 +18,7 @@ import { type DkvModuleOptions } from './dkv.options.js';
 import { getDkvToken } from './dkv.tokens.js';
 import { InjectDkv } from './inject-dkv.js';
 import { GrowOnlySetMerger } from './merger/grow-only-set-merger.js';
-import { type Clock } from './ports/clock.js';
 import { Merger } from './ports/merger.js';
-import { SystemClock } from './system/system-clock.js';
 
 const folders: string[] = [];
 const modules: TestingModule[] = [];
@@ -106,15 +105,7 @@ describe('a namespace', () => {
   });
 
   it('gives its lifetime to writes that name none', async () => {
-    // The wall clock moves when this test says so; timers and turns are the real ones, by which the node works.
-    const system = new SystemClock();
-    let now = 1_700_000_000_000;
-    const clock: Clock = {
-      now: () => now,
-      monotonic: () => system.monotonic(),
-      schedule: (delayMs, task) => system.schedule(delayMs, task),
-      endOfTurn: (task) => system.endOfTurn(task),
-    };
+    const clock = new MovableWallClock();
     const short = clientOf(await boot({ clock }, [{ name: 'short', ttlMs: 1_000 }]), 'short');
     await short.addOrUpdateMany([
       ['a', 1],
@@ -122,7 +113,7 @@ describe('a namespace', () => {
     ]);
     await short.addOrUpdate('kept', 1, { ttlMs: 0 });
     expect(await short.touch('b', 5_000)).toBe(true);
-    now += 1_000;
+    clock.nowMs += 1_000;
     const left = await short.getMany(['a', 'b', 'kept']);
     expect(left.map((pair) => pair?.key)).toEqual([undefined, 'b', 'kept']);
     expect(await short.touch('a', 5_000)).toBe(false);

@@ -130,7 +130,7 @@ export class EventualMode {
 
   /** Whether this node was told of an eventual namespace: without one, there is nothing to repair or to wait for. */
   private get isUsed(): boolean {
-    return [...this.context.namespaces].some(({ mode }) => mode === 'eventual');
+    return this.context.namespaces.uses('eventual');
   }
 
   get caughtUp(): boolean {

@@ -101,7 +101,13 @@ export class Processor implements PeerService {
 
   /** Why the node is not in service, for people; undefined when it is, or is closing. */
   get unreadyReason(): string | undefined {
-    return this.eventual.unreadyReason ?? this.strong.unreadyReason;
+    const { eventual, strong, context } = this;
+    return eventual.unreadyReason ?? (context.namespaces.uses('strong') ? strong.unreadyReason : undefined);
+  }
+
+  /** Own partitions of strong namespaces whose keys take no writes, since no majority can be reached. */
+  get groupsWithoutQuorum(): number {
+    return this.strong.groupsWithoutQuorum;
   }
 
   get caughtUp(): boolean {

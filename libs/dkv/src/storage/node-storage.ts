@@ -4,7 +4,7 @@ import { EngineLocalKvRepo } from './eventual/engine-local-kv-repo.js';
 import { type StoreEngine } from './engines/store-engine.js';
 import { type LogEntry } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
-import { type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
+import { type LocalKvMetrics, type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { type HardState, type NodeLog } from '../ports/node-log.js';
 import { type GroupState } from '../ports/strong-store.js';
@@ -45,6 +45,15 @@ export interface NodeStorageOptions {
   readonly logBytesMax: number;
   readonly segmentBytesMax?: number;
   readonly reserveBytes?: number;
+}
+
+export interface NodeStorageMetrics extends LocalKvMetrics {
+  /** Of the node log. */
+  readonly logBytes: number;
+  /** Of strong records that no checkpoint has yet. */
+  readonly dirtyBytes: number;
+  /** Damaged strong records that reads met since the start, each once. */
+  readonly corruptRecords: number;
 }
 
 /** What the log holds of a group behind its last checkpoint. */
@@ -115,6 +124,26 @@ export class NodeStorage {
    */
   get failure(): Error | undefined {
     return this.log.failure ?? this.local.failure;
+  }
+
+  get hintBytes(): number {
+    return this.local.hintBytes;
+  }
+
+  /** Of eventual and strong records together. */
+  metrics(): NodeStorageMetrics {
+    const local = this.local.metrics();
+    const strong = this.strong.metrics();
+    return {
+      ...local,
+      keys: local.keys + strong.keys,
+      cacheHits: (local.cacheHits ?? 0) + strong.cacheHits,
+      cacheMisses: (local.cacheMisses ?? 0) + strong.cacheMisses,
+      cacheBytes: (local.cacheBytes ?? 0) + strong.cacheBytes,
+      dirtyBytes: strong.dirtyBytes,
+      corruptRecords: strong.corruptRecords,
+      logBytes: this.log.bytes,
+    };
   }
 
   /** The node has said durably, to itself, that it is another voter from now on. Nothing was answered before. */

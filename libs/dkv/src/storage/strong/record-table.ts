@@ -72,6 +72,15 @@ export class GroupTable {
   isClearing = false;
 
   constructor(readonly number: number) {}
+
+  /** Records that there are, about: what was written blindly since the last checkpoint counts as new. */
+  get count(): number {
+    let count = this.records;
+    for (const { record, stored } of this.dirty) {
+      count += Number(record !== undefined) - Number(stored >= 0);
+    }
+    return count;
+  }
 }
 
 /** What a checkpoint writes: `records[i]` is what `entries[i]` was when it was taken. */

@@ -239,7 +239,7 @@ export class StrongRecords implements StrongStore {
 
   metrics(): StrongRecordsMetrics {
     return {
-      keys: this.table.allGroups.reduce((sum, { records }) => sum + records, 0),
+      keys: this.table.allGroups.reduce((sum, { count }) => sum + count, 0),
       dirtyBytes: this.table.dirtyBytes,
       cacheBytes: this.table.cacheBytes,
       cacheHits: this.hits,
