@@ -21,6 +21,8 @@ export interface DemoNodeSettings {
   readonly env: Readonly<Record<string, string>>;
   /** The Node binary. Default: the one that runs the tests. */
   readonly node?: string;
+  /** How many files and sockets the process may open. Default: as many as the tests. */
+  readonly descriptorsMax?: number;
 }
 
 export interface StartOptions {
@@ -94,7 +96,7 @@ export class DemoNode {
     if (this.running) {
       throw new Error(`${this.id} runs already.`);
     }
-    const { id, port, peerPort, dataDir, env, node = process.execPath } = this.settings;
+    const { id, port, peerPort, dataDir, env, node = process.execPath, descriptorsMax } = this.settings;
     const own = {
       DKV_NODE_ID: id,
       PORT: String(port),
@@ -102,7 +104,11 @@ export class DemoNode {
       DKV_DATA_DIR: dataDir,
     };
     // Nothing of the test runner's environment; the channel ends the process with the runner, however that ends.
-    const child = spawn(node, [DEMO_MAIN], {
+    const [command, args] =
+      descriptorsMax === undefined
+        ? [node, [DEMO_MAIN]]
+        : ['sh', ['-c', `ulimit -n ${descriptorsMax}; exec "$0" "$1"`, node, DEMO_MAIN]];
+    const child = spawn(command, args, {
       env: { PATH: process.env.PATH, HOST: '127.0.0.1', ...own, ...env, ...ownEnv },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
