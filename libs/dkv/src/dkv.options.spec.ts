@@ -58,7 +58,10 @@ describe('a wrong value', () => {
     ['readTimeoutMs', 1, DAY_MS],
     ['revertTimeoutMs', 1, DAY_MS],
     ['peerTimeoutMs', 10, 60_000],
-    ['heartbeatIntervalMs', 50, 60_000],
+    ['heartbeatIntervalMs', 20, 60_000],
+    ['electionTimeoutMs', 100, 60_000],
+    ['idempotencyTtlMs', 1_000, 365 * DAY_MS],
+    ['logRetentionBytesMax', 2 * MIB, 65_536 * MIB],
     ['antiEntropyIntervalMs', 100, DAY_MS],
     ['tombstoneTtlMs', 60_000, 365 * DAY_MS],
     ['maxClockOffsetMs', 1, 60_000],
@@ -195,7 +198,7 @@ describe('what is not given', () => {
       weight: 1,
       zone: '',
       replicas: 2,
-      partitions: 1024,
+      partitions: 256,
       hashFunc: 'md5',
       mode: 'strong',
       readConsistency: 'one',
@@ -203,7 +206,10 @@ describe('what is not given', () => {
       readTimeoutMs: 5_000,
       revertTimeoutMs: 10_000,
       peerTimeoutMs: 2_000,
-      heartbeatIntervalMs: 500,
+      heartbeatIntervalMs: 100,
+      electionTimeoutMs: 1_000,
+      idempotencyTtlMs: DAY_MS,
+      logRetentionBytesMax: 256 * MIB,
       antiEntropyIntervalMs: 10_000,
       tombstoneTtlMs: DAY_MS,
       maxClockOffsetMs: 500,
@@ -241,7 +247,7 @@ describe('what is given', () => {
       peerPort: 0,
       weight: 0.5,
     });
-    expect(options).toMatchObject({ partitions: 1024, storage: 'auto' });
+    expect(options).toMatchObject({ partitions: 256, storage: 'auto' });
   });
 
   it('as a relative folder is made absolute, so that a later change of folder does not move the data', () => {

@@ -227,10 +227,11 @@ export class Dkv<V = unknown> {
 
   /** Figures of this node, of all namespaces together. For Prometheus see `DkvRegistry`. */
   metrics(): DkvMetrics {
-    const { processor, view, local } = this.core;
+    const { processor, view, storage } = this.core;
     const partitionsUnderReplicated = view.underReplicated();
-    const { ready } = processor;
-    return { ready, hintBytes: local.hintBytes, partitionsUnderReplicated, ...local.metrics() };
+    const { ready, groupsWithoutQuorum } = processor;
+    const { hintBytes } = storage;
+    return { ready, hintBytes, partitionsUnderReplicated, groupsWithoutQuorum, ...storage.metrics() };
   }
 
   /** The nodes as this one sees them. */

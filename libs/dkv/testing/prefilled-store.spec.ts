@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BytesCodec } from '../src/codec/bytes-codec.js';
 import { Dkv } from '../src/dkv.js';
 import { DkvModule } from '../src/dkv.module.js';
-import { createLocalKvRepo } from '../src/local-kv/create-local-kv-repo.js';
+import { createLocalKvRepo } from '../src/storage/eventual/create-local-kv-repo.js';
 import { encodeRecord } from '../src/model/record-layout.js';
 import { type LocalKvRepo } from '../src/ports/local-kv-repo.js';
 import { CapturedLog } from './captured-log.js';

@@ -3,7 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type OpenStoreEngine, type StoreEngine, type StoreOperation } from '../src/local-kv/store-engine.js';
+import {
+  type OpenStoreEngine,
+  type StoreEngine,
+  type StoreOperation,
+} from '../src/storage/engines/store-engine.js';
 
 const ALL = { from: Uint8Array.of(0), to: Uint8Array.of(255, 255) };
 

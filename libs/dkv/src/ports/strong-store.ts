@@ -21,7 +21,7 @@ export interface GroupState {
 export type GroupStateOf = (group: number) => GroupState;
 
 export interface StrongStoreMetrics {
-  /** Records that are there, about: without those whose write or removal is not in a checkpoint yet. */
+  /** Records that are there, about: those that no checkpoint has count as new where nothing is known of them. */
   readonly keys: number;
   /** Bytes of records that are in no checkpoint yet. */
   readonly dirtyBytes: number;

@@ -5,7 +5,10 @@ import { type Namespace } from '../cluster/namespaces.js';
 
 const CATALOG_META = 'namespaces';
 
-type Entry = Pick<Namespace, 'mode' | 'copies' | 'codec'>;
+interface Entry extends Pick<Namespace, 'mode' | 'copies'> {
+  /** By its name. */
+  readonly codec: string;
+}
 
 export class NamespaceCatalog {
   private entries: Promise<Map<string, Entry>> | undefined;
@@ -31,7 +34,7 @@ export class NamespaceCatalog {
 
   private async compareOrNote({ name, mode, copies, codec }: Namespace): Promise<void> {
     const entries = await this.load();
-    const asked = { mode, copies, codec };
+    const asked = { mode, copies, codec: codec.name };
     const stored = entries.get(name);
     if (!stored) {
       entries.set(name, asked);

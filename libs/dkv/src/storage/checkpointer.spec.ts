@@ -6,7 +6,7 @@ import { ManualClock } from '../../testing/manual-clock.js';
 import { microtasks } from '../../testing/microtasks.js';
 import { Checkpointer } from './checkpointer.js';
 import { LoggedEngine } from './logged-engine.js';
-import { StrongRecords } from './strong-records.js';
+import { StrongRecords } from './strong/strong-records.js';
 
 const INTERVAL_MS = 30_000;
 

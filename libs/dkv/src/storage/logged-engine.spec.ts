@@ -6,12 +6,12 @@ import { microtasks } from '../../testing/microtasks.js';
 import { storeEngineConformance } from '../../testing/store-engine-conformance.js';
 import { DkvError } from '../dkv.errors.js';
 import { drawOf } from '../hashring/pseudo-random.js';
-import { openClassicLevelStoreEngine } from '../local-kv/classic-level-store-engine.js';
-import { MemoryStoreEngine } from '../local-kv/memory-store-engine.js';
-import { openRocksdbStoreEngine } from '../local-kv/rocksdb-store-engine.js';
-import { type StoreEntry, type StoreOperation } from '../local-kv/store-engine.js';
+import { openClassicLevelStoreEngine } from './engines/classic-level-store-engine.js';
+import { MemoryStoreEngine } from './engines/memory-store-engine.js';
+import { openRocksdbStoreEngine } from './engines/rocksdb-store-engine.js';
+import { type StoreEntry, type StoreOperation } from './engines/store-engine.js';
 import { LoggedEngine, type LoggedEngineOptions } from './logged-engine.js';
-import { COVERAGE_KEY } from './strong-keys.js';
+import { COVERAGE_KEY } from './strong/strong-keys.js';
 
 const BOUNDS = { overlayBytesMax: 1_000_000_000, checkpointBytes: 1_000_000_000, onCheckpointDue: () => {} };
 const ALL = { from: Uint8Array.of(0), to: Uint8Array.of(255, 255) };

@@ -2,7 +2,7 @@
 import { register } from 'node:module';
 
 register('./typescript-hooks.mjs', import.meta.url);
-const { createLocalKvRepo } = await import('../../src/local-kv/create-local-kv-repo.ts');
+const { createLocalKvRepo } = await import('../../src/storage/eventual/create-local-kv-repo.ts');
 const { stampRecord, stampTombstone } = await import('../../src/model/record.ts');
 const { formatVersion } = await import('../../src/model/version.ts');
 

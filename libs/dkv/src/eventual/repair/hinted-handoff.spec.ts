@@ -8,7 +8,7 @@ import { testNodes } from '../../../testing/test-nodes.js';
 import { partitionWhere, testRing } from '../../../testing/test-ring.js';
 import { ClusterView } from '../../cluster/cluster-view.js';
 import { DkvError, type DkvErrorCode } from '../../dkv.errors.js';
-import { createLocalKvRepo } from '../../local-kv/create-local-kv-repo.js';
+import { createLocalKvRepo } from '../../storage/eventual/create-local-kv-repo.js';
 import { type PeerProtocol } from '../../model/peer-protocol.js';
 import { type KvRecord, stampRecord } from '../../model/record.js';
 import { formatVersion } from '../../model/version.js';

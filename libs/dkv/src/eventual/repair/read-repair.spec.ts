@@ -9,7 +9,7 @@ import { ClusterView } from '../../cluster/cluster-view.js';
 import { VersionClock } from '../../cluster/version-clock.js';
 import { JsonCodec } from '../../codec/json-codec.js';
 import { DkvError } from '../../dkv.errors.js';
-import { createLocalKvRepo } from '../../local-kv/create-local-kv-repo.js';
+import { createLocalKvRepo } from '../../storage/eventual/create-local-kv-repo.js';
 import { LastWriteWinsMerger } from '../../merger/last-write-wins-merger.js';
 import { RecordMerger } from '../../merger/record-merger.js';
 import { type PeerProtocol } from '../../model/peer-protocol.js';
