@@ -301,8 +301,8 @@ export class StrongRecords implements StrongStore {
     const { where, logger, onCorrupt } = this.options;
     const error = new DkvError(
       'DKV_CORRUPT_RECORD',
-      `The record of key ${JSON.stringify(key)} (namespace ${namespace}, group ${group}) in ${where} is damaged, so ` +
-        `this node can neither show nor change it; other copies are not concerned. ${recoverRemedy(where)}`,
+      `The record of key ${JSON.stringify(key)} (namespace ${namespace}, group ${group}) in ${where} is damaged. ` +
+        `The partition is fetched again from the other copies; where there is none: ${recoverRemedy(where)}`,
       { cause },
     );
     const name = nameOf(group, namespace, key);
