@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** What starts processes, lives through many seeds or shakes hands by TLS: not of the daily loop. */
+/** What starts processes, runs many seeds or shakes hands by TLS: not of the daily loop. */
 const SLOW = [
   'test/{e2e,readme,simulation}/**/*.spec.ts',
   'test/chaos/chaos.spec.ts',

@@ -114,7 +114,7 @@ export class FaultRunner {
     }
   }
 
-  /** The node must notice and say that it is unready; freed, it is started anew and must have lost nothing. */
+  /** The node must find out and say that it is unready; freed, it is started anew and must have lost nothing. */
   private async fillDisk(node: number, durationMs: number): Promise<void> {
     const { [node]: chaosNode } = this.cluster.nodes;
     const { id } = chaosNode!;

@@ -237,7 +237,7 @@ describe('update', () => {
 });
 
 describe('a lock', () => {
-  it('is taken in one round, has the version as its fencing number, and leaves nothing when it is free', async () => {
+  it('is taken by one write, has the version as its fencing number, and leaves nothing when it is free', async () => {
     const numbers: number[] = [];
     for (let turn = 0; turn < 3; turn++) {
       const lock = await run(dkv.lock('k', 10_000));

@@ -182,7 +182,8 @@ export class EventualMode {
       throw new DkvError(
         'DKV_INDETERMINATE',
         `The outcome of writing key ${JSON.stringify(key)} was not known after ${timeoutMs} ms` +
-          `${signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect.`,
+          `${signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect. ` +
+          "A later read with consistency 'quorum' tells.",
       );
     });
   }

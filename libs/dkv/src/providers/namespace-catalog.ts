@@ -43,8 +43,7 @@ export class NamespaceCatalog {
       throw new DkvError(
         'DKV_STORE_MISMATCH',
         `Namespace ${JSON.stringify(name)} of this data folder is ${describe(stored)}; now it is asked for as ` +
-          `${describe(asked)}. Ask for it as it was, or for a namespace of another name; to give its data up, start ` +
-          'with empty folders on every node.',
+          `${describe(asked)}. Ask for it as it was, or for a namespace of another name.`,
       );
     }
   }

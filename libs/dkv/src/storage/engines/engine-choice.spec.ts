@@ -66,7 +66,7 @@ describe('the engine of a data folder', () => {
     const error = await rejected(choice('auto', 'rocksdb', 'it aborts'));
     expect(error.code).toBe('DKV_STORE_MISMATCH');
     expect(error.message).toMatch(
-      /\/data was written by rocksdb.*it aborts.*build it from source.*empty folder/,
+      /\/data was written by rocksdb.*it aborts.*build it from source.*another dataDir/,
     );
   });
 

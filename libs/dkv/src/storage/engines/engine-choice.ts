@@ -16,6 +16,9 @@ export interface EngineQuestion {
 const REMEDY =
   'The prebuilt rocksdb runs on Node 20; on a newer Node build it from source ' +
   '(npm rebuild rocksdb --build-from-source)';
+const OTHER_ENGINE =
+  'To change the engine where keys have three copies or more, start one node at a time with another dataDir: the others ' +
+  'bring it up to date.';
 
 /**
  * @throws DkvError `DKV_ENGINE_UNAVAILABLE` when the engine asked for does not run here; `DKV_STORE_MISMATCH` when the
@@ -32,7 +35,7 @@ export async function chooseEngine({
     throw new DkvError(
       'DKV_STORE_MISMATCH',
       `The data folder ${path} was written by ${written}; the option storage is '${asked}'. Set storage to ` +
-        `'${written}' or 'auto', or give this node an empty folder so that it refills from its replicas.`,
+        `'${written}' or 'auto'. ${OTHER_ENGINE}`,
     );
   }
   const wanted = written ?? (asked === 'auto' ? 'rocksdb' : asked);
@@ -45,14 +48,14 @@ export async function chooseEngine({
     throw new DkvError(
       'DKV_ENGINE_UNAVAILABLE',
       `The option storage is 'rocksdb', which does not run here: ${obstacle}. ${REMEDY}; or set storage to ` +
-        `'classic-level'${written ? ' and give this node an empty folder' : " or 'auto'"}.`,
+        `'classic-level' or 'auto'.${written ? ` ${OTHER_ENGINE}` : ''}`,
     );
   }
   if (written !== undefined) {
     throw new DkvError(
       'DKV_STORE_MISMATCH',
-      `The data folder ${path} was written by rocksdb, which does not run here: ${obstacle}. ${REMEDY}; or give this ` +
-        'node an empty folder so that it refills from its replicas with classic-level.',
+      `The data folder ${path} was written by rocksdb, which does not run here: ${obstacle}. ${REMEDY}. ` +
+        OTHER_ENGINE,
     );
   }
   logger.warn(

@@ -3,6 +3,7 @@ import { DkvError } from '../../dkv.errors.js';
 import { crc32 } from '../../model/checksum.js';
 import { TREE_BUCKETS } from '../../ports/local-kv-repo.js';
 import { TREE_WORDS, TreeChanges } from './hash-tree.js';
+import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** Counted as records come and go and stored with them, so that no start has to scan. */
 export interface StoreTotals {
@@ -102,8 +103,7 @@ export function decodeSnapshot(bytes: Uint8Array, where: string): TreeSnapshot {
 export function damagedCounters(where: string): DkvError {
   return new DkvError(
     'DKV_CORRUPT_RECORD',
-    `The hash trees and counters in ${where} are damaged. Remove this node's data folder so that it refills from its ` +
-      'replicas.',
+    `The hash trees and counters in ${where} are damaged. ${recoverRemedy(where)}`,
   );
 }
 

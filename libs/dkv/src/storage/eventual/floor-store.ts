@@ -5,6 +5,7 @@ import { FLOOR_RANGE, floorKey, partitionInFloorKey } from './disk-keys.js';
 import { type OpenStore } from './open-store.js';
 import { assertPartition } from './repo-arguments.js';
 import { type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
+import { recoverRemedy } from '../../model/recover-remedy.js';
 
 interface Bounds {
   readonly floor: Version;
@@ -68,8 +69,8 @@ export class FloorStore {
     if (rest.length > 0 || !isVersion(fence) || !(floor === NO_VERSION || isVersion(floor))) {
       throw new DkvError(
         'DKV_CORRUPT_RECORD',
-        `The floor of partition ${partition} in ${this.access.where} is damaged. Remove this node's data folder so ` +
-          'that it refills from its replicas.',
+        `The floor of partition ${partition} in ${this.access.where} is damaged. ` +
+          recoverRemedy(this.access.where),
       );
     }
     return { floor, fence };

@@ -85,7 +85,7 @@ export class GroupCommit<W extends GroupWrite> {
     }
   }
 
-  /** Settles when nothing waits. */
+  /** Resolves when nothing waits. */
   async drained(): Promise<void> {
     while (this.running ?? this.telling) {
       await (this.running ?? this.telling);

@@ -6,6 +6,7 @@ import { KeyLocks } from '../../model/key-locks.js';
 import { type HotKey, type HotKeys } from './hot-keys.js';
 import { type OpenStore } from './open-store.js';
 import { assertId } from './repo-arguments.js';
+import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** What a put adds in a batch beside its content: key, digest, counters. */
 export const WRITE_OVERHEAD_BYTES = 200;
@@ -81,7 +82,7 @@ export class StoreAccess {
       throw new DkvError(
         'DKV_CORRUPT_RECORD',
         `At ${place()} ${this.where} has the record of key ${JSON.stringify(record.key)} (namespace ` +
-          `${record.namespace}). Remove this node's data folder so that it refills from its replicas.`,
+          `${record.namespace}). ${recoverRemedy(this.where)}`,
       );
     }
     return record;

@@ -120,8 +120,8 @@ describe('a data folder', () => {
   });
 
   it.each<[number, RegExp]>([
-    [3, /format 3.*reads 2.*or a newer one, or give this node an empty folder/],
-    [1, /format 1.*reads 2.*the release that wrote it, or give this node an empty folder/],
+    [3, /format 3.*reads 2.*the release that wrote it, or a newer one\./],
+    [1, /format 1.*reads 2.*the release that wrote it\.$/],
   ])('refuses another format: %i', async (format, message) => {
     await written();
     await changeIdentity({ format });
@@ -136,7 +136,9 @@ describe('a data folder', () => {
   ])('refuses an identity with %s', async (_, text) => {
     await written();
     await writeFile(join(dataDir, 'store-identity'), text);
-    expect(await refusal(open(), 'DKV_STORE_MISMATCH')).toMatch(/cannot be understood.*empty folder/);
+    expect(await refusal(open(), 'DKV_STORE_MISMATCH')).toMatch(
+      /cannot be understood.*dkv recover --data-dir/,
+    );
   });
 
   it('refuses a folder with files of somebody else, and leaves them alone', async () => {
@@ -254,7 +256,7 @@ describe('a folder whose data is gone', () => {
     await written({ storage });
     await rename(join(dataDir, storage), join(root, 'elsewhere'));
     expect(await refusal(open({ storage }), 'DKV_STORE_MISMATCH')).toMatch(
-      /are gone.*empty it so that the node refills/,
+      /are gone.*dkv recover --data-dir/,
     );
     expect(await readdir(dataDir)).toEqual(['store-identity']);
     await rename(join(root, 'elsewhere'), join(dataDir, storage));

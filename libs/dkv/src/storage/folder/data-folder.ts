@@ -19,6 +19,7 @@ import {
   type StoredIdentity,
   syncFolder,
 } from './store-identity.js';
+import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** Both engines name their manifest in this file. */
 const MANIFEST_POINTER = 'CURRENT';
@@ -124,7 +125,7 @@ export class DataFolder implements StoreHome {
       throw new DkvError(
         'DKV_STORE_MISMATCH',
         `The data folder ${this.where} belongs to a store of ${identity.engine}, and its files in ${folder} are gone. ` +
-          'Restore the folder as a whole, or empty it so that the node refills from its replicas.',
+          `Put them back if you have them. ${recoverRemedy(this.where)}`,
       );
     }
     const engine = await this.options.openEngine(folder);

@@ -4,6 +4,7 @@ import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DkvError } from '../../dkv.errors.js';
 import { type StoreIdentity } from '../../ports/local-kv-repo.js';
+import { recoverRemedy } from '../../model/recover-remedy.js';
 
 export const IDENTITY_FILE = 'store-identity';
 /** Temporary files of ours, left by a crash. */
@@ -76,14 +77,12 @@ export function assertSameIdentity(
   own: StoreIdentity & { readonly engine: DiskEngine },
   folder: string,
 ): void {
-  const empty = 'give this node an empty folder so that it refills from its replicas';
   const remedies = {
-    engine: (value: string) => `Set storage to ${value}, or ${empty}`,
+    engine: (value: string) => `Set storage to ${value}`,
     nodeId: (value: string) =>
       `Give every node a folder of its own; if this is the same node, set nodeId to ${value}`,
-    partitions: (value: string) =>
-      `Partitions are fixed for a cluster: set partitions to ${value}, or ${empty}`,
-    hashFunc: (value: string) => `The hash function is fixed for a cluster: use ${value}, or ${empty}`,
+    partitions: (value: string) => `Partitions are fixed for a cluster: set partitions to ${value}`,
+    hashFunc: (value: string) => `The hash function is fixed for a cluster: use ${value}`,
   };
   for (const field of ['engine', 'nodeId', 'partitions', 'hashFunc'] as const) {
     if (stored[field] !== own[field]) {
@@ -147,8 +146,7 @@ function parseIdentity(text: string, folder: string): StoredIdentity {
     throw new DkvError(
       'DKV_STORE_MISMATCH',
       `The data folder ${folder} has format ${format as number}; this release of nestjs-dkv reads ${IDENTITY_FORMAT}. ` +
-        `Run the release that wrote it${isNewer ? ', or a newer one' : ''}, or give this node an empty folder so ` +
-        'that it refills from its replicas.',
+        `Run the release that wrote it${isNewer ? ', or a newer one' : ''}.`,
     );
   }
   const known = DISK_ENGINES.find((name) => name === engine);
@@ -176,8 +174,8 @@ function parseIdentity(text: string, folder: string): StoredIdentity {
 function unreadable(folder: string, cause?: unknown): DkvError {
   return new DkvError(
     'DKV_STORE_MISMATCH',
-    `The file ${join(folder, IDENTITY_FILE)} cannot be understood. Restore it from a backup, or give this node an ` +
-      'empty folder so that it refills from its replicas.',
+    `The file ${join(folder, IDENTITY_FILE)} cannot be understood. Put the file back if you have it. ` +
+      recoverRemedy(folder),
     { cause },
   );
 }

@@ -3,6 +3,7 @@ import { crc32 } from '../../model/checksum.js';
 import { DkvError } from '../../dkv.errors.js';
 import { type StoreRange } from '../engines/store-engine.js';
 import { type PageMark, type StrongRecord } from '../../ports/strong-store.js';
+import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /*
  * Eventual records lie in the same engine, by partitions 0 to 0xfffe; 0xffff 1 to 7 are the node's own (`disk-keys.ts`).
@@ -213,7 +214,7 @@ export function decodeState(key: Uint8Array, bytes: Uint8Array, where: string): 
     throw new DkvError(
       'DKV_CORRUPT_RECORD',
       `The state of group ${groupInStateKey(key)} in ${where} does not match its checksum, so it is not known what ` +
-        'this node has applied. `dkv recover` goes on without it, as a new member that refills from the others.',
+        `this node has applied. ${recoverRemedy(where)}`,
     );
   }
   return {
@@ -236,8 +237,8 @@ export function decodeCoverage(bytes: Uint8Array, where: string): number {
   if (value.length !== 12 || value.readUInt32BE(8) !== crc32(value.subarray(0, 6), crc32(COVERAGE_KEY))) {
     throw new DkvError(
       'DKV_CORRUPT_RECORD',
-      `The position up to which ${where} covers the node's log does not match its checksum. \`dkv recover\` goes on ` +
-        'without it, as a new member that refills from the others.',
+      `The position up to which ${where} covers the node's log does not match its checksum. ` +
+        recoverRemedy(where),
     );
   }
   return value.readUIntBE(0, 6);

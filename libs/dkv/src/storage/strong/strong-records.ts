@@ -29,6 +29,7 @@ import {
   stateKey,
   STATES_RANGE,
 } from './strong-keys.js';
+import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** Keys that a deletion of a group reads and deletes at a time: some 1 ms. */
 const DELETES_PER_BATCH = 256;
@@ -310,7 +311,7 @@ export class StrongRecords implements StrongStore {
     const error = new DkvError(
       'DKV_CORRUPT_RECORD',
       `The record of key ${JSON.stringify(key)} (namespace ${namespace}, group ${group}) in ${where} is damaged. ` +
-        'This node mends it from the other copies; if none is left, `dkv recover` goes on without it. Check the disk.',
+        `The partition is fetched again from the other copies; where there is none: ${recoverRemedy(where)}`,
       { cause },
     );
     const name = nameOf(group, namespace, key);
