@@ -294,3 +294,17 @@ function shownAs(value: unknown): string {
       return String(value);
   }
 }
+
+describe('the election time-out', () => {
+  it('is five heartbeats at least', () => {
+    expect(complaint({ heartbeatIntervalMs: 300, electionTimeoutMs: 1_499 })).toMatch(
+      /electionTimeoutMs is 1499 .*1500/,
+    );
+    expect(resolved({ heartbeatIntervalMs: 300, electionTimeoutMs: 1_500 }).electionTimeoutMs).toBe(1_500);
+  });
+
+  it('is a second, or five heartbeats where these are longer, unless it is given', () => {
+    expect(resolved({}).electionTimeoutMs).toBe(1_000);
+    expect(resolved({ heartbeatIntervalMs: 400 }).electionTimeoutMs).toBe(2_000);
+  });
+});

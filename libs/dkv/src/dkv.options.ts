@@ -41,6 +41,8 @@ export const DURABILITIES = ['wal', 'fsync'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
 const DAY_MS = 86_400_000;
+/** Heartbeats in an election time-out, at least. */
+const HEARTBEATS_MIN = 5;
 const MIB = 1024 * 1024;
 
 /** What a mode does not offer. A merger of `strong` is found when the store is made: it may be an override. */
@@ -230,7 +232,7 @@ export class DkvModuleOptions {
   /**
    * A node that was silent for so long is taken for down, and its partitions are led by others; about half a second later
    * writes go on. Lower fails over sooner, and more often without need: give at least five heartbeats, and more than the
-   * longest pause of your event loop. Default: 1 s.
+   * longest pause of your event loop. Default: 1 s, or five heartbeats where these are longer.
    */
   @Whole(100, 60_000, 'milliseconds')
   electionTimeoutMs?: number;
@@ -370,12 +372,21 @@ export function resolveOptions(given: DkvModuleOptions = {}): DkvOptions {
   }
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value != null));
   const dataDir = resolve(given.dataDir ?? 'dkv-data');
-  return Object.freeze({ ...DEFAULTS, hostname: hostname(), ...set, nodeId, dataDir });
+  const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs } = given;
+  const electionTimeoutMs = Math.max(DEFAULTS.electionTimeoutMs, HEARTBEATS_MIN * heartbeatIntervalMs);
+  return Object.freeze({ ...DEFAULTS, electionTimeoutMs, hostname: hostname(), ...set, nodeId, dataDir });
 }
 
 function wrongTogether(given: DkvModuleOptions): string[] {
   const { discovery, apiKey, remoteKvRepo, controller, mode, tls } = given;
   const faults = wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode });
+  const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs, electionTimeoutMs } = given;
+  if (electionTimeoutMs != null && electionTimeoutMs < HEARTBEATS_MIN * heartbeatIntervalMs) {
+    faults.push(
+      `electionTimeoutMs is ${electionTimeoutMs} with a heartbeatIntervalMs of ${heartbeatIntervalMs}: give at least ` +
+        `${HEARTBEATS_MIN} heartbeats, ${HEARTBEATS_MIN * heartbeatIntervalMs}, or a node that is a little late is taken for down`,
+    );
+  }
   if (discovery && apiKey == null && !controller) {
     faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
   }

@@ -208,12 +208,16 @@ export class ReplicatedStrongMode implements StrongMode {
       return text === undefined ? otherwise : (JSON.parse(text) as T);
     };
     const known = await incarnationOf(meta);
-    const isNew = known === undefined || forgot !== undefined;
+    // A node that is alone has nobody to be taken for somebody else by, and nobody who could bring it up to date.
+    const isAlone = view.peers.length === 0;
+    const isNew = known === undefined || (forgot !== undefined && !isAlone);
     const incarnation = isNew ? newIncarnation(random) : known;
     if (forgot !== undefined && known !== undefined) {
       logger.warn(
-        `Node ${view.selfId} may have forgotten what it acknowledged: ${forgot}. It goes on as a new voter, and the ` +
-          'others bring it up to date.',
+        `Node ${view.selfId} may have forgotten what it acknowledged: ${forgot}. ` +
+          (isAlone
+            ? "The last writes before that may be lost; durability 'fsync' keeps them."
+            : 'It goes on as a new voter, and the others bring it up to date.'),
       );
     }
     if (isNew) {
