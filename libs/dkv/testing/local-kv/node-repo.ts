@@ -23,6 +23,7 @@ export function nodeRepo(options: NodeRepoOptions): LocalKvRepo {
       storage = await createNodeStorage(identity, {
         cacheBytesMax: 128 * MIB,
         logRetentionBytesMax: 256 * MIB,
+        reserveBytes: 0,
         clock: new SystemClock(),
         ...options,
       });
