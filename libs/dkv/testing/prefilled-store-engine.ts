@@ -17,7 +17,7 @@ const OPENERS = { rocksdb: openRocksdbStoreEngine, 'classic-level': openClassicL
 const NODE_SPACE = 0xff;
 
 /**
- * What `createLocalKvRepo` makes of the same folder, except that each key may be changed once only where the folder is
+ * What `createNodeStorage` makes of the engine in the same folder, except that each key may be changed once only where the folder is
  * new: before the first change of a key the repository asks twice what is there, which is half of what it costs.
  */
 export async function createRepoToFill(

@@ -33,6 +33,8 @@ export interface CreateNodeStorageOptions {
   readonly clock: Clock;
   /** Why RocksDB does not run here, or undefined when it does. Replaced in tests. */
   readonly probeRocksdb?: EngineQuestion['probeRocksdb'];
+  /** Disk space that is held back for a full disk. Default: 64 MiB. Less in tests, which make many folders. */
+  readonly reserveBytes?: number;
   /** Names the boot of the machine. Replaced in tests. */
   readonly machineBootId?: () => Promise<string>;
 }
@@ -66,6 +68,7 @@ export async function createNodeStorage(
     pendingBytesMax: PENDING_BYTES_MAX,
     dirtyBytesMax: DIRTY_BYTES_MAX,
     checkpointIntervalMs: CHECKPOINT_INTERVAL_MS,
+    reserveBytes: options.reserveBytes,
     logBytesMax: Math.max(MEBIBYTE, Math.floor(logRetentionBytesMax / 2)),
   });
 }

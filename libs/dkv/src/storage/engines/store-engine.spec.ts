@@ -1,8 +1,13 @@
-import { storeEngineConformance } from '../../../testing/store-engine-conformance.js';
+import { describe, it } from 'vitest';
+import { type StoreEngineSubject, testStoreEngine } from '../../../testing/store-engine-conformance.js';
 import { openClassicLevelStoreEngine } from './classic-level-store-engine.js';
 import { MemoryStoreEngine } from './memory-store-engine.js';
 import { openRocksdbStoreEngine } from './rocksdb-store-engine.js';
 
-storeEngineConformance('the engine rocksdb', 'rocksdb', true, openRocksdbStoreEngine);
-storeEngineConformance('the engine classic-level', 'classic-level', true, openClassicLevelStoreEngine);
-storeEngineConformance('the engine memory', 'memory', false, async () => new MemoryStoreEngine());
+const SUBJECTS: readonly StoreEngineSubject[] = [
+  { name: 'rocksdb', durable: true, open: openRocksdbStoreEngine },
+  { name: 'classic-level', durable: true, open: openClassicLevelStoreEngine },
+  { name: 'memory', durable: false, open: async () => new MemoryStoreEngine() },
+];
+
+describe.each(SUBJECTS)('the engine $name', (subject) => testStoreEngine(it, subject));

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CapturedLog } from '../../../testing/captured-log.js';
 import { ChildRepo } from '../../../testing/local-kv/child-repo.js';
+import { nodeRepo, type NodeRepoOptions } from '../../../testing/local-kv/node-repo.js';
 import { type RecordHeader } from '../../model/record.js';
 import { physicalMsOf } from '../../model/version.js';
 import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
-import { createLocalKvRepo, type CreateLocalKvRepoOptions } from './create-local-kv-repo.js';
 import { bucketOf } from './disk-keys.js';
 import { HashTree, TreeChanges } from './hash-tree.js';
 import { digestOf } from './record-digest.js';
@@ -16,7 +16,7 @@ const IDENTITY = { nodeId: 'n1', partitions: 3, hashFunc: 'md5' };
 /** How many lines the child has said when it is killed: among its first batches, and well under way. */
 const RUNS = [5, 2_500, 700];
 
-const VARIANTS: readonly Pick<CreateLocalKvRepoOptions, 'storage' | 'durability'>[] = [
+const VARIANTS: readonly Pick<NodeRepoOptions, 'storage' | 'durability'>[] = [
   { storage: 'rocksdb', durability: 'wal' },
   { storage: 'classic-level', durability: 'fsync' },
 ];
@@ -39,7 +39,7 @@ describe.each(VARIANTS)('after kill -9 in the middle of writes, $storage with $d
       expect(child.lines.length).toBeGreaterThanOrEqual(lines);
       noteVersions(child.lines, acknowledged);
 
-      const repo = await createLocalKvRepo({ ...variant, dataDir, logger: new CapturedLog() });
+      const repo = nodeRepo({ ...variant, dataDir, logger: new CapturedLog() });
       await repo.open(IDENTITY);
       const headers = await headersOf(repo);
       assertHeld(headers, acknowledged);

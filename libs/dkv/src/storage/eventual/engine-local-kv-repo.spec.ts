@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, it } from 'vitest';
 import { testLocalKvRepo } from '../../../testing/local-kv-conformance.js';
 import { CapturedLog } from '../../../testing/captured-log.js';
-import { createLocalKvRepo, type CreateLocalKvRepoOptions } from './create-local-kv-repo.js';
+import { nodeRepo, type NodeRepoOptions } from '../../../testing/local-kv/node-repo.js';
 
 /** What the suite runs on: every engine, with and without the cache, in both durabilities. */
-const VARIANTS: readonly Pick<CreateLocalKvRepoOptions, 'storage' | 'durability' | 'cacheBytesMax'>[] = [
+const VARIANTS: readonly Pick<NodeRepoOptions, 'storage' | 'durability' | 'cacheBytesMax'>[] = [
   { storage: 'memory', durability: 'wal' },
   { storage: 'memory', durability: 'wal', cacheBytesMax: 20_000 },
   { storage: 'rocksdb', durability: 'wal' },
@@ -22,7 +22,7 @@ describe.each(VARIANTS)('the repository on $storage, $durability, cache of $cach
     storage: async () => {
       const dataDir = await mkdtemp(join(tmpdir(), 'dkv-repo-'));
       return {
-        repo: () => createLocalKvRepo({ ...variant, dataDir, logger: new CapturedLog() }),
+        repo: () => nodeRepo({ ...variant, dataDir, logger: new CapturedLog() }),
         remove: () => rm(dataDir, { recursive: true }),
       };
     },

@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CapturedLog } from '../../../testing/captured-log.js';
 import { rejected } from '../../../testing/caught.js';
 import { ChildRepo } from '../../../testing/local-kv/child-repo.js';
+import { nodeRepo, type NodeRepoOptions } from '../../../testing/local-kv/node-repo.js';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { type DkvError } from '../../dkv.errors.js';
 import { stampRecord } from '../../model/record.js';
 import { formatVersion } from '../../model/version.js';
 import { type LocalKvRepo, type StoreIdentity } from '../../ports/local-kv-repo.js';
-import { createLocalKvRepo, type CreateLocalKvRepoOptions } from '../eventual/create-local-kv-repo.js';
 import { DataFolder } from './data-folder.js';
 import { MemoryStoreEngine } from '../engines/memory-store-engine.js';
 import { createIdentity } from './store-identity.js';
@@ -41,18 +41,18 @@ afterEach(async () => {
 });
 
 async function open(
-  options: Partial<CreateLocalKvRepoOptions> = {},
+  options: Partial<NodeRepoOptions> = {},
   identity: Partial<StoreIdentity> = {},
 ): Promise<LocalKvRepo> {
   const defaults = { storage: 'classic-level', dataDir, durability: 'wal', logger: log } as const;
-  const repo = await createLocalKvRepo({ ...defaults, ...options });
+  const repo = nodeRepo({ ...defaults, ...options });
   await repo.open({ ...IDENTITY, ...identity });
   opened.push(repo);
   return repo;
 }
 
 /** A folder with a record in it, closed. */
-async function written(options: Partial<CreateLocalKvRepoOptions> = {}): Promise<void> {
+async function written(options: Partial<NodeRepoOptions> = {}): Promise<void> {
   const repo = await open(options);
   await repo.update(ID, () => RECORD);
   await repo.close();
@@ -79,7 +79,7 @@ describe('a data folder', () => {
     const clock = new ManualClock(Date.UTC(2026, 0, 2));
     dataDir = join(root, 'deep', 'down', 'data');
     await open({ clock });
-    expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'store-identity']);
+    expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'log', 'store-identity']);
     expect(await identityFile()).toEqual({
       format: 2,
       engine: 'classic-level',
@@ -216,7 +216,7 @@ describe('a data folder in use', () => {
     const own = { format: 2, engine: 'rocksdb', state: 'making', ...IDENTITY, nodeId: 'n2' } as const;
     expect(await createIdentity(dataDir, own)).toBe(false);
     expect(await identityFile()).toEqual(identity);
-    expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'store-identity']);
+    expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'log', 'store-identity']);
   });
 
   it('is let go of when opening fails', async () => {
@@ -258,7 +258,7 @@ describe('a folder whose data is gone', () => {
     expect(await refusal(open({ storage }), 'DKV_STORE_MISMATCH')).toMatch(
       /are gone.*dkv recover --data-dir/,
     );
-    expect(await readdir(dataDir)).toEqual(['store-identity']);
+    expect((await readdir(dataDir)).sort()).toEqual(['log', 'store-identity']);
     await rename(join(root, 'elsewhere'), join(dataDir, storage));
     expect((await (await open({ storage })).get(ID))?.version).toBe(RECORD.version);
   });
@@ -283,7 +283,7 @@ describe('the choice of the engine', () => {
     await written({ storage: 'rocksdb' });
     const opening = open({ storage: 'auto', probeRocksdb: async () => 'it aborts' });
     expect(await refusal(opening, 'DKV_STORE_MISMATCH')).toMatch(/written by rocksdb.*it aborts/);
-    expect((await readdir(dataDir)).sort()).toEqual(['rocksdb', 'store-identity']);
+    expect((await readdir(dataDir)).sort()).toEqual(['log', 'rocksdb', 'store-identity']);
   });
 
   it('rocksdb where it does not run makes nothing', async () => {
