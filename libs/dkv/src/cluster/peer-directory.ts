@@ -152,7 +152,7 @@ export class PeerDirectory {
     return peer.hasIntroducedItself && toSession === this.own.session;
   }
 
-  heartbeat(peer: Peer, { toSession }: FrameHead, heartbeat: Heartbeat): void {
+  heartbeat(peer: Peer, heartbeat: Heartbeat): void {
     const own = this.own;
     if (own.clusterId !== '' && heartbeat.clusterId !== '' && own.clusterId !== heartbeat.clusterId) {
       this.warn(
@@ -172,7 +172,7 @@ export class PeerDirectory {
     // earlier runs told is held against where they left it.
     const earlier = Math.max(
       heartbeat.rememberedPosition,
-      toSession === own.session ? 0 : heartbeat.lastPosition,
+      heartbeat.lastSession === own.session ? 0 : heartbeat.lastPosition,
     );
     if (heartbeat.rememberedIncarnation === own.incarnation && earlier > own.openedPosition) {
       this.listener.forgotten(
@@ -235,6 +235,7 @@ export class PeerDirectory {
       durablePosition,
       rememberedPosition: peer.refused === '' ? peer.earlierPosition : RETIRED_POSITION,
       lastPosition: peer.durablePosition,
+      lastSession: peer.session,
       rememberedIncarnation: peer.refused === '' ? peer.incarnation : peer.refused,
       isFit,
       isReady,

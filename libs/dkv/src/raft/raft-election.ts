@@ -152,7 +152,7 @@ export abstract class RaftElection {
   }
 
   protected onPreVote(from: MemberId, { term, lastIndex, lastTerm }: Message<'preVote'>): void {
-    const granted = term > this.term && !this.believesInLeader() && this.isUpToDate(lastTerm, lastIndex);
+    const granted = term > this.term && !this.believesInLeader(from) && this.isUpToDate(lastTerm, lastIndex);
     this.messages.push({
       to: from,
       message: { type: 'preVoteReply', term: granted ? term : this.term, granted },
@@ -161,7 +161,7 @@ export abstract class RaftElection {
 
   protected onVote(from: MemberId, { term, lastIndex, lastTerm, transfer }: Message<'vote'>): void {
     if (term > this.term) {
-      if (!transfer && this.believesInLeader()) {
+      if (!transfer && this.believesInLeader(from)) {
         return;
       }
       this.follow(term, undefined);
@@ -175,9 +175,12 @@ export abstract class RaftElection {
     this.durableMessages.push({ to: from, message: { type: 'voteReply', term: this.term, granted } });
   }
 
-  /** A live leader is not voted out (6.2). The failure detector between the nodes tells when it is gone. */
-  protected believesInLeader(): boolean {
-    return this.leader !== undefined;
+  /**
+   * A live leader is not voted out (6.2). The failure detector between the nodes tells when it is gone; where it stands
+   * for election itself, it leads no more.
+   */
+  protected believesInLeader(candidate: MemberId): boolean {
+    return this.leader !== undefined && this.leader !== candidate;
   }
 
   /** One vote a term (3.4). */
