@@ -137,14 +137,13 @@ export class PeerDirectory {
       this.listener.forgotten(peer, `node ${nodeId} has heard a later process run of it`);
       return undefined;
     }
+    // Whoever came back with another folder must be learnt of even by a frame for the one that this node was before: where
+    // both have, neither would ever listen to the other.
+    const isAdmitted = this.admit(peer, from.slice(separator + 1), session);
     if (toIncarnation !== '' && toIncarnation !== this.own.incarnation) {
-      // It does not know yet that this node has come back with another folder: a heartbeat will tell it.
       return undefined;
     }
-    return this.admit(peer, from.slice(separator + 1), session) &&
-      peer.takeSequence(head.isBulk, head.sequence)
-      ? peer
-      : undefined;
+    return isAdmitted && peer.takeSequence(head.isBulk, head.sequence) ? peer : undefined;
   }
 
   /** Whether a frame is of one that knows this process run, and has said who it is: else only heartbeats are taken. */
