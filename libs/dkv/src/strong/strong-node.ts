@@ -178,7 +178,7 @@ export class StrongNode {
   private take(peer: Peer, head: FrameHead, message: NodeMessage): void {
     const directory = this.parts.directory();
     if (message.kind === 'heartbeat') {
-      directory.heartbeat(peer, head, message);
+      directory.heartbeat(peer, message);
       if (message.ledNumber !== peer.ledNumber && peer.ledAskedTicks === 0) {
         peer.ledAskedTicks = 1;
         this.say(peer.nodeId, { kind: 'askLed' });
