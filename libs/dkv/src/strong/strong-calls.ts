@@ -9,7 +9,7 @@ import { type StrongRecord } from '../model/strong-record.js';
 import { formatStrongVersion } from '../model/strong-version.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { OpenNumbers } from './open-numbers.js';
-import { type Asker } from './strong-group.js';
+import { type Asker } from './group-parts.js';
 
 /** Asks a node, this one included. */
 export type SendAsk = (nodeId: string, slot: number, group: number, ask: Ask) => void;

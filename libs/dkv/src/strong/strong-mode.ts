@@ -22,7 +22,8 @@ import { incarnationOf, newIncarnation, noteIncarnation } from './incarnation.js
 import { isGoneMember, stepReplacement } from './replacement.js';
 import { shownOf, StrongCalls } from './strong-calls.js';
 import { type StoredGroup } from './stored-group.js';
-import { type GroupServices, StrongGroup } from './strong-group.js';
+import { type GroupServices } from './group-parts.js';
+import { StrongGroup } from './strong-group.js';
 import { StrongNode } from './strong-node.js';
 import { Upkeep } from './upkeep.js';
 import { type WorkLimitOptions, WorkLimits } from './work-limits.js';
@@ -179,7 +180,7 @@ export class ReplicatedStrongMode implements StrongMode {
       },
       codecOf: (namespace) => parts.namespaces.get(namespace).codec,
       boundedNowMs: () => this.boundedNowMs(),
-      wake: (group) => this.node.wake(group),
+      wake: (group) => this.node.wake(group as StrongGroup),
     };
     this.sweep = new ExpirySweep(this.node.groups, store, () => this.boundedNowMs(), logger);
     this.upkeep = new Upkeep({
@@ -418,6 +419,9 @@ export class ReplicatedStrongMode implements StrongMode {
    */
   private boundedNowMs(): number {
     const { clock, limits } = this.parts;
+    if (!this.hasPeers) {
+      return clock.now();
+    }
     const sinceTickMs = clock.monotonic() - this.tickedAtMs;
     const bound = this.tickedNowMs + sinceTickMs + limits.maxClockOffsetMs;
     return Math.floor(Math.min(clock.now() + this.heldBackMs, bound));

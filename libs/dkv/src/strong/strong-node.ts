@@ -24,7 +24,8 @@ import { Leadership } from './leadership.js';
 import { Leaders } from './leaders.js';
 import { nodeOf, ReadRounds } from './read-rounds.js';
 import { Snapshots } from './snapshots.js';
-import { type Asker, type StrongGroup } from './strong-group.js';
+import { type Asker } from './group-parts.js';
+import { type StrongGroup } from './strong-group.js';
 
 /** What one group put into an append, and what may follow once that is durable. */
 interface PendingAppend {
