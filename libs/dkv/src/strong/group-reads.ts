@@ -142,8 +142,19 @@ export class GroupReads {
       found(record ?? undefined, applied);
       return;
     }
+    const { fetches } = this.group;
     store.read(number, namespace, key).then(
-      (read) => found(read, applied),
+      (read) => {
+        if (this.group.fetches === fetches) {
+          found(read, applied);
+          return;
+        }
+        // The records were void meanwhile: that none was found says nothing.
+        if (expiry) {
+          this.group.writes.endExpiry(expiry);
+        }
+        asker.answer(slot, this.group.retry());
+      },
       (error: unknown) => {
         if (expiry) {
           this.group.writes.endExpiry(expiry);

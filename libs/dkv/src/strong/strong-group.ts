@@ -59,6 +59,10 @@ export class StrongGroup {
   wholeFrom: number;
   readonly writes: GroupWrites;
   readonly reads: GroupReads;
+  /** How often its records became void. */
+  fetches = 0;
+  /** Ticks for which the node that should lead it has not named it among what it leads. */
+  unledTicks = 0;
   /** Whether it waits for its turn. */
   isAwake = false;
   /** Nothing of it may leave this node, and nothing is taken in. */
@@ -204,6 +208,7 @@ export class StrongGroup {
    */
   beginFetching(): void {
     this.wholeFrom = Infinity;
+    this.fetches++;
     this.reads.giveUp();
   }
 

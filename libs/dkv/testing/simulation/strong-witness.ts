@@ -31,6 +31,7 @@ class GroupFacts {
   readonly leaders = new Map<number, MemberId>();
   /** Vote of a member in a term. */
   readonly votes = new Map<string, string>();
+  readonly votedTerms = new Map<MemberId, { readonly term: number; readonly candidate: string }>();
   /** Term of the committed entry by index. */
   readonly committed: number[] = [0];
   /** Checksum of an entry by term and index. */
@@ -73,6 +74,13 @@ export class StrongWitness {
   /** The node's disk is not what it was: until it has another name, it may lack what it had. */
   mayForget(nodeId: string): void {
     this.seen.delete(nodeId);
+    for (const { votedTerms } of this.facts.values()) {
+      for (const member of votedTerms.keys()) {
+        if (member.startsWith(`${nodeId}@`)) {
+          votedTerms.delete(member);
+        }
+      }
+    }
   }
 
   /** The highest index of the group that any member ever had as committed. */
@@ -175,6 +183,10 @@ export class StrongWitness {
     before: Seen | undefined,
     facts: GroupFacts,
   ): void {
+    const voted = facts.votedTerms.get(member);
+    if (voted && (raft.term < voted.term || (raft.term === voted.term && raft.vote !== voted.candidate))) {
+      this.report('forgotten', number, `${member} voted for ${voted.candidate} in term ${voted.term}, and came back in ${raft.term}`);
+    }
     const last = before?.member === member ? before : undefined;
     if (last && facts.members.has(member)) {
       const { durableIndex, durableTerm } = last;
@@ -211,7 +223,10 @@ export class StrongWitness {
   }
 
   private voted(number: number, member: MemberId, term: number, candidate: MemberId): void {
-    const { votes } = this.factsOf(number);
+    const { votes, votedTerms } = this.factsOf(number);
+    if (term >= (votedTerms.get(member)?.term ?? 0)) {
+      votedTerms.set(member, { term, candidate });
+    }
     const key = `${member} ${term}`;
     const known = votes.get(key);
     if (known === undefined) {
