@@ -33,7 +33,15 @@ const UNSAFE = [
   'forgotten',
 ];
 /** What clients see of a break. */
-const WRONG = ['linearizability', 'count', 'phantom', 'own-writes', 'uncommitted', 'restamp', 'monotone-version'];
+const WRONG = [
+  'linearizability',
+  'count',
+  'phantom',
+  'own-writes',
+  'uncommitted',
+  'restamp',
+  'monotone-version',
+];
 const DIFFERENT = ['divergence', 'bounds', ...WRONG];
 
 interface Answered {
@@ -95,7 +103,9 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'the engine has synced what leaves the log',
     rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
     plant: () =>
-      replace<[number], void>(SimDisk, 'sync', (_, original, count) => (count === Infinity ? original(count) : undefined)),
+      replace<[number], void>(SimDisk, 'sync', (_, original, count) =>
+        count === Infinity ? original(count) : undefined,
+      ),
   },
   {
     protection: 'a checkpoint says which entries its records show',
@@ -220,7 +230,9 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
           call.reject(self.notApplied!(call) as Error);
         }
       });
-      replace<[Asked, unknown], void>(StrongCalls, 'retry', (self, _, call) => self.fence!(call, { type: 'refused' }));
+      replace<[Asked, unknown], void>(StrongCalls, 'retry', (self, _, call) =>
+        self.fence!(call, { type: 'refused' }),
+      );
     },
   },
   {
@@ -297,8 +309,10 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'what peers remember of a log counts',
     rules: [...UNSAFE, ...DIFFERENT],
     plant: () =>
-      replace<[Peer, Record<string, unknown>], void>(PeerDirectory, 'heartbeat', (_, original, peer, heartbeat) =>
-        original(peer, { ...heartbeat, rememberedIncarnation: '' }),
+      replace<[Peer, Record<string, unknown>], void>(
+        PeerDirectory,
+        'heartbeat',
+        (_, original, peer, heartbeat) => original(peer, { ...heartbeat, rememberedIncarnation: '' }),
       ),
   },
   {
@@ -333,7 +347,10 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     rules: ['liveness', ...UNSAFE, ...DIFFERENT],
     plant: () =>
       replace<[string, string], void>(Birth, 'accept', (self, original, nodeId, clusterId) => {
-        const { accepted, services } = as<{ accepted: Set<string>; services: { nodeIds: readonly string[] } }>(self);
+        const { accepted, services } = as<{
+          accepted: Set<string>;
+          services: { nodeIds: readonly string[] };
+        }>(self);
         services.nodeIds.slice(1).forEach((other) => accepted.add(other));
         original(nodeId, clusterId);
       }),
@@ -349,4 +366,3 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     plant: () => replace<unknown[], void>(GroupWrites, 'dropFirst', () => undefined),
   },
 ];
-

@@ -210,7 +210,13 @@ async function openParts(
     const local = new EngineLocalKvRepo(
       { where, open: async () => logged, release: () => undefined },
       // A batch that the log refused is not in it; and the log says itself when it takes nothing any more (rule 6).
-      { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger, isPassing: () => !isOver(log) },
+      {
+        durability,
+        pendingBytesMax,
+        cacheBytesMax: cacheBytesMax / 2,
+        logger,
+        isPassing: () => !isOver(log),
+      },
     );
     await local.open(identity);
     const reason = crashed

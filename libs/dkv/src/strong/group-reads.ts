@@ -111,8 +111,12 @@ export class GroupReads {
         return;
       }
       // A later leader whose clock is behind could show the value again: its removal is committed first (rule 19).
-      const isRemoving = group.writes.removeExpired(look, [{ namespace, key, record: past }], asker, slot, () =>
-        asker.answer(slot, readAnswer(undefined, group.applied)),
+      const isRemoving = group.writes.removeExpired(
+        look,
+        [{ namespace, key, record: past }],
+        asker,
+        slot,
+        () => asker.answer(slot, readAnswer(undefined, group.applied)),
       );
       if (!isRemoving) {
         asker.answer(slot, group.retry());

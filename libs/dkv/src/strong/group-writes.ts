@@ -311,7 +311,9 @@ export class GroupWrites {
     const basis = Math.max(
       group.applied,
       this.proposed.find(namespace, key)?.index ?? 0,
-      rememberedKey === undefined ? 0 : (this.proposed.find(IDEMPOTENCY_NAMESPACE, rememberedKey)?.index ?? 0),
+      rememberedKey === undefined
+        ? 0
+        : (this.proposed.find(IDEMPOTENCY_NAMESPACE, rememberedKey)?.index ?? 0),
     );
     const answer = (): Answer => ({
       type: 'done',

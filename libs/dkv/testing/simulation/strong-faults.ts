@@ -34,6 +34,7 @@ export class StrongFaults {
   /** As whom the node that may have forgotten was known before. */
   private forgottenMember = '';
   private copiedMs = 0;
+  private pausedUntilMs = 0;
   private readonly faults: readonly FaultName[];
 
   constructor(
@@ -66,6 +67,7 @@ export class StrongFaults {
       this.setOffset(node, 0);
     }
     await Promise.all(this.restarts);
+    await cluster.scheduler.sleep(Math.max(0, this.pausedUntilMs - cluster.scheduler.nowMs));
     for (const nodeId of cluster.nodeIds) {
       const node = cluster.node(nodeId);
       if (node.alive && isLostForGood(node)) {
@@ -152,7 +154,9 @@ export class StrongFaults {
     const { durablePosition } = node.storage.log;
     this.forgetful = node.nodeId;
     this.forgottenMember = memberOf(node);
-    switch (this.random.pick(['disk', 'disk', 'power', 'power', 'copy', 'copy', 'copy', 'tail', 'tail'] as const)) {
+    switch (
+      this.random.pick(['disk', 'disk', 'power', 'power', 'copy', 'copy', 'copy', 'tail', 'tail'] as const)
+    ) {
       case 'disk':
         node.kill();
         node.loseDisk();
@@ -194,15 +198,16 @@ export class StrongFaults {
   /** Until it has learnt that it has forgotten, those who can tell it stay. */
   private get isLearning(): boolean {
     const node = this.forgetful === undefined ? undefined : this.cluster.node(this.forgetful);
-    return (
-      node !== undefined && (!node.alive || !groupsOf(node) || memberOf(node) === this.forgottenMember)
-    );
+    return node !== undefined && (!node.alive || !groupsOf(node) || memberOf(node) === this.forgottenMember);
   }
 
   /** The last bytes of the newest segment are gone, though they were synced. */
   private cutTail({ folder }: TestNode, cutBytes: number): void {
     const copy = new Map(folder.copy());
-    const last = [...copy.keys()].filter((name) => name.endsWith('.seg')).sort().at(-1);
+    const last = [...copy.keys()]
+      .filter((name) => name.endsWith('.seg'))
+      .sort()
+      .at(-1);
     const bytes = last === undefined ? undefined : copy.get(last);
     if (last !== undefined && bytes && bytes.length > 0) {
       copy.set(last, bytes.subarray(0, Math.max(0, bytes.length - cutBytes)));
@@ -301,20 +306,30 @@ export class StrongFaults {
   stallDisk(): void {
     const node = this.anyNode();
     node.folder.setFaults({ stalled: true });
-    this.cluster.scheduler.after(200 + this.random.int(4_000), () => node.folder.setFaults({ stalled: false }));
+    this.cluster.scheduler.after(200 + this.random.int(4_000), () =>
+      node.folder.setFaults({ stalled: false }),
+    );
   }
 
   slowDisk(): void {
     const { folder, disk } = this.anyNode();
     const syncDelay = { minMs: 0.1, meanMs: this.random.pick([0.1, 30, 400]), maxMs: 2_000 };
-    folder.setFaults({ syncDelay, writeDelay: { minMs: 0.01, meanMs: this.random.pick([0.02, 5]), maxMs: 300 } });
-    disk.setFaults({ syncDelay, readDelay: { minMs: 0.05, meanMs: this.random.pick([0.1, 40]), maxMs: 300 } });
+    folder.setFaults({
+      syncDelay,
+      writeDelay: { minMs: 0.01, meanMs: this.random.pick([0.02, 5]), maxMs: 300 },
+    });
+    disk.setFaults({
+      syncDelay,
+      readDelay: { minMs: 0.05, meanMs: this.random.pick([0.1, 40]), maxMs: 300 },
+    });
   }
 
   pause(): void {
     const node = this.anyNode();
     if (node.alive) {
-      node.pause(this.random.pick([150, 700, 3_000]));
+      const ms = this.random.pick([150, 700, 3_000]);
+      node.pause(ms);
+      this.pausedUntilMs = Math.max(this.pausedUntilMs, this.cluster.scheduler.nowMs + ms);
     }
   }
 

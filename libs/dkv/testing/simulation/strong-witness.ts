@@ -155,7 +155,13 @@ export class StrongWitness {
     }
     facts.members.set(member, raft);
     this.checkEntries(number, member, raft, facts);
-    this.checkCommitted(number, member, raft, before?.raft === raft ? before.commit : raft.firstIndex - 1, facts);
+    this.checkCommitted(
+      number,
+      member,
+      raft,
+      before?.raft === raft ? before.commit : raft.firstIndex - 1,
+      facts,
+    );
     if (isLeader && !(before?.raft === raft && before.isLeader && before.term === raft.term)) {
       this.checkLeader(number, member, node.nodeId, raft, facts);
     }
@@ -185,7 +191,11 @@ export class StrongWitness {
   ): void {
     const voted = facts.votedTerms.get(member);
     if (voted && (raft.term < voted.term || (raft.term === voted.term && raft.vote !== voted.candidate))) {
-      this.report('forgotten', number, `${member} voted for ${voted.candidate} in term ${voted.term}, and came back in ${raft.term}`);
+      this.report(
+        'forgotten',
+        number,
+        `${member} voted for ${voted.candidate} in term ${voted.term}, and came back in ${raft.term}`,
+      );
     }
     const last = before?.member === member ? before : undefined;
     if (last && facts.members.has(member)) {
@@ -238,8 +248,9 @@ export class StrongWitness {
 
   /** One entry for each (term, index), in whatever log. */
   private checkEntries(number: number, member: MemberId, raft: RaftGroup, { entries }: GroupFacts): void {
-    const { log } = (raft as unknown as { replica: { log: { slice(from: number, to: number): readonly LogEntry[] } } })
-      .replica;
+    const { log } = (
+      raft as unknown as { replica: { log: { slice(from: number, to: number): readonly LogEntry[] } } }
+    ).replica;
     for (let index = raft.lastIndex; index >= raft.firstIndex; index--) {
       const [entry] = log.slice(index, index);
       if (!entry || this.checked.has(entry)) {
@@ -252,7 +263,11 @@ export class StrongWitness {
       if (known === undefined) {
         entries.set(key, sum);
       } else if (known !== sum) {
-        this.report('log-matching', number, `${member} has another entry (${index}, term ${entry.term}) than others`);
+        this.report(
+          'log-matching',
+          number,
+          `${member} has another entry (${index}, term ${entry.term}) than others`,
+        );
       }
     }
   }
@@ -273,7 +288,11 @@ export class StrongWitness {
       if (known === undefined) {
         committed[index] = term;
       } else if (known !== term) {
-        this.report('state-machine-safety', number, `${member} committed (${index}, term ${term}), others term ${known}`);
+        this.report(
+          'state-machine-safety',
+          number,
+          `${member} committed (${index}, term ${term}), others term ${known}`,
+        );
         return;
       }
     }
@@ -314,7 +333,11 @@ export class StrongWitness {
     for (let index = committed.length - 1; isLatest && index >= raft.firstIndex - 1 && index > 0; index--) {
       const term = committed[index];
       if (term !== undefined && term < raft.term && raft.termAt(index) !== term) {
-        this.report('leader-completeness', number, `${member} leads term ${raft.term} and lacks (${index}, term ${term})`);
+        this.report(
+          'leader-completeness',
+          number,
+          `${member} leads term ${raft.term} and lacks (${index}, term ${term})`,
+        );
         return;
       }
     }
@@ -345,7 +368,11 @@ export class StrongWitness {
     if (known === undefined) {
       facts.states.set(applied, digest);
     } else if (known !== digest) {
-      this.report('divergence', number, `${nodeId} at index ${applied} has another state than others had there`);
+      this.report(
+        'divergence',
+        number,
+        `${nodeId} at index ${applied} has another state than others had there`,
+      );
     }
     const isLater = applied >= facts.logTimeIndex;
     if (isLater ? group.logTimeMs < facts.logTimeMs : group.logTimeMs > facts.logTimeMs) {
@@ -375,7 +402,11 @@ export class StrongWitness {
       if (known === undefined) {
         versions.set(name, version);
       } else if (known !== version) {
-        this.report('divergence', number, `${node.nodeId} shows ${key} as of ${version}, others ${known}, at ${group.applied}`);
+        this.report(
+          'divergence',
+          number,
+          `${node.nodeId} shows ${key} as of ${version}, others ${known}, at ${group.applied}`,
+        );
       }
     }
   }
