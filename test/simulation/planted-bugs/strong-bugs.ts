@@ -3,10 +3,8 @@ import { vi } from 'vitest';
 import { Birth } from '../../../libs/dkv/src/cluster/birth.js';
 import { PeerDirectory } from '../../../libs/dkv/src/cluster/peer-directory.js';
 import { Peer } from '../../../libs/dkv/src/cluster/peers.js';
-import { type LogCoverage } from '../../../libs/dkv/src/ports/node-log.js';
 import { RaftGroup, type RaftOutput } from '../../../libs/dkv/src/raft/raft-group.js';
 import { Leadership as RaftLeadership } from '../../../libs/dkv/src/raft/raft-leadership.js';
-import { FileNodeLog } from '../../../libs/dkv/src/storage/log/file-node-log.js';
 import { LogWriter } from '../../../libs/dkv/src/storage/log/log-writer.js';
 import { MachineRun } from '../../../libs/dkv/src/storage/machine-run.js';
 import { type AppliedState } from '../../../libs/dkv/src/strong/group-state-layout.js';
@@ -20,6 +18,7 @@ import { StrongCalls } from '../../../libs/dkv/src/strong/strong-calls.js';
 import { StrongGroup } from '../../../libs/dkv/src/strong/strong-group.js';
 import { ReplicatedStrongMode } from '../../../libs/dkv/src/strong/strong-mode.js';
 import { StrongNode } from '../../../libs/dkv/src/strong/strong-node.js';
+import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
 import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
 import { type PlantedBug, replace, replaceGetter } from './plant.js';
 
@@ -34,7 +33,15 @@ const UNSAFE = [
   'forgotten',
 ];
 /** What clients see of a break. */
-const WRONG = ['linearizability', 'count', 'phantom', 'own-writes', 'uncommitted', 'restamp', 'monotone-version'];
+const WRONG = [
+  'linearizability',
+  'count',
+  'phantom',
+  'own-writes',
+  'uncommitted',
+  'restamp',
+  'monotone-version',
+];
 const DIFFERENT = ['divergence', 'bounds', ...WRONG];
 
 interface Answered {
@@ -70,7 +77,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'what was synced is on the medium',
     rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
     plant: () =>
-      replace<[number], void>(SimInode, 'sync', (self, original, count) => original(Math.min(count, 0)) ?? self),
+      replace<[number], void>(SimInode, 'sync', (_, original, count) => original(Math.min(count, 0))),
   },
   {
     protection: 'a leader whose append failed steps down',
@@ -93,11 +100,11 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
       }),
   },
   {
-    protection: 'segments are deleted when the store has what they hold',
+    protection: 'the engine has synced what leaves the log',
     rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
     plant: () =>
-      replace<[LogCoverage], void>(FileNodeLog, 'release', (_, original) =>
-        original({ indexOf: () => Infinity, batchesUpTo: Infinity }),
+      replace<[number], void>(SimDisk, 'sync', (_, original, count) =>
+        count === Infinity ? original(count) : undefined,
       ),
   },
   {
@@ -223,7 +230,9 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
           call.reject(self.notApplied!(call) as Error);
         }
       });
-      replace<[Asked, unknown], void>(StrongCalls, 'retry', (self, _, call) => self.fence!(call, { type: 'refused' }));
+      replace<[Asked, unknown], void>(StrongCalls, 'retry', (self, _, call) =>
+        self.fence!(call, { type: 'refused' }),
+      );
     },
   },
   {
@@ -300,15 +309,17 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'what peers remember of a log counts',
     rules: [...UNSAFE, ...DIFFERENT],
     plant: () =>
-      replace<[Peer, Record<string, unknown>], void>(PeerDirectory, 'heartbeat', (_, original, peer, heartbeat) =>
-        original(peer, { ...heartbeat, rememberedIncarnation: '' }),
+      replace<[Peer, Record<string, unknown>], void>(
+        PeerDirectory,
+        'heartbeat',
+        (_, original, peer, heartbeat) => original(peer, { ...heartbeat, rememberedIncarnation: '' }),
       ),
   },
   {
     protection: 'a frame counts once and in order',
     rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
     plant: () =>
-      replace<[boolean, number], boolean>(Peer, 'takeSequence', (self, original, isBulk, sequence) => {
+      replace<[boolean, number], boolean>(Peer, 'takeSequence', (_, original, isBulk, sequence) => {
         original(isBulk, sequence);
         return true;
       }),
@@ -321,7 +332,10 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a leader that steps down is known to do so',
     rules: ['liveness'],
-    plant: () => replace<unknown[], void>(Leadership, 'ledBy', () => undefined),
+    plant: () => {
+      replace<unknown[], void>(Leadership, 'ledBy', () => undefined);
+      replace<unknown[], void>(Leadership, 'checkLeaders', () => undefined);
+    },
   },
   {
     protection: 'a lost node is campaigned for',
@@ -333,7 +347,10 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     rules: ['liveness', ...UNSAFE, ...DIFFERENT],
     plant: () =>
       replace<[string, string], void>(Birth, 'accept', (self, original, nodeId, clusterId) => {
-        const { accepted, services } = as<{ accepted: Set<string>; services: { nodeIds: readonly string[] } }>(self);
+        const { accepted, services } = as<{
+          accepted: Set<string>;
+          services: { nodeIds: readonly string[] };
+        }>(self);
         services.nodeIds.slice(1).forEach((other) => accepted.add(other));
         original(nodeId, clusterId);
       }),
@@ -349,4 +366,3 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     plant: () => replace<unknown[], void>(GroupWrites, 'dropFirst', () => undefined),
   },
 ];
-

@@ -32,6 +32,8 @@ export interface GroupCore {
   /** Nothing is shown before this index is applied. */
   readonly wholeFrom: number;
   readonly isFetching: boolean;
+  /** How often its records became void since this process began. */
+  readonly fetches: number;
   /** Whether it decides and reads: rule 7. */
   readonly leads: boolean;
   /** Milliseconds since 1970 by which values expire. */

@@ -154,8 +154,19 @@ export class GroupReads implements Confirming {
       found(record ?? undefined, applied);
       return;
     }
+    const { fetches } = this.group;
     store.read(number, namespace, key).then(
-      (read) => found(read, applied),
+      (read) => {
+        if (this.group.fetches === fetches) {
+          found(read, applied);
+          return;
+        }
+        // The records were void meanwhile: that none was found says nothing.
+        if (expiry) {
+          this.expiring().endExpiry(expiry);
+        }
+        asker.answer(slot, this.group.retry());
+      },
       (error: unknown) => {
         if (expiry) {
           this.expiring().endExpiry(expiry);

@@ -29,6 +29,10 @@ export class StrongGroup implements GroupCore {
   wholeFrom: number;
   readonly writes: GroupWrites;
   readonly reads: GroupReads;
+  /** How often its records became void. */
+  fetches = 0;
+  /** Ticks for which the node that should lead it has not named it among what it leads. */
+  unledTicks = 0;
   /** Whether it waits for its turn. */
   isAwake = false;
   /** Whether its followers are still to be told what is committed. */
@@ -184,6 +188,7 @@ export class StrongGroup implements GroupCore {
    */
   beginFetching(): void {
     this.wholeFrom = Infinity;
+    this.fetches++;
     this.reads.giveUp();
   }
 

@@ -172,7 +172,8 @@ export class ReplicatedStrongMode implements StrongMode {
       idempotencyTtlMs: limits.idempotencyTtlMs,
       raft: {
         random,
-        electionTicks: Math.max(2, Math.ceil(limits.electionTimeoutMs / limits.heartbeatIntervalMs / 3)),
+        // A lost node is found out by silence; what is left is for a vote to fail once and be held again, within 1.5 s in all.
+        electionTicks: Math.max(2, Math.floor(limits.electionTimeoutMs / limits.heartbeatIntervalMs / 3)),
         resendTicks: 3,
         appendBytesMax: 1024 * 1024,
         inflightBytesMax: 4 * 1024 * 1024,
@@ -506,6 +507,7 @@ export class ReplicatedStrongMode implements StrongMode {
     this.birth.tick();
     const { leadership, snapshots, rounds } = this.node;
     leadership.checkQuorums();
+    leadership.checkLeaders();
     for (const group of this.node.groups.values()) {
       this.tickGroup(group);
     }
@@ -568,6 +570,12 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   private found(peer: Peer): void {
+    // With it there may be a majority again: where nobody leads, the first of the list need not wait for its time-out.
+    for (const group of this.node.groups.values()) {
+      if (group.raft.leader === undefined && this.birth.isBorn && this.canLead) {
+        this.node.leadership.campaignIfFirst(group);
+      }
+    }
     this.node.say(peer.nodeId, this.directory.heartbeatFor(peer));
     this.resend(peer.nodeId);
   }

@@ -353,7 +353,9 @@ export class TestNode {
     this.run = run;
     // What is there of the last run is no part of this one.
     Object.assign(this, { processor: undefined, strong: undefined, storage: undefined });
-    this.clock = this.clock?.inherit(run) ?? new SimClock(this.cluster.scheduler, run, this.options.clocks?.(this.nodeId));
+    this.clock =
+      this.clock?.inherit(run) ??
+      new SimClock(this.cluster.scheduler, run, this.options.clocks?.(this.nodeId));
     await this.openStore(run);
     await this.assemble(run);
     const started = this.processor.start();
