@@ -85,7 +85,9 @@ export class StrongNode {
       },
       peer: (nodeId: string) => {
         const peer = directory().find(nodeId)!;
-        return peer.refused === '' ? peer : NOBODY;
+        // Two nodes that both came back as others would drop each other's frames for ever, meant for whom they were.
+        const isKnown = peer.refused === '' && peer.hasIntroducedItself && directory().isUp(nodeId);
+        return isKnown ? peer : NOBODY;
       },
     };
     this.outbox = new Outbox(view, remote, sender, (nodeId) => this.dropped(nodeId));
@@ -429,7 +431,7 @@ export class StrongNode {
   }
 }
 
-/** Whom a frame is for that must not be dropped by an old copy of a folder. */
+/** Whom a frame is for that whoever is there now must not drop. */
 const NOBODY = Object.freeze({ incarnation: '', session: 0 });
 const NOT_HERE: Answer = Object.freeze({ type: 'retry', leader: '', session: 0 } as const);
 
