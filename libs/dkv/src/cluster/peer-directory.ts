@@ -137,14 +137,13 @@ export class PeerDirectory {
       this.listener.forgotten(peer, `node ${nodeId} has heard a later process run of it`);
       return undefined;
     }
+    // Whoever came back with another folder must be learnt of even by a frame for the one that this node was before: where
+    // both have, neither would ever listen to the other.
+    const isAdmitted = this.admit(peer, from.slice(separator + 1), session);
     if (toIncarnation !== '' && toIncarnation !== this.own.incarnation) {
-      // It does not know yet that this node has come back with another folder: a heartbeat will tell it.
       return undefined;
     }
-    return this.admit(peer, from.slice(separator + 1), session) &&
-      peer.takeSequence(head.isBulk, head.sequence)
-      ? peer
-      : undefined;
+    return isAdmitted && peer.takeSequence(head.isBulk, head.sequence) ? peer : undefined;
   }
 
   /** Whether a frame is of one that knows this process run, and has said who it is: else only heartbeats are taken. */
@@ -152,7 +151,7 @@ export class PeerDirectory {
     return peer.hasIntroducedItself && toSession === this.own.session;
   }
 
-  heartbeat(peer: Peer, { toSession }: FrameHead, heartbeat: Heartbeat): void {
+  heartbeat(peer: Peer, heartbeat: Heartbeat): void {
     const own = this.own;
     if (own.clusterId !== '' && heartbeat.clusterId !== '' && own.clusterId !== heartbeat.clusterId) {
       this.warn(
@@ -172,7 +171,7 @@ export class PeerDirectory {
     // earlier runs told is held against where they left it.
     const earlier = Math.max(
       heartbeat.rememberedPosition,
-      toSession === own.session ? 0 : heartbeat.lastPosition,
+      heartbeat.lastSession === own.session ? 0 : heartbeat.lastPosition,
     );
     if (heartbeat.rememberedIncarnation === own.incarnation && earlier > own.openedPosition) {
       this.listener.forgotten(
@@ -235,6 +234,7 @@ export class PeerDirectory {
       durablePosition,
       rememberedPosition: peer.refused === '' ? peer.earlierPosition : RETIRED_POSITION,
       lastPosition: peer.durablePosition,
+      lastSession: peer.session,
       rememberedIncarnation: peer.refused === '' ? peer.incarnation : peer.refused,
       isFit,
       isReady,

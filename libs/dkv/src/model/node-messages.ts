@@ -68,11 +68,12 @@ export type NodeMessage =
       /** Up to which the sender's log is durable. */
       readonly durablePosition: number;
       /**
-       * The highest durable position that the sender was told of the receiver's incarnation by process runs before the one
-       * that this frame is for; 0 for none. With `lastPosition` of that very run, where it is over by now.
+       * The highest durable position that the sender was told of the receiver's incarnation by process runs before
+       * `lastSession`, and by that one; 0 for none.
        */
       readonly rememberedPosition: number;
       readonly lastPosition: number;
+      readonly lastSession: number;
       /** Of which that is. */
       readonly rememberedIncarnation: string;
       /** Whether the sender can lead: writable, disk answering, clock right, not stopping. */

@@ -185,7 +185,7 @@ export abstract class RaftElection {
   protected onPreVote(from: MemberId, { term, lastIndex, lastTerm, survivors }: Message<'preVote'>): void {
     const granted =
       term > this.term &&
-      !this.believesInLeader() &&
+      !this.believesInLeader(from) &&
       this.isUpToDate(lastTerm, lastIndex) &&
       this.agreesOn(survivors);
     this.messages.push({
@@ -199,7 +199,7 @@ export abstract class RaftElection {
     { term, lastIndex, lastTerm, transfer, survivors }: Message<'vote'>,
   ): void {
     if (term > this.term) {
-      if ((!transfer && this.believesInLeader()) || !this.agreesOn(survivors)) {
+      if ((!transfer && this.believesInLeader(from)) || !this.agreesOn(survivors)) {
         return;
       }
       this.follow(term, undefined);
@@ -232,9 +232,12 @@ export abstract class RaftElection {
     );
   }
 
-  /** A live leader is not voted out (6.2). The failure detector between the nodes tells when it is gone. */
-  protected believesInLeader(): boolean {
-    return this.leader !== undefined;
+  /**
+   * A live leader is not voted out (6.2). The failure detector between the nodes tells when it is gone; where it stands
+   * for election itself, it leads no more.
+   */
+  protected believesInLeader(candidate: MemberId): boolean {
+    return this.leader !== undefined && this.leader !== candidate;
   }
 
   /** One vote a term (3.4). */

@@ -200,6 +200,8 @@ export class RaftGroup extends RaftFollower {
     this.isHardStateDirty = true;
     this.acknowledgedIndex = -1;
     this.durableMessages = [];
+    // What it had to say as a leader: they would take it for one again.
+    this.messages = [];
   }
 
   private advanceCommit(): void {

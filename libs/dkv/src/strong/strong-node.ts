@@ -85,9 +85,7 @@ export class StrongNode {
       },
       peer: (nodeId: string) => {
         const peer = directory().find(nodeId)!;
-        // Two nodes that both came back as others would drop each other's frames for ever, meant for whom they were.
-        const isKnown = peer.refused === '' && peer.hasIntroducedItself && directory().isUp(nodeId);
-        return isKnown ? peer : NOBODY;
+        return peer.refused === '' ? peer : NOBODY;
       },
     };
     this.outbox = new Outbox(view, remote, sender, (nodeId) => this.dropped(nodeId));
@@ -174,7 +172,7 @@ export class StrongNode {
   private take(peer: Peer, head: FrameHead, message: NodeMessage): void {
     const directory = this.parts.directory();
     if (message.kind === 'heartbeat') {
-      directory.heartbeat(peer, head, message);
+      directory.heartbeat(peer, message);
       if (message.ledNumber !== peer.ledNumber && peer.ledAskedTicks === 0) {
         peer.ledAskedTicks = 1;
         this.say(peer.nodeId, { kind: 'askLed' });
@@ -431,7 +429,7 @@ export class StrongNode {
   }
 }
 
-/** Whom a frame is for that whoever is there now must not drop. */
+/** Whom a frame is for that must not be dropped by an old copy of a folder. */
 const NOBODY = Object.freeze({ incarnation: '', session: 0 });
 const NOT_HERE: Answer = Object.freeze({ type: 'retry', leader: '', session: 0 } as const);
 

@@ -32,6 +32,8 @@ export interface LinkWorld {
 export class SimLink {
   private blocked = false;
   private clogged = false;
+  /** When what left last on a lane arrives. */
+  private readonly arrivals = new Map<string, number>();
   private held: { readonly label: string; readonly deliver: () => void }[] = [];
 
   constructor(
@@ -82,8 +84,24 @@ export class SimLink {
     }
   }
 
-  private travel(label: string, deliver: () => void): void {
-    this.world.scheduler.after(this.random.delay(this.faults.delay), () => {
+  /**
+   * As `carry`, but nothing overtakes what left before on the same lane while the link is sound: one connection carries
+   * it. On a link that loses or repeats connections come and go, and order with them.
+   */
+  carryInOrder(lane: string, label: string, deliver: () => void): void {
+    const { delay, dropRate, duplicateRate } = this.faults;
+    if (this.blocked || dropRate > 0 || duplicateRate > 0) {
+      this.carry(label, deliver);
+      return;
+    }
+    const { nowMs } = this.world.scheduler;
+    const atMs = Math.max(nowMs + this.random.delay(delay), (this.arrivals.get(lane) ?? 0) + 0.001);
+    this.arrivals.set(lane, atMs);
+    this.travel(label, deliver, atMs - nowMs);
+  }
+
+  private travel(label: string, deliver: () => void, delayMs = this.random.delay(this.faults.delay)): void {
+    this.world.scheduler.after(delayMs, () => {
       if (this.blocked) {
         this.note('lost', label);
       } else if (this.clogged) {

@@ -35,7 +35,7 @@ export class SimPosts {
     }
     const bytes = new Uint8Array(frame);
     const label = `${this.network.nextExchange()} ${lane} ${bytes.length} B`;
-    out.carry(label, () => {
+    out.carryInOrder(lane, label, () => {
       this.deliver(from.nodeId, to, bytes, label);
       if (random.chance(faults.duplicateRate)) {
         const again = () => out.carry(`${label} again`, () => this.deliver(from.nodeId, to, bytes, label));

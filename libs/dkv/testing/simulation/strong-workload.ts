@@ -133,7 +133,8 @@ async function write(
   const second = isServing(other) ? await outcomeOf(() => send(other, timeoutMs, idempotencyKey), action) : first;
   // Only that it is done is certain: whatever else the second says, the first may yet take effect.
   // Told elsewhere: of what this node was told it says nothing, so the version stays untold.
-  operation.end(second.kind !== 'ok' ? { kind: 'indeterminate' } : other === node ? second : { kind: 'ok' });
+  const isKnown = second.kind === 'ok' && (other === node || action.kind !== 'touch');
+  operation.end(!isKnown ? { kind: 'indeterminate' } : other === node ? second : { kind: 'ok' });
 }
 
 type Send = (node: TestNode, timeoutMs: number, idempotencyKey: string | undefined) => Promise<Written>;

@@ -112,6 +112,7 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.count(message.durablePosition);
       to.count(message.rememberedPosition);
       to.count(message.lastPosition);
+      to.count(message.lastSession);
       to.text(message.rememberedIncarnation);
       to.flag(message.isFit);
       to.flag(message.isReady);
@@ -191,6 +192,7 @@ function readMessage(from: ByteReader): NodeMessage {
         durablePosition: from.count(),
         rememberedPosition: from.count(),
         lastPosition: from.count(),
+        lastSession: from.count(),
         rememberedIncarnation: from.text(MEMBER_BYTES_MAX),
         isFit: from.flag(),
         isReady: from.flag(),

@@ -1,0 +1,352 @@
+/** Protections of strong namespaces, each taken away on purpose. */
+import { vi } from 'vitest';
+import { Birth } from '../../../libs/dkv/src/cluster/birth.js';
+import { PeerDirectory } from '../../../libs/dkv/src/cluster/peer-directory.js';
+import { Peer } from '../../../libs/dkv/src/cluster/peers.js';
+import { type LogCoverage } from '../../../libs/dkv/src/ports/node-log.js';
+import { RaftGroup, type RaftOutput } from '../../../libs/dkv/src/raft/raft-group.js';
+import { Leadership as RaftLeadership } from '../../../libs/dkv/src/raft/raft-leadership.js';
+import { FileNodeLog } from '../../../libs/dkv/src/storage/log/file-node-log.js';
+import { LogWriter } from '../../../libs/dkv/src/storage/log/log-writer.js';
+import { MachineRun } from '../../../libs/dkv/src/storage/machine-run.js';
+import { type AppliedState } from '../../../libs/dkv/src/strong/group-state-layout.js';
+import { GroupReads } from '../../../libs/dkv/src/strong/group-reads.js';
+import { GroupWrites } from '../../../libs/dkv/src/strong/group-writes.js';
+import { Leadership } from '../../../libs/dkv/src/strong/leadership.js';
+import { ProposedChanges } from '../../../libs/dkv/src/strong/proposed-changes.js';
+import { ReadRounds } from '../../../libs/dkv/src/strong/read-rounds.js';
+import { RequestTable, type RequestStanding } from '../../../libs/dkv/src/strong/request-table.js';
+import { StrongCalls } from '../../../libs/dkv/src/strong/strong-calls.js';
+import { StrongGroup } from '../../../libs/dkv/src/strong/strong-group.js';
+import { ReplicatedStrongMode } from '../../../libs/dkv/src/strong/strong-mode.js';
+import { StrongNode } from '../../../libs/dkv/src/strong/strong-node.js';
+import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
+import { type PlantedBug, replace, replaceGetter } from './plant.js';
+
+/** What a break of the log, or of who leads it, may look like. */
+const UNSAFE = [
+  'election-safety',
+  'log-matching',
+  'leader-completeness',
+  'state-machine-safety',
+  'append-only',
+  'commit-without-majority',
+  'forgotten',
+];
+/** What clients see of a break. */
+const WRONG = ['linearizability', 'count', 'phantom', 'own-writes', 'uncommitted', 'restamp', 'monotone-version'];
+const DIFFERENT = ['divergence', 'bounds', ...WRONG];
+
+interface Answered {
+  answer(slot: number, answer: unknown): void;
+}
+interface Asked {
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+const as = <T>(self: unknown) => self as T;
+
+export const STRONG_BUGS: readonly PlantedBug[] = [
+  {
+    protection: 'votes and acknowledgements leave when they are durable',
+    rules: [...UNSAFE, ...WRONG],
+    plant: () =>
+      replace<[{ announceCommit: boolean }], RaftOutput>(RaftGroup, 'takeOutput', (_, original, options) => {
+        const output = original(options);
+        return { ...output, messages: [...output.messages, ...output.durableMessages], durableMessages: [] };
+      }),
+  },
+  {
+    protection: 'a leader counts its own copy once that is durable',
+    rules: UNSAFE,
+    plant: () =>
+      replace<[], number>(RaftLeadership, 'quorumIndex', (self, original) => {
+        const { own, log } = as<{ own: { match: number }; log: { lastIndex: number } }>(self);
+        own.match = log.lastIndex;
+        return original();
+      }),
+  },
+  {
+    protection: 'what was synced is on the medium',
+    rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
+    plant: () =>
+      replace<[number], void>(SimInode, 'sync', (self, original, count) => original(Math.min(count, 0)) ?? self),
+  },
+  {
+    protection: 'a leader whose append failed steps down',
+    rules: [...UNSAFE, ...DIFFERENT, 'crash'],
+    plant: () =>
+      replace<[], void>(RaftGroup, 'appendFailed', (self, original) => {
+        const { follow } = self;
+        self.follow = () => undefined;
+        original();
+        self.follow = follow!;
+      }),
+  },
+  {
+    protection: 'a new segment begins with the votes of all groups',
+    rules: [...UNSAFE, 'crash'],
+    plant: () =>
+      replace<[], Promise<void>>(LogWriter, 'begin', (self, original) => {
+        as<{ hardStates: Map<number, unknown> }>(self).hardStates.clear();
+        return original();
+      }),
+  },
+  {
+    protection: 'segments are deleted when the store has what they hold',
+    rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
+    plant: () =>
+      replace<[LogCoverage], void>(FileNodeLog, 'release', (_, original) =>
+        original({ indexOf: () => Infinity, batchesUpTo: Infinity }),
+      ),
+  },
+  {
+    protection: 'a checkpoint says which entries its records show',
+    rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
+    plant: () =>
+      replace<[], { applied: number; bytes: Uint8Array }>(StrongGroup, 'state', (_, original) => {
+        const state = original();
+        return { ...state, applied: state.applied > 3 ? state.applied + 1 : state.applied };
+      }),
+  },
+  {
+    protection: 'a leader decides and reads once its first entry is applied',
+    rules: [...UNSAFE, ...DIFFERENT],
+    plant: () => replaceGetter<boolean>(RaftGroup, 'isReady', (self) => self.leadership !== undefined),
+  },
+  {
+    protection: 'a linearizable read is confirmed by a majority',
+    rules: WRONG,
+    plant: () =>
+      replace<[unknown, (isConfirmed: boolean) => void], void>(ReadRounds, 'confirm', (_, __, ___, done) =>
+        done(true),
+      ),
+  },
+  {
+    protection: 'a peer confirms as who follows this node in the group, in this term',
+    rules: WRONG,
+    plant: () => replace<unknown[], boolean>(StrongNode, 'follows', () => true),
+  },
+  {
+    protection: 'an answer that writes nothing is confirmed',
+    rules: WRONG,
+    plant: () =>
+      replace<[number, Answered, number, () => unknown], void>(
+        GroupReads,
+        'confirm',
+        (_, __, ___, asker, slot, answer) => asker.answer(slot, answer()),
+      ),
+  },
+  {
+    protection: 'what an answer rests on is applied',
+    rules: [...WRONG, 'expiry'],
+    plant: () =>
+      replace<[number, Answered, number, () => void], void>(
+        GroupReads,
+        'afterApplied',
+        (_, __, ___, ____, _____, run) => run(),
+      ),
+  },
+  {
+    protection: 'a leader decides against what it has proposed',
+    rules: WRONG,
+    plant: () =>
+      replace<[string, string], unknown>(GroupWrites, 'newest', (self, _, namespace, key) => {
+        const { services, group } = as<{
+          services: { store: { peek(...name: unknown[]): unknown } };
+          group: StrongGroup;
+        }>(self);
+        return services.store.peek(group.number, namespace, key);
+      }),
+  },
+  {
+    protection: 'what was written while a record was read counts, not what was read',
+    rules: WRONG,
+    plant: () =>
+      replace<[unknown, { current?: unknown } | undefined], void>(
+        GroupWrites,
+        'decideNow',
+        (self, original, cold, loaded) => {
+          const { newest } = self;
+          if (loaded) {
+            self.newest = () => loaded.current ?? null;
+          }
+          original(cold, loaded);
+          if (loaded) {
+            self.newest = newest!;
+          }
+        },
+      ),
+  },
+  {
+    protection: 'a request takes effect once',
+    rules: [...DIFFERENT, 'crash'],
+    plant: () => replace<unknown[], RequestStanding>(RequestTable, 'standingOf', () => 'new'),
+  },
+  {
+    protection: 'a request that nobody waits for does nothing',
+    rules: [...DIFFERENT, 'crash'],
+    plant: () => {
+      replace<unknown[], RequestStanding>(RequestTable, 'standingOf', (_, original, ...request) => {
+        const standing = original(...request);
+        return standing === 'stale' ? 'new' : standing;
+      });
+      replace<unknown[], boolean>(ProposedChanges, 'isStale', () => false);
+    },
+  },
+  {
+    protection: 'a cancel is judged when it is applied',
+    rules: WRONG,
+    plant: () =>
+      replace<[Answered, number, never, never], void>(
+        GroupWrites,
+        'cancel',
+        (self, original, asker, slot, request, names) => {
+          const { group } = as<{ group: StrongGroup }>(self);
+          if (group.leads && group.requests.standingOf(request) === 'new') {
+            asker.answer(slot, { type: 'cancelled', index: group.applied });
+          } else {
+            original(asker, slot, request, names);
+          }
+        },
+      ),
+  },
+  {
+    protection: 'an answer without an entry is fenced when the question was sent twice',
+    rules: WRONG,
+    plant: () => {
+      replace<[Asked, { type: string }], void>(StrongCalls, 'fence', (self, _, call, answer) => {
+        self.end!(call);
+        if (answer.type === 'done') {
+          call.resolve(answer);
+        } else {
+          call.reject(self.notApplied!(call) as Error);
+        }
+      });
+      replace<[Asked, unknown], void>(StrongCalls, 'retry', (self, _, call) => self.fence!(call, { type: 'refused' }));
+    },
+  },
+  {
+    protection: 'a node reads what it wrote',
+    rules: ['own-writes'],
+    plant: () => replace<[number], number>(StrongCalls, 'floorOf', () => 0),
+  },
+  {
+    protection: 'what is proposed is not removed as expired',
+    rules: [...WRONG, 'expiry'],
+    plant: () => replace<unknown[], Set<string>>(ProposedChanges, 'names', () => new Set()),
+  },
+  {
+    protection: 'a removal of what expired spares what was written meanwhile',
+    rules: [...WRONG, 'expiry'],
+    plant: () =>
+      replace<unknown[], unknown>(GroupWrites, 'beginExpiry', (self, original) => {
+        const look = original();
+        as<{ looks: Set<unknown> }>(self).looks.delete(look);
+        return { ...(look as object), written: new Set() };
+      }),
+  },
+  {
+    protection: 'a value is gone from its expiry on',
+    rules: ['expiry'],
+    plant: () => replace<unknown[], boolean>(StrongGroup, 'shows', () => true),
+  },
+  {
+    protection: 'a clock that is ahead is held back',
+    rules: ['expiry', 'log-time'],
+    plant: () =>
+      replace<[], number>(ReplicatedStrongMode, 'boundedNowMs', (self) => {
+        const { parts } = as<{ parts: { clock: { now(): number } } }>(self);
+        return parts.clock.now() + 5_000;
+      }),
+  },
+  {
+    protection: 'a snapshot has the table of requests',
+    rules: DIFFERENT,
+    plant: () =>
+      replace<[number, AppliedState, number], void>(
+        StrongGroup,
+        'install',
+        (_, original, index, state, wholeFrom) =>
+          original(index, { ...state, requests: new RequestTable() }, wholeFrom),
+      ),
+  },
+  {
+    protection: 'a snapshot is as of its first page',
+    rules: [...UNSAFE, ...DIFFERENT, 'liveness', 'crash'],
+    plant: () =>
+      replace<[number, AppliedState, number], void>(
+        StrongGroup,
+        'install',
+        (_, original, index, state, wholeFrom) => original(index + 1, state, wholeFrom),
+      ),
+  },
+  {
+    protection: 'a crash of the machine under wal makes a new voter',
+    rules: [...UNSAFE, ...DIFFERENT],
+    plant: () => {
+      const { open } = MachineRun;
+      vi.spyOn(MachineRun, 'open').mockImplementation(async (...args) =>
+        Object.assign(await open.call(MachineRun, ...args), { hasCrashed: false }),
+      );
+    },
+  },
+  {
+    protection: 'the clean mark is gone before the first answer',
+    rules: [...UNSAFE, ...DIFFERENT],
+    plant: () => replace<[], Promise<void>>(MachineRun, 'begin', (self) => as<MachineRun>(self).end()),
+  },
+  {
+    protection: 'what peers remember of a log counts',
+    rules: [...UNSAFE, ...DIFFERENT],
+    plant: () =>
+      replace<[Peer, Record<string, unknown>], void>(PeerDirectory, 'heartbeat', (_, original, peer, heartbeat) =>
+        original(peer, { ...heartbeat, rememberedIncarnation: '' }),
+      ),
+  },
+  {
+    protection: 'a frame counts once and in order',
+    rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
+    plant: () =>
+      replace<[boolean, number], boolean>(Peer, 'takeSequence', (self, original, isBulk, sequence) => {
+        original(isBulk, sequence);
+        return true;
+      }),
+  },
+  {
+    protection: 'frames that never came are told of, and said again',
+    rules: ['liveness', 'divergence'],
+    plant: () => replace<unknown[], void>(ReplicatedStrongMode, 'missed', () => undefined),
+  },
+  {
+    protection: 'a leader that steps down is known to do so',
+    rules: ['liveness'],
+    plant: () => replace<unknown[], void>(Leadership, 'ledBy', () => undefined),
+  },
+  {
+    protection: 'a lost node is campaigned for',
+    rules: ['liveness'],
+    plant: () => replace<unknown[], void>(Leadership, 'nodeLost', () => undefined),
+  },
+  {
+    protection: 'a cluster is born when all have accepted it',
+    rules: ['liveness', ...UNSAFE, ...DIFFERENT],
+    plant: () =>
+      replace<[string, string], void>(Birth, 'accept', (self, original, nodeId, clusterId) => {
+        const { accepted, services } = as<{ accepted: Set<string>; services: { nodeIds: readonly string[] } }>(self);
+        services.nodeIds.slice(1).forEach((other) => accepted.add(other));
+        original(nodeId, clusterId);
+      }),
+  },
+  {
+    protection: 'what was answered is forgotten',
+    rules: ['bounds', 'divergence'],
+    plant: () => replace<unknown[], void>(RequestTable, 'forgetBelow', () => undefined),
+  },
+  {
+    protection: 'proposals that are applied are done',
+    rules: ['bounds', ...WRONG],
+    plant: () => replace<unknown[], void>(GroupWrites, 'dropFirst', () => undefined),
+  },
+];
+

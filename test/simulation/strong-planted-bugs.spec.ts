@@ -1,0 +1,46 @@
+/** Each protection of a strong namespace taken away on purpose: random runs of whole clusters must notice. */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { runStrongScenario } from '../../libs/dkv/testing/simulation/strong-scenario.js';
+import { SimulationError } from '../../libs/dkv/testing/simulation/sim-scheduler.js';
+import { type PlantedBug } from './planted-bugs/plant.js';
+import { STRONG_BUGS } from './planted-bugs/strong-bugs.js';
+
+/** Seeds after which a bug counts as missed. */
+const SEEDS_MAX = Number(process.env.SEEDS ?? 150);
+
+afterEach(() => vi.restoreAllMocks());
+
+/** The rules that a run finds broken; an error that escapes from it is one, too. */
+async function rulesOf(seed: number): Promise<readonly string[]> {
+  try {
+    return (await runStrongScenario(seed)).findings.map(({ rule }) => rule);
+  } catch (error) {
+    if (!(error instanceof SimulationError || error instanceof Error)) {
+      throw error;
+    }
+    return ['crash'];
+  }
+}
+
+describe('random runs of strong clusters show that it is no longer so that', () => {
+  it.each(STRONG_BUGS.map((bug): [string, PlantedBug] => [bug.protection, bug]))(
+    '%s',
+    { timeout: 300_000 },
+    async (protection, bug) => {
+      bug.plant();
+      const found = new Set<string>();
+      let seed = 0;
+      while (seed < SEEDS_MAX && !bug.rules.some((rule) => found.has(rule))) {
+        seed++;
+        for (const rule of await rulesOf(seed)) {
+          found.add(rule);
+        }
+      }
+      process.stdout.write(`"${protection}" broken: found as ${[...found].join(', ')} after ${seed} seeds\n`);
+      expect(
+        bug.rules.some((rule) => found.has(rule)),
+        `found only ${[...found].join(', ') || 'nothing'}`,
+      ).toBe(true);
+    },
+  );
+});
