@@ -28,6 +28,8 @@ const ADAPTERS: Record<string, readonly string[]> = {
   health: [],
   metrics: [],
   system: [],
+  /** The command line: opens folders, with the real clock. */
+  cli: ['storage', 'system'],
 };
 /** Node's built-ins that compute and nothing else. */
 const PURE_BUILTINS = ['node:crypto', 'node:zlib', 'node:buffer'];

@@ -15,6 +15,8 @@ export interface ClusterNote {
   readonly isBorn: boolean;
 }
 
+/** Under which name the note is kept. */
+export const CLUSTER_META = 'cluster';
 export const NO_CLUSTER: ClusterNote = Object.freeze({ clusterId: '', members: [], isBorn: false });
 
 export interface BirthServices {

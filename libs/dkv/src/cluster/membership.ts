@@ -1,6 +1,7 @@
 /** Guards a folder's data against a start with another set of members, which would look in the wrong places. */
 import { DkvError } from '../dkv.errors.js';
 import { type Hashring } from '../hashring/hashring.js';
+import { type RingNode } from '../model/node.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 
 const MEMBERSHIP_META = 'membership';
@@ -35,4 +36,18 @@ function describeMembership({ nodes, replicas }: Hashring): string {
     return extras ? `${nodeId} (${extras})` : nodeId;
   });
   return `${members.join(', ')} with ${replicas} replicas`;
+}
+
+/** What the folder's data was written with, where that was noted: its nodes and the replicas asked for then. */
+export async function membershipOf(
+  local: Pick<LocalKvRepo, 'getMeta'>,
+): Promise<{ readonly nodes: readonly RingNode[]; readonly replicas: number } | undefined> {
+  const noted = /^(.*) with (\d+) replicas$/.exec((await local.getMeta(MEMBERSHIP_META)) ?? '');
+  if (!noted) {
+    return undefined;
+  }
+  const nodes = [
+    ...noted[1]!.matchAll(/([^\s,()]+)(?: \((?:weight ([^,)]+))?(?:, )?(?:zone ([^)]*))?\))?/g),
+  ].map(([, nodeId, weight = '1', zone = '']) => ({ nodeId: nodeId!, weight: Number(weight), zone }));
+  return { nodes, replicas: Number(noted[2]) };
 }

@@ -81,10 +81,14 @@ const MEMORY: StorageHome = {
   release: () => undefined,
 };
 
-async function folderHome(
-  asked: 'auto' | DiskEngine,
-  options: CreateNodeStorageOptions,
-): Promise<StorageHome> {
+/** What is needed to open a data folder. */
+export type FolderOptions = Pick<
+  CreateNodeStorageOptions,
+  'dataDir' | 'logger' | 'clock' | 'probeRocksdb' | 'machineBootId'
+>;
+
+/** The data folder of a node; made when absent. @throws DkvError as {@link createNodeStorage} */
+export async function folderHome(asked: 'auto' | DiskEngine, options: FolderOptions): Promise<StorageHome> {
   const { dataDir: path, logger, clock, probeRocksdb: probe = probeRocksdb } = options;
   const written = await prepareFolder(path);
   const engine = await chooseEngine({ asked, written, path, probeRocksdb: probe, logger });

@@ -245,7 +245,8 @@ export class StrongCalls implements Asker {
     }
     const needed = level === 'one' ? 1 : majorityOf(view.copiesOf(group));
     const reachable = view.reachable(group).length;
-    return reachable < needed
+    // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
+    return reachable < needed && this.services.leaderOf(group) === ''
       ? this.unreachable(key, group, needed, reachable, write !== undefined)
       : undefined;
   }

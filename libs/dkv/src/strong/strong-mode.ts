@@ -1,5 +1,5 @@
 /** Strong namespaces at one node: everything behind the calls of the Processor, from birth to the last leadership. */
-import { Birth, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { Birth, CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
 import { type OwnStanding, PeerDirectory, type RememberedPeer } from '../cluster/peer-directory.js';
@@ -57,7 +57,6 @@ export interface StrongModeParts {
   readonly acceptForgetting: () => Promise<void>;
 }
 
-export const CLUSTER_META = 'cluster';
 const SESSION_META = 'session';
 const PEERS_META = 'peers';
 /** Process runs of one millisecond are told apart by so many. */

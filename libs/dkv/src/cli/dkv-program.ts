@@ -1,0 +1,56 @@
+/** The commands of `dkv`, their options and their help; and what an error looks like to who typed it. */
+import { Command, CommanderError } from 'commander';
+import { isDkvError } from '../dkv.errors.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { type Terminal } from './terminal.js';
+import { RECOVER_HELP, runRecover } from './recover-command.js';
+
+/** Gives the exit code. Never throws. */
+export async function runDkv(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let code: ExitCode = EXIT.done;
+  const program = new Command('dkv')
+    .description('Looks after the data folders of nestjs-dkv.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.error(text),
+    });
+  program
+    .command('recover')
+    .description(
+      'Mends data folders of nodes that are not running: cuts a damaged log, makes a lost majority whole again.',
+    )
+    .requiredOption('--data-dir <folder>', 'dataDir of a node; may be given more than once', collect)
+    .option(
+      '--gone <node>',
+      'id of a node whose data will never come back; may be given more than once',
+      collect,
+      [],
+    )
+    .option('--durability <mode>', 'what the nodes run with: wal or fsync', 'wal')
+    .option('--groups', 'lists every partition, not only those that need something')
+    .option('--json', 'prints one JSON object instead of text')
+    .option('--yes', 'does it without asking')
+    .addHelpText('after', RECOVER_HELP)
+    .copyInheritedSettings(program)
+    .action(async (options) => {
+      code = await runRecover(options, terminal);
+    });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    }
+    const isKnown = isDkvError(error);
+    terminal.error(
+      `${isKnown ? `${error.code}: ` : ''}${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    return isKnown && error.code === 'DKV_STORE_LOCKED' ? EXIT.inUse : EXIT.failed;
+  }
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}

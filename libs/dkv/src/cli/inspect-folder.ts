@@ -1,0 +1,123 @@
+/** What a data folder says of its node and of each of its groups, read without changing it. */
+import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { membershipOf } from '../cluster/membership.js';
+import { Hashring } from '../hashring/hashring.js';
+import { type Configuration, NO_CONFIGURATION } from '../model/raft-messages.js';
+import { type HashFunc } from '../ports/hash-func.js';
+import { type NodeStorage } from '../storage/node-storage.js';
+import {
+  damageOf,
+  type OfflineFolder,
+  type OfflineOptions,
+  offlineFolder,
+  openOffline,
+} from '../storage/offline-storage.js';
+import { incarnationOf, previousIncarnationsOf } from '../strong/incarnation.js';
+import { newestConfigurationOf, positionOf, type StoredPosition } from '../strong/stored-group.js';
+
+/** Of one group, in one folder. */
+export interface GroupView extends StoredPosition {
+  readonly number: number;
+  /** The newest that the folder knows. */
+  readonly configuration: Configuration;
+  readonly term: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+}
+
+export interface FolderView {
+  readonly folder: OfflineFolder;
+  /** The data folder. */
+  readonly where: string;
+  readonly nodeId: string;
+  readonly engine: string;
+  /** '' where the node has not joined one. */
+  readonly clusterId: string;
+  /** All nodes of the cluster, as far as the folder tells. */
+  readonly nodeIds: readonly string[];
+  /** '' where the node never started. */
+  readonly incarnation: string;
+  readonly previousIncarnations: readonly string[];
+  readonly logPosition: number;
+  readonly damage: { readonly file: string; readonly offset: number; readonly what: string } | undefined;
+  /** Why the node starts as another voter; undefined where it does not. */
+  readonly forgot: string | undefined;
+  readonly groups: ReadonlyMap<number, GroupView>;
+}
+
+/** @throws DkvError `DKV_STORE_LOCKED` while a process has it open, `DKV_STORE_MISMATCH`, `DKV_STORAGE_FAILED` */
+export async function inspectFolder(dataDir: string, options: OfflineOptions): Promise<FolderView> {
+  return inspect(await offlineFolder({ ...options, dataDir }), options);
+}
+
+/** Of a folder that was found. */
+export async function inspect(folder: OfflineFolder, options: OfflineOptions): Promise<FolderView> {
+  const storage = await openOffline(folder, options, true);
+  try {
+    return await viewOf(folder, storage);
+  } finally {
+    await storage.close();
+  }
+}
+
+/** The member that the folder's node was when it stopped. */
+export function memberOf({ nodeId, incarnation }: Pick<FolderView, 'nodeId' | 'incarnation'>): string {
+  return `${nodeId}@${incarnation}`;
+}
+
+async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<FolderView> {
+  const { local, log, forgot } = storage;
+  const { nodeId, partitions } = folder.identity;
+  const noted = await local.getMeta(CLUSTER_META);
+  const cluster = noted === undefined ? NO_CLUSTER : (JSON.parse(noted) as ClusterNote);
+  const membership = await membershipOf(local);
+  const nodes = membership?.nodes ?? [{ nodeId, weight: 1, zone: '' }];
+  const ring = Hashring.of(nodes, { partitions, replicas: membership?.replicas ?? 0, hashFunc: ANY_HASH });
+  const groups = new Map<number, GroupView>();
+  for (const [number, stored] of storage.groups) {
+    const position = positionOf(stored);
+    const last = position.tail.at(-1);
+    const born =
+      position.generation === 1 ? birthConfiguration(cluster, listOf(ring, number)) : NO_CONFIGURATION;
+    groups.set(number, {
+      ...position,
+      number,
+      configuration: newestConfigurationOf(position) ?? born,
+      term: Math.max(position.hardState?.term ?? 0, position.appliedTerm, last?.term ?? 0),
+      lastIndex: last?.index ?? position.applied,
+      lastTerm: last?.term ?? position.appliedTerm,
+    });
+  }
+  const damage = await damageOf(folder);
+  return {
+    folder,
+    where: folder.home.where,
+    nodeId,
+    engine: folder.engine,
+    clusterId: cluster.isBorn ? cluster.clusterId : '',
+    nodeIds: nodes.map((node) => node.nodeId),
+    incarnation: (await incarnationOf(local)) ?? '',
+    previousIncarnations: await previousIncarnationsOf(local),
+    logPosition: log.position,
+    damage,
+    forgot,
+    groups,
+  };
+}
+
+/** Groups of namespaces with fewer copies have numbers behind the others, and shorter lists. */
+function listOf(ring: Hashring, number: number): readonly string[] {
+  const { partitions, copies } = ring;
+  return ring.preferenceList(number % partitions).slice(0, copies - Math.floor(number / partitions));
+}
+
+/** Who votes in a group that nothing was written to yet: as every node knows it from the cluster's birth. */
+function birthConfiguration({ members }: ClusterNote, list: readonly string[]): Configuration {
+  const voters = list.map((nodeId) => members.find((member) => member.startsWith(`${nodeId}@`)));
+  return voters.every((voter) => voter !== undefined)
+    ? { voters: voters as string[], outgoing: [], learners: [] }
+    : NO_CONFIGURATION;
+}
+
+/** Which partition is on which node does not depend on it. */
+const ANY_HASH: HashFunc = Object.freeze({ name: 'any', hash: () => 0 });
