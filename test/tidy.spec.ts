@@ -26,7 +26,8 @@ const ADAPTERS: Record<string, readonly string[]> = {
   transport: ['client'],
   discovery: [],
   health: [],
-  metrics: [],
+  /** What the client tells of itself is what is measured. */
+  metrics: ['client'],
   system: [],
   /** The command line: opens folders, with the real clock. */
   cli: ['storage', 'system'],

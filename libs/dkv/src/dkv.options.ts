@@ -13,7 +13,7 @@ import {
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
-import { Accepts, faultsOf, Offers, says, Whole } from './dkv.option-rules.js';
+import { Accepts, faultsOf, Offers, says, Whole, isHashFunc, wrongForMode } from './dkv.option-rules.js';
 import { type DkvTls, isTls, TLS_FORMS, wrongTls } from './dkv.tls-options.js';
 import {
   NAMESPACE_MODES,
@@ -44,28 +44,6 @@ const DAY_MS = 86_400_000;
 /** Heartbeats in an election time-out, at least. */
 const HEARTBEATS_MIN = 5;
 const MIB = 1024 * 1024;
-
-/** What a mode does not offer. A merger of `strong` is found when the store is made: it may be an override. */
-export function wrongForMode(
-  given: Pick<DkvModuleOptions, 'mode' | 'readConsistency' | 'writeConsistency'>,
-): string[] {
-  const { mode, readConsistency, writeConsistency = 'quorum' } = given;
-  if (mode === 'eventual' && readConsistency === 'linearizable') {
-    return ["readConsistency is \"linearizable\": mode is eventual, whose reads are 'one' or 'quorum'"];
-  }
-  if (mode === 'strong' && (writeConsistency === 'one' || writeConsistency === 'all')) {
-    return [
-      `writeConsistency is "${writeConsistency}": mode is strong, where a majority acknowledges every write; leave it ` +
-        "out, or set mode: 'eventual'",
-    ];
-  }
-  return [];
-}
-
-function isHashFunc(value: unknown): value is HashFunc {
-  const { name, hash } = (typeof value === 'object' && value ? value : {}) as Partial<HashFunc>;
-  return typeof hash === 'function' && typeof name === 'string' && name.length >= 1 && name.length <= 32;
-}
 
 /** Everything is optional; with none at all the store is one embedded node. */
 export class DkvModuleOptions {
