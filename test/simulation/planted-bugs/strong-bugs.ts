@@ -20,6 +20,7 @@ import { ReplicatedStrongMode } from '../../../libs/dkv/src/strong/strong-mode.j
 import { StrongNode } from '../../../libs/dkv/src/strong/strong-node.js';
 import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
 import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
+import { readAtStaleLeader } from './directed.js';
 import { type PlantedBug, replace, replaceGetter } from './plant.js';
 
 /** What a break of the log, or of who leads it, may look like. */
@@ -124,6 +125,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a linearizable read is confirmed by a majority',
     rules: WRONG,
+    directed: () => readAtStaleLeader(false),
     plant: () =>
       replace<[unknown, (isConfirmed: boolean) => void], void>(ReadRounds, 'confirm', (_, __, ___, done) =>
         done(true),
@@ -132,6 +134,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a peer confirms as who follows this node in the group, in this term',
     rules: WRONG,
+    directed: () => readAtStaleLeader(true),
     plant: () => replace<unknown[], boolean>(StrongNode, 'follows', () => true),
   },
   {
