@@ -17,7 +17,10 @@ export async function readAtStaleLeader(isClogged: boolean): Promise<readonly st
   cluster.node(stale).pause(3_000);
   if (isClogged) {
     // What its successor says does not come through; the third node answers, and follows that one.
-    cluster.network.clog(cluster.listOf(KEY).find((nodeId) => nodeId !== stale)!, stale);
+    cluster.network.clog(
+      cluster.listOf(KEY).find((nodeId) => nodeId !== stale)!,
+      stale,
+    );
   }
   await cluster.advance(2_500);
   const leader = leaderOf(cluster, stale);
