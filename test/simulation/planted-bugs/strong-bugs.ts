@@ -6,7 +6,7 @@ import { Peer } from '../../../libs/dkv/src/cluster/peers.js';
 import { RaftGroup, type RaftOutput } from '../../../libs/dkv/src/raft/raft-group.js';
 import { Leadership as RaftLeadership } from '../../../libs/dkv/src/raft/raft-leadership.js';
 import { LogWriter } from '../../../libs/dkv/src/storage/log/log-writer.js';
-import { MachineRun } from '../../../libs/dkv/src/storage/machine-run.js';
+import { MachineRun } from '../../../libs/dkv/src/storage/folder/machine-run.js';
 import { type AppliedState } from '../../../libs/dkv/src/strong/group-state-layout.js';
 import { GroupReads } from '../../../libs/dkv/src/strong/group-reads.js';
 import { GroupWrites } from '../../../libs/dkv/src/strong/group-writes.js';
@@ -14,10 +14,13 @@ import { Leadership } from '../../../libs/dkv/src/strong/leadership.js';
 import { ProposedChanges } from '../../../libs/dkv/src/strong/proposed-changes.js';
 import { ReadRounds } from '../../../libs/dkv/src/strong/read-rounds.js';
 import { RequestTable, type RequestStanding } from '../../../libs/dkv/src/strong/request-table.js';
+import { notApplied } from '../../../libs/dkv/src/strong/call-ends.js';
 import { StrongCalls } from '../../../libs/dkv/src/strong/strong-calls.js';
 import { StrongGroup } from '../../../libs/dkv/src/strong/strong-group.js';
 import { ReplicatedStrongMode } from '../../../libs/dkv/src/strong/strong-mode.js';
-import { StrongNode } from '../../../libs/dkv/src/strong/strong-node.js';
+import { InboundFrames } from '../../../libs/dkv/src/strong/inbound-frames.js';
+import { Proposals } from '../../../libs/dkv/src/strong/proposals.js';
+import { BoundedClock } from '../../../libs/dkv/src/cluster/bounded-clock.js';
 import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
 import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
 import { readAtStaleLeader } from './directed.js';
@@ -135,7 +138,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'a peer confirms as who follows this node in the group, in this term',
     rules: WRONG,
     directed: () => readAtStaleLeader(true),
-    plant: () => replace<unknown[], boolean>(StrongNode, 'follows', () => true),
+    plant: () => replace<unknown[], boolean>(InboundFrames, 'follows', () => true),
   },
   {
     protection: 'an answer that writes nothing is confirmed',
@@ -219,7 +222,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
         if (answer.type === 'done') {
           call.resolve(answer);
         } else {
-          call.reject(self.notApplied!(call) as Error);
+          call.reject(notApplied('key'));
         }
       });
       replace<[Asked, unknown], void>(StrongCalls, 'retry', (self, _, call) =>
@@ -241,9 +244,9 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'a clock that is ahead is held back',
     rules: ['expiry', 'log-time'],
     plant: () =>
-      replace<[], number>(ReplicatedStrongMode, 'boundedNowMs', (self) => {
-        const { parts } = as<{ parts: { clock: { now(): number } } }>(self);
-        return parts.clock.now() + 5_000;
+      replace<[], number>(BoundedClock, 'nowMs', (self) => {
+        const { clock } = as<{ clock: { now(): number } }>(self);
+        return clock.now() + 5_000;
       }),
   },
   {
@@ -288,7 +291,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'proposals that are applied are done',
     rules: ['bounds', ...WRONG],
-    plant: () => replace<unknown[], void>(GroupWrites, 'dropFirst', () => undefined),
+    plant: () => replace<unknown[], void>(Proposals, 'dropFirst', () => undefined),
   },
 ];
 
@@ -357,7 +360,7 @@ export const RARE_STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'frames that never came are told of, and said again',
     rules: ['liveness', 'divergence'],
-    plant: () => replace<unknown[], void>(ReplicatedStrongMode, 'missed', () => undefined),
+    plant: () => replace<unknown[], void>(ReplicatedStrongMode, 'resend', () => undefined),
   },
   {
     protection: 'a cluster is born when all have accepted it',
