@@ -1,6 +1,6 @@
 /** Runs that bring about what chance brings too seldom; each tells which rules it found broken. */
 import { createTestCluster, type TestCluster } from '../../../libs/dkv/testing/simulation/sim-cluster.js';
-import { groupsOf } from '../../../libs/dkv/testing/simulation/strong-witness.js';
+import { groupsOf } from '../../../libs/dkv/testing/simulation/group-facts.js';
 
 const KEY = 'k1';
 

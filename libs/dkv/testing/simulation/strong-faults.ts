@@ -2,8 +2,10 @@
 import { type PeerDirectory } from '../../src/cluster/peer-directory.js';
 import { isDkvError } from '../../src/dkv.errors.js';
 import { type NodeCopy, type TestCluster, type TestNode } from './sim-cluster.js';
+import { WorldFaults } from './world-faults.js';
 import { type SimRandom } from './sim-random.js';
-import { groupsOf, memberOf } from './strong-witness.js';
+import { type FaultName, faultsOf, MOODS } from './strong-fault-choice.js';
+import { groupsOf, memberOf } from './group-facts.js';
 
 export interface StrongFaultOptions {
   readonly durability: 'wal' | 'fsync';
@@ -14,20 +16,16 @@ export interface StrongFaultOptions {
   readonly faultsMax?: number;
 }
 
-const CLOCK_OFFSET_MS_MAX = 200;
-const HOUR_MS = 3_600_000;
 const COPY_EVERY_MS = 1_000;
 /** Peers note on their disks once a second what they were told of each other. */
 const COPY_AGE_MS = 2_200;
 const START_ATTEMPTS_MAX = 10;
 
-export class StrongFaults {
+export class StrongFaults extends WorldFaults {
   count = 0;
   private running = false;
   /** The node that may have forgotten, until it votes again in all its groups: no other may forget meanwhile. */
   private forgetful: string | undefined;
-  private wild: string | undefined;
-  private readonly offsets = new Map<string, number>();
   private readonly busy = new Set<string>();
   private readonly restarts = new Set<Promise<void>>();
   private readonly copies = new Map<string, { copy: NodeCopy; position: number; atMs: number }>();
@@ -38,12 +36,13 @@ export class StrongFaults {
   private readonly faults: readonly FaultName[];
 
   constructor(
-    private readonly cluster: TestCluster,
-    private readonly random: SimRandom,
+    cluster: TestCluster,
+    random: SimRandom,
     private readonly options: StrongFaultOptions,
     /** Of a loss that the node itself cannot see: it goes on as its old self until a peer has told it. */
     private readonly onForget: (nodeId: string) => void,
   ) {
+    super(cluster, random, options.wildClocks);
     this.faults = faultsOf(random.pick(MOODS));
   }
 
@@ -333,63 +332,6 @@ export class StrongFaults {
     }
   }
 
-  splitNetwork(): void {
-    const { nodeIds } = this.cluster;
-    const side = nodeIds.filter(() => this.random.chance(0.5));
-    this.cluster.partition(
-      side,
-      nodeIds.filter((nodeId) => !side.includes(nodeId)),
-    );
-  }
-
-  isolate(): void {
-    const { nodeId } = this.anyNode();
-    this.cluster.partition(
-      [nodeId],
-      this.cluster.nodeIds.filter((other) => other !== nodeId),
-    );
-  }
-
-  cutOneWay(): void {
-    this.cluster.network.cut(this.anyNode().nodeId, this.anyNode().nodeId);
-  }
-
-  clog(): void {
-    this.cluster.network.clog(this.anyNode().nodeId, this.anyNode().nodeId);
-  }
-
-  disturb(): void {
-    const { random } = this;
-    this.cluster.network.setFaults({
-      dropRate: random.pick([0, 0.02, 0.2]),
-      duplicateRate: random.pick([0, 0.1, 0.3]),
-      overloadRate: random.pick([0, 0.05]),
-      delay: { minMs: 0.2, meanMs: random.pick([0.5, 5, 40, 300]), maxMs: 4_000 },
-    });
-  }
-
-  healNetwork(): void {
-    this.cluster.heal();
-  }
-
-  moveClock(): void {
-    const { random } = this;
-    const node = this.anyNode();
-    if (this.options.wildClocks && (this.wild ?? node.nodeId) === node.nodeId) {
-      this.wild = node.nodeId;
-      this.setOffset(node, random.pick([-2, -0.01, 0.01, 3]) * HOUR_MS);
-    } else {
-      this.setOffset(node, random.int(2 * CLOCK_OFFSET_MS_MAX) - CLOCK_OFFSET_MS_MAX);
-    }
-  }
-
-  private setOffset({ nodeId, clock }: TestNode, offsetMs: number): void {
-    if (clock !== undefined) {
-      clock.jump(offsetMs - (this.offsets.get(nodeId) ?? 0));
-      this.offsets.set(nodeId, offsetMs);
-    }
-  }
-
   private healLater(node: TestNode): void {
     this.busy.add(node.nodeId);
     this.keep(
@@ -447,10 +389,6 @@ export class StrongFaults {
     }
   }
 
-  private anyNode(): TestNode {
-    return this.cluster.node(this.random.pick(this.cluster.nodeIds));
-  }
-
   /** One that runs and that nothing else is being done to. */
   private idleNode(): TestNode | undefined {
     const node = this.anyNode();
@@ -466,62 +404,4 @@ function isLostForGood({ storage }: TestNode): boolean {
 
 function textOf(error: Error): string {
   return `${error.message} ${error.cause instanceof Error ? textOf(error.cause) : ''}`;
-}
-
-type FaultName =
-  | 'kill'
-  | 'stop'
-  | 'losePowerEverywhere'
-  | 'forget'
-  | 'splitNetwork'
-  | 'isolate'
-  | 'cutOneWay'
-  | 'clog'
-  | 'disturb'
-  | 'failDisk'
-  | 'crampDisk'
-  | 'stallDisk'
-  | 'slowDisk'
-  | 'pause'
-  | 'moveClock'
-  | 'healNetwork';
-
-/** Healing stands more than once, so that the store is not cut off for good. */
-const FAULTS: readonly FaultName[] = [
-  'kill',
-  'kill',
-  'stop',
-  'losePowerEverywhere',
-  'forget',
-  'forget',
-  'forget',
-  'splitNetwork',
-  'isolate',
-  'cutOneWay',
-  'clog',
-  'disturb',
-  'failDisk',
-  'crampDisk',
-  'stallDisk',
-  'slowDisk',
-  'pause',
-  'moveClock',
-  'healNetwork',
-  'healNetwork',
-  'healNetwork',
-];
-/** Some runs have more of a few: what comes together finds what neither finds alone. */
-const MOODS: readonly (readonly FaultName[])[] = [
-  [],
-  [],
-  ['isolate', 'pause', 'cutOneWay', 'healNetwork'],
-  ['stop', 'disturb', 'pause'],
-  ['forget', 'kill'],
-  ['kill', 'losePowerEverywhere'],
-  ['crampDisk', 'failDisk', 'stallDisk'],
-];
-const MOOD_WEIGHT = 6;
-
-function faultsOf(mood: readonly FaultName[]): readonly FaultName[] {
-  return FAULTS.concat(mood.flatMap((fault) => Array<FaultName>(MOOD_WEIGHT).fill(fault)));
 }

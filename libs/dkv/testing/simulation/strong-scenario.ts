@@ -11,7 +11,8 @@ import { type ScenarioOptions, type ScenarioResult } from './scenario.js';
 import { createTestCluster, type TestCluster, type TestStorageOptions } from './sim-cluster.js';
 import { SimRandom } from './sim-random.js';
 import { StrongFaults } from './strong-faults.js';
-import { groupsOf, memberOf, StrongWitness } from './strong-witness.js';
+import { groupsOf, memberOf } from './group-facts.js';
+import { StrongWitness } from './strong-witness.js';
 import { type KeyKind, runClient, type StrongKey, type StrongWorld } from './strong-workload.js';
 
 const NAMESPACE = 'default';

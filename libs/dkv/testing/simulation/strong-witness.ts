@@ -4,48 +4,10 @@ import { type AddressedMessage, type LogEntry, type MemberId } from '../../src/m
 import { hasQuorum } from '../../src/raft/raft-configurations.js';
 import { type RaftGroup } from '../../src/raft/raft-group.js';
 import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
-import { type ReplicatedStrongMode } from '../../src/strong/strong-mode.js';
 import { type StrongGroup } from '../../src/strong/strong-group.js';
 import { type Finding, type FindingRule } from './checkers/finding.js';
+import { GroupFacts, groupsOf, memberOf, type Seen } from './group-facts.js';
 import { type TestCluster, type TestNode } from './sim-cluster.js';
-
-/** What was seen last of a member of a group, in one life of its node. */
-interface Seen {
-  group: StrongGroup;
-  raft: RaftGroup;
-  member: MemberId;
-  term: number;
-  vote: string;
-  commit: number;
-  lastIndex: number;
-  lastTerm: number;
-  durableIndex: number;
-  durableTerm: number;
-  isLeader: boolean;
-  applied: number;
-}
-
-/** Of one group, over all its members and lives. */
-class GroupFacts {
-  /** Who led a term. */
-  readonly leaders = new Map<number, MemberId>();
-  /** Vote of a member in a term. */
-  readonly votes = new Map<string, string>();
-  readonly votedTerms = new Map<MemberId, { readonly term: number; readonly candidate: string }>();
-  /** Term of the committed entry by index. */
-  readonly committed: number[] = [0];
-  /** Checksum of an entry by term and index. */
-  readonly entries = new Map<string, number>();
-  /** Members as they were last: what a dead one has on its disk counts, too. */
-  readonly members = new Map<MemberId, RaftGroup>();
-  /** By applied index: the state beside the records, and versions of keys. */
-  readonly states = new Map<number, number>();
-  readonly versions = new Map<string, number>();
-  logTimeMs = 0;
-  logTimeIndex = 0;
-  moves = 0;
-  leader = '';
-}
 
 /** The part of a node's strong mode that sends what groups say. */
 interface Post {
@@ -417,14 +379,4 @@ export class StrongWitness {
       this.findings.push({ rule, key: `group ${group}`, message: `at ${at} ms ${message}`, operations: [] });
     }
   }
-}
-
-/** The groups of a node's strong mode, the real one. */
-export function groupsOf({ strong }: TestNode): ReadonlyMap<number, StrongGroup> | undefined {
-  const { node } = (strong ?? {}) as unknown as { node?: { groups?: ReadonlyMap<number, StrongGroup> } };
-  return node?.groups;
-}
-
-export function memberOf({ strong }: TestNode): MemberId {
-  return (strong as ReplicatedStrongMode).member;
 }

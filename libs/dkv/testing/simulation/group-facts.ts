@@ -1,0 +1,54 @@
+/** What is remembered of a group while it is watched, and where its parts are found. */
+import { type MemberId } from '../../src/model/raft-messages.js';
+import { type RaftGroup } from '../../src/raft/raft-group.js';
+import { type ReplicatedStrongMode } from '../../src/strong/strong-mode.js';
+import { type StrongGroup } from '../../src/strong/strong-group.js';
+import { type TestNode } from './sim-cluster.js';
+
+/** What was seen last of a member of a group, in one process run of its node. */
+export interface Seen {
+  group: StrongGroup;
+  raft: RaftGroup;
+  member: MemberId;
+  term: number;
+  vote: string;
+  commit: number;
+  lastIndex: number;
+  lastTerm: number;
+  durableIndex: number;
+  durableTerm: number;
+  isLeader: boolean;
+  applied: number;
+}
+
+/** Of one group, over all its members and process runs. */
+export class GroupFacts {
+  /** Who led a term. */
+  readonly leaders = new Map<number, MemberId>();
+  /** Vote of a member in a term. */
+  readonly votes = new Map<string, string>();
+  readonly votedTerms = new Map<MemberId, { readonly term: number; readonly candidate: string }>();
+  /** Term of the committed entry by index. */
+  readonly committed: number[] = [0];
+  /** Checksum of an entry by term and index. */
+  readonly entries = new Map<string, number>();
+  /** Members as they were last: what a dead one has on its disk counts, too. */
+  readonly members = new Map<MemberId, RaftGroup>();
+  /** By applied index: the state beside the records, and versions of keys. */
+  readonly states = new Map<number, number>();
+  readonly versions = new Map<string, number>();
+  logTimeMs = 0;
+  logTimeIndex = 0;
+  moves = 0;
+  leader = '';
+}
+
+/** The groups of a node's strong mode, the real one. */
+export function groupsOf({ strong }: TestNode): ReadonlyMap<number, StrongGroup> | undefined {
+  const { node } = (strong ?? {}) as unknown as { node?: { groups?: ReadonlyMap<number, StrongGroup> } };
+  return node?.groups;
+}
+
+export function memberOf({ strong }: TestNode): MemberId {
+  return (strong as ReplicatedStrongMode).member;
+}

@@ -1,0 +1,79 @@
+/** What happens around simulated nodes: to the links between them, and to their clocks. */
+import { type TestCluster, type TestNode } from './sim-cluster.js';
+import { type SimRandom } from './sim-random.js';
+
+const CLOCK_OFFSET_MS_MAX = 200;
+const HOUR_MS = 3_600_000;
+
+export class WorldFaults {
+  private wild: string | undefined;
+  private readonly offsets = new Map<string, number>();
+
+  constructor(
+    protected readonly cluster: TestCluster,
+    protected readonly random: SimRandom,
+    /** Whether the clock of one node may be off by hours. */
+    private readonly wildClocks: boolean,
+  ) {}
+
+  splitNetwork(): void {
+    const { nodeIds } = this.cluster;
+    const side = nodeIds.filter(() => this.random.chance(0.5));
+    this.cluster.partition(
+      side,
+      nodeIds.filter((nodeId) => !side.includes(nodeId)),
+    );
+  }
+
+  isolate(): void {
+    const { nodeId } = this.anyNode();
+    this.cluster.partition(
+      [nodeId],
+      this.cluster.nodeIds.filter((other) => other !== nodeId),
+    );
+  }
+
+  cutOneWay(): void {
+    this.cluster.network.cut(this.anyNode().nodeId, this.anyNode().nodeId);
+  }
+
+  clog(): void {
+    this.cluster.network.clog(this.anyNode().nodeId, this.anyNode().nodeId);
+  }
+
+  disturb(): void {
+    const { random } = this;
+    this.cluster.network.setFaults({
+      dropRate: random.pick([0, 0.02, 0.2]),
+      duplicateRate: random.pick([0, 0.1, 0.3]),
+      overloadRate: random.pick([0, 0.05]),
+      delay: { minMs: 0.2, meanMs: random.pick([0.5, 5, 40, 300]), maxMs: 4_000 },
+    });
+  }
+
+  healNetwork(): void {
+    this.cluster.heal();
+  }
+
+  protected anyNode(): TestNode {
+    return this.cluster.node(this.random.pick(this.cluster.nodeIds));
+  }
+
+  moveClock(): void {
+    const { random } = this;
+    const node = this.anyNode();
+    if (this.wildClocks && (this.wild ?? node.nodeId) === node.nodeId) {
+      this.wild = node.nodeId;
+      this.setOffset(node, random.pick([-2, -0.01, 0.01, 3]) * HOUR_MS);
+    } else {
+      this.setOffset(node, random.int(2 * CLOCK_OFFSET_MS_MAX) - CLOCK_OFFSET_MS_MAX);
+    }
+  }
+
+  protected setOffset({ nodeId, clock }: TestNode, offsetMs: number): void {
+    if (clock !== undefined) {
+      clock.jump(offsetMs - (this.offsets.get(nodeId) ?? 0));
+      this.offsets.set(nodeId, offsetMs);
+    }
+  }
+}
