@@ -2,7 +2,7 @@
 import { type PeerDirectory } from '../../src/cluster/peer-directory.js';
 import { isDkvError } from '../../src/dkv.errors.js';
 import { type NodeCopy, type TestCluster, type TestNode } from './sim-cluster.js';
-import { WorldFaults } from './world-faults.js';
+import { isLostForGood, WorldFaults } from './world-faults.js';
 import { type SimRandom } from './sim-random.js';
 import { type FaultName, faultsOf, MOODS } from './strong-fault-choice.js';
 import { groupsOf, memberOf } from './group-facts.js';
@@ -394,14 +394,4 @@ export class StrongFaults extends WorldFaults {
     const node = this.anyNode();
     return node.alive && node.storage && !this.busy.has(node.nodeId) && !this.isLearning ? node : undefined;
   }
-}
-
-/** Only what passes is got over by a process as it runs; after a failed sync another one is needed. */
-function isLostForGood({ storage }: TestNode): boolean {
-  const failure = storage?.failure;
-  return failure !== undefined && !/ENOSPC|EMFILE|ENFILE|EAGAIN/.test(textOf(failure));
-}
-
-function textOf(error: Error): string {
-  return `${error.message} ${error.cause instanceof Error ? textOf(error.cause) : ''}`;
 }

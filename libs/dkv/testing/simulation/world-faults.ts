@@ -77,3 +77,13 @@ export class WorldFaults {
     }
   }
 }
+
+/** Only what passes is got over by a process as it runs; after a failed sync another one is needed. */
+export function isLostForGood({ storage }: TestNode): boolean {
+  const failure = storage?.failure;
+  return failure !== undefined && !/ENOSPC|EMFILE|ENFILE|EAGAIN/.test(textOf(failure));
+}
+
+function textOf(error: Error): string {
+  return `${error.message} ${error.cause instanceof Error ? textOf(error.cause) : ''}`;
+}
