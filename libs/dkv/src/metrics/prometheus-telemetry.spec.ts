@@ -75,6 +75,10 @@ describe('what is read when it is asked for', () => {
     cacheHits: 16,
     cacheMisses: 17,
     cacheBytes: 18,
+    logBytes: 19,
+    dirtyBytes: 20,
+    corruptRecords: 21,
+    groupsWithoutQuorum: 22,
   };
   const nodes = [
     { nodeId: 'a', state: 'up', partitions: { holder: 5, replica: 6 } },
@@ -100,6 +104,10 @@ describe('what is read when it is asked for', () => {
     'dkv_cache_bytes 18',
     'dkv_cache_hits_total 16',
     'dkv_cache_misses_total 17',
+    'dkv_log_bytes 19',
+    'dkv_dirty_bytes 20',
+    'dkv_corrupt_records_total 21',
+    'dkv_groups_without_quorum 22',
     'dkv_members{state="up"} 2',
     'dkv_members{state="suspect"} 0',
     'dkv_members{state="down"} 1',
