@@ -196,7 +196,8 @@ export function testStoreEngine(
     );
     await under.engine.batch([{ type: 'put', key: bytes('large'), value }], { sync: true });
     assert.ok(under.engine.sizeBytes() > before + 1_500_000);
-    assert.ok(under.engine.sizeBytes() < before + 4_000_000);
+    // Twice for a while: in memory, and where it is being written to.
+    assert.ok(under.engine.sizeBytes() < before + 5_000_000);
   });
 
   define('refuses everything once it is closed, and closes again', async (under) => {

@@ -1,6 +1,5 @@
 /** What is measured when it is asked for: the state of this node as Prometheus gauges. */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { type DkvMetrics } from '../client/node-status.js';
 import { type Dkv } from '../dkv.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 
@@ -8,8 +7,8 @@ import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteKvRepo, nodeId: string): void {
   const registers = [registry];
   // A scrape reads all gauges in one turn: the figures are put together once for it.
-  let known: DkvMetrics | undefined;
-  const figures = (): DkvMetrics => {
+  let known: ReturnType<Dkv['metrics']> | undefined;
+  const figures = () => {
     if (!known) {
       known = dkv.metrics();
       queueMicrotask(() => (known = undefined));

@@ -231,11 +231,11 @@ async function openParts(
   const run = files && (await MachineRun.open(files, await home.machineBootId()));
   const crashed = durability === 'wal' && run?.hasCrashed === true;
   // The store tells what the log must show it, and the log is where it writes to: each is opened with the other.
-  let opened: NodeLog | undefined;
+  const opened: { log?: NodeLog } = {};
   const shared = {
     engine,
     get log(): NodeLog {
-      return opened!;
+      return opened.log!;
     },
     logger,
     where,
@@ -251,7 +251,7 @@ async function openParts(
     ? await openLog(files, where, options, crashed, logged, replayed)
     : { log: new MemoryNodeLog(), forgot: undefined };
   const { log } = found;
-  opened = log;
+  opened.log = log;
   const checkpointer = new Checkpointer({
     logged,
     records: strong,
