@@ -118,6 +118,10 @@ describe('of four nodes with a copy each, two lose their disks at once', () => {
     const cluster = await strongCluster(4, 1);
     await forget(cluster, 'b', 'c', 'd');
     expect((await rejected(cluster.put('a', 'k0', 'alone'))).code).toBe('DKV_QUORUM_NOT_REACHED');
+    // Those who can tell it say whom they miss, and what an operator can do.
+    const { errors } = cluster.node('a').log;
+    const told = errors.filter((line) => line.includes('a majority of the members of 4 partitions'));
+    expect(told).toEqual([expect.stringMatching(/missed are b@\w+, c@\w+, d@\w+\..*dkv recover --data-dir/)]);
   });
 });
 

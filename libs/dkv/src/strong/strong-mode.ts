@@ -19,6 +19,7 @@ import { type StrongMode } from '../ports/strong-mode.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { incarnationOf, newIncarnation, noteIncarnation } from './incarnation.js';
+import { LostMajorities } from './lost-majorities.js';
 import { isGoneMember, stepReplacement } from './replacement.js';
 import { shownOf, StrongCalls } from './strong-calls.js';
 import { type StoredGroup } from './stored-group.js';
@@ -82,6 +83,7 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly birth: Birth;
   private readonly services: GroupServices;
   private readonly sweep: ExpirySweep;
+  private readonly lostMajorities: LostMajorities;
   private timer: Timer | undefined;
   private ticks = 0;
   private isStopped = false;
@@ -177,6 +179,13 @@ export class ReplicatedStrongMode implements StrongMode {
       boundedNowMs: () => this.boundedNowMs(),
       wake: (group) => this.node.wake(group),
     };
+    this.lostMajorities = new LostMajorities(
+      this.node.groups,
+      () => this.directory,
+      () => this.member,
+      clock,
+      logger,
+    );
     this.sweep = new ExpirySweep(this.node.groups, store, () => this.boundedNowMs(), logger);
     store.attach((group) => this.node.groups.get(group)!.state());
   }
@@ -306,7 +315,8 @@ export class ReplicatedStrongMode implements StrongMode {
     const groups = [...this.node.groups.values()];
     const strangers = groups.filter(({ raft }) => !raft.isVoter && this.hasQuorumUp(raft.configuration));
     if (strangers.length > 0) {
-      return `it is not yet a voter in ${strangers.length} of its ${groups.length} partitions`;
+      const { reason } = this.lostMajorities;
+      return reason ?? `it is not yet a voter in ${strangers.length} of its ${groups.length} partitions`;
     }
     const behind = groups.filter((group) => !group.isCaughtUp && this.isReachable(group));
     return behind.length > 0
@@ -494,6 +504,7 @@ export class ReplicatedStrongMode implements StrongMode {
     this.calls.tick();
     this.sweep.tick();
     if (this.ticks % COMPACT_EVERY_TICKS === 0) {
+      this.lostMajorities.look();
       this.compact();
     }
     if (this.ticks % REMEMBER_EVERY_TICKS === 0) {
