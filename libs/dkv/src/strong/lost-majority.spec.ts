@@ -133,7 +133,7 @@ describe('that who lacks a write which was acknowledged never leads, is seen to 
   ])('%s', async (_, plant, leads) => {
     const { cluster, key } = await withOneBehind();
     plant();
-    const original = RaftElection.prototype.campaign;
+    const { campaign: original } = RaftElection.prototype as unknown as Standing;
     vi.spyOn(RaftElection.prototype, 'campaign').mockImplementation(function (this: RaftElection, reason) {
       // The one with the longer log does not stand itself: else it would mend what is planted.
       if (!(this as unknown as Standing).options.self.startsWith('c@')) {
@@ -152,7 +152,7 @@ function plantShorterLog(): void {
 }
 
 function plantNoPromise(): void {
-  const original = (RaftElection.prototype as unknown as Standing).isElected;
+  const { isElected: original } = RaftElection.prototype as unknown as Standing;
   vi.spyOn(RaftElection.prototype as unknown as Standing, 'isElected').mockImplementation(function (
     this: Standing,
     votes,
@@ -166,7 +166,8 @@ interface Standing {
   readonly options: { readonly self: MemberId };
   readonly forced: object | undefined;
   isUpToDate(lastTerm: number, lastIndex: number): boolean;
-  isElected(votes: object): boolean;
+  readonly isElected: (this: Standing, votes: object) => boolean;
+  readonly campaign: (this: RaftElection, reason: 'silence' | 'transfer' | 'single') => void;
 }
 
 /** What is left of a write that was acknowledged: nothing where nobody can read it, with all nodes there. */
