@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { isDkvError } from '../dkv.errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { type Terminal } from './terminal.js';
-import { RECOVER_HELP, runRecover } from './recover-command.js';
+import { RECOVER_HELP, type RecoverOptions, runRecover } from './recover-command.js';
 
 /** Gives the exit code. Never throws. */
 export async function runDkv(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -33,7 +33,7 @@ export async function runDkv(args: readonly string[], terminal: Terminal): Promi
     .option('--yes', 'does it without asking')
     .addHelpText('after', RECOVER_HELP)
     .copyInheritedSettings(program)
-    .action(async (options) => {
+    .action(async (options: RecoverOptions) => {
       code = await runRecover(options, terminal);
     });
   try {

@@ -115,7 +115,7 @@ function listOf(ring: Hashring, number: number): readonly string[] {
 function birthConfiguration({ members }: ClusterNote, list: readonly string[]): Configuration {
   const voters = list.map((nodeId) => members.find((member) => member.startsWith(`${nodeId}@`)));
   return voters.every((voter) => voter !== undefined)
-    ? { voters: voters as string[], outgoing: [], learners: [] }
+    ? { voters, outgoing: [], learners: [] }
     : NO_CONFIGURATION;
 }
 

@@ -88,9 +88,10 @@ export async function runRecover(options: RecoverOptions, terminal: Terminal): P
   return code;
 }
 
-async function isAgreed({ ask, error }: Terminal): Promise<boolean> {
+async function isAgreed(terminal: Terminal): Promise<boolean> {
+  const { ask } = terminal;
   if (!ask) {
-    error('Nobody can be asked here: give --yes to do it.\n');
+    terminal.error('Nobody can be asked here: give --yes to do it.\n');
     return false;
   }
   return /^y(es)?$/i.test((await ask('Do this? Type yes to go on: ')).trim());

@@ -126,7 +126,7 @@ describe('a damaged log', () => {
     const file = await damage('b');
     await expect(start('b')).rejects.toMatchObject({
       code: 'DKV_LOG_DAMAGED',
-      message: expect.stringContaining(`dkv recover --data-dir ${folderOf('b')}`),
+      message: expect.stringContaining(`dkv recover --data-dir ${folderOf('b')}`) as string,
     });
     modules.delete('b');
 
@@ -165,7 +165,7 @@ describe('a majority of the disks is gone for good', () => {
     // Of one node alone nothing is done: the others may be well.
     expect(await shell(recovering(...dataDir))).toMatchObject({
       code: EXIT.done,
-      out: expect.stringContaining('Nothing has to be done.'),
+      out: expect.stringContaining('Nothing has to be done.') as string,
     });
     const { code, out } = await shell(
       recovering(...dataDir, '--gone', 'b', '--gone', 'c', '--yes', '--groups'),

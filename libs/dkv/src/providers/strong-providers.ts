@@ -30,6 +30,7 @@ export function createStrongMode({
   storage,
   options,
 }: StrongModeParts): Promise<StrongMode> {
+  sayWhatToExpect(context, options);
   const { heartbeatIntervalMs, electionTimeoutMs, maxClockOffsetMs, peerTimeoutMs } = options;
   return ReplicatedStrongMode.open({
     ...context,
@@ -52,4 +53,20 @@ export function createStrongMode({
     forgot: storage.forgot,
     acceptForgetting: () => storage.acceptForgetting(),
   });
+}
+
+/** What a cluster of this kind cannot do is said at boot, not found out at night: rule 24 of the strong mode. */
+function sayWhatToExpect({ view, logger }: CoreContext, { storage }: DkvOptions): void {
+  if (storage === 'memory' && view.peers.length > 0) {
+    logger.warn(
+      'storage is memory: a node that restarts comes back empty, as a new voter, and is filled by the others. If a majority ' +
+        'of the nodes restarts at the same time, restart all: the cluster is then born again, empty and with a new id.',
+    );
+  }
+  if (view.members.length === 2 && view.ring.copies === 2) {
+    logger.warn(
+      'Two nodes with a copy each take no writes in strong namespaces while one of them is down: a third makes them ' +
+        'available. If one loses its disk, it comes back by itself.',
+    );
+  }
 }

@@ -48,7 +48,7 @@ describe('those that are left', () => {
           for (const old of majoritiesOf(voters)) {
             expect(
               quorum.some((member) => old.includes(member)),
-              `${quorum} and ${old}`,
+              `${quorum.join()} and ${old.join()}`,
             ).toBe(true);
           }
         }

@@ -118,6 +118,10 @@ describe('of four nodes with a copy each, two lose their disks at once', () => {
     const cluster = await strongCluster(4, 1);
     await forget(cluster, 'b', 'c', 'd');
     expect((await rejected(cluster.put('a', 'k0', 'alone'))).code).toBe('DKV_QUORUM_NOT_REACHED');
+    // Those who can tell it say whom they miss, and what an operator can do.
+    const { errors } = cluster.node('a').log;
+    const told = errors.filter((line) => line.includes('a majority of the members of 4 partitions'));
+    expect(told).toEqual([expect.stringMatching(/missed are b@\w+, c@\w+, d@\w+\..*dkv recover --data-dir/)]);
   });
 });
 
@@ -129,7 +133,7 @@ describe('that who lacks a write which was acknowledged never leads, is seen to 
   ])('%s', async (_, plant, leads) => {
     const { cluster, key } = await withOneBehind();
     plant();
-    const original = RaftElection.prototype.campaign;
+    const { campaign: original } = RaftElection.prototype as unknown as Standing;
     vi.spyOn(RaftElection.prototype, 'campaign').mockImplementation(function (this: RaftElection, reason) {
       // The one with the longer log does not stand itself: else it would mend what is planted.
       if (!(this as unknown as Standing).options.self.startsWith('c@')) {
@@ -148,7 +152,7 @@ function plantShorterLog(): void {
 }
 
 function plantNoPromise(): void {
-  const original = (RaftElection.prototype as unknown as Standing).isElected;
+  const { isElected: original } = RaftElection.prototype as unknown as Standing;
   vi.spyOn(RaftElection.prototype as unknown as Standing, 'isElected').mockImplementation(function (
     this: Standing,
     votes,
@@ -162,7 +166,8 @@ interface Standing {
   readonly options: { readonly self: MemberId };
   readonly forced: object | undefined;
   isUpToDate(lastTerm: number, lastIndex: number): boolean;
-  isElected(votes: object): boolean;
+  readonly isElected: (this: Standing, votes: object) => boolean;
+  readonly campaign: (this: RaftElection, reason: 'silence' | 'transfer' | 'single') => void;
 }
 
 /** What is left of a write that was acknowledged: nothing where nobody can read it, with all nodes there. */

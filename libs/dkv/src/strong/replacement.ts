@@ -80,5 +80,5 @@ function replacementOf(member: MemberId, directory: PeerDirectory): MemberId | u
 function memberNow(nodeId: string, directory: PeerDirectory): MemberId | undefined {
   const peer = directory.find(nodeId);
   const isHere = peer?.hasIntroducedItself && peer.clusterId !== '' && directory.isAlive(peer.member);
-  return isHere ? peer!.member : undefined;
+  return isHere ? peer.member : undefined;
 }

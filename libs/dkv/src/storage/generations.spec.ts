@@ -1,0 +1,104 @@
+/** What a node finds after a start of what older and newer generations have written, and of a crash before it began. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { CapturedLog } from '../../testing/captured-log.js';
+import { Incarnation } from '../../testing/simulation/incarnation.js';
+import { SimClock } from '../../testing/simulation/sim-clock.js';
+import { SimDisk } from '../../testing/simulation/sim-disk.js';
+import { SimFolder } from '../../testing/simulation/sim-folder.js';
+import { SimRandom } from '../../testing/simulation/sim-random.js';
+import { SimScheduler } from '../../testing/simulation/sim-scheduler.js';
+import { simStorageHome } from '../../testing/simulation/sim-storage-home.js';
+import { SimTrace } from '../../testing/simulation/trace.js';
+import { NodeStorage } from './node-storage.js';
+
+const MIB = 1024 * 1024;
+const IDENTITY = { nodeId: 'a', partitions: 4, hashFunc: 'md5' };
+const DATA = Uint8Array.of(1);
+
+let scheduler: SimScheduler;
+let disk: SimDisk;
+let folder: SimFolder;
+let boot: number;
+
+beforeEach(() => {
+  scheduler = new SimScheduler();
+  const common = { scheduler, trace: new SimTrace({ linesMax: 0 }), name: 'a' };
+  disk = new SimDisk({ ...common, random: new SimRandom('disk') });
+  folder = new SimFolder({ ...common, random: new SimRandom('folder') });
+  boot = 1;
+});
+
+interface Run {
+  readonly storage: NodeStorage;
+  readonly process: Incarnation;
+}
+
+async function open(): Promise<Run> {
+  const process = new Incarnation('a', 1);
+  const home = simStorageHome(disk, folder, process, () => `boot ${boot}`);
+  const opening = NodeStorage.open(home, IDENTITY, {
+    durability: 'wal',
+    clock: new SimClock(scheduler, process),
+    logger: new CapturedLog(),
+    pendingBytesMax: MIB,
+    cacheBytesMax: 0,
+    dirtyBytesMax: MIB,
+    checkpointIntervalMs: 1_000,
+    logBytesMax: MIB,
+    reserveBytes: 0,
+  });
+  return { storage: await scheduler.settle(opening), process };
+}
+
+async function again({ storage, process }: Run): Promise<Run> {
+  await scheduler.settle(storage.close());
+  process.kill();
+  return open();
+}
+
+const flushed = ({ storage }: Run) =>
+  scheduler.settle(
+    new Promise<void>((resolve, reject) => storage.log.flush((error) => (error ? reject(error) : resolve()))),
+  );
+
+describe('of a group in the log', () => {
+  it('a newer generation makes void all before it, and nothing of an older one counts behind it', async () => {
+    let run = await open();
+    const { log } = run.storage;
+    log.addHardState(2, { generation: 1, term: 4, vote: 'a@1' });
+    [1, 2, 3].forEach((index) => log.addEntry(2, 1, 4, index, 'operations', DATA));
+    log.addHardState(2, { generation: 2, term: 5, vote: '' });
+    log.addEntry(2, 1, 9, 4, 'operations', DATA);
+    log.addHardState(2, { generation: 1, term: 9, vote: 'b@1' });
+    log.addReset(2, 1, 8, 9);
+    await flushed(run);
+    run = await again(run);
+    expect(run.storage.groups.get(2)).toMatchObject({ generation: 2, entries: [], resetAt: 0 });
+    expect(run.storage.groups.get(2)!.hardState).toEqual({ generation: 2, term: 5, vote: '' });
+    run.storage.log.addEntry(2, 3, 6, 7, 'operations', DATA);
+    await flushed(run);
+    run = await again(run);
+    expect(run.storage.groups.get(2)).toMatchObject({ generation: 3, hardState: undefined });
+    expect(run.storage.groups.get(2)!.entries.map(({ index }) => index)).toEqual([7]);
+  });
+});
+
+describe('a crash of the machine under wal', () => {
+  it('is found out again by the next start where the node did not come to say so durably', async () => {
+    let run = await open();
+    run.storage.log.addEntry(2, 1, 1, 1, 'operations', DATA);
+    await flushed(run);
+    run.process.kill();
+    disk.losePower();
+    folder.losePower();
+    boot++;
+    run = await open();
+    expect(run.storage.forgot).toContain('the machine went down');
+    // It is closed in order, but was never another voter.
+    run = await again(run);
+    expect(run.storage.forgot).toContain('the machine went down');
+    await scheduler.settle(run.storage.acceptForgetting());
+    run = await again(run);
+    expect(run.storage.forgot).toBeUndefined();
+  });
+});

@@ -1,0 +1,76 @@
+/** What of a group's store and log counts when a node starts, by their generations. */
+import { describe, expect, it } from 'vitest';
+import { entriesOf, votersOf } from '../../testing/raft-test-group.js';
+import { encodeConfiguration } from '../raft/configuration-layout.js';
+import { encodeAppliedState } from './group-state-layout.js';
+import { RequestTable } from './request-table.js';
+import { newestConfigurationOf, positionOf, type StoredGroup } from './stored-group.js';
+
+/** A store of this generation that shows entry 3 of term 2, and a log of another with entries 2 to 5. */
+function stored(storeGeneration: number, logGeneration: number, resetAt = 0): StoredGroup {
+  const bytes = encodeAppliedState({
+    generation: storeGeneration,
+    term: 2,
+    logTimeMs: 0,
+    configuration: votersOf('a@1', 'b@1'),
+    requests: new RequestTable(),
+    wholeFrom: 0,
+  });
+  return {
+    state: { applied: 3, bytes },
+    hardState: { generation: logGeneration, term: 7, vote: 'a@1' },
+    entries: entriesOf([1, 2, 2, 3], 2),
+    resetAt,
+    generation: logGeneration,
+  };
+}
+
+describe('of a store and a log', () => {
+  it('of one generation both count, the log from behind the store on', () => {
+    const position = positionOf(stored(1, 1));
+    expect(position).toMatchObject({ generation: 1, isVoid: false, applied: 3, appliedTerm: 2 });
+    expect(position.hardState?.term).toBe(7);
+    expect(position.tail.map(({ index }) => index)).toEqual([4, 5]);
+  });
+
+  it('the store is void where the log is of a newer one', () => {
+    const position = positionOf(stored(1, 2));
+    expect(position).toMatchObject({
+      generation: 2,
+      isVoid: true,
+      applied: 0,
+      appliedTerm: 0,
+      state: undefined,
+    });
+    expect(newestConfigurationOf({ ...position, tail: [] })).toBeUndefined();
+  });
+
+  it('the store was taken over where the newer log begins right behind it', () => {
+    expect(positionOf(stored(1, 2, 3))).toMatchObject({ generation: 2, isVoid: false, applied: 3 });
+    expect(positionOf(stored(1, 2, 2)).isVoid).toBe(true);
+  });
+
+  it('the log is void, votes included, where the store is of a newer one', () => {
+    expect(positionOf(stored(3, 2))).toMatchObject({
+      generation: 3,
+      isVoid: false,
+      applied: 3,
+      hardState: undefined,
+      tail: [],
+    });
+  });
+
+  it('there is nothing to be void where nothing was stored', () => {
+    const position = positionOf({ ...stored(1, 2), state: undefined });
+    expect(position).toMatchObject({ generation: 2, isVoid: false, applied: 0 });
+    expect(position.tail).toHaveLength(4);
+  });
+
+  it('the newest configuration is the last of the log, or the one that was applied', () => {
+    const data = encodeConfiguration(votersOf('c@1'));
+    const given = stored(1, 1);
+    expect(newestConfigurationOf(positionOf(given))).toEqual(votersOf('a@1', 'b@1'));
+    const entries = [...given.entries, { term: 3, index: 6, kind: 'configuration', data } as const];
+    expect(newestConfigurationOf(positionOf({ ...given, entries }))).toEqual(votersOf('c@1'));
+  });
+});
