@@ -92,9 +92,10 @@ class RocksdbStoreEngine implements StoreEngine {
   }
 
   /**
-   * After a failure nothing more is written until the store is opened again: RocksDB 6.17 takes writes once a full disk has
-   * room, but gives them the sequence numbers of those that failed, and where both are in its log, every later opening
-   * aborts the process (`Assertion seq_per_batch_ failed`).
+   * After a failure nothing more is written until the store is opened again. RocksDB 6.17 takes writes once a full disk has
+   * room; a node whose disk had been full, and that went on writing, left a log at whose replay every later opening aborted
+   * the process (`Assertion seq_per_batch_ failed`: a key twice under one sequence number). Seen in a chaos run, not
+   * reproduced alone.
    */
   async batch(operations: readonly StoreOperation[], { sync }: BatchOptions): Promise<void> {
     if (this.writeFailure) {
