@@ -3,12 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** What starts processes, lives through many seeds or shakes hands by TLS: not of the daily loop. */
+/** What starts processes, runs many seeds or shakes hands by TLS: not of the daily loop. */
 const SLOW = [
   'test/{e2e,readme,simulation}/**/*.spec.ts',
   'test/chaos/chaos.spec.ts',
   'libs/**/*{figures,fuzz,tls,-transport}.spec.ts',
-  'libs/dkv/src/local-kv/{crash,data-folder,engine-local-kv-repo}.spec.ts',
+  'libs/dkv/src/storage/**/{crash,data-folder,engine-local-kv-repo}.spec.ts',
 ];
 /** What needs servers that are not ours: `npm run test:integrations` brings them. */
 const INTEGRATIONS = ['test/integrations/**/*.spec.ts'];

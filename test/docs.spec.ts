@@ -1,12 +1,15 @@
-/** The documents are true: every error code stands in the table and the other way round. */
-import { readFileSync } from 'node:fs';
+/** The documents are true: error codes and options stand in their tables, and what a table says is what the code has. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DKV_ERROR_STATUS } from '../libs/dkv/src/dkv.errors.js';
 import { DkvNamespaceOptions } from '../libs/dkv/src/dkv.namespace-options.js';
-import { DkvModuleOptions } from '../libs/dkv/src/dkv.options.js';
+import { DkvModuleOptions, resolveOptions } from '../libs/dkv/src/dkv.options.js';
 import { getMetadataStorage } from 'class-validator';
 
-const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 
 describe('docs/errors.md', () => {
   const rows = [...read('docs/errors.md').matchAll(/^\| `(DKV_[A-Z_]+)`\s*\| (\d+)\s*\|/gm)];
@@ -22,19 +25,56 @@ describe('docs/errors.md', () => {
   });
 });
 
-describe('README.md', () => {
-  const optionsOf = (heading: string) => {
-    const table = read('README.md').split(heading)[1]!.split('\n#')[0]!;
-    return [...table.matchAll(/^\| `(\w+)`\s*\|/gm)].map(([, name]) => name).sort();
+describe('docs/options.md', () => {
+  const rowsOf = (heading: string) => {
+    const section = read('docs/options.md').split(`\n${heading}\n`)[1]!.split('\n## ')[0]!;
+    return [...section.matchAll(/^\| `(\w+)`\s*\| (.*?)\s*\|/gm)].map(([, name, told]) => ({ name, told }));
   };
 
   it.each<[string, new () => object]>([
-    ['### Options', DkvModuleOptions],
-    ['### Namespaces', DkvNamespaceOptions],
+    ['## Of the module', DkvModuleOptions],
+    ['## Of a namespace', DkvNamespaceOptions],
   ])('names every option in the table of its section, and no other: %s', (heading, Options) => {
     const metadatas = getMetadataStorage().getTargetValidationMetadatas(Options, '', false, false);
-    expect(optionsOf(heading)).toEqual(
-      [...new Set(metadatas.map(({ propertyName }) => propertyName))].sort(),
+    const options = [...new Set(metadatas.map(({ propertyName }) => propertyName))];
+    expect(
+      rowsOf(heading)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(options.sort());
+  });
+
+  it('tells the defaults that the module has', () => {
+    const defaults = resolveOptions() as unknown as Record<string, unknown>;
+    const units: Record<string, number> = { ms: 1, s: 1_000, h: 3_600_000, MiB: 1024 * 1024 };
+    const told = rowsOf('## Of the module').flatMap(({ name, told: text }) => {
+      const number = /^(\d+)(?: (ms|s|h|MiB))?$/.exec(text!);
+      return number ? [[name!, Number(number[1]) * (number[2] ? units[number[2]]! : 1)] as const] : [];
+    });
+    expect(told.length).toBeGreaterThan(18);
+    expect(Object.fromEntries(told)).toEqual(
+      Object.fromEntries(told.map(([name]) => [name, defaults[name]])),
     );
+  });
+});
+
+describe('the documents', () => {
+  const documents = ['README.md', 'CHANGELOG.md']
+    .concat(readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`))
+    .concat(readdirSync(join(ROOT, 'docs/adr')).map((name) => `docs/adr/${name}`))
+    .filter((path) => path.endsWith('.md'));
+
+  it.each(documents)('lead only to files that are there: %s', (path) => {
+    const targets = [...read(path).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target]) => target!);
+    expect(targets.filter((target) => !existsSync(join(ROOT, dirname(path), target)))).toEqual([]);
+  });
+
+  it('have a README that is read to its end: 150 lines', () => {
+    expect(read('README.md').split('\n').length).toBeLessThanOrEqual(151);
+  });
+
+  it('give every decision one number', () => {
+    const numbers = readdirSync(join(ROOT, 'docs/adr')).map((name) => name.slice(0, 4));
+    expect(new Set(numbers).size).toBe(numbers.length);
   });
 });

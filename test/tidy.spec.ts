@@ -20,14 +20,14 @@ const CORE = LAYERS.flat();
 /** Adapters, with the other adapters each may use. */
 const ADAPTERS: Record<string, readonly string[]> = {
   codec: [],
-  'local-kv': [],
-  storage: ['local-kv'],
+  storage: [],
   /** What callers meet above the core; the REST side of the peer port tells conflicts in its words. */
   client: [],
   transport: ['client'],
   discovery: [],
   health: [],
-  metrics: [],
+  /** What the client tells of itself is what is measured. */
+  metrics: ['client'],
   system: [],
   /** The command line: opens folders, with the real clock. */
   cli: ['storage', 'system'],
@@ -153,7 +153,7 @@ describe('the rules themselves', () => {
 
   it.each([
     ['core imports Nest', 'processor/a.ts', "import { Inject } from '@nestjs/common';"],
-    ['core imports an adapter', 'cluster/a.ts', "import { x } from '../local-kv/x.js';"],
+    ['core imports an adapter', 'cluster/a.ts', "import { x } from '../storage/x.js';"],
     ['core imports I/O', 'eventual/repair/a.ts', "import { readFile } from 'node:fs/promises';"],
     ['core re-exports an adapter', 'model/a.ts', "export { x } from '../transport/x.js';"],
     ['core imports dynamically', 'merger/a.ts', "const x = await import('rocksdb');"],
@@ -185,7 +185,7 @@ describe('the rules themselves', () => {
 
   it('see that an adapter imports another', () => {
     const source = "import { x } from '../transport/x.js';";
-    expect(adapterBreaches(file(`${LIBRARY}/local-kv/a.ts`, source))).toHaveLength(1);
+    expect(adapterBreaches(file(`${LIBRARY}/storage/a.ts`, source))).toHaveLength(1);
   });
 });
 

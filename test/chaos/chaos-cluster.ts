@@ -89,7 +89,7 @@ export class ChaosCluster {
     return this.nodes.map(({ id, log }) => `--- ${id}\n${log.slice(-8_000)}`).join('\n');
   }
 
-  /** This process ends in the middle of a run. A node that is stopped would not even notice. */
+  /** This process ends in the middle of a run. A node that is stopped would go on as if nothing had happened. */
   private readonly abandon = () => {
     this.nodes.forEach((node) => void node.kill9());
     this.links.abandon();

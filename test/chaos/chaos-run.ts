@@ -67,6 +67,7 @@ export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
         nodes: cluster.nodes.length,
         smallDisk: cluster.disk && SMALL_DISK_NODE,
         linkFaults: cluster.links.faults,
+        losesDisks: mode === 'strong',
         short,
       },
       random.fork('faults'),

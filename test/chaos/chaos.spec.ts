@@ -26,7 +26,8 @@ describe('real nodes under faults', { timeout: 600_000 }, () => {
       const { counts, faults } = result;
       // How many there are in this time is the machine's affair; that clients got somewhere is not.
       expect(counts.acknowledged).toBeGreaterThan(CLIENTS);
-      for (const kind of ['kill', 'pause', 'cut one way', 'cut both ways', 'isolate']) {
+      const kinds = ['kill', 'stop', 'pause', 'cut one way', 'cut both ways', 'isolate'];
+      for (const kind of [...kinds, ...(mode === 'strong' ? ['lose disk'] : [])]) {
         expect(faults[kind] ?? 0, kind).toBeGreaterThan(0);
       }
       if (!result.notRun.some((line) => line.includes('full disk'))) {

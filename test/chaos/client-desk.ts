@@ -10,7 +10,7 @@ import { type Recorder } from './recorder.js';
 
 /** A node as clients see it. */
 export interface Target {
-  /** Which life of which node: changes at every start. */
+  /** Which process run of which node: changes at every start. */
   readonly incarnation: string;
   send(method: string, path: string, parts?: object): Promise<Reply>;
 }

@@ -3,7 +3,17 @@ import { type SimRandom } from '../../libs/dkv/testing/simulation/sim-random.js'
 import { type LinkFault } from './links.js';
 
 export type FaultKind =
-  'kill' | 'pause' | 'full disk' | 'cut one way' | 'cut both ways' | 'isolate' | 'mute' | 'clog' | 'delay';
+  | 'kill'
+  | 'stop'
+  | 'pause'
+  | 'lose disk'
+  | 'full disk'
+  | 'cut one way'
+  | 'cut both ways'
+  | 'isolate'
+  | 'mute'
+  | 'clog'
+  | 'delay';
 
 export interface PlannedFault {
   readonly kind: FaultKind;
@@ -23,6 +33,8 @@ export interface PlanSettings {
   /** The node whose disk can be filled. */
   readonly smallDisk: number | undefined;
   readonly linkFaults: readonly LinkFault[];
+  /** Whether the store promises to lose nothing with the disk of one node. */
+  readonly losesDisks: boolean;
   /** Everything lasts seconds instead of up to half a minute. */
   readonly short: boolean;
 }
@@ -40,10 +52,12 @@ export class FaultPlan {
     private readonly settings: PlanSettings,
     private readonly random: SimRandom,
   ) {
-    const { smallDisk, linkFaults } = settings;
+    const { smallDisk, linkFaults, losesDisks } = settings;
     this.kinds = [
       'kill',
+      'stop',
       'pause',
+      ...(losesDisks ? (['lose disk'] as const) : []),
       ...(smallDisk === undefined ? [] : (['full disk'] as const)),
       ...(linkFaults.includes('cut') ? (['cut one way', 'cut both ways', 'isolate'] as const) : []),
       ...linkFaults.filter((fault) => fault !== 'cut'),

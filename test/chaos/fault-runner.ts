@@ -1,4 +1,5 @@
 /** Does to the cluster what the plan says, and repairs it. */
+import { rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { until } from '../e2e/until.js';
 import { type ChaosCluster } from './chaos-cluster.js';
@@ -7,12 +8,16 @@ import { type ChaosFinding } from './workload.js';
 
 const UNREADY_WITHIN_MS = 20_000;
 const START_WITHIN_MS = 60_000;
+/** How long all nodes may take to be voters again after a disk was lost, with other faults going on. */
+const VOTERS_WITHIN_MS = 90_000;
+const ON_ONE_NODE: readonly FaultKind[] = ['kill', 'stop', 'pause', 'lose disk', 'full disk'];
 const BUSY_POLL_MS = 20;
 
 export class FaultRunner {
   readonly counts = new Map<FaultKind, number>();
   readonly findings: ChaosFinding[] = [];
   private readonly busyNodes = new Set<number>();
+  private isLosing = false;
 
   constructor(
     private readonly cluster: ChaosCluster,
@@ -57,7 +62,7 @@ export class FaultRunner {
 
   private async apply(fault: PlannedFault): Promise<void> {
     const { kind, node, peer, durationMs } = fault;
-    const involved = kind === 'kill' || kind === 'pause' || kind === 'full disk' ? [node] : [node, peer];
+    const involved = ON_ONE_NODE.includes(kind) ? [node] : [node, peer];
     // One fault at a time for a node: two would undo each other.
     while (involved.some((index) => this.busyNodes.has(index))) {
       await pause(BUSY_POLL_MS);
@@ -81,6 +86,12 @@ export class FaultRunner {
         await chaosNode.kill9();
         await pause(durationMs);
         return this.start(node);
+      case 'stop':
+        await this.stop(node);
+        await pause(durationMs);
+        return this.start(node);
+      case 'lose disk':
+        return this.loseDisk(node, durationMs);
       case 'pause':
         chaosNode.pause();
         await pause(durationMs);
@@ -103,7 +114,7 @@ export class FaultRunner {
     }
   }
 
-  /** The node must notice and say that it is unready; freed, it is started anew and must have lost nothing. */
+  /** The node must find out and say that it is unready; freed, it is started anew and must have lost nothing. */
   private async fillDisk(node: number, durationMs: number): Promise<void> {
     const { [node]: chaosNode } = this.cluster.nodes;
     const { id } = chaosNode!;
@@ -119,13 +130,44 @@ export class FaultRunner {
       this.note('full-disk', id, (error as Error).message);
     }
     this.noteCrashes();
-    if (!(await chaosNode!.stop())) {
-      this.note('full-disk', id, 'the node with the full disk did not stop when it was told to');
-    }
+    await this.stop(node);
     this.say(`${id} has stopped ${since()}`);
     await this.cluster.disk!.free();
     await this.start(node);
     this.say(`${id} answers again ${since()}`);
+  }
+
+  /**
+   * One at a time, and the next only when all are voters again: what a majority forgot is lost whatever the store does.
+   * Until a node whose disk is gone is ready, faults of other kinds are welcome.
+   */
+  private async loseDisk(node: number, durationMs: number): Promise<void> {
+    const { nodes } = this.cluster;
+    const { id, dataDir } = nodes[node]!;
+    const areVoters = async () =>
+      !this.isLosing && (await Promise.all(nodes.map((each) => each.health()))).every((each) => each === 200);
+    try {
+      await until('all nodes to be voters', areVoters, VOTERS_WITHIN_MS);
+    } catch (error) {
+      return this.note('liveness', id, (error as Error).message);
+    }
+    this.isLosing = true;
+    try {
+      await nodes[node]!.kill9();
+      await rm(dataDir, { recursive: true, force: true });
+      this.say(`${id} has lost its disk`);
+      await pause(durationMs);
+      await this.start(node);
+    } finally {
+      this.isLosing = false;
+    }
+  }
+
+  private async stop(node: number): Promise<void> {
+    const { [node]: chaosNode } = this.cluster.nodes;
+    if (!(await chaosNode!.stop())) {
+      this.note('stop', chaosNode!.id, 'the node did not stop when it was told to');
+    }
   }
 
   /**

@@ -180,7 +180,13 @@ describe('clients of a store in this process', () => {
 });
 
 describe('a plan of faults', () => {
-  const settings = { nodes: 3, smallDisk: 2, linkFaults: ['cut', 'clog'], short: true } as const;
+  const settings = {
+    nodes: 3,
+    smallDisk: 2,
+    losesDisks: true,
+    linkFaults: ['cut', 'clog'],
+    short: true,
+  } as const;
   const drawn = (seed: string, count: number) => {
     const plan = new FaultPlan(settings, new SimRandom(seed));
     return { plan, faults: Array.from({ length: count }, () => plan.next()) };
@@ -192,7 +198,7 @@ describe('a plan of faults', () => {
   });
 
   it('holds every kind before one comes again, between different nodes', () => {
-    const { plan, faults } = drawn('3', 7);
+    const { plan, faults } = drawn('3', 9);
     expect(faults.map(({ kind }) => kind).sort()).toEqual([...plan.kinds].sort());
     expect(plan.complete).toBe(true);
     expect(faults.filter(({ node, peer }) => node === peer)).toEqual([]);

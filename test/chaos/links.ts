@@ -10,7 +10,7 @@ export type LinkFault =
   /** Everything comes late. */
   | 'delay';
 
-/** Where one node lives on these links. */
+/** Where one node is on these links. */
 export interface Place {
   /** Where the harness reaches it. */
   readonly host: string;

@@ -10,12 +10,16 @@ const PEER_PORT = 7000;
 const KNOCK = `require('net').connect(9, process.argv[1]).on('error', (e) => process.exit(e.code === 'ECONNREFUSED' ? 0 : 1));
 setTimeout(() => process.exit(1), 3000)`;
 
+/** Of this process: the kernel takes a while to let go of what an earlier one had. */
+let opened = 0;
+
 export class NetnsLinks implements Links {
   readonly name = 'netns';
   readonly faults: readonly LinkFault[] = ['cut'];
   readonly places: readonly Place[];
-  private readonly bridge = `dkv${process.pid}`;
-  private readonly network = `10.231.${process.pid % 250}`;
+  /** No longer than 15 characters with what is put behind it: the names of links. */
+  private readonly bridge = `dkv${process.pid % 1_000_000}${String.fromCharCode(97 + (opened++ % 26))}`;
+  private readonly network = `10.231.${(process.pid + opened) % 250}`;
 
   private constructor(private readonly ids: readonly string[]) {
     const nodes = ids.map((id, index) => `${id}=${this.addressOf(index)}:${PEER_PORT}`).join(',');

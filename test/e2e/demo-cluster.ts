@@ -16,6 +16,8 @@ export interface ClusterSettings {
   readonly env?: Readonly<Record<string, string>>;
   /** The Node binary that runs the nodes. */
   readonly node?: string;
+  /** How many files and sockets each node may open. */
+  readonly descriptorsMax?: number;
 }
 
 export class DemoCluster {
@@ -41,7 +43,10 @@ export class DemoCluster {
   }
 
   /** A cluster of which nothing runs yet. */
-  static async prepare(count: number, { env = {}, node }: ClusterSettings = {}): Promise<DemoCluster> {
+  static async prepare(
+    count: number,
+    { env = {}, node, descriptorsMax }: ClusterSettings = {},
+  ): Promise<DemoCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'dkv-e2e-'));
     const ports = await pickFreePorts(2 * count);
     const peerPorts = ports.splice(count);
@@ -56,6 +61,7 @@ export class DemoCluster {
           dataDir: join(folder, id),
           env: { DKV_NODES: list, DKV_API_KEY: API_KEY, ...env },
           node,
+          descriptorsMax,
         }),
     );
     return new DemoCluster(nodes, folder);

@@ -21,6 +21,15 @@ export interface DemoNodeSettings {
   readonly env: Readonly<Record<string, string>>;
   /** The Node binary. Default: the one that runs the tests. */
   readonly node?: string;
+  /** How many files and sockets the process may open. Default: as many as the tests. */
+  readonly descriptorsMax?: number;
+}
+
+export interface StartOptions {
+  /** How long it may take. Default: as long as {@link until} waits. */
+  readonly withinMs?: number;
+  /** Variables of this start alone. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class DemoNode {
@@ -61,26 +70,33 @@ export class DemoNode {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Starts the process; resolves when it is ready. @throws Error with its log when it ends instead. */
-  async start(): Promise<void> {
-    this.launch();
-    await until(`${this.id} to be ready`, async () => {
-      if (!this.running) {
-        return true;
-      }
-      return (await this.http.send('GET', '/health/ready')).status === 200;
-    });
+  /**
+   * Starts the process; resolves when it is ready.
+   * @throws Error with its log when it ends instead, and when it takes longer than `withinMs`.
+   */
+  async start({ withinMs, env }: StartOptions = {}): Promise<void> {
+    this.launch(env);
+    await this.ready(withinMs);
+  }
+
+  /** Resolves when the process is ready. @throws Error with its log when it ends instead. */
+  async ready(withinMs?: number): Promise<void> {
+    await until(
+      `${this.id} to be ready`,
+      async () => !this.running || (await this.http.send('GET', '/health/ready')).status === 200,
+      withinMs,
+    );
     if (!this.running) {
       throw new Error(`${this.id} ended at its start:\n${this.log}`);
     }
   }
 
-  /** Starts the process and waits for nothing. */
-  launch(): void {
+  /** Starts the process and waits for nothing. `ownEnv`: variables of this start alone. */
+  launch(ownEnv: Readonly<Record<string, string>> = {}): void {
     if (this.running) {
       throw new Error(`${this.id} runs already.`);
     }
-    const { id, port, peerPort, dataDir, env, node = process.execPath } = this.settings;
+    const { id, port, peerPort, dataDir, env, node = process.execPath, descriptorsMax } = this.settings;
     const own = {
       DKV_NODE_ID: id,
       PORT: String(port),
@@ -88,8 +104,12 @@ export class DemoNode {
       DKV_DATA_DIR: dataDir,
     };
     // Nothing of the test runner's environment; the channel ends the process with the runner, however that ends.
-    const child = spawn(node, [DEMO_MAIN], {
-      env: { PATH: process.env.PATH, HOST: '127.0.0.1', ...own, ...env },
+    const [command, args] =
+      descriptorsMax === undefined
+        ? [node, [DEMO_MAIN]]
+        : ['sh', ['-c', `ulimit -n ${descriptorsMax}; exec "$0" "$1"`, node, DEMO_MAIN]];
+    const child = spawn(command, args, {
+      env: { PATH: process.env.PATH, HOST: '127.0.0.1', ...own, ...env, ...ownEnv },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const keep = (chunk: Buffer) => {

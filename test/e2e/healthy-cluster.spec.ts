@@ -196,7 +196,7 @@ describe('a healthy cluster', { timeout: 300_000 }, () => {
       ['node3', 'up'],
     ]);
     expect(body.nodes?.map(({ partitions }) => partitions.holder + partitions.replica)).toEqual([
-      1024, 1024, 1024,
+      256, 256, 256,
     ]);
 
     expect((await node!.http.send('GET', '/health/live')).body.status).toBe('ok');

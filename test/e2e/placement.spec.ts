@@ -1,21 +1,15 @@
 /** Where copies are: on the disks of the key's nodes, all of them, and on no other. */
-import { type Clock, createLocalKvRepo, Hashring, md5HashFunc } from 'nestjs-dkv';
+import { Hashring, md5HashFunc } from 'nestjs-dkv';
 import { describe, expect, it } from 'vitest';
+import { createNodeStorage } from '../../libs/dkv/src/storage/create-node-storage.js';
+import { SystemClock } from '../../libs/dkv/src/system/system-clock.js';
 import { useCluster } from './demo-cluster.js';
 import { type DemoNode } from './demo-node.js';
 import { fewAtOnce } from './few-at-once.js';
 
 const REPLICAS = 2;
-const PARTITIONS = 1024;
+const PARTITIONS = 256;
 const SILENT = { log() {}, warn() {}, error() {} };
-const CLOCK: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-  schedule: (delayMs, task) => {
-    const timer = setTimeout(task, delayMs);
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
 
 describe('five nodes with two replicas', { timeout: 300_000 }, () => {
   const cluster = useCluster(5, { env: { DKV_REPLICAS: String(REPLICAS), DKV_MODE: 'eventual' } });
@@ -57,18 +51,20 @@ describe('five nodes with two replicas', { timeout: 300_000 }, () => {
 
 /** What a stopped node has on its disk: version and kind by key. */
 async function recordsOf({ id, dataDir }: DemoNode): Promise<ReadonlyMap<string, string>> {
-  const store = await createLocalKvRepo({
+  const identity = { nodeId: id, partitions: PARTITIONS, copies: REPLICAS + 1, hashFunc: md5HashFunc.name };
+  const storage = await createNodeStorage(identity, {
     storage: 'auto',
     dataDir,
     durability: 'wal',
+    cacheBytesMax: 0,
+    logRetentionBytesMax: 256 * 1024 * 1024,
     logger: SILENT,
-    clock: CLOCK,
+    clock: new SystemClock(),
   });
-  await store.open({ nodeId: id, partitions: PARTITIONS, hashFunc: md5HashFunc.name });
   const records = new Map<string, string>();
-  for await (const { key, version, tombstone } of store.getAllNoValue()) {
+  for await (const { key, version, tombstone } of storage.local.getAllNoValue()) {
     records.set(key, `${version} ${tombstone ? 'deleted' : 'written'}`);
   }
-  await store.close();
+  await storage.close();
   return records;
 }

@@ -1,4 +1,4 @@
-/** Each protection taken away on purpose: the simulator must notice. A checker that cannot fail is worth nothing. */
+/** Each protection taken away on purpose: the simulator must find it. A checker that cannot fail is worth nothing. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runEventualScenario } from 'nestjs-dkv/testing';
 import { COLLECTED_EARLY, FLOOR_MISSING } from './planted-bugs/collection-bugs.js';
@@ -12,7 +12,7 @@ afterEach(() => vi.restoreAllMocks());
 
 describe.each([
   ['eventual namespaces', [...EVENTUAL_BUGS, COLLECTED_EARLY, FLOOR_MISSING], runEventualScenario, SEEDS_MAX],
-] as const)('the simulator notices in %s that it is no longer so that', (where, bugs, run, seedsMax) => {
+] as const)('the simulator finds in %s that it is no longer so that', (where, bugs, run, seedsMax) => {
   it.each(bugs.map((bug): [string, PlantedBug] => [bug.protection, bug]))(
     '%s',
     { timeout: 600_000 },

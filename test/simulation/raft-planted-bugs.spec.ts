@@ -1,4 +1,4 @@
-/** Each protection of a Raft group taken away on purpose: random lives of one group must notice. */
+/** Each protection of a Raft group taken away on purpose: random runs of one group must find it. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runRaftScenario } from '../../libs/dkv/testing/simulation/raft-run.js';
 import { type PlantedBug } from './planted-bugs/plant.js';
@@ -9,7 +9,7 @@ const SEEDS_MAX = 300;
 
 afterEach(() => vi.restoreAllMocks());
 
-describe('random lives of one Raft group show that it is no longer so that', () => {
+describe('random runs of one Raft group show that it is no longer so that', () => {
   it.each(RAFT_BUGS.map((bug): [string, PlantedBug] => [bug.protection, bug]))('%s', (protection, bug) => {
     bug.plant();
     const found = new Set<string>();

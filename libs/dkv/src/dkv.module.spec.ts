@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { rejected } from '../testing/caught.js';
+import { MovableWallClock } from '../testing/movable-wall-clock.js';
 import { JsonCodec } from './codec/json-codec.js';
 import { StaticDiscovery } from './discovery/static-discovery.js';
 import { Dkv } from './dkv.js';
@@ -146,26 +147,29 @@ describe('an embedded node', () => {
   });
 
   it('forgets a value when its time is over', async () => {
-    let now = 1_700_000_000_000;
-    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }), endOfTurn() {} };
+    const clock = new MovableWallClock();
     const dkv = (await boot(alone({ clock }))).get(Dkv);
     await dkv.addOrUpdate('short', 1, { ttlMs: 1_000 });
-    now += 999;
+    clock.nowMs += 999;
     expect(await dkv.get('short')).toMatchObject({ value: 1 });
-    now += 1;
+    clock.nowMs += 1;
     expect(await dkv.get('short')).toBeUndefined();
     expect(await dkv.remove('short')).toBe(false);
   });
 
-  it('goes on writing new keys after its clock was set back', async () => {
-    let now = 1_700_000_000_000;
-    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }), endOfTurn() {} };
-    const dkv = (await boot(alone({ clock }))).get(Dkv);
-    const before = await dkv.addOrUpdate('a', 1);
-    now -= 3_600_000;
-    const after = await dkv.addOrUpdate('b', 2);
-    expect(after.version > before.version).toBe(true);
-  });
+  it.each(['strong', 'eventual'] as const)(
+    'goes on writing after its clock was set back: %s',
+    async (mode) => {
+      const clock = new MovableWallClock();
+      const dkv = (await boot(alone({ clock, mode }))).get(Dkv);
+      const before = await dkv.addOrUpdate('a', 1);
+      clock.nowMs -= 3_600_000;
+      await dkv.addOrUpdate('new', 2);
+      expect(await dkv.get('new')).toMatchObject({ value: 2 });
+      const after = await dkv.addOrUpdate('a', 3);
+      expect(after.version > before.version).toBe(true);
+    },
+  );
 });
 
 describe('a boot fails, naming the remedy, with', () => {

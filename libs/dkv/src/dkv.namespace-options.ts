@@ -2,7 +2,8 @@
 import { IsIn, IsOptional, ValidateBy } from 'class-validator';
 import { TTL_MS_MAX } from './client/call-arguments.js';
 import { DkvError } from './dkv.errors.js';
-import { type DkvOptions, wrongForMode } from './dkv.options.js';
+import { wrongForMode } from './dkv.option-rules.js';
+import { type DkvOptions } from './dkv.options.js';
 import { Accepts, faultsOf, Offers, says, Whole } from './dkv.option-rules.js';
 import {
   NAMESPACE_MODES,

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CapturedLog } from '../testing/captured-log.js';
 import { caught, rejected } from '../testing/caught.js';
+import { MovableWallClock } from '../testing/movable-wall-clock.js';
 import { JsonCodec } from './codec/json-codec.js';
 import { type Dkv } from './dkv.js';
 import { DkvModule } from './dkv.module.js';
@@ -104,8 +105,7 @@ describe('a namespace', () => {
   });
 
   it('gives its lifetime to writes that name none', async () => {
-    let now = 1_700_000_000_000;
-    const clock = { now: () => now, monotonic: () => now, schedule: () => ({ cancel() {} }), endOfTurn() {} };
+    const clock = new MovableWallClock();
     const short = clientOf(await boot({ clock }, [{ name: 'short', ttlMs: 1_000 }]), 'short');
     await short.addOrUpdateMany([
       ['a', 1],
@@ -113,7 +113,7 @@ describe('a namespace', () => {
     ]);
     await short.addOrUpdate('kept', 1, { ttlMs: 0 });
     expect(await short.touch('b', 5_000)).toBe(true);
-    now += 1_000;
+    clock.nowMs += 1_000;
     const left = await short.getMany(['a', 'b', 'kept']);
     expect(left.map((pair) => pair?.key)).toEqual([undefined, 'b', 'kept']);
     expect(await short.touch('a', 5_000)).toBe(false);

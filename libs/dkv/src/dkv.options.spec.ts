@@ -58,7 +58,10 @@ describe('a wrong value', () => {
     ['readTimeoutMs', 1, DAY_MS],
     ['revertTimeoutMs', 1, DAY_MS],
     ['peerTimeoutMs', 10, 60_000],
-    ['heartbeatIntervalMs', 50, 60_000],
+    ['heartbeatIntervalMs', 20, 60_000],
+    ['electionTimeoutMs', 100, 60_000],
+    ['idempotencyTtlMs', 1_000, 365 * DAY_MS],
+    ['logRetentionBytesMax', 2 * MIB, 65_536 * MIB],
     ['antiEntropyIntervalMs', 100, DAY_MS],
     ['tombstoneTtlMs', 60_000, 365 * DAY_MS],
     ['maxClockOffsetMs', 1, 60_000],
@@ -96,7 +99,9 @@ describe('a wrong value', () => {
   });
 
   it.each(whole)('of %s begins below %i and above %i', (option, min, max) => {
-    expect(resolved({ [option]: min })).toMatchObject({ [option]: min });
+    // An election time-out is held against the heartbeats: the shortest go with the shortest.
+    const others = option === 'electionTimeoutMs' ? { heartbeatIntervalMs: 20 } : {};
+    expect(resolved({ ...others, [option]: min })).toMatchObject({ [option]: min });
     expect(resolved({ [option]: max })).toMatchObject({ [option]: max });
   });
 
@@ -195,7 +200,7 @@ describe('what is not given', () => {
       weight: 1,
       zone: '',
       replicas: 2,
-      partitions: 1024,
+      partitions: 256,
       hashFunc: 'md5',
       mode: 'strong',
       readConsistency: 'one',
@@ -203,7 +208,10 @@ describe('what is not given', () => {
       readTimeoutMs: 5_000,
       revertTimeoutMs: 10_000,
       peerTimeoutMs: 2_000,
-      heartbeatIntervalMs: 500,
+      heartbeatIntervalMs: 100,
+      electionTimeoutMs: 1_000,
+      idempotencyTtlMs: DAY_MS,
+      logRetentionBytesMax: 256 * MIB,
       antiEntropyIntervalMs: 10_000,
       tombstoneTtlMs: DAY_MS,
       maxClockOffsetMs: 500,
@@ -241,7 +249,7 @@ describe('what is given', () => {
       peerPort: 0,
       weight: 0.5,
     });
-    expect(options).toMatchObject({ partitions: 1024, storage: 'auto' });
+    expect(options).toMatchObject({ partitions: 256, storage: 'auto' });
   });
 
   it('as a relative folder is made absolute, so that a later change of folder does not move the data', () => {
@@ -288,3 +296,17 @@ function shownAs(value: unknown): string {
       return String(value);
   }
 }
+
+describe('the election time-out', () => {
+  it('is five heartbeats at least', () => {
+    expect(complaint({ heartbeatIntervalMs: 300, electionTimeoutMs: 1_499 })).toMatch(
+      /electionTimeoutMs is 1499 .*1500/,
+    );
+    expect(resolved({ heartbeatIntervalMs: 300, electionTimeoutMs: 1_500 }).electionTimeoutMs).toBe(1_500);
+  });
+
+  it('is a second, or five heartbeats where these are longer, unless it is given', () => {
+    expect(resolved({}).electionTimeoutMs).toBe(1_000);
+    expect(resolved({ heartbeatIntervalMs: 400 }).electionTimeoutMs).toBe(2_000);
+  });
+});

@@ -13,7 +13,7 @@ import {
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
-import { Accepts, faultsOf, Offers, says, Whole } from './dkv.option-rules.js';
+import { Accepts, faultsOf, Offers, says, Whole, isHashFunc, wrongForMode } from './dkv.option-rules.js';
 import { type DkvTls, isTls, TLS_FORMS, wrongTls } from './dkv.tls-options.js';
 import {
   NAMESPACE_MODES,
@@ -41,29 +41,9 @@ export const DURABILITIES = ['wal', 'fsync'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
 const DAY_MS = 86_400_000;
+/** Heartbeats in an election time-out, at least. */
+const HEARTBEATS_MIN = 5;
 const MIB = 1024 * 1024;
-
-/** What a mode does not offer. A merger of `strong` is found when the store is made: it may be an override. */
-export function wrongForMode(
-  given: Pick<DkvModuleOptions, 'mode' | 'readConsistency' | 'writeConsistency'>,
-): string[] {
-  const { mode, readConsistency, writeConsistency = 'quorum' } = given;
-  if (mode === 'eventual' && readConsistency === 'linearizable') {
-    return ["readConsistency is \"linearizable\": mode is eventual, whose reads are 'one' or 'quorum'"];
-  }
-  if (mode === 'strong' && (writeConsistency === 'one' || writeConsistency === 'all')) {
-    return [
-      `writeConsistency is "${writeConsistency}": mode is strong, where a majority acknowledges every write; leave it ` +
-        "out, or set mode: 'eventual'",
-    ];
-  }
-  return [];
-}
-
-function isHashFunc(value: unknown): value is HashFunc {
-  const { name, hash } = (typeof value === 'object' && value ? value : {}) as Partial<HashFunc>;
-  return typeof hash === 'function' && typeof name === 'string' && name.length >= 1 && name.length <= 32;
-}
 
 /** Everything is optional; with none at all the store is one embedded node. */
 export class DkvModuleOptions {
@@ -91,7 +71,8 @@ export class DkvModuleOptions {
 
   /**
    * When a write counts as durable: `wal`, in the operating system's hands, survives kill -9; `fsync`, on the disk,
-   * survives power loss, and costs a disk flush per batch of writes. Default: `wal`.
+   * survives power loss, and costs a flush of the disk for all writes of a turn of the event loop. Under `wal` a node whose
+   * machine went down goes on as a new voter, since it may have forgotten what it acknowledged. Default: `wal`.
    */
   @IsOptional()
   @IsIn(DURABILITIES, says(`give one of ${DURABILITIES.join(', ')}`))
@@ -106,8 +87,9 @@ export class DkvModuleOptions {
   peerPort?: number;
 
   /**
-   * How peers are asked: `stream`, binary frames over one WebSocket for each pair of nodes; `http`, a JSON request each,
-   * some ten times slower, for debugging. Both are listened to on the peer port, so nodes may differ. Default: `stream`.
+   * How peers are reached: `stream`, binary frames on raw sockets that an HTTP upgrade hands over; `http`, the same bytes in
+   * the bodies of HTTP requests, slower, for networks that let no upgrade through. Both are listened to on
+   * the peer port, so nodes may differ. Default: `stream`.
    */
   @IsOptional()
   @IsIn(TRANSPORTS, says(`give one of ${TRANSPORTS.join(', ')}`))
@@ -151,15 +133,21 @@ export class DkvModuleOptions {
   @MaxLength(100, says('give at most 100 characters'))
   zone?: string;
 
-  /** Copies besides the holder's. More survive more failures and make writes slower. Default: 2. */
+  /**
+   * Copies besides the holder's; fixed with the first start. 2 survive the loss of one node, 4 of two; every copy costs its
+   * disk, and the CPU of its node for every write. 1 is less available for writes than 0: both nodes must be up. Default: 2.
+   */
   @Whole(0, 15, 'copies')
   replicas?: number;
 
-  /** Slices of the key space, each with a log of its own; fixed for the life of a cluster. Default: 256. */
+  /**
+   * Slices of the key space, each a Raft group where it has strong namespaces; fixed once a cluster has data. More spread the
+   * load more evenly over many nodes (ten or more per node do), and cost memory and a look each heartbeat. Default: 256.
+   */
   @Whole(1, 65_535, 'partitions')
   partitions?: number;
 
-  /** `md5`, `xxhash`, or one of your own; fixed for the life of a cluster. Default: `md5`. */
+  /** `md5`, `xxhash` (a tenth of the CPU), or one of your own; fixed once a cluster has data. Default: `md5`. */
   @Accepts(
     'hashFunc',
     (value) => value === 'md5' || value === 'xxhash' || isHashFunc(value),
@@ -193,75 +181,98 @@ export class DkvModuleOptions {
   @IsIn(WRITE_LEVELS, says(`give one of ${WRITE_LEVELS.join(', ')}`))
   writeConsistency?: WriteLevel;
 
-  /** Time for a read that names none. Default: 5 s. */
+  /** Time for a read that names none. More waits longer for nodes that are slow. Default: 5 s. */
   @Whole(1, DAY_MS, 'milliseconds')
   readTimeoutMs?: number;
 
   /**
    * How long a write may take to learn its outcome, unless the call says less; after it the outcome is
-   * *indeterminate*. Default: 10 s.
+   * *indeterminate*. A strong write has three fifths of it to be committed, the rest to be cancelled for certain. More makes
+   * callers wait longer, less makes more outcomes unknown. Default: 10 s.
    */
   @Whole(1, DAY_MS, 'milliseconds')
   revertTimeoutMs?: number;
 
-  /** The longest that one peer is waited for before another one is asked. Default: 2 s. */
+  /**
+   * The longest that an answer of one peer is waited for before another one is asked, or the same one again. Less asks
+   * peers twice that are only slow. Default: 2 s.
+   */
   @Whole(10, 60_000, 'milliseconds')
   peerTimeoutMs?: number;
 
-  /** Between two heartbeats to a peer. Lower finds failures sooner and costs messages. Default: 100 ms. */
+  /**
+   * Between two heartbeats to a peer: one for each pair of nodes, whatever the number of partitions. Lower costs messages;
+   * higher makes all that is looked at once an interval slower, failover among it. Default: 100 ms.
+   */
   @Whole(20, 60_000, 'milliseconds')
   heartbeatIntervalMs?: number;
 
   /**
    * A node that was silent for so long is taken for down, and its partitions are led by others; about half a second later
-   * writes go on. Lower fails over sooner, and more often without need. At least five heartbeats. Default: 1 s.
+   * writes go on. Lower fails over sooner, and more often without need: give at least five heartbeats, and more than the
+   * longest pause of your event loop. Default: 1 s, or five heartbeats where these are longer.
    */
   @Whole(100, 60_000, 'milliseconds')
   electionTimeoutMs?: number;
 
-  /** How long a write is remembered under its `idempotencyKey`. Strong namespaces. Default: 24 h. */
+  /**
+   * How long a write is remembered under its `idempotencyKey`, strong namespaces only. Each is a record of its own, so longer
+   * costs disk and memory. Default: 24 h.
+   */
   @Whole(1_000, 365 * DAY_MS, 'milliseconds')
   idempotencyTtlMs?: number;
 
   /**
-   * The node's log on the disk: a checkpoint is made before it grows past half of this. A restart reads all of it again.
-   * Default: 256 MiB.
+   * The node's log on the disk: a checkpoint is made, at the latest, when half of this was appended since the last one.
+   * More writes a key that changes often less often into the store, and makes a restart read more. Default: 256 MiB.
    */
   @Whole(2 * MIB, 65_536 * MIB, 'bytes')
   logRetentionBytesMax?: number;
 
-  /** Between two rounds of anti-entropy, each with one peer. Default: 10 s. */
+  /**
+   * Between two comparisons of eventual copies with a random peer; strong ones need none. Lower finds differences sooner and
+   * costs CPU and messages. Default: 10 s.
+   */
   @Whole(100, DAY_MS, 'milliseconds')
   antiEntropyIntervalMs?: number;
 
-  /** How long deletes are remembered at least. Default: 24 h. */
+  /**
+   * How long deletes of eventual namespaces are remembered at least; strong ones leave nothing behind. A node that may be away
+   * longer needs more; more costs disk. Default: 24 h.
+   */
   @Whole(60_000, 365 * DAY_MS, 'milliseconds')
   tombstoneTtlMs?: number;
 
-  /** A peer whose clock is further ahead is refused; a start in a cluster takes twice this. Default: 500 ms. */
+  /**
+   * What clocks of nodes may differ. Eventual writes of a peer further ahead are refused; a strong leader further ahead of most
+   * others stamps with their time. A start in a cluster takes twice this. Default: 500 ms.
+   */
   @Whole(1, 60_000, 'milliseconds')
   maxClockOffsetMs?: number;
 
-  /** The largest encoded value. Default: 1 MiB. */
+  /** The largest encoded value. Larger ones hold up heartbeats and others' writes on the same socket. Default: 1 MiB. */
   @Whole(1, 64 * MIB, 'bytes')
   valueBytesMax?: number;
 
   /**
-   * Records that are kept in memory, about 1.2 KiB for a value of 100 bytes: reads of those cost a microsecond, of others
-   * a tenth of a millisecond and more. 0 for none. Default: 128 MiB.
+   * Records that are kept in memory for reads, half of it for strong and half for eventual namespaces: reads of those cost a
+   * microsecond, of others a tenth of a millisecond and more. 0 for none. Default: 128 MiB.
    */
   @Whole(0, 65_536 * MIB, 'bytes')
   cacheBytesMax?: number;
 
-  /** Writes on their way to replicas; past it callers get `DKV_OVERLOADED`. Default: 64 MiB. */
+  /**
+   * Writes under way to other nodes, of strong and of eventual namespaces each; past it callers get `DKV_OVERLOADED`. More
+   * costs memory, and lets callers wait longer before they are told. Default: 64 MiB.
+   */
   @Whole(MIB, 16_384 * MIB, 'bytes')
   replicationBytesMax?: number;
 
-  /** Marks of what unreachable nodes missed; past it anti-entropy finds the rest. Default: 64 MiB. */
+  /** Marks of eventual writes that unreachable nodes missed, on disk; past it anti-entropy finds the rest. Default: 64 MiB. */
   @Whole(0, 16_384 * MIB, 'bytes')
   hintBytesMax?: number;
 
-  /** What repair may move each second. Higher catches up sooner and crowds out callers. Default: 16 MiB. */
+  /** What repair of eventual copies may move each second. Higher catches up sooner and crowds out callers. Default: 16 MiB. */
   @Whole(1024, 16_384 * MIB, 'bytes')
   repairBytesPerSecond?: number;
 
@@ -339,12 +350,21 @@ export function resolveOptions(given: DkvModuleOptions = {}): DkvOptions {
   }
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value != null));
   const dataDir = resolve(given.dataDir ?? 'dkv-data');
-  return Object.freeze({ ...DEFAULTS, hostname: hostname(), ...set, nodeId, dataDir });
+  const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs } = given;
+  const electionTimeoutMs = Math.max(DEFAULTS.electionTimeoutMs, HEARTBEATS_MIN * heartbeatIntervalMs);
+  return Object.freeze({ ...DEFAULTS, electionTimeoutMs, hostname: hostname(), ...set, nodeId, dataDir });
 }
 
 function wrongTogether(given: DkvModuleOptions): string[] {
   const { discovery, apiKey, remoteKvRepo, controller, mode, tls } = given;
   const faults = wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode });
+  const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs, electionTimeoutMs } = given;
+  if (electionTimeoutMs != null && electionTimeoutMs < HEARTBEATS_MIN * heartbeatIntervalMs) {
+    faults.push(
+      `electionTimeoutMs is ${electionTimeoutMs} with a heartbeatIntervalMs of ${heartbeatIntervalMs}: give at least ` +
+        `${HEARTBEATS_MIN} heartbeats, ${HEARTBEATS_MIN * heartbeatIntervalMs}, or a node that is a little late is taken for down`,
+    );
+  }
   if (discovery && apiKey == null && !controller) {
     faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
   }

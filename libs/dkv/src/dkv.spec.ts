@@ -3,13 +3,12 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { BytesCodec } from './codec/bytes-codec.js';
 import { JsonCodec } from './codec/json-codec.js';
 import { ClusterView } from './cluster/cluster-view.js';
-import { type ClientCore, type ClientSettings } from './client/client-core.js';
+import { type ClientCore, type ClientSettings, type StorageFigures } from './client/client-core.js';
 import { Locks } from './client/locks.js';
 import { type DkvManyError } from './client/many.js';
 import { Dkv } from './dkv.js';
 import { DkvError, type DkvErrorCode } from './dkv.errors.js';
 import { type Codec } from './ports/codec.js';
-import { type LocalKvRepo } from './ports/local-kv-repo.js';
 import { type Processor, type ReadOptions } from './processor/processor.js';
 import { rejected } from '../testing/caught.js';
 import { FakeProcessor, MODIFIED_MS, VERSION } from '../testing/fake-processor.js';
@@ -47,10 +46,18 @@ class CountingCodec<V = unknown> extends JsonCodec<V> {
 }
 
 const NODES = testNodes('a', 'b', 'c', 'd');
-const local = {
+const storage: StorageFigures = {
   hintBytes: 7,
-  metrics: () => ({ keys: 1, tombstones: 2, storageBytes: 3, engine: 'memory' }),
-} as unknown as LocalKvRepo;
+  metrics: () => ({
+    keys: 1,
+    tombstones: 2,
+    storageBytes: 3,
+    engine: 'memory',
+    logBytes: 4,
+    dirtyBytes: 5,
+    corruptRecords: 6,
+  }),
+};
 
 let processor: FakeProcessor;
 let view: ClusterView;
@@ -63,7 +70,7 @@ function clientWith<V>(values: Codec<V>, settings: Partial<ClientSettings> = {})
     clock: new ManualClock(),
     random: new SimRandom('client'),
   };
-  const core: ClientCore = { ...ports, view, local, locks: new Locks(ports, SETTINGS) };
+  const core: ClientCore = { ...ports, view, storage, locks: new Locks(ports, SETTINGS) };
   return new Dkv(core, { ...SETTINGS, ...settings }, values);
 }
 
@@ -433,6 +440,10 @@ describe('what the client tells of the cluster', () => {
       tombstones: 2,
       storageBytes: 3,
       engine: 'memory',
+      logBytes: 4,
+      dirtyBytes: 5,
+      corruptRecords: 6,
+      groupsWithoutQuorum: 8,
     });
     processor.ready = false;
     expect(dkv.metrics().ready).toBe(false);

@@ -176,7 +176,7 @@ export class Dkv<V = unknown> {
   }
 
   /**
-   * Counts, losing no concurrent count, in one round; a key without a value counts from 0. Resolves with the count. With
+   * Counts, losing no concurrent count, by one operation of the key's leader; a key without a value counts from 0. Resolves with the count. With
    * an `idempotencyKey` a repeated request counts once and resolves as the first time. Strong namespaces only.
    * @throws DkvError `DKV_INVALID_ARGUMENT` when the value is no whole number, or would pass 2^53 - 1.
    */
@@ -227,10 +227,11 @@ export class Dkv<V = unknown> {
 
   /** Figures of this node, of all namespaces together. For Prometheus see `DkvRegistry`. */
   metrics(): DkvMetrics {
-    const { processor, view, local } = this.core;
+    const { processor, view, storage } = this.core;
     const partitionsUnderReplicated = view.underReplicated();
-    const { ready } = processor;
-    return { ready, hintBytes: local.hintBytes, partitionsUnderReplicated, ...local.metrics() };
+    const { ready, groupsWithoutQuorum } = processor;
+    const { hintBytes } = storage;
+    return { ready, hintBytes, partitionsUnderReplicated, groupsWithoutQuorum, ...storage.metrics() };
   }
 
   /** The nodes as this one sees them. */

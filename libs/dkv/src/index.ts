@@ -38,7 +38,6 @@ export { createXxhashHashFunc } from './hashring/xxhash-hash-func.js';
 export { DkvHealthIndicator } from './health/dkv-health-indicator.js';
 export { DkvHealthModule } from './health/dkv-health.module.js';
 export { InjectDkv } from './inject-dkv.js';
-export { createLocalKvRepo } from './local-kv/create-local-kv-repo.js';
 export { GrowOnlySet, GrowOnlySetMerger } from './merger/grow-only-set-merger.js';
 export { LastWriteWinsMerger } from './merger/last-write-wins-merger.js';
 export {

@@ -27,7 +27,7 @@ async function startedCluster(size: number, replicas = 2): Promise<TestCluster> 
   return cluster;
 }
 
-/** Enough for heartbeats to notice, hints to be replayed and anti-entropy to have met everybody. */
+/** Enough for heartbeats to find out, hints to be replayed and anti-entropy to have met everybody. */
 const A_WHILE_MS = 20_000;
 
 const versionsOf = (copies: readonly (KvRecord | undefined)[]) => copies.map((copy) => copy?.version);

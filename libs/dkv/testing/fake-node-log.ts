@@ -20,6 +20,7 @@ export class FakeNodeLog implements NodeLog {
   /** While false, appends wait for {@link makeDurable}. */
   isPrompt = true;
   failure: DkvError | undefined;
+  openedPosition = 0;
   readonly releases: { batchesUpTo: number; indexOf: (group: number) => number }[] = [];
   flushes = 0;
   private added: Added[] = [];

@@ -30,6 +30,7 @@ export class FakeProcessor {
   /** What becomes of a value that is written. */
   merge = (value: Uint8Array) => value;
   ready = true;
+  groupsWithoutQuorum = 8;
   underWay = 0;
   underWayMax = 0;
 

@@ -41,6 +41,7 @@ export class FakeStrongMode implements StrongMode {
   readonly lost: string[] = [];
   phase: 'new' | 'running' | 'stopped' = 'new';
   unreadyReason: string | undefined;
+  groupsWithoutQuorum = 0;
   /** Every read and write is refused with it. */
   failure: Error | undefined;
   private index = 0;

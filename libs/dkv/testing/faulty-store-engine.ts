@@ -1,6 +1,6 @@
 /** A store in memory that counts, stalls and fails as a test says, and keeps its data when it is closed. */
-import { MemoryStoreEngine } from '../src/local-kv/memory-store-engine.js';
-import { type BatchOptions, type StoreOperation } from '../src/local-kv/store-engine.js';
+import { MemoryStoreEngine } from '../src/storage/engines/memory-store-engine.js';
+import { type BatchOptions, type StoreOperation } from '../src/storage/engines/store-engine.js';
 
 export class FaultyStoreEngine extends MemoryStoreEngine {
   readonly batches: { readonly operations: readonly StoreOperation[]; readonly sync: boolean }[] = [];

@@ -1,5 +1,4 @@
 /** What users and adapters test with: conformance suites and a simulated cluster. */
-export { testLocalKvRepo } from './local-kv-conformance.js';
 export { ManualClock } from './manual-clock.js';
 export {
   assertMergerLaws,
@@ -10,6 +9,7 @@ export {
   type MergerSamples,
 } from './merger-laws.js';
 export { prefillStore, type PrefillOptions } from './prefilled-store.js';
+export { type StoreEngineSubject, testStoreEngine } from './store-engine-conformance.js';
 export { testRemoteKvTransport } from './transport-conformance.js';
 export { describeFindings, type Finding } from './simulation/checkers/finding.js';
 export { runEventualScenario } from './simulation/eventual-scenario.js';
@@ -24,3 +24,9 @@ export {
 } from './simulation/sim-cluster.js';
 export { SimRandom } from './simulation/sim-random.js';
 export { runStrongScenario } from './simulation/strong-scenario.js';
+export {
+  type OpenStoreEngine,
+  type StoreEngine,
+  type StoreOperation,
+  type StoreRange,
+} from '../src/storage/engines/store-engine.js';

@@ -11,6 +11,7 @@ export const NO_STRONG_MODE: StrongMode = {
   receive() {},
   disconnected() {},
   unreadyReason: undefined,
+  groupsWithoutQuorum: 0,
 };
 
 function refused(): Promise<never> {

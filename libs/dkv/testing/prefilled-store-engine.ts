@@ -1,13 +1,13 @@
 /** The store of a folder that is being filled: answers that a key is not there without asking the disk. */
-import { openClassicLevelStoreEngine } from '../src/local-kv/classic-level-store-engine.js';
-import { DataFolder, prepareFolder } from '../src/local-kv/data-folder.js';
-import { JOURNAL_RANGE } from '../src/local-kv/disk-keys.js';
-import { chooseEngine } from '../src/local-kv/engine-choice.js';
-import { EngineLocalKvRepo } from '../src/local-kv/engine-local-kv-repo.js';
-import { probeRocksdb } from '../src/local-kv/rocksdb-probe.js';
-import { openRocksdbStoreEngine } from '../src/local-kv/rocksdb-store-engine.js';
-import { type StoreEngine } from '../src/local-kv/store-engine.js';
-import { type DiskEngine } from '../src/local-kv/store-identity.js';
+import { openClassicLevelStoreEngine } from '../src/storage/engines/classic-level-store-engine.js';
+import { DataFolder, prepareFolder } from '../src/storage/folder/data-folder.js';
+import { JOURNAL_RANGE } from '../src/storage/eventual/disk-keys.js';
+import { chooseEngine } from '../src/storage/engines/engine-choice.js';
+import { EngineLocalKvRepo } from '../src/storage/eventual/engine-local-kv-repo.js';
+import { probeRocksdb } from '../src/storage/engines/rocksdb-probe.js';
+import { openRocksdbStoreEngine } from '../src/storage/engines/rocksdb-store-engine.js';
+import { type StoreEngine } from '../src/storage/engines/store-engine.js';
+import { type DiskEngine } from '../src/storage/folder/store-identity.js';
 import { type LocalKvRepo } from '../src/ports/local-kv-repo.js';
 import { type Logger } from '../src/ports/logger.js';
 
@@ -17,7 +17,7 @@ const OPENERS = { rocksdb: openRocksdbStoreEngine, 'classic-level': openClassicL
 const NODE_SPACE = 0xff;
 
 /**
- * What `createLocalKvRepo` makes of the same folder, except that each key may be changed once only where the folder is
+ * What `createNodeStorage` makes of the engine in the same folder, except that each key may be changed once only where the folder is
  * new: before the first change of a key the repository asks twice what is there, which is half of what it costs.
  */
 export async function createRepoToFill(

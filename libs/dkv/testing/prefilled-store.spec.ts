@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BytesCodec } from '../src/codec/bytes-codec.js';
 import { Dkv } from '../src/dkv.js';
 import { DkvModule } from '../src/dkv.module.js';
-import { createLocalKvRepo } from '../src/local-kv/create-local-kv-repo.js';
 import { encodeRecord } from '../src/model/record-layout.js';
 import { type LocalKvRepo } from '../src/ports/local-kv-repo.js';
 import { CapturedLog } from './captured-log.js';
 import { rejected } from './caught.js';
+import { nodeRepo } from './local-kv/node-repo.js';
 import { type PrefillOptions, prefillStore } from './prefilled-store.js';
 import { testNode, testNodes } from './test-nodes.js';
 import { testRing } from './test-ring.js';
@@ -42,7 +42,7 @@ function prefill(nodeId: string, options: Partial<PrefillOptions> = {}): Promise
 /** As the module opens the folder. */
 async function open(nodeId: string, copies = 3): Promise<LocalKvRepo> {
   const logger = new CapturedLog();
-  const repo = await createLocalKvRepo({
+  const repo = nodeRepo({
     storage: 'auto',
     dataDir: folderOf(nodeId),
     durability: 'wal',

@@ -4,7 +4,7 @@ import { assertSameMembership } from '../src/cluster/membership.js';
 import { resolveOptions } from '../src/dkv.options.js';
 import { Hashring } from '../src/hashring/hashring.js';
 import { md5HashFunc } from '../src/hashring/md5-hash-func.js';
-import { type DiskEngine } from '../src/local-kv/store-identity.js';
+import { type DiskEngine } from '../src/storage/folder/store-identity.js';
 import { type ClusterNode } from '../src/model/node.js';
 import { stampRecord } from '../src/model/record.js';
 import { COUNTER_MAX, formatVersion, type Version } from '../src/model/version.js';

@@ -1,9 +1,14 @@
 /** What a {@link StoreEngine} must do, as tests that each implementation passes. */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type OpenStoreEngine, type StoreEngine, type StoreOperation } from '../src/local-kv/store-engine.js';
+import {
+  type OpenStoreEngine,
+  type StoreEngine,
+  type StoreOperation,
+  type StoreRange,
+} from '../src/storage/engines/store-engine.js';
 
 const ALL = { from: Uint8Array.of(0), to: Uint8Array.of(255, 255) };
 
@@ -16,201 +21,242 @@ const put = (key: string, value = key): StoreOperation => ({
 const del = (key: string): StoreOperation => ({ type: 'del', key: bytes(key) });
 const number = (at: number) => String(at).padStart(6, '0');
 
-/** Declares the tests of the engine that `open` opens and that calls itself `name`; `isKept`: when it is closed, too. */
-export function storeEngineConformance(
-  title: string,
-  name: string,
-  isKept: boolean,
-  open: OpenStoreEngine,
-): void {
-  describe(title, () => {
-    let folder: string;
-    let engine: StoreEngine;
+/** A kind of engine to be tested. */
+export interface StoreEngineSubject {
+  /** What it calls itself. */
+  readonly name: string;
+  /** Whether what was written is there again after closing and opening. */
+  readonly durable: boolean;
+  readonly open: OpenStoreEngine;
+}
 
-    beforeEach(async () => {
-      folder = await mkdtemp(join(tmpdir(), 'dkv-engine-'));
-      engine = await open(join(folder, 'store'));
-    });
-    afterEach(async () => {
-      await engine.close();
+/** An engine in a folder of its own, for one test. */
+class EngineUnderTest {
+  private constructor(
+    private readonly open: OpenStoreEngine,
+    readonly folder: string,
+    public engine: StoreEngine,
+  ) {}
+
+  static async with(open: OpenStoreEngine, body: (under: EngineUnderTest) => Promise<void>): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), 'dkv-engine-'));
+    try {
+      const under = new EngineUnderTest(open, folder, await open(join(folder, 'store')));
+      try {
+        await body(under);
+      } finally {
+        await under.engine.close();
+      }
+    } finally {
       await rm(folder, { recursive: true });
-    });
-
-    async function entries(range = ALL): Promise<string[]> {
-      const found: string[] = [];
-      for await (const { key, value } of engine.iterate(range)) {
-        found.push(`${Buffer.from(key).toString()}=${Buffer.from(value).toString()}`);
-      }
-      return found;
     }
-    async function value(key: string): Promise<string | undefined> {
-      const found = await engine.get(bytes(key));
-      return found && Buffer.from(found).toString();
+  }
+
+  get path(): string {
+    return join(this.folder, 'store');
+  }
+
+  async reopen(): Promise<void> {
+    this.engine = await this.open(this.path);
+  }
+
+  async entries(range: StoreRange = ALL): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { key, value } of this.engine.iterate(range)) {
+      found.push(`${Buffer.from(key).toString()}=${Buffer.from(value).toString()}`);
     }
+    return found;
+  }
 
-    it('puts, replaces, deletes and gets', async () => {
-      expect(engine.name).toBe(name);
-      expect(await value('a')).toBeUndefined();
-      await engine.batch([put('a'), put('b'), put('c')], { sync: false });
-      await engine.batch([put('a', 'A'), del('b'), del('never')], { sync: true });
-      expect([await value('a'), await value('b'), await value('c')]).toEqual(['A', undefined, 'c']);
-    });
+  async value(key: string): Promise<string | undefined> {
+    const found = await this.engine.get(bytes(key));
+    return found && Buffer.from(found).toString();
+  }
+}
 
-    it('applies the operations of a batch in order', async () => {
-      await engine.batch([put('a', '1'), del('a'), put('b', '1'), put('b', '2')], { sync: false });
-      expect(await entries()).toEqual(['b=2']);
-    });
+/**
+ * Defines the tests of a StoreEngine with `test`, a runner's `test` or `it` (Vitest, Jest, node:test). Each test has a
+ * folder of its own, which it removes. The assertions are `node:assert/strict`.
+ */
+export function testStoreEngine(
+  test: (name: string, body: () => Promise<void>) => unknown,
+  { name, durable, open }: StoreEngineSubject,
+): void {
+  const define = (title: string, body: (under: EngineUnderTest) => Promise<void>) =>
+    test(title, () => EngineUnderTest.with(open, body));
 
-    it('keeps all bytes, empty values too, given as any view', async () => {
-      const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
-      const key = Uint8Array.from([0, 255, 0, 1]);
-      const within = new Uint8Array(300);
-      within.set(all, 20);
-      await engine.batch(
-        [
-          { type: 'put', key, value: within.subarray(20, 276) },
-          { type: 'put', key: Uint8Array.of(1), value: new Uint8Array(0) },
-        ],
-        { sync: false },
-      );
-      expect(Buffer.from((await engine.get(key))!)).toEqual(Buffer.from(all));
-      expect(await engine.get(Uint8Array.of(1))).toHaveLength(0);
-      const found = [];
-      for await (const entry of engine.iterate(ALL)) {
-        found.push(entry.key.byteLength, entry.value.byteLength);
-      }
-      expect(found).toEqual([4, 256, 1, 0]);
-    });
+  define('puts, replaces, deletes and gets', async (under) => {
+    assert.equal(under.engine.name, name);
+    assert.equal(await under.value('a'), undefined);
+    await under.engine.batch([put('a'), put('b'), put('c')], { sync: false });
+    await under.engine.batch([put('a', 'A'), del('b'), del('never')], { sync: true });
+    assert.deepEqual(
+      [await under.value('a'), await under.value('b'), await under.value('c')],
+      ['A', undefined, 'c'],
+    );
+  });
 
-    it('shares no bytes with its callers', async () => {
-      const operation = { type: 'put', key: bytes('key'), value: bytes('value') } as const;
-      const writing = engine.batch([operation], { sync: false });
-      operation.key.fill(0);
-      operation.value.fill(0);
-      await writing;
-      (await engine.get(bytes('key')))!.fill(0);
-      for await (const entry of engine.iterate(ALL)) {
-        entry.key.fill(0);
-        entry.value.fill(0);
-      }
-      expect(await entries()).toEqual(['key=value']);
-    });
+  define('applies the operations of a batch in order', async (under) => {
+    await under.engine.batch([put('a', '1'), del('a'), put('b', '1'), put('b', '2')], { sync: false });
+    assert.deepEqual(await under.entries(), ['b=2']);
+  });
 
-    it('iterates a range in the order of bytes, its end not included', async () => {
-      await engine.batch(
-        ['b', 'a', 'ab', 'c', 'a\0', 'B'].map((key) => put(key, '')),
-        { sync: false },
-      );
-      expect(await entries()).toEqual(['B=', 'a=', 'a\0=', 'ab=', 'b=', 'c=']);
-      expect(await entries({ from: bytes('a\0'), to: bytes('c') })).toEqual(['a\0=', 'ab=', 'b=']);
-      expect(await entries({ from: bytes('d'), to: bytes('e') })).toEqual([]);
-      expect(await entries({ from: bytes('c'), to: bytes('a') })).toEqual([]);
-    });
+  define('keeps all bytes, empty values too, given as any view', async (under) => {
+    const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    const key = Uint8Array.from([0, 255, 0, 1]);
+    const within = new Uint8Array(300);
+    within.set(all, 20);
+    await under.engine.batch(
+      [
+        { type: 'put', key, value: within.subarray(20, 276) },
+        { type: 'put', key: Uint8Array.of(1), value: new Uint8Array(0) },
+      ],
+      { sync: false },
+    );
+    assert.deepEqual(Buffer.from((await under.engine.get(key))!), Buffer.from(all));
+    assert.equal((await under.engine.get(Uint8Array.of(1)))?.length, 0);
+    const found = [];
+    for await (const entry of under.engine.iterate(ALL)) {
+      found.push(entry.key.byteLength, entry.value.byteLength);
+    }
+    assert.deepEqual(found, [4, 256, 1, 0]);
+  });
 
-    it('iterates over many entries and over large ones', async () => {
-      const count = 5_000;
-      await engine.batch(
-        Array.from({ length: count }, (_, at) =>
-          put(number(at), at % 1_000 === 0 ? 'x'.repeat(200_000) : ''),
-        ),
-        { sync: false },
-      );
-      const found = await entries();
-      expect(found.map((entry) => entry.slice(0, 6))).toEqual(
-        Array.from({ length: count }, (_, at) => number(at)),
-      );
-      expect(found[3_000]).toHaveLength(200_007);
-    });
+  define('shares no bytes with its callers', async (under) => {
+    const operation = { type: 'put', key: bytes('key'), value: bytes('value') } as const;
+    const writing = under.engine.batch([operation], { sync: false });
+    operation.key.fill(0);
+    operation.value.fill(0);
+    await writing;
+    (await under.engine.get(bytes('key')))!.fill(0);
+    for await (const entry of under.engine.iterate(ALL)) {
+      entry.key.fill(0);
+      entry.value.fill(0);
+    }
+    assert.deepEqual(await under.entries(), ['key=value']);
+  });
 
-    it('iterates over what is there all the while exactly once, whatever is written meanwhile', async () => {
-      await engine.batch(
+  define('iterates a range in the order of bytes, its end not included', async (under) => {
+    await under.engine.batch(
+      ['b', 'a', 'ab', 'c', 'a\0', 'B'].map((key) => put(key, '')),
+      { sync: false },
+    );
+    assert.deepEqual(await under.entries(), ['B=', 'a=', 'a\0=', 'ab=', 'b=', 'c=']);
+    assert.deepEqual(await under.entries({ from: bytes('a\0'), to: bytes('c') }), ['a\0=', 'ab=', 'b=']);
+    assert.deepEqual(await under.entries({ from: bytes('d'), to: bytes('e') }), []);
+    assert.deepEqual(await under.entries({ from: bytes('c'), to: bytes('a') }), []);
+  });
+
+  define('iterates over many entries and over large ones', async (under) => {
+    const count = 5_000;
+    await under.engine.batch(
+      Array.from({ length: count }, (_, at) => put(number(at), at % 1_000 === 0 ? 'x'.repeat(200_000) : '')),
+      { sync: false },
+    );
+    const found = await under.entries();
+    assert.deepEqual(
+      found.map((entry) => entry.slice(0, 6)),
+      Array.from({ length: count }, (_, at) => number(at)),
+    );
+    assert.equal(found[3_000]?.length, 200_007);
+  });
+
+  define(
+    'iterates over what is there all the while exactly once, whatever is written meanwhile',
+    async (under) => {
+      await under.engine.batch(
         Array.from({ length: 1_000 }, (_, at) => put(number(2 * at))),
         { sync: false },
       );
       const found: string[] = [];
-      for await (const { key } of engine.iterate(ALL)) {
+      for await (const { key } of under.engine.iterate(ALL)) {
         found.push(Buffer.from(key).toString());
         if (found.length % 100 === 0) {
           const at = found.length;
-          await engine.batch([put(number(2 * at + 1)), put(number(at)), put(number(1_999 - at))], {
+          await under.engine.batch([put(number(2 * at + 1)), put(number(at)), put(number(1_999 - at))], {
             sync: false,
           });
         }
       }
       const even = found.filter((key) => Number(key) % 2 === 0);
-      expect(even).toEqual(Array.from({ length: 1_000 }, (_, at) => number(2 * at)));
-      expect(new Set(found).size).toBe(found.length);
-    });
-
-    it('knows its size, about', async () => {
-      const before = engine.sizeBytes();
-      // Bytes that do not compress.
-      const value = Uint8Array.from(
-        { length: 2_000_000 },
-        (_, at) => (Math.imul(at, 2_654_435_761) >>> 13) & 255,
+      assert.deepEqual(
+        even,
+        Array.from({ length: 1_000 }, (_, at) => number(2 * at)),
       );
-      await engine.batch([{ type: 'put', key: bytes('large'), value }], { sync: true });
-      expect(engine.sizeBytes()).toBeGreaterThan(before + 1_500_000);
-      expect(engine.sizeBytes()).toBeLessThan(before + 4_000_000);
-    });
+      assert.equal(new Set(found).size, found.length);
+    },
+  );
 
-    it('refuses everything once it is closed, and closes again', async () => {
-      await engine.batch([put('a'), put('b')], { sync: false });
-      await engine.close();
-      await expect(engine.get(bytes('a'))).rejects.toThrow();
-      await expect(engine.batch([put('a')], { sync: false })).rejects.toThrow();
-      await expect(entries()).rejects.toThrow();
-      expect(engine.sizeBytes()).toBe(0);
-      await engine.close();
-    });
+  define('knows its size, about', async (under) => {
+    const before = under.engine.sizeBytes();
+    // Bytes that do not compress.
+    const value = Uint8Array.from(
+      { length: 2_000_000 },
+      (_, at) => (Math.imul(at, 2_654_435_761) >>> 13) & 255,
+    );
+    await under.engine.batch([{ type: 'put', key: bytes('large'), value }], { sync: true });
+    assert.ok(under.engine.sizeBytes() > before + 1_500_000);
+    assert.ok(under.engine.sizeBytes() < before + 4_000_000);
+  });
 
-    it('closes while it is used: what runs ends, an iteration stops at its next step', async () => {
-      await engine.batch(
-        Array.from({ length: 2_000 }, (_, at) => put(number(at), 'x'.repeat(500))),
-        { sync: false },
-      );
-      const iterations = Array.from({ length: 3 }, () => engine.iterate(ALL)[Symbol.asyncIterator]());
-      await Promise.all(iterations.map((iteration) => iteration.next()));
-      const work = [
-        ...Array.from({ length: 50 }, (_, at) => engine.get(bytes(number(at)))),
-        ...Array.from({ length: 20 }, (_, at) => engine.batch([put(`new-${at}`)], { sync: true })),
-      ];
-      const settled = Promise.allSettled([...work, iterations[0]!.next()]);
-      await engine.close();
-      await settled;
-      // Some entries may have been read ahead.
-      const drain = async () => {
-        for (let step = await iterations[1]!.next(); step.done !== true; step = await iterations[1]!.next());
-      };
-      await expect(drain()).rejects.toThrow();
-      await iterations[2]!.return?.();
-    });
+  define('refuses everything once it is closed, and closes again', async (under) => {
+    await under.engine.batch([put('a'), put('b')], { sync: false });
+    await under.engine.close();
+    await assert.rejects(under.engine.get(bytes('a')));
+    await assert.rejects(under.engine.batch([put('a')], { sync: false }));
+    await assert.rejects(under.entries());
+    assert.equal(under.engine.sizeBytes(), 0);
+    await under.engine.close();
+  });
 
-    if (!isKept) {
-      return;
-    }
+  define('closes while it is used: what runs ends, an iteration stops at its next step', async (under) => {
+    await under.engine.batch(
+      Array.from({ length: 2_000 }, (_, at) => put(number(at), 'x'.repeat(500))),
+      { sync: false },
+    );
+    const iterations = Array.from({ length: 3 }, () => under.engine.iterate(ALL)[Symbol.asyncIterator]());
+    await Promise.all(iterations.map((iteration) => iteration.next()));
+    const work = [
+      ...Array.from({ length: 50 }, (_, at) => under.engine.get(bytes(number(at)))),
+      ...Array.from({ length: 20 }, (_, at) => under.engine.batch([put(`new-${at}`)], { sync: true })),
+    ];
+    const settled = Promise.allSettled([...work, iterations[0]!.next()]);
+    await under.engine.close();
+    await settled;
+    // Some entries may have been read ahead.
+    const drain = async () => {
+      for (let step = await iterations[1]!.next(); step.done !== true; step = await iterations[1]!.next());
+    };
+    await assert.rejects(drain());
+    await iterations[2]!.return?.();
+  });
 
-    it('has it all again after closing and opening', async () => {
-      await engine.batch([put('a'), put('b')], { sync: false });
-      await engine.close();
-      engine = await open(join(folder, 'store'));
-      expect(await entries()).toEqual(['a=a', 'b=b']);
-    });
+  if (!durable) {
+    return;
+  }
 
-    it('cannot be opened twice', async () => {
-      await expect(open(join(folder, 'store'))).rejects.toMatchObject({
-        code: 'DKV_STORE_LOCKED',
-        message: expect.stringContaining(join(folder, 'store')) as string,
-      });
-    });
+  define('has it all again after closing and opening', async (under) => {
+    await under.engine.batch([put('a'), put('b')], { sync: false });
+    await under.engine.close();
+    await under.reopen();
+    assert.deepEqual(await under.entries(), ['a=a', 'b=b']);
+  });
 
-    it('says why it cannot be opened', async () => {
-      const taken = join(folder, 'file');
-      await writeFile(taken, 'not a folder');
-      await expect(open(taken)).rejects.toMatchObject({
-        code: 'DKV_STORAGE_FAILED',
-        message: expect.stringContaining(taken) as string,
-      });
-    });
+  define('cannot be opened twice', async (under) => {
+    await assertRefused(open(under.path), 'DKV_STORE_LOCKED', under.path);
+  });
+
+  define('says why it cannot be opened', async (under) => {
+    const taken = join(under.folder, 'file');
+    await writeFile(taken, 'not a folder');
+    await assertRefused(open(taken), 'DKV_STORAGE_FAILED', taken);
+  });
+}
+
+async function assertRefused(opening: Promise<unknown>, code: string, named: string): Promise<void> {
+  await assert.rejects(opening, (error: Error & { code?: string }) => {
+    assert.equal(error.code, code);
+    assert.ok(error.message.includes(named));
+    return true;
   });
 }

@@ -1,6 +1,6 @@
 /** Protections of the collection of tombstones, each taken away on purpose. */
-import { EngineLocalKvRepo } from '../../../libs/dkv/src/local-kv/engine-local-kv-repo.js';
-import { FloorStore } from '../../../libs/dkv/src/local-kv/floor-store.js';
+import { EngineLocalKvRepo } from '../../../libs/dkv/src/storage/eventual/engine-local-kv-repo.js';
+import { FloorStore } from '../../../libs/dkv/src/storage/eventual/floor-store.js';
 import { type Version } from '../../../libs/dkv/src/model/version.js';
 import { TombstoneCollection } from '../../../libs/dkv/src/eventual/repair/tombstone-collection.js';
 import { type PlantedBug, replace } from './plant.js';

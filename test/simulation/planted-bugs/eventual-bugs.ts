@@ -1,7 +1,7 @@
 /** Protections of eventual namespaces, each taken away on purpose. */
 import { type VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { DkvError, isDkvError } from '../../../libs/dkv/src/dkv.errors.js';
-import { CountersAndDigests } from '../../../libs/dkv/src/local-kv/counters-and-digests.js';
+import { CountersAndDigests } from '../../../libs/dkv/src/storage/eventual/counters-and-digests.js';
 import { type RecordId } from '../../../libs/dkv/src/model/key.js';
 import { type KvRecord, stampRecord } from '../../../libs/dkv/src/model/record.js';
 import { type Deadline } from '../../../libs/dkv/src/cluster/deadline.js';

@@ -6,6 +6,8 @@ export interface PlantedBug {
   readonly protection: string;
   /** What the checkers may call it. */
   readonly rules: readonly string[];
+  /** A run that shows it, where chance does so too seldom; gives the rules that it found broken. */
+  directed?(): Promise<readonly string[]>;
   plant(): void;
 }
 

@@ -153,7 +153,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
       replace<[string, number, number, number], void>(
         Leadership,
         'rejected',
-        (self, original, from, prevIndex, hintIndex, hintTerm) => {
+        (_, original, from, prevIndex, hintIndex, hintTerm) => {
           if (hintIndex <= prevIndex) {
             original(from, prevIndex, hintIndex, hintTerm);
           }

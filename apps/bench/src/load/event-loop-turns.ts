@@ -6,7 +6,7 @@ export const TURN_EVERY_MS = 1;
 /**
  * Reads that are answered from memory resolve in microtasks, and callers that await nothing else would keep timers and
  * sockets from ever being looked at. So once a millisecond every caller waits for the next `setImmediate`: an ordinary
- * application turns far more often, and whoever waits for I/O anyway hardly notices.
+ * application turns far more often, and for whoever waits for I/O anyway that hardly counts.
  */
 export class EventLoopTurns {
   private turned = performance.now();

@@ -8,7 +8,7 @@ export function serveApiDocs(app: INestApplication): void {
   const config = new DocumentBuilder()
     .setTitle('nestjs-dkv demo')
     .setDescription(
-      'A replicated key-value store that lives in the processes of this application: every node answers for every ' +
+      'A replicated key-value store inside the processes of this application: every node answers for every ' +
         'key. Keys are percent-encoded in paths, `/` as `%2F`; values are any JSON.',
     )
     .setVersion('1')

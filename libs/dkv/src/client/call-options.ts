@@ -16,7 +16,7 @@ export interface DkvReadOptions extends DkvCallOptions {
 export interface DkvRequestOptions extends DkvCallOptions {
   /**
    * Names the request upon this key, 1 to 256 characters, however often it is tried, by whichever node: it takes effect
-   * once. It is remembered for a day. Strong namespaces only.
+   * once. It is remembered for the option `idempotencyTtlMs`. Strong namespaces only.
    */
   readonly idempotencyKey?: string;
 }

@@ -2,16 +2,22 @@
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
 import { type Clock } from '../ports/clock.js';
-import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Random } from '../ports/random.js';
 import { type Processor } from '../processor/processor.js';
 import { type Locks } from './locks.js';
+import { type DkvStorageMetrics } from './node-status.js';
 import { type ValueRules } from './values.js';
+
+/** What this node stores, of both modes together. */
+export interface StorageFigures {
+  readonly hintBytes: number;
+  metrics(): DkvStorageMetrics;
+}
 
 export interface ClientCore {
   readonly processor: Processor;
   readonly view: ClusterView;
-  readonly local: LocalKvRepo;
+  readonly storage: StorageFigures;
   readonly clock: Clock;
   readonly random: Random;
   readonly locks: Locks;

@@ -35,7 +35,7 @@ type Ports = {
 type Times = { readonly readTimeoutMs: number; readonly revertTimeoutMs: number };
 
 /**
- * Taking a lock is a compare-and-set upon "no value", one round; its record expires with the lock, and releasing deletes
+ * Taking a lock is a compare-and-set upon "no value"; its record expires with the lock, and releasing deletes
  * it, so that a free lock takes no space. Versions rise for ever, over deletes too, and so do fencing numbers.
  */
 export class Locks {

@@ -15,11 +15,23 @@ export interface DkvNodeStatus {
   readonly partitions: { readonly holder: number; readonly replica: number };
 }
 
-export interface DkvMetrics extends LocalKvMetrics {
+/** Of strong and eventual namespaces together. */
+export interface DkvStorageMetrics extends LocalKvMetrics {
+  /** Bytes of the node log. */
+  readonly logBytes: number;
+  /** Bytes of strong records that no checkpoint has yet. */
+  readonly dirtyBytes: number;
+  /** Damaged strong records that reads met since the start, each once. */
+  readonly corruptRecords: number;
+}
+
+export interface DkvMetrics extends DkvStorageMetrics {
   readonly ready: boolean;
   readonly hintBytes: number;
   /** Own partitions of which a copy is on a node that is down. */
   readonly partitionsUnderReplicated: number;
+  /** Own partitions of strong namespaces in which no majority can be reached: their keys take no writes. */
+  readonly groupsWithoutQuorum: number;
 }
 
 export function nodeStatuses({ ring, members }: ClusterView): readonly DkvNodeStatus[] {

@@ -29,10 +29,10 @@ async function start(mode: NamespaceMode): Promise<void> {
     strong: ({ context }) => (strong = new FakeStrongMode(context.clock)),
   });
   await cluster.start();
-  const { processor, view, local, clock } = cluster.node('a');
+  const { processor, view, storage, clock } = cluster.node('a');
   const random = new SimRandom('client');
   locks = new Locks({ processor, clock, random }, TIMES);
-  dkv = client('default', mode, { processor, view, local, clock, random, locks });
+  dkv = client('default', mode, { processor, view, storage, clock, random, locks });
 }
 
 function client(
@@ -237,7 +237,7 @@ describe('update', () => {
 });
 
 describe('a lock', () => {
-  it('is taken in one round, has the version as its fencing number, and leaves nothing when it is free', async () => {
+  it('is taken by one write, has the version as its fencing number, and leaves nothing when it is free', async () => {
     const numbers: number[] = [];
     for (let turn = 0; turn < 3; turn++) {
       const lock = await run(dkv.lock('k', 10_000));

@@ -146,7 +146,7 @@ export class ClusterView {
       throw new DkvError(
         'DKV_FORWARDING_LOOP',
         `Node ${this.selfId} holds no copy of partition ${partition}: its nodes are ` +
-          `${this.listOf(partition).join(', ')}.`,
+          `${this.listOf(partition).join(', ')}. Give every node the same members, partitions and replicas.`,
       );
     }
   }

@@ -58,6 +58,6 @@ describe('is refused, naming both sides and the remedy:', () => {
     const error = await rejected(assertSameMembership(written, testRing(nodes, { replicas })));
     expect(error.code).toBe('DKV_STORE_MISMATCH');
     expect(error.message).toMatch(message);
-    expect(error.message).toMatch(/old configuration, or with empty folders/);
+    expect(error.message).toMatch(/old configuration\. A new cluster/);
   });
 });

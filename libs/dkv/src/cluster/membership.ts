@@ -23,7 +23,7 @@ export async function assertSameMembership(
       'DKV_STORE_MISMATCH',
       `This data folder was written by a cluster of ${stored}; now it is started with ${given}. Changing the ` +
         `members, their weights or zones, or the replicas of a cluster that has data is not supported: start with ` +
-        `the old configuration, or with empty folders on every node.`,
+        `the old configuration. A new cluster needs data folders of its own.`,
     );
   }
 }

@@ -12,6 +12,8 @@ export interface Namespace {
   /** Values of all nodes must be readable to all. */
   readonly codec: Codec;
   readonly merger: RecordMerger;
+  /** Made by the library beside those that its user declares; of no use where none of these has its mode. */
+  readonly isReserved?: boolean;
 }
 
 export class Namespaces {
@@ -27,6 +29,11 @@ export class Namespaces {
       throw new TypeError(`There is a namespace ${namespace.name} already.`);
     }
     this.known.set(namespace.name, namespace);
+  }
+
+  /** Whether the user of the library declared a namespace of that mode. */
+  uses(mode: NamespaceMode): boolean {
+    return [...this.known.values()].some((known) => known.mode === mode && !known.isReserved);
   }
 
   find(name: string): Namespace | undefined {

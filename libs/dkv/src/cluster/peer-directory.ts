@@ -157,7 +157,7 @@ export class PeerDirectory {
       this.warn(
         peer.nodeId,
         `Node ${peer.nodeId} belongs to another cluster (${heartbeat.clusterId}) than this node (${own.clusterId}): ` +
-          'two clusters never merge. Give each its own addresses, or start one of them with empty folders.',
+          'two clusters never merge. Give each cluster its own addresses, and each node its own data folder.',
       );
       return;
     }

@@ -29,6 +29,8 @@ export class Peer {
   hasIntroducedItself = false;
   /** The number of the list below; -1 for none. */
   ledNumber = -1;
+  /** The number in its last heartbeat. */
+  ledNumberTold = -1;
   /** Group to term. */
   led: ReadonlyMap<number, number> = new Map();
   /** The list was asked for, and has not come yet: ticks since. */
@@ -63,6 +65,7 @@ export class Peer {
     this.durablePosition = Math.max(this.durablePosition, heartbeat.durablePosition);
     this.isFit = heartbeat.isFit;
     this.isReady = heartbeat.isReady;
+    this.ledNumberTold = heartbeat.ledNumber;
     this.clockOffsetMs = heartbeat.sentAtMs - nowMs;
     this.hasIntroducedItself = true;
   }

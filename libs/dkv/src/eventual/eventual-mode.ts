@@ -97,11 +97,13 @@ export class EventualMode {
 
   /** Begins the background work; resolves when the copies of this node have caught up with every peer that is not down. */
   async start(): Promise<void> {
-    this.hints.start();
-    this.antiEntropy.start();
-    this.collection.start();
-    this.sweeper.start();
-    await Promise.all([this.antiEntropy.catchUp(), this.takesForwarded()]);
+    if (this.isUsed) {
+      this.hints.start();
+      this.antiEntropy.start();
+      this.collection.start();
+      this.sweeper.start();
+      await Promise.all([this.antiEntropy.catchUp(), this.takesForwarded()]);
+    }
     if (!this.stopped) {
       this.reader.setCaughtUp();
     }
@@ -118,9 +120,17 @@ export class EventualMode {
     await this.coordinator.idle();
   }
 
-  /** Resolves when what peers forward is taken: twice `maxClockOffsetMs` after this was made, if there are peers. */
+  /**
+   * Resolves when what peers forward is taken: twice `maxClockOffsetMs` after this was made, if there are peers and
+   * eventual namespaces. Requests of strong ones carry the process run that they belong to: no clock tells of them.
+   */
   takesForwarded(): Promise<void> {
-    return this.forwarding.begun();
+    return this.isUsed ? this.forwarding.begun() : Promise.resolve();
+  }
+
+  /** Whether this node was told of an eventual namespace: without one, there is nothing to repair or to wait for. */
+  private get isUsed(): boolean {
+    return this.context.namespaces.uses('eventual');
   }
 
   get caughtUp(): boolean {
@@ -172,7 +182,8 @@ export class EventualMode {
       throw new DkvError(
         'DKV_INDETERMINATE',
         `The outcome of writing key ${JSON.stringify(key)} was not known after ${timeoutMs} ms` +
-          `${signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect.`,
+          `${signal?.aborted ? ' or when the caller aborted' : ''}; it may still take effect. ` +
+          "A later read with consistency 'quorum' tells.",
       );
     });
   }

@@ -133,13 +133,13 @@ export class Forwarding {
       throw new DkvError(
         'DKV_FORWARDING_LOOP',
         `The write of key ${JSON.stringify(operation.id.key)} came back to node ${view.selfId}; it has been at ` +
-          `${visited.join(', ')}.`,
+          `${visited.join(', ')}. Give every node the same members, partitions and replicas.`,
       );
     }
     if (sentAtMs <= this.begunAtMs + limits.maxClockOffsetMs) {
       throw new DkvError(
         'DKV_NOT_READY',
-        `Node ${view.selfId} has just started, and cannot tell the write from one that it refused before.`,
+        `Node ${view.selfId} has just started, and cannot tell the write from one that it refused before. Try again.`,
       );
     }
     // A message can lie in a stopped process for minutes. Only what clocks in tolerance cannot explain counts.
@@ -155,7 +155,8 @@ function silent(nodeId: string, key: string, cause: unknown): DkvError {
   return new DkvError(
     'DKV_INDETERMINATE',
     `Node ${nodeId} was asked to write key ${JSON.stringify(key)} and its answer did not come: ` +
-      `${cause instanceof Error ? cause.message : String(cause)}`,
+      `${cause instanceof Error ? cause.message : String(cause)} It may still take effect; a later read with consistency ` +
+      "'quorum' tells.",
     { cause },
   );
 }

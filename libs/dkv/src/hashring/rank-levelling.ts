@@ -11,7 +11,7 @@ export interface RankTargets {
 
 /**
  * Every prefix, not only the holder: the next in the list serves when the holder is down, and a namespace with
- * fewer replicas than the ring lives on a prefix.
+ * fewer replicas than the ring is held by a prefix.
  */
 export function levelRanks(placement: Placement, targets: RankTargets): void {
   const { partitions, copies, held } = placement;

@@ -5,7 +5,7 @@ import { NODE_ID_PATTERN } from '../model/version.js';
 import { type HashFunc } from '../ports/hash-func.js';
 
 export interface HashringOptions {
-  /** Slices of the hash space, 1 to 65536; fixed for the life of the data. Give ten or more per node. */
+  /** Slices of the hash space, 1 to 65536; fixed as long as there is data. Give ten or more per node. */
   readonly partitions: number;
   /** Copies of a key beside the holder's, 0 to 15. */
   readonly replicas: number;

@@ -112,7 +112,8 @@ function assertSameContent(current: KvRecord, incoming: KvRecord): void {
   if (current.checksum !== incoming.checksum) {
     throw new DkvError(
       'DKV_CORRUPT_RECORD',
-      `Two records of key ${JSON.stringify(current.key)} carry version ${current.version} with other content.`,
+      `Two records of key ${JSON.stringify(current.key)} carry version ${current.version} with other content. ` +
+        'One of two copies was changed outside of the store: neither was touched.',
     );
   }
 }

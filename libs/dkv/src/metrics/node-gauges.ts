@@ -1,11 +1,21 @@
 /** What is measured when it is asked for: the state of this node as Prometheus gauges. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { type DkvMetrics } from '../client/node-status.js';
 import { type Dkv } from '../dkv.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 
 /** Registers the gauges of one node; they are read when the registry is scraped. */
 export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteKvRepo, nodeId: string): void {
   const registers = [registry];
+  // A scrape reads all gauges in one turn: the figures are put together once for it.
+  let known: DkvMetrics | undefined;
+  const figures = (): DkvMetrics => {
+    if (!known) {
+      known = dkv.metrics();
+      queueMicrotask(() => (known = undefined));
+    }
+    return known;
+  };
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name: `dkv_${name}`,
@@ -26,19 +36,27 @@ export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteK
       },
     });
   gauge('up', 'Whether the store is open', () => 1);
-  gauge('ready', 'Whether this node is ready to serve', () => Number(dkv.metrics().ready));
-  gauge('keys', 'Live keys held by this node', () => dkv.metrics().keys);
-  gauge('tombstones', 'Remembered deletes held by this node', () => dkv.metrics().tombstones);
-  gauge('storage_bytes', 'Size of the store of this node', () => dkv.metrics().storageBytes);
-  gauge('cache_bytes', 'Memory of the hot records cached', () => dkv.metrics().cacheBytes ?? 0);
-  gauge('hints_pending_bytes', 'Marks of what other nodes missed', () => dkv.metrics().hintBytes);
+  gauge('ready', 'Whether this node is ready to serve', () => Number(figures().ready));
+  gauge('keys', 'Live keys held by this node', () => figures().keys);
+  gauge('tombstones', 'Remembered deletes held by this node', () => figures().tombstones);
+  gauge('storage_bytes', 'Size of the store of this node', () => figures().storageBytes);
+  gauge('cache_bytes', 'Memory of the hot records cached', () => figures().cacheBytes ?? 0);
+  gauge('log_bytes', 'Size of the log of this node', () => figures().logBytes);
+  gauge('dirty_bytes', 'Strong records that no checkpoint has yet', () => figures().dirtyBytes);
+  gauge(
+    'groups_without_quorum',
+    'Own partitions of strong namespaces without a majority that can be reached',
+    () => figures().groupsWithoutQuorum,
+  );
+  total('corrupt_records', 'Damaged strong records met by reads', () => figures().corruptRecords);
+  gauge('hints_pending_bytes', 'Marks of what other nodes missed', () => figures().hintBytes);
   gauge(
     'partitions_under_replicated',
     'Own partitions with a copy on a node that is down',
-    () => dkv.metrics().partitionsUnderReplicated,
+    () => figures().partitionsUnderReplicated,
   );
-  total('cache_hits', 'Reads of records that were in the hot cache', () => dkv.metrics().cacheHits ?? 0);
-  total('cache_misses', 'Reads of records that had to go to the store', () => dkv.metrics().cacheMisses ?? 0);
+  total('cache_hits', 'Reads of records that were in the hot cache', () => figures().cacheHits ?? 0);
+  total('cache_misses', 'Reads of records that had to go to the store', () => figures().cacheMisses ?? 0);
   new Gauge({
     name: 'dkv_members',
     help: 'Members by state as this node sees them',
@@ -79,7 +97,7 @@ export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteK
     labelNames: ['engine', 'node'],
     registers,
     collect() {
-      this.set({ engine: dkv.metrics().engine, node: nodeId }, 1);
+      this.set({ engine: figures().engine, node: nodeId }, 1);
     },
   });
 }

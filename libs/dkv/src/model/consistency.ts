@@ -1,6 +1,6 @@
 /** Modes of a namespace, and the levels a caller may ask for. */
 
-/** `strong`: one order of writes per key, by consensus; `eventual`: always writable, conflicts are merged. */
+/** `strong`: one order of writes, by a log per partition; `eventual`: always writable, conflicts are merged. */
 export const NAMESPACE_MODES = ['strong', 'eventual'] as const;
 export type NamespaceMode = (typeof NAMESPACE_MODES)[number];
 

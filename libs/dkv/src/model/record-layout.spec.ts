@@ -87,7 +87,7 @@ describe('the layout of a record', () => {
         expect.objectContaining({
           code: 'DKV_CORRUPT_RECORD',
           message: expect.stringMatching(
-            /"k-1".*"user".*\/data\/dkv.*checksum.*remove this node's data folder/,
+            /"k-1".*"user".*\/data\/dkv.*checksum.*dkv recover --data-dir/,
           ) as string,
         }),
       );

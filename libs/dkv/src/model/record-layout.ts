@@ -7,6 +7,7 @@ import { KnownTexts } from './known-texts.js';
 import { type KvRecord, type RecordDraft, type RecordHeader } from './record-fields.js';
 import { isVersion, physicalMsOf } from './version.js';
 import { isVersionAt } from './version-bytes.js';
+import { recoverRemedy } from './recover-remedy.js';
 
 /**
  * Format 4, numbers big endian:
@@ -286,8 +287,5 @@ function viewOf(bytes: Uint8Array): Buffer {
 }
 
 function corrupt(what: string): DkvError {
-  return new DkvError(
-    'DKV_CORRUPT_RECORD',
-    `${what}. If it was read from a disk, remove this node's data folder so that it refills from its replicas.`,
-  );
+  return new DkvError('DKV_CORRUPT_RECORD', `${what}. If a disk gave it: ${recoverRemedy()}`);
 }

@@ -58,7 +58,7 @@ describe('the checksum', () => {
   it('that does not match names the key, the place and the remedy', () => {
     const spoilt = { ...sample({ key: 'the "key"' }), expiresAtMs: 5 };
     expect(() => verifyRecord(spoilt, 'the answer of node b')).toThrow(
-      /"the \\"key\\"".*namespace default.*the answer of node b.*refills/,
+      /"the \\"key\\"".*namespace default.*the answer of node b.*dkv recover --data-dir/,
     );
   });
 });

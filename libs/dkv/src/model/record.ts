@@ -3,6 +3,7 @@ import { DkvError } from '../dkv.errors.js';
 import { type KvRecord, type RecordDraft, type RecordHeader } from './record-fields.js';
 import { checksumIn, encodeDraft, encodeRecord } from './record-layout.js';
 import { type Version } from './version.js';
+import { recoverRemedy } from './recover-remedy.js';
 
 export type { KvRecord, RecordDraft, RecordHeader };
 
@@ -41,7 +42,7 @@ export function verifyRecord(record: KvRecord, where: string): KvRecord {
     throw new DkvError(
       'DKV_CORRUPT_RECORD',
       `The record of key ${JSON.stringify(record.key)} (namespace ${record.namespace}) in ${where} does not ` +
-        `match its checksum. Remove this node's data folder so that it refills from its replicas.`,
+        `match its checksum. If a disk gave it: ${recoverRemedy()}`,
     );
   }
   return record;

@@ -1,4 +1,4 @@
-/** Time, as the core sees it: the real one lives in `system/`, a virtual one in the simulator. */
+/** Time, as the core sees it: the real one is in `system/`, a virtual one in the simulator. */
 
 export interface Timer {
   cancel(): void;

@@ -26,4 +26,6 @@ export interface StrongMode {
   disconnected(nodeId: string): void;
   /** Why this node cannot serve all its groups now, for people; undefined when it can. */
   readonly unreadyReason: string | undefined;
+  /** Own groups in which no majority can be reached. */
+  readonly groupsWithoutQuorum: number;
 }

@@ -21,7 +21,7 @@ export interface GroupState {
 export type GroupStateOf = (group: number) => GroupState;
 
 export interface StrongStoreMetrics {
-  /** Records that are there, about: without those whose write or removal is not in a checkpoint yet. */
+  /** Records that are there, about: those that no checkpoint has count as new where nothing is known of them. */
   readonly keys: number;
   /** Bytes of records that are in no checkpoint yet. */
   readonly dirtyBytes: number;
@@ -38,9 +38,14 @@ export interface StrongStoreMetrics {
 export interface StrongStore {
   /** What is stored of each group that has a state. */
   readonly states: ReadonlyMap<number, GroupState>;
-  /** Before the first `put`, `remove` or `touch`. */
-  attach(stateOf: GroupStateOf): void;
+  /**
+   * Before the first `put`, `remove` or `touch`. `onCorrupt` is called whenever a read meets a damaged record: it is to be
+   * put again as other copies have it.
+   */
+  attach(stateOf: GroupStateOf, onCorrupt: (group: number) => void): void;
 
+  /** The group of a key that is in memory: it costs no hash then. Undefined where it is not. */
+  groupOf(namespace: string, key: string): number | undefined;
   /** The record; null where there is none; undefined where only `read` can tell. */
   peek(group: number, namespace: string, key: string): StrongRecord | null | undefined;
   /** The record, from the engine where it is not in memory; comes into memory unless it was written meanwhile. */

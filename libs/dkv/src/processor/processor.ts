@@ -77,7 +77,10 @@ export class Processor implements PeerService {
     return this.ready;
   }
 
-  /** Resolves when what peers forward is taken: twice `maxClockOffsetMs` after this was made, if there are peers. */
+  /**
+   * Resolves when what peers forward is taken: twice `maxClockOffsetMs` after this was made, if there are peers and
+   * eventual namespaces.
+   */
   takesForwarded(): Promise<void> {
     return this.eventual.takesForwarded();
   }
@@ -95,7 +98,13 @@ export class Processor implements PeerService {
 
   /** Why the node is not in service, for people; undefined when it is, or is closing. */
   get unreadyReason(): string | undefined {
-    return this.eventual.unreadyReason ?? this.strong.unreadyReason;
+    const { eventual, strong, context } = this;
+    return eventual.unreadyReason ?? (context.namespaces.uses('strong') ? strong.unreadyReason : undefined);
+  }
+
+  /** Own partitions of strong namespaces whose keys take no writes, since no majority can be reached. */
+  get groupsWithoutQuorum(): number {
+    return this.strong.groupsWithoutQuorum;
   }
 
   get caughtUp(): boolean {

@@ -5,7 +5,10 @@ import { type Namespace } from '../cluster/namespaces.js';
 
 const CATALOG_META = 'namespaces';
 
-type Entry = Pick<Namespace, 'mode' | 'copies' | 'codec'>;
+interface Entry extends Pick<Namespace, 'mode' | 'copies'> {
+  /** By its name. */
+  readonly codec: string;
+}
 
 export class NamespaceCatalog {
   private entries: Promise<Map<string, Entry>> | undefined;
@@ -31,7 +34,7 @@ export class NamespaceCatalog {
 
   private async compareOrNote({ name, mode, copies, codec }: Namespace): Promise<void> {
     const entries = await this.load();
-    const asked = { mode, copies, codec };
+    const asked = { mode, copies, codec: codec.name };
     const stored = entries.get(name);
     if (!stored) {
       entries.set(name, asked);
@@ -40,8 +43,7 @@ export class NamespaceCatalog {
       throw new DkvError(
         'DKV_STORE_MISMATCH',
         `Namespace ${JSON.stringify(name)} of this data folder is ${describe(stored)}; now it is asked for as ` +
-          `${describe(asked)}. Ask for it as it was, or for a namespace of another name; to give its data up, start ` +
-          'with empty folders on every node.',
+          `${describe(asked)}. Ask for it as it was, or for a namespace of another name.`,
       );
     }
   }

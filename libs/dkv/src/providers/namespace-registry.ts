@@ -17,6 +17,7 @@ import { type Codec } from '../ports/codec.js';
 import { type Logger } from '../ports/logger.js';
 import { type Merger } from '../ports/merger.js';
 import { type Namespaces } from '../cluster/namespaces.js';
+import { type NodeStorage } from '../storage/node-storage.js';
 import { NamespaceCatalog } from './namespace-catalog.js';
 
 interface Declared {
@@ -41,8 +42,10 @@ export class NamespaceRegistry {
     private readonly root: DkvOptions,
     private readonly defaults: Defaults,
     private readonly logger: Logger,
+    /** Where the catalog is; closed when the boot fails. */
+    private readonly storage: NodeStorage,
   ) {
-    this.catalog = new NamespaceCatalog(core.local);
+    this.catalog = new NamespaceCatalog(storage.local);
   }
 
   /** The namespaces that every node has; resolves with the client of the default one. */
@@ -93,7 +96,7 @@ export class NamespaceRegistry {
     try {
       return await work();
     } catch (error) {
-      await this.core.local.close();
+      await this.storage.close();
       throw error;
     }
   }
@@ -114,7 +117,8 @@ export class NamespaceRegistry {
     const levels = { readConsistency, writeConsistency };
     const limits = { readTimeoutMs, revertTimeoutMs, valueBytesMax };
     const settings = { namespace, mode, copies, ttlMs, validate, ...levels, ...limits };
-    const admitted = { name: namespace, mode, copies, codec, merger };
+    const isReserved = namespace === LOCKS_NAMESPACE;
+    const admitted = { name: namespace, mode, copies, codec, merger, isReserved };
     const client = this.catalog.admit(admitted).then(() => {
       core.view.useCopies(copies);
       this.namespaces.add(admitted);

@@ -118,19 +118,19 @@ export const storeProviders: Provider[] = [
   },
   {
     provide: CLIENT_CORE,
-    inject: [Processor, ClusterView, LocalKvRepo, Clock, Random, Locks],
+    inject: [Processor, ClusterView, NodeStorage, Clock, Random, Locks],
     useFactory: (
       processor: Processor,
       view: ClusterView,
-      local: LocalKvRepo,
+      storage: NodeStorage,
       clock: Clock,
       random: Random,
       locks: Locks,
-    ): ClientCore => ({ processor, view, local, clock, random, locks }),
+    ): ClientCore => ({ processor, view, storage, clock, random, locks }),
   },
   {
     provide: NamespaceRegistry,
-    inject: [CLIENT_CORE, Namespaces, DKV_OPTIONS, Codec, Merger, Logger],
+    inject: [CLIENT_CORE, Namespaces, DKV_OPTIONS, Codec, Merger, Logger, NodeStorage],
     useFactory: (
       core: ClientCore,
       namespaces: Namespaces,
@@ -138,7 +138,8 @@ export const storeProviders: Provider[] = [
       codec: Codec,
       merger: Merger,
       logger: Logger,
-    ) => new NamespaceRegistry(core, namespaces, options, { codec, merger }, logger),
+      storage: NodeStorage,
+    ) => new NamespaceRegistry(core, namespaces, options, { codec, merger }, logger, storage),
   },
   {
     provide: KvService,

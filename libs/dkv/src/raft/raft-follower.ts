@@ -88,6 +88,12 @@ export abstract class RaftFollower extends RaftElection {
     return this.replica.log.slice(index, Math.min(to, this.commit));
   }
 
+  /** Entries from `index` on that were handed out to be appended, committed or not. */
+  handedOutFrom(index: number): readonly LogEntry[] {
+    const { log } = this.replica;
+    return log.slice(Math.max(index, this.firstIndex), log.handedOutIndex);
+  }
+
   /** Whether a majority fulfils the condition; while joint, majorities of both configurations. */
   hasQuorum(condition: (member: MemberId) => boolean): boolean {
     return hasQuorum(this.configuration, condition);

@@ -1,6 +1,6 @@
 /** The bytes of a batch of operations on the store, as the node log holds it. */
 import { DkvError } from '../dkv.errors.js';
-import { type StoreOperation } from '../local-kv/store-engine.js';
+import { type StoreOperation } from './engines/store-engine.js';
 
 /*
  *   (PUT 1 | key bytes u32 | value bytes u32 | key | value) or (DELETE 2 | key bytes u32 | key), until the end.

@@ -6,7 +6,7 @@ import { ManualClock } from '../../testing/manual-clock.js';
 import { microtasks } from '../../testing/microtasks.js';
 import { Checkpointer } from './checkpointer.js';
 import { LoggedEngine } from './logged-engine.js';
-import { StrongRecords } from './strong-records.js';
+import { StrongRecords } from './strong/strong-records.js';
 
 const INTERVAL_MS = 30_000;
 
@@ -34,9 +34,11 @@ class Bench {
       where,
       cacheBytesMax: 100_000,
       dirtyBytesMax: 100_000,
-      onCorrupt: () => {},
     });
-    bench.records.attach(() => ({ applied: bench.index, bytes: Buffer.alloc(0) }));
+    bench.records.attach(
+      () => ({ applied: bench.index, bytes: Buffer.alloc(0) }),
+      () => undefined,
+    );
     const { logged, records } = bench;
     const bounds = { intervalMs: INTERVAL_MS, logBytesMax: 1_000_000 };
     bench.checkpointer = new Checkpointer({ ...bounds, logged, records, log, clock, logger, where });

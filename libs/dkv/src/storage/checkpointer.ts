@@ -5,7 +5,7 @@ import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type LoggedEngine } from './logged-engine.js';
 import { isPassing, storageError } from './storage-error.js';
-import { type StrongRecords } from './strong-records.js';
+import { type StrongRecords } from './strong/strong-records.js';
 
 /** How often it is looked whether a checkpoint is due by time or by bytes of the log. */
 const LOOK_INTERVAL_MS = 1_000;

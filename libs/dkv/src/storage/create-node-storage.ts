@@ -2,13 +2,13 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import { openClassicLevelStoreEngine } from '../local-kv/classic-level-store-engine.js';
-import { DataFolder, prepareFolder } from '../local-kv/data-folder.js';
-import { chooseEngine, type EngineQuestion } from '../local-kv/engine-choice.js';
-import { MemoryStoreEngine } from '../local-kv/memory-store-engine.js';
-import { probeRocksdb } from '../local-kv/rocksdb-probe.js';
-import { openRocksdbStoreEngine } from '../local-kv/rocksdb-store-engine.js';
-import { type DiskEngine, syncFolder } from '../local-kv/store-identity.js';
+import { openClassicLevelStoreEngine } from './engines/classic-level-store-engine.js';
+import { DataFolder, prepareFolder } from './folder/data-folder.js';
+import { chooseEngine, type EngineQuestion } from './engines/engine-choice.js';
+import { MemoryStoreEngine } from './engines/memory-store-engine.js';
+import { probeRocksdb } from './engines/rocksdb-probe.js';
+import { openRocksdbStoreEngine } from './engines/rocksdb-store-engine.js';
+import { type DiskEngine, syncFolder } from './folder/store-identity.js';
 import { type Clock } from '../ports/clock.js';
 import { type StoreIdentity } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
@@ -33,6 +33,8 @@ export interface CreateNodeStorageOptions {
   readonly clock: Clock;
   /** Why RocksDB does not run here, or undefined when it does. Replaced in tests. */
   readonly probeRocksdb?: EngineQuestion['probeRocksdb'];
+  /** Disk space that is held back for a full disk. Default: 64 MiB. Less in tests, which make many folders. */
+  readonly reserveBytes?: number;
   /** Names the boot of the machine. Replaced in tests. */
   readonly machineBootId?: () => Promise<string>;
 }
@@ -66,6 +68,7 @@ export async function createNodeStorage(
     pendingBytesMax: PENDING_BYTES_MAX,
     dirtyBytesMax: DIRTY_BYTES_MAX,
     checkpointIntervalMs: CHECKPOINT_INTERVAL_MS,
+    reserveBytes: options.reserveBytes,
     logBytesMax: Math.max(MEBIBYTE, Math.floor(logRetentionBytesMax / 2)),
   });
 }

@@ -3,15 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { FakeNodeLog } from '../../testing/fake-node-log.js';
 import { FaultyStoreEngine } from '../../testing/faulty-store-engine.js';
 import { microtasks } from '../../testing/microtasks.js';
-import { storeEngineConformance } from '../../testing/store-engine-conformance.js';
+import { testStoreEngine } from '../../testing/store-engine-conformance.js';
 import { DkvError } from '../dkv.errors.js';
 import { drawOf } from '../hashring/pseudo-random.js';
-import { openClassicLevelStoreEngine } from '../local-kv/classic-level-store-engine.js';
-import { MemoryStoreEngine } from '../local-kv/memory-store-engine.js';
-import { openRocksdbStoreEngine } from '../local-kv/rocksdb-store-engine.js';
-import { type StoreEntry, type StoreOperation } from '../local-kv/store-engine.js';
+import { openClassicLevelStoreEngine } from './engines/classic-level-store-engine.js';
+import { MemoryStoreEngine } from './engines/memory-store-engine.js';
+import { openRocksdbStoreEngine } from './engines/rocksdb-store-engine.js';
+import { type StoreEntry, type StoreOperation } from './engines/store-engine.js';
 import { LoggedEngine, type LoggedEngineOptions } from './logged-engine.js';
-import { COVERAGE_KEY } from './strong-keys.js';
+import { COVERAGE_KEY } from './strong/strong-keys.js';
 
 const BOUNDS = { overlayBytesMax: 1_000_000_000, checkpointBytes: 1_000_000_000, onCheckpointDue: () => {} };
 const ALL = { from: Uint8Array.of(0), to: Uint8Array.of(255, 255) };
@@ -80,12 +80,17 @@ const openBusy = async (folder: string, open: typeof openRocksdbStoreEngine) => 
 
 const KEPT = { rocksdb: openRocksdbStoreEngine, 'classic-level': openClassicLevelStoreEngine };
 for (const [name, open] of Object.entries(KEPT)) {
-  storeEngineConformance(`${name} behind the log`, name, true, (folder) => openLogged(folder, open));
-  storeEngineConformance(`${name} behind the log, busy`, name, true, (folder) => openBusy(folder, open));
+  describe(`${name} behind the log`, () =>
+    testStoreEngine(it, { name, durable: true, open: (folder) => openLogged(folder, open) }));
+  describe(`${name} behind the log, busy`, () =>
+    testStoreEngine(it, { name, durable: true, open: (folder) => openBusy(folder, open) }));
 }
-storeEngineConformance('memory behind the log', 'memory', false, (folder) =>
-  openLogged(folder, async () => new MemoryStoreEngine()),
-);
+describe('memory behind the log', () =>
+  testStoreEngine(it, {
+    name: 'memory',
+    durable: false,
+    open: (folder) => openLogged(folder, async () => new MemoryStoreEngine()),
+  }));
 
 describe('batches in the log', () => {
   it('count when they are durable, and are seen then', async () => {

@@ -1,16 +1,16 @@
 /** A store engine whose batches become durable in the node's log and reach the real engine by checkpoints. */
 import { DkvError } from '../dkv.errors.js';
-import { SortedEntries } from '../local-kv/sorted-entries.js';
+import { SortedEntries } from './sorted-entries.js';
 import {
   type StoreEngine,
   type StoreEntry,
   type StoreOperation,
   type StoreRange,
-} from '../local-kv/store-engine.js';
+} from './engines/store-engine.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { decodeBatch, encodeBatch } from './batch-layout.js';
 import { storageError } from './storage-error.js';
-import { COVERAGE_KEY, decodeCoverage, encodeCoverage } from './strong-keys.js';
+import { COVERAGE_KEY, decodeCoverage, encodeCoverage } from './strong/strong-keys.js';
 
 /** An operation costs up to 3 µs on its way into the engine, so this is about 1 ms. */
 const OPERATIONS_PER_TURN = 256;

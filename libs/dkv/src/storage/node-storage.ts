@@ -1,10 +1,10 @@
 /** Everything that a node keeps: its log, its engine, the records over both, opened in order and closed in order. */
 import { DkvError } from '../dkv.errors.js';
-import { EngineLocalKvRepo } from '../local-kv/engine-local-kv-repo.js';
-import { type StoreEngine } from '../local-kv/store-engine.js';
+import { EngineLocalKvRepo } from './eventual/engine-local-kv-repo.js';
+import { type StoreEngine } from './engines/store-engine.js';
 import { type LogEntry } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
-import { type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
+import { type LocalKvMetrics, type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { type HardState, type NodeLog } from '../ports/node-log.js';
 import { type GroupState } from '../ports/strong-store.js';
@@ -14,9 +14,9 @@ import { type LogDurability } from './log/log-writer.js';
 import { MemoryNodeLog } from './log/memory-node-log.js';
 import { openNodeLog } from './log/open-node-log.js';
 import { LoggedEngine } from './logged-engine.js';
-import { MachineRun } from './machine-run.js';
+import { MachineRun } from './folder/machine-run.js';
+import { StrongRecords } from './strong/strong-records.js';
 import { isPassing } from './storage-error.js';
-import { StrongRecords } from './strong-records.js';
 
 /** Where a node keeps it: a data folder, memory, a simulated disk. */
 export interface StorageHome {
@@ -48,6 +48,15 @@ export interface NodeStorageOptions {
   readonly reserveBytes?: number;
   /** Goes on without what is behind damage of the log, and says that the node forgot: for `dkv recover`. Default false. */
   readonly cutDamage?: boolean;
+}
+
+export interface NodeStorageMetrics extends LocalKvMetrics {
+  /** Of the node log. */
+  readonly logBytes: number;
+  /** Of strong records that no checkpoint has yet. */
+  readonly dirtyBytes: number;
+  /** Damaged strong records that reads met since the start, each once. */
+  readonly corruptRecords: number;
 }
 
 /** What the log holds of a group behind its last checkpoint. */
@@ -133,6 +142,26 @@ export class NodeStorage {
     return this.log.failure ?? this.local.failure;
   }
 
+  get hintBytes(): number {
+    return this.local.hintBytes;
+  }
+
+  /** Of eventual and strong records together. */
+  metrics(): NodeStorageMetrics {
+    const local = this.local.metrics();
+    const strong = this.strong.metrics();
+    return {
+      ...local,
+      keys: local.keys + strong.keys,
+      cacheHits: (local.cacheHits ?? 0) + strong.cacheHits,
+      cacheMisses: (local.cacheMisses ?? 0) + strong.cacheMisses,
+      cacheBytes: (local.cacheBytes ?? 0) + strong.cacheBytes,
+      dirtyBytes: strong.dirtyBytes,
+      corruptRecords: strong.corruptRecords,
+      logBytes: this.log.bytes,
+    };
+  }
+
   /** The node has said durably, to itself, that it is another voter from now on. Nothing was answered before. */
   async acceptForgetting(): Promise<void> {
     await this.log.acceptEnd();
@@ -215,11 +244,11 @@ async function openParts(
   };
   const logged = await LoggedEngine.open(withLog(shared, { overlayBytesMax: dirtyBytesMax }));
   const strong = await StrongRecords.open(
-    withLog(shared, { cacheBytesMax: cacheBytesMax / 2, dirtyBytesMax, onCorrupt: () => undefined }),
+    withLog(shared, { cacheBytesMax: cacheBytesMax / 2, dirtyBytesMax }),
   );
   const replayed = new Map<number, GroupReplay>();
   const found = files
-    ? await openLog(files, options, crashed, logged, replayed)
+    ? await openLog(files, where, options, crashed, logged, replayed)
     : { log: new MemoryNodeLog(), forgot: undefined };
   const { log } = found;
   opened = log;
@@ -237,7 +266,13 @@ async function openParts(
     const local = new EngineLocalKvRepo(
       { where, open: async () => logged, release: () => undefined },
       // A batch that the log refused is not in it; and the log says itself when it takes nothing any more (rule 6).
-      { durability, pendingBytesMax, cacheBytesMax: cacheBytesMax / 2, logger, isPassing: () => !isOver(log) },
+      {
+        durability,
+        pendingBytesMax,
+        cacheBytesMax: cacheBytesMax / 2,
+        logger,
+        isPassing: () => !isOver(log),
+      },
     );
     await local.open(identity);
     const forgot = crashed
@@ -266,6 +301,7 @@ function isOver({ failure }: NodeLog): boolean {
 
 async function openLog(
   files: LogFiles,
+  dataDir: string,
   options: NodeStorageOptions,
   crashed: boolean,
   logged: LoggedEngine,
@@ -283,6 +319,7 @@ async function openLog(
     {
       ...options,
       files,
+      dataDir,
       cutDamage: crashed || options.cutDamage === true,
       positionFloor: logged.coveredUpTo,
     },

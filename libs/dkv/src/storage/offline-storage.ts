@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DkvError } from '../dkv.errors.js';
-import { readIdentity, syncFolder } from '../local-kv/store-identity.js';
+import { readIdentity, syncFolder } from './folder/store-identity.js';
 import { type StoreIdentity } from '../ports/local-kv-repo.js';
 import { folderHome, type FolderOptions } from './create-node-storage.js';
 import { EndNoteFile } from './log/end-note.js';

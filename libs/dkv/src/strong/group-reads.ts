@@ -1,8 +1,15 @@
 /** Reads of one group: at the level `one` from what is applied here, linearizable ones once a majority has confirmed. */
 import { type Answer, type Ask } from '../model/node-messages.js';
 import { type StrongRecord } from '../model/strong-record.js';
-import { type ExpiryLook, refusalOf } from './group-writes.js';
-import { type Asker, type GroupServices, type StrongGroup } from './strong-group.js';
+import {
+  type Asker,
+  type Confirming,
+  type Expiring,
+  type ExpiryLook,
+  type GroupCore,
+  type GroupServices,
+  refusalOf,
+} from './group-parts.js';
 
 type AskedRead = Extract<Ask, { type: 'read' }>;
 
@@ -14,12 +21,13 @@ interface Waiting {
   readonly run: () => void;
 }
 
-export class GroupReads {
+export class GroupReads implements Confirming {
   private waiting: Waiting[] = [];
 
   constructor(
-    private readonly group: StrongGroup,
+    private readonly group: GroupCore,
     private readonly services: GroupServices,
+    private readonly expiring: () => Expiring,
   ) {}
 
   read(asker: Asker, slot: number, ask: AskedRead): void {
@@ -102,17 +110,21 @@ export class GroupReads {
 
   private answerLinearizable(asker: Asker, slot: number, namespace: string, key: string): void {
     const { group } = this;
-    const look = group.writes.beginExpiry();
+    const look = this.expiring().beginExpiry();
     this.look(asker, slot, namespace, key, look, (record, index) => {
       const past = record && !group.shows(record) ? record : undefined;
       if (!past || past.expiresAtMs <= group.logTimeMs) {
-        group.writes.endExpiry(look);
+        this.expiring().endExpiry(look);
         asker.answer(slot, readAnswer(past ? undefined : record, index));
         return;
       }
       // A later leader whose clock is behind could show the value again: its removal is committed first (rule 19).
-      const isRemoving = group.writes.removeExpired(look, [{ namespace, key, record: past }], asker, slot, () =>
-        asker.answer(slot, readAnswer(undefined, group.applied)),
+      const isRemoving = this.expiring().removeExpired(
+        look,
+        [{ namespace, key, record: past }],
+        asker,
+        slot,
+        () => asker.answer(slot, readAnswer(undefined, group.applied)),
       );
       if (!isRemoving) {
         asker.answer(slot, group.retry());
@@ -142,11 +154,22 @@ export class GroupReads {
       found(record ?? undefined, applied);
       return;
     }
+    const { fetches } = this.group;
     store.read(number, namespace, key).then(
-      (read) => found(read, applied),
+      (read) => {
+        if (this.group.fetches === fetches) {
+          found(read, applied);
+          return;
+        }
+        // The records were void meanwhile: that none was found says nothing.
+        if (expiry) {
+          this.expiring().endExpiry(expiry);
+        }
+        asker.answer(slot, this.group.retry());
+      },
       (error: unknown) => {
         if (expiry) {
-          this.group.writes.endExpiry(expiry);
+          this.expiring().endExpiry(expiry);
         }
         asker.answer(slot, refusalOf(error));
       },

@@ -1,117 +1,56 @@
 /** What the leader of a group does with writes: finds the newest state, decides, proposes, answers what applying found. */
-import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type Request } from '../model/request.js';
 import { type StrongRecord } from '../model/strong-record.js';
 import { type Answer } from '../model/node-messages.js';
+import { ColdWrites, type LoadedRecords, type WaitingWrite } from './cold-writes.js';
 import { type AskedWrite, decide, type Decision, isLive } from './decision.js';
 import { encodeEntry, type EntryOperation, type KeyChange, type OperationsEntry } from './entry-layout.js';
+import {
+  type Asker,
+  type Confirming,
+  type ExpiredRecord,
+  type Expiring,
+  type ExpiryLook,
+  type GroupCore,
+  type GroupServices,
+  type KeyName,
+  nameOf,
+  overloaded,
+  refusalOf,
+} from './group-parts.js';
 import { IDEMPOTENCY_NAMESPACE, idempotencyRecordKey } from './idempotency.js';
-import { ProposedChanges } from './proposed-changes.js';
-import { type RequestOutcome } from './request-table.js';
-import { type Asker, type GroupServices, type StrongGroup } from './strong-group.js';
-
-/** An entry that this node proposed, until it is applied or its leadership is over. */
-interface Proposal {
-  readonly index: number;
-  readonly term: number;
-  readonly entry: OperationsEntry;
-  readonly bytes: number;
-  /** Undefined for what nobody waits for. */
-  readonly request: Request | undefined;
-  /** Who is to be told; the last one who asked under the request's name. */
-  asker: Asker | undefined;
-  slot: number;
-  /** The record that it leaves, of the write's own key; undefined for a removal. */
-  readonly record: StrongRecord | undefined;
-  /** Whether its value is the one that the caller gave. */
-  readonly isOwnValue: boolean;
-  /** Of the write that was asked for, or is cancelled; undefined for what no caller asked for. */
-  readonly names: KeyName | undefined;
-  /** Runs when it is applied, for what no caller asked for. */
-  readonly then: (() => void) | undefined;
-}
-
-interface KeyName {
-  readonly namespace: string;
-  readonly key: string;
-}
-
-/** Who is told, and what happens, when a proposal is applied. */
-interface ProposalEnd {
-  readonly asker: Asker | undefined;
-  readonly slot: number;
-  readonly names?: KeyName;
-  readonly then?: (() => void) | undefined;
-}
-
-interface ColdWrite {
-  readonly asker: Asker;
-  readonly slot: number;
-  readonly request: Request;
-  readonly write: AskedWrite;
-  readonly bytes: number;
-}
-
-/** A look for expired records that is under way: what was written since it began is not what it saw. */
-export interface ExpiryLook {
-  readonly term: number;
-  readonly written: Set<string>;
-}
-
-export interface ExpiredRecord {
-  readonly namespace: string;
-  readonly key: string;
-  readonly record: StrongRecord;
-}
-
-/** Records that a write needs and that were read from the store for it. */
-interface LoadedRecords {
-  /** In which they were read: another leader may have written since. */
-  readonly term: number;
-  readonly current: StrongRecord | undefined;
-  readonly remembered: StrongRecord | undefined;
-}
+import { type Proposal, type ProposalEnd, Proposals } from './proposals.js';
+import { type RequestOutcome, type RequestStanding } from './request-table.js';
 
 /** What an entry costs beside its values while it is under way. */
 const ENTRY_OVERHEAD_BYTES = 256;
 const NO_KEY_CHANGES: readonly KeyChange[] = [];
-/** Writes of one key that wait for it to be read. */
-const COLD_WRITES_MAX = 10_000;
 
-export class GroupWrites {
-  private readonly proposed = new ProposedChanges();
-  /** In order of their indexes. */
-  private proposals: Proposal[] = [];
-  private first = 0;
-  private readonly cold = new Map<string, ColdWrite[]>();
+export class GroupWrites implements Expiring {
+  private readonly proposals: Proposals;
+  private readonly cold: ColdWrites;
   private lastTimeMs = 0;
-  private readonly looks = new Set<ExpiryLook>();
 
   constructor(
-    private readonly group: StrongGroup,
+    private readonly group: GroupCore,
     private readonly services: GroupServices,
-  ) {}
+    private readonly reads: Confirming,
+  ) {
+    this.proposals = new Proposals(services.limits);
+    this.cold = new ColdWrites(group, services, (waiting, loaded) => this.resume(waiting, loaded));
+  }
 
   /** Entries that were proposed here and are not applied. */
   get underWay(): number {
-    return this.proposals.length - this.first;
+    return this.proposals.underWay;
   }
 
   write(asker: Asker, slot: number, request: Request, write: AskedWrite): void {
-    const known = this.answerOfKnown(asker, slot, request, write);
-    if (known) {
-      if (known !== 'waits') {
-        asker.answer(slot, known);
-      }
-      return;
-    }
     const bytes = ENTRY_OVERHEAD_BYTES + write.value.byteLength;
-    const queue = this.cold.size > 0 ? this.cold.get(coldName(write)) : undefined;
-    if (queue) {
-      this.wait(queue, { asker, slot, request, write, bytes });
-      return;
+    const waiting = { asker, slot, request, write, bytes };
+    if (!this.isKnown(waiting) && !this.cold.joins(waiting)) {
+      this.decideNow(waiting, undefined);
     }
-    this.decideNow({ asker, slot, request, write, bytes }, undefined);
   }
 
   /** Sees to it that the request takes no effect, unless it has: by an entry of its own, judged when it is applied. */
@@ -141,19 +80,18 @@ export class GroupWrites {
    * does not show it yet, or would show it only after it was asked.
    */
   beginExpiry(): ExpiryLook {
-    const look = { term: this.group.raft.term, written: this.proposed.names(nameOf) };
-    this.looks.add(look);
-    return look;
+    return this.proposals.beginLook(this.group.raft.term);
   }
 
   /** Nothing was found to remove. */
   endExpiry(look: ExpiryLook): void {
-    this.looks.delete(look);
+    this.proposals.endLook(look);
   }
 
   /**
-   * Removes those of `records` that log time has passed, by an entry for all of them; `then` runs once it is applied,
-   * and where this node leads no more `asker` is told to ask again. `look` began before the records were read: whoever was written since is left alone. Whether there was one to remove.
+   * Removes those of `records` that log time has passed, by an entry for all of them; `then` runs once it is applied, and
+   * where this node leads no more `asker` is told to ask again. `look` began before the records were read: what was
+   * written since is left alone. Whether there was one to remove.
    */
   removeExpired(
     look: ExpiryLook,
@@ -163,15 +101,13 @@ export class GroupWrites {
     then?: () => void,
   ): boolean {
     const { group } = this;
-    this.looks.delete(look);
+    this.proposals.endLook(look);
     if (!group.leads || group.raft.term !== look.term) {
       return false;
     }
     const timeMs = this.timeMs();
     const changes = records
-      .filter(
-        ({ namespace, key, record }) => !look.written.has(nameOf(namespace, key)) && !isLive(record, timeMs),
-      )
+      .filter((expired) => !look.written.has(nameOf(expired)) && !isLive(expired.record, timeMs))
       .map(removed);
     if (changes.length > 0) {
       this.propose(removalOf(changes), ENTRY_OVERHEAD_BYTES, { asker, slot, then }, timeMs);
@@ -181,48 +117,33 @@ export class GroupWrites {
 
   /** What was proposed here as that entry; undefined where another leader made it. */
   proposedAt(index: number, term: number): Proposal | undefined {
-    const proposal = this.proposals[this.first];
-    return proposal?.index === index && proposal.term === term ? proposal : undefined;
+    return this.proposals.at(index, term);
   }
 
   /** The entry of the first proposal is applied. */
   applied(proposal: Proposal): void {
-    this.dropFirst();
-    this.forget(proposal);
-    const { asker, slot, request } = proposal;
+    this.proposals.dropFirst();
+    const { asker, slot, request, end } = proposal;
     if (asker && request) {
       const standing = this.group.requests.standingOf(request);
-      asker.answer(slot, this.answerOfStanding(request, standing, proposal, proposal.names));
+      asker.answer(slot, this.answerOfStanding(request, standing, proposal, end.names));
     }
-    proposal.then?.();
+    end.then?.();
   }
 
   /** This node leads no more: what was proposed may be committed by another leader, or not. */
   giveUp(): void {
-    const proposals = this.proposals.slice(this.first);
-    const queues = [...this.cold.values()];
-    this.proposals = [];
-    this.first = 0;
-    this.cold.clear();
-    this.proposed.clear();
+    const waiting = [...this.proposals.clear(), ...this.cold.clear()];
     this.lastTimeMs = 0;
-    this.looks.clear();
     const retry = this.group.retry();
-    for (const { asker, slot, bytes } of proposals) {
-      this.services.limits.uncommitted.release(bytes);
+    for (const { asker, slot } of waiting) {
       asker?.answer(slot, retry);
-    }
-    for (const queue of queues) {
-      for (const { asker, slot, bytes } of queue) {
-        this.services.limits.cold.release(bytes);
-        asker.answer(slot, retry);
-      }
     }
   }
 
   /** The newest record of a key, committed or not; null for none, undefined where the store must be asked. */
   newest(namespace: string, key: string): StrongRecord | null | undefined {
-    const proposed = this.proposed.find(namespace, key);
+    const proposed = this.proposals.changes.find(namespace, key);
     return proposed ? (proposed.record ?? null) : this.services.store.peek(this.group.number, namespace, key);
   }
 
@@ -230,39 +151,51 @@ export class GroupWrites {
     return Math.max(this.group.logTimeMs, this.lastTimeMs, this.services.boundedNowMs());
   }
 
-  /** What can be said without deciding anything; `waits` when the request is under way and is answered later. */
-  private answerOfKnown(
-    asker: Asker,
-    slot: number,
-    request: Request,
-    names: KeyName,
-  ): Answer | 'waits' | undefined {
-    const { group, proposed } = this;
+  /** Whether nothing is to be decided: what is known of the request was answered, or will be by what is under way. */
+  private isKnown({ asker, slot, request, write }: WaitingWrite): boolean {
+    const { group } = this;
+    const { changes } = this.proposals;
     if (!group.leads) {
-      return group.retry();
+      asker.answer(slot, group.retry());
+      return true;
     }
     const standing = group.requests.standingOf(request);
     if (standing !== 'new') {
-      return this.answerOfStanding(request, standing, undefined, names);
+      asker.answer(slot, this.answerOfStanding(request, standing, undefined, write));
+      return true;
     }
-    const index = proposed.indexOf(request);
+    const index = changes.indexOf(request);
     if (index !== undefined) {
-      const proposal = this.proposals[this.first + this.positionOf(index)];
+      const proposal = this.proposals.find(index);
       if (proposal) {
         proposal.asker = asker;
         proposal.slot = slot;
       }
-      return 'waits';
+      return true;
     }
-    if (proposed.isStale(request)) {
-      return group.retry(group.requests.sessionOf(request.nodeId));
+    if (changes.isStale(request)) {
+      asker.answer(slot, group.retry(group.requests.sessionOf(request.nodeId)));
+      return true;
     }
-    return undefined;
+    return false;
   }
 
-  private decideNow(cold: ColdWrite, loaded: LoadedRecords | undefined): void {
+  /** What was read for it counts, unless this node has ceased to lead since: then it is asked for as if anew. */
+  private resume(waiting: WaitingWrite, loaded: LoadedRecords | undefined): void {
+    const { group } = this;
+    if (loaded && group.leads && group.raft.term === loaded.term) {
+      if (!this.isKnown(waiting)) {
+        this.decideNow(waiting, loaded);
+      }
+      return;
+    }
+    const { asker, slot, request, write } = waiting;
+    this.write(asker, slot, request, write);
+  }
+
+  private decideNow(waiting: WaitingWrite, loaded: LoadedRecords | undefined): void {
     const { services, group } = this;
-    const { asker, slot, request, write, bytes } = cold;
+    const { asker, slot, request, write, bytes } = waiting;
     const { namespace, key, idempotencyKey } = write;
     const rememberedKey =
       idempotencyKey === undefined ? undefined : idempotencyRecordKey(namespace, key, idempotencyKey);
@@ -274,7 +207,7 @@ export class GroupWrites {
       remembered = remembered === undefined ? (loaded.remembered ?? null) : remembered;
     }
     if (current === undefined || remembered === undefined) {
-      this.readCold(rememberedKey, cold);
+      this.cold.read(rememberedKey, waiting);
       return;
     }
     let decision: Decision;
@@ -303,15 +236,17 @@ export class GroupWrites {
         isCount: write.kind === 'increment',
         changes,
       } as const;
-      this.propose(operation, bytes, { asker, slot, names: write }, timeMs, write.kind === 'put');
+      const end = { asker, slot, names: write, isOwnValue: write.kind === 'put' };
+      this.propose(operation, bytes, end, timeMs);
       return;
     }
     const { outcome, existed, repeated, record } = decision;
+    const { changes } = this.proposals;
     // What rests on an entry that is not committed is told when it is; and only a leader may tell it.
     const basis = Math.max(
       group.applied,
-      this.proposed.find(namespace, key)?.index ?? 0,
-      rememberedKey === undefined ? 0 : (this.proposed.find(IDEMPOTENCY_NAMESPACE, rememberedKey)?.index ?? 0),
+      changes.find(namespace, key)?.index ?? 0,
+      rememberedKey === undefined ? 0 : (changes.find(IDEMPOTENCY_NAMESPACE, rememberedKey)?.index ?? 0),
     );
     const answer = (): Answer => ({
       type: 'done',
@@ -328,137 +263,34 @@ export class GroupWrites {
       const then = () => asker.answer(slot, answer());
       this.propose(removalOf([removed(write)]), ENTRY_OVERHEAD_BYTES, { asker, slot, then }, timeMs);
     } else {
-      group.reads.confirm(basis, asker, slot, answer);
+      this.reads.confirm(basis, asker, slot, answer);
     }
   }
 
-  private propose(
-    operation: EntryOperation,
-    bytes: number,
-    { asker, slot, names, then }: ProposalEnd,
-    timeMs = this.timeMs(),
-    isOwnValue = false,
-  ): void {
+  private propose(operation: EntryOperation, bytes: number, end: ProposalEnd, timeMs = this.timeMs()): void {
     const { group, services } = this;
-    const { raft } = group;
+    const { raft, generation } = group;
+    const { asker, slot } = end;
+    if (!raft.mayPropose) {
+      asker?.answer(slot, group.retry());
+      return;
+    }
     try {
       services.limits.uncommitted.take(bytes);
     } catch (error) {
       asker?.answer(slot, refusalOf(error));
       return;
     }
-    if (!raft.mayPropose) {
-      services.limits.uncommitted.release(bytes);
-      asker?.answer(slot, group.retry());
-      return;
-    }
     const entry: OperationsEntry = { timeMs, operations: [operation] };
     const index = raft.propose('operations', encodeEntry(entry));
     this.lastTimeMs = timeMs;
-    const { request, changes } = operation;
-    if (request) {
-      this.proposed.addRequest(request, index);
-    }
-    let own: StrongRecord | undefined;
-    for (const [position, { namespace, key, value, expiresAtMs }] of changes.entries()) {
-      const record = value && { generation: group.generation, index, expiresAtMs, modifiedMs: timeMs, value };
-      this.proposed.addRecord(namespace, key, record, index);
-      this.looks.forEach(({ written }) => written.add(nameOf(namespace, key)));
-      own = position === 0 && namespace !== IDEMPOTENCY_NAMESPACE ? record : own;
-    }
-    this.proposals.push({
-      index,
-      term: raft.term,
-      entry,
-      bytes,
-      request,
-      asker,
-      slot,
-      record: own,
-      isOwnValue,
-      names,
-      then,
-    });
+    this.proposals.add(entry, { index, term: raft.term, generation }, bytes, end);
     services.wake(group);
-  }
-
-  /** The store is asked; until it has answered, writes of the key wait in their order. */
-  private readCold(rememberedKey: string | undefined, first: ColdWrite): void {
-    const { write } = first;
-    const name = coldName(write);
-    const queue: ColdWrite[] = [];
-    this.cold.set(name, queue);
-    if (!this.wait(queue, first)) {
-      this.cold.delete(name);
-      return;
-    }
-    const { store } = this.services;
-    const { number, raft } = this.group;
-    const { term } = raft;
-    const reading = Promise.all([
-      store.read(number, write.namespace, write.key),
-      rememberedKey === undefined ? undefined : store.read(number, IDEMPOTENCY_NAMESPACE, rememberedKey),
-    ]);
-    reading.then(
-      ([current, remembered]) => this.resume(name, queue, { term, current, remembered }),
-      (error: unknown) => this.refuseCold(name, queue, error),
-    );
-  }
-
-  private wait(queue: ColdWrite[], cold: ColdWrite): boolean {
-    try {
-      if (queue.length >= COLD_WRITES_MAX) {
-        throw overloaded();
-      }
-      this.services.limits.cold.take(cold.bytes);
-    } catch (error) {
-      cold.asker.answer(cold.slot, refusalOf(error));
-      return false;
-    }
-    queue.push(cold);
-    return true;
-  }
-
-  /** The first is decided by what was read, unless this node has ceased to lead since; the others by what it leaves. */
-  private resume(name: string, queue: ColdWrite[], loaded: LoadedRecords): void {
-    if (!this.takeQueue(name, queue)) {
-      return;
-    }
-    const { group } = this;
-    for (const [position, cold] of queue.entries()) {
-      const { asker, slot, request, write } = cold;
-      if (position === 0 && group.leads && group.raft.term === loaded.term) {
-        const known = this.answerOfKnown(asker, slot, request, write);
-        if (!known) {
-          this.decideNow(cold, loaded);
-        } else if (known !== 'waits') {
-          asker.answer(slot, known);
-        }
-      } else {
-        this.write(asker, slot, request, write);
-      }
-    }
-  }
-
-  private refuseCold(name: string, queue: ColdWrite[], error: unknown): void {
-    if (this.takeQueue(name, queue)) {
-      const refusal = refusalOf(error);
-      queue.forEach(({ asker, slot }) => asker.answer(slot, refusal));
-    }
-  }
-
-  private takeQueue(name: string, queue: ColdWrite[]): boolean {
-    if (this.cold.get(name) !== queue) {
-      return false;
-    }
-    this.cold.delete(name);
-    queue.forEach(({ bytes }) => this.services.limits.cold.release(bytes));
-    return true;
   }
 
   private answerOfStanding(
     { nodeId }: Request,
-    standing: ReturnType<StrongGroup['requests']['standingOf']>,
+    standing: RequestStanding,
     proposal: Proposal | undefined,
     names: KeyName | undefined,
   ): Answer {
@@ -471,7 +303,7 @@ export class GroupWrites {
     }
     const isOwn = proposal?.index === index;
     const record = isOwn ? proposal.record : names && this.recordMadeBy(standing, names);
-    const isOwnValue = isOwn ? proposal.isOwnValue : false;
+    const isOwnValue = isOwn && proposal.end.isOwnValue === true;
     return {
       type: 'done',
       outcome: 'done',
@@ -495,37 +327,6 @@ export class GroupWrites {
       ? current
       : { generation, index, expiresAtMs, modifiedMs: logTimeMs, value: counted };
   }
-
-  private positionOf(index: number): number {
-    let position = 0;
-    while (
-      this.first + position < this.proposals.length &&
-      this.proposals[this.first + position]!.index !== index
-    ) {
-      position++;
-    }
-    return position;
-  }
-
-  private dropFirst(): void {
-    this.first++;
-    if (this.first > 64 && this.first * 2 > this.proposals.length) {
-      this.proposals.splice(0, this.first);
-      this.first = 0;
-    }
-  }
-
-  private forget({ entry, index, request, bytes }: Proposal): void {
-    this.services.limits.uncommitted.release(bytes);
-    if (request) {
-      this.proposed.removeRequest(request);
-    }
-    for (const { changes } of entry.operations) {
-      for (const { namespace, key } of changes) {
-        this.proposed.removeRecord(namespace, key, index);
-      }
-    }
-  }
 }
 
 function removed({ namespace, key }: KeyName): KeyChange {
@@ -535,28 +336,4 @@ function removed({ namespace, key }: KeyName): KeyChange {
 /** Of what nobody asked for: the removal of what expired. */
 function removalOf(changes: readonly KeyChange[]): EntryOperation {
   return { kind: 'change', request: undefined, existed: false, isCount: false, changes };
-}
-
-function coldName({ namespace, key }: AskedWrite): string {
-  return nameOf(namespace, key);
-}
-
-function nameOf(namespace: string, key: string): string {
-  return `${namespace}\0${key}`;
-}
-
-function overloaded(): DkvError {
-  return new DkvError(
-    'DKV_OVERLOADED',
-    'More was written lately than could be stored in checkpoints. Try again later, or write less at a time.',
-  );
-}
-
-export function refusalOf(error: unknown): Answer {
-  const known = isDkvError(error)
-    ? error
-    : new DkvError('DKV_STORAGE_FAILED', error instanceof Error ? error.message : String(error), {
-        cause: error,
-      });
-  return { type: 'refused', code: known.code, message: known.message };
 }

@@ -9,10 +9,10 @@ import { type StrongGroup } from './strong-group.js';
 const TRANSFERS_PER_TICK = 4;
 /** A leadership that left its preferred node again within this time waits twice as long for its next return. */
 const RESTLESS_MS = 60_000;
+/** A new leader is in its list after one tick; the list may have to be asked for again. */
+const UNLED_TICKS = 5;
 const RETURN_WAIT_MS = 1_000;
 const RETURN_WAIT_MS_MAX = 600_000;
-/** A process that stood still is not trusted with more leaderships for so long. */
-const UNFIT_AFTER_STALL_MS = 30_000;
 
 interface Return {
   waitMs: number;
@@ -81,6 +81,25 @@ export class Leadership {
         raft.heardFrom(member);
       } else if (raft.leader === member && (term === undefined || term < raft.term)) {
         raft.leaderLost();
+        this.campaignIfFirst(group);
+      }
+    }
+  }
+
+  /**
+   * Whoever should lead a group names it in its list. One that led for less than a heartbeat interval never did: its list
+   * did not change, and without this its followers would wait for it for ever.
+   */
+  checkLeaders(): void {
+    for (const group of this.groups.values()) {
+      const { leader } = group.raft;
+      const peer = leader === undefined ? undefined : this.directory().find(nodeOf(leader));
+      const isNamed = peer === undefined || peer.led.get(group.number) === group.raft.term;
+      const isKnown = peer !== undefined && peer.member === leader && peer.ledNumber === peer.ledNumberTold;
+      group.unledTicks = isNamed || !isKnown ? 0 : group.unledTicks + 1;
+      if (group.unledTicks >= UNLED_TICKS) {
+        group.unledTicks = 0;
+        group.raft.leaderLost();
         this.campaignIfFirst(group);
       }
     }
@@ -171,7 +190,7 @@ export class Leadership {
     return group.raft.transferTo(peer.member);
   }
 
-  private transferAway(group: StrongGroup): void {
+  transferAway(group: StrongGroup): void {
     const directory = this.directory();
     for (const nodeId of group.list) {
       const peer = directory.find(nodeId);
@@ -194,5 +213,3 @@ export class Leadership {
     this.returns.set(group, { waitMs, returnedAtMs: now, notBeforeMs: now + waitMs });
   }
 }
-
-export { UNFIT_AFTER_STALL_MS };

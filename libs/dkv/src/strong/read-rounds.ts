@@ -1,10 +1,10 @@
 /** Confirms that this node still leads: one round a peer a turn for all groups that ask. */
 import { type ConfirmedGroup } from '../model/node-messages.js';
 import { type MemberId } from '../model/raft-messages.js';
-import { type StrongGroup } from './strong-group.js';
+import { type GroupCore } from './group-parts.js';
 
 interface Confirmation extends ConfirmedGroup {
-  readonly strong: StrongGroup;
+  readonly strong: GroupCore;
   /** Members that follow this node in the group, as of a moment after the question was asked. */
   readonly followers: MemberId[];
   /** Told once. */
@@ -42,7 +42,7 @@ export class ReadRounds {
   ) {}
 
   /** Calls `done` once: with true when a majority of the group's voters has followed this node since the call. */
-  confirm(group: StrongGroup, done: (isConfirmed: boolean) => void): void {
+  confirm(group: GroupCore, done: (isConfirmed: boolean) => void): void {
     const { number, generation, raft } = group;
     let confirmation = this.next.get(number);
     if (!confirmation || confirmation.term !== raft.term) {
@@ -185,7 +185,7 @@ function finish(confirmation: Confirmation, isConfirmed: boolean): void {
   }
 }
 
-function votersOf({ raft }: StrongGroup): readonly MemberId[] {
+function votersOf({ raft }: GroupCore): readonly MemberId[] {
   const { voters, outgoing } = raft.configuration;
   return outgoing.length === 0 ? voters : [...new Set([...voters, ...outgoing])];
 }

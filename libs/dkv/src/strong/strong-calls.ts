@@ -5,11 +5,10 @@ import { majorityOf } from '../model/consistency.js';
 import { type Answer, type Ask } from '../model/node-messages.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
-import { type StrongRecord } from '../model/strong-record.js';
-import { formatStrongVersion } from '../model/strong-version.js';
 import { type Clock, type Timer } from '../ports/clock.js';
+import { type DoneAnswer, indeterminate, notApplied, shownOf, unreachable, writtenOf } from './call-ends.js';
 import { OpenNumbers } from './open-numbers.js';
-import { type Asker } from './strong-group.js';
+import { type Asker } from './group-parts.js';
 
 /** Asks a node, this one included. */
 export type SendAsk = (nodeId: string, slot: number, group: number, ask: Ask) => void;
@@ -41,7 +40,7 @@ interface Call {
   readonly namespace: string;
   readonly key: string;
   readonly timeoutMs: number;
-  readonly resolve: (answer: Extract<Answer, { type: 'done' }>) => void;
+  readonly resolve: (answer: DoneAnswer) => void;
   readonly reject: (error: DkvError) => void;
   /** Undefined of a read. */
   readonly write: StrongWrite | undefined;
@@ -86,7 +85,7 @@ export class StrongCalls implements Asker {
   write(group: number, write: StrongWrite): Promise<StrongWritten> {
     return new Promise((resolve, reject) => {
       const { namespace, key, timeoutMs, signal } = write;
-      const done = (answer: Extract<Answer, { type: 'done' }>) => resolve(writtenOf(write, answer));
+      const done = (answer: DoneAnswer) => resolve(writtenOf(write, answer));
       const call = this.begin(group, namespace, key, timeoutMs, signal, write, 'linearizable', done, reject);
       if (call) {
         this.send(call);
@@ -102,7 +101,7 @@ export class StrongCalls implements Asker {
     { level, timeoutMs, signal }: StrongReadOptions,
   ): Promise<ShownRecord | undefined> {
     return new Promise((resolve, reject) => {
-      const done = (answer: Extract<Answer, { type: 'done' }>) => resolve(shownOf(answer.record));
+      const done = (answer: DoneAnswer) => resolve(shownOf(answer.record));
       const asked = level === 'one' ? 'one' : 'linearizable';
       const call = this.begin(group, namespace, key, timeoutMs, signal, undefined, asked, done, reject);
       if (call) {
@@ -247,18 +246,21 @@ export class StrongCalls implements Asker {
     const reachable = view.reachable(group).length;
     // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
     return reachable < needed && this.services.leaderOf(group) === ''
-      ? this.unreachable(key, group, needed, reachable, write !== undefined)
+      ? unreachable(view, key, group, needed, write !== undefined)
       : undefined;
   }
 
   private send(call: Call): void {
-    const { services } = this;
-    const target = call.level === 'one' ? this.copyFor(call) : services.leaderOf(call.group);
-    call.sentAtMs = services.clock.monotonic();
-    call.target = target;
-    if (target !== '') {
+    this.sendTo(call, call.level === 'one' ? this.copyFor(call) : this.services.leaderOf(call.group));
+  }
+
+  /** '' is nobody: the call waits until a leader is known. */
+  private sendTo(call: Call, nodeId: string): void {
+    call.sentAtMs = this.services.clock.monotonic();
+    call.target = nodeId;
+    if (nodeId !== '') {
       call.asks++;
-      services.ask(target, call.id, call.group, this.askOf(call));
+      this.services.ask(nodeId, call.id, call.group, this.askOf(call));
     }
   }
 
@@ -285,7 +287,7 @@ export class StrongCalls implements Asker {
       : { type: 'write', request, write };
   }
 
-  private done(call: Call, answer: Extract<Answer, { type: 'done' }>): void {
+  private done(call: Call, answer: DoneAnswer): void {
     if (call.write && call.asks > 1 && !answer.isLogged) {
       // An earlier copy of the question may still be on its way, and would then be carried out after this answer.
       this.fence(call, answer);
@@ -323,7 +325,7 @@ export class StrongCalls implements Asker {
     } else if (told?.type === 'refused') {
       call.reject(new DkvError(told.code, told.message));
     } else {
-      call.reject(this.notApplied(call));
+      call.reject(notApplied(call.key));
     }
   }
 
@@ -345,13 +347,6 @@ export class StrongCalls implements Asker {
     }
   }
 
-  private sendTo(call: Call, nodeId: string): void {
-    call.sentAtMs = this.services.clock.monotonic();
-    call.target = nodeId;
-    call.asks++;
-    this.services.ask(nodeId, call.id, call.group, this.askOf(call));
-  }
-
   /** The time of the call, or its first part, is over. */
   private late(call: Call): void {
     const { clock, view } = this.services;
@@ -365,7 +360,7 @@ export class StrongCalls implements Asker {
     } else if (call.asks === 0) {
       this.end(call);
       const needed = majorityOf(view.copiesOf(group));
-      call.reject(this.unreachable(key, group, needed, view.reachable(group).length, true));
+      call.reject(unreachable(view, key, group, needed, true));
     } else if (leftMs > 1) {
       call.timer = clock.schedule(leftMs, () => this.late(call));
       if (!call.isCancelling) {
@@ -374,7 +369,7 @@ export class StrongCalls implements Asker {
       }
     } else {
       this.end(call);
-      call.reject(this.indeterminate(call, `was not known after ${call.timeoutMs} ms`));
+      call.reject(indeterminate(call.key, `was not known after ${call.timeoutMs} ms`));
     }
   }
 
@@ -382,7 +377,7 @@ export class StrongCalls implements Asker {
     this.end(call);
     call.reject(
       call.write && call.asks > 0
-        ? this.indeterminate(call, 'was not known when the caller aborted')
+        ? indeterminate(call.key, 'was not known when the caller aborted')
         : new DkvError('DKV_ABORTED', 'The operation was aborted by its caller.', { cause: signal.reason }),
     );
   }
@@ -400,58 +395,4 @@ export class StrongCalls implements Asker {
       this.idle?.();
     }
   }
-
-  private unreachable(
-    key: string,
-    group: number,
-    needed: number,
-    reachable: number,
-    writes: boolean,
-  ): DkvError {
-    const { view } = this.services;
-    const why =
-      reachable < needed
-        ? `only ${reachable} can be reached from ${view.selfId}`
-        : 'none of them leads them now, as far as this node knows';
-    return new DkvError(
-      'DKV_QUORUM_NOT_REACHED',
-      `${writes ? 'Writing' : 'Reading'} key ${JSON.stringify(key)} needs ${needed} of the nodes ` +
-        `${view.listOf(group).join(', ')}; ${why}.${writes ? ' Nothing was written.' : ''}`,
-    );
-  }
-
-  private notApplied({ key }: Call): DkvError {
-    return new DkvError(
-      'DKV_NOT_APPLIED',
-      `The write of key ${JSON.stringify(key)} was not committed in time. It was cancelled: nothing of it can ever be ` +
-        'read.',
-    );
-  }
-
-  private indeterminate({ key }: Call, when: string): DkvError {
-    return new DkvError(
-      'DKV_INDETERMINATE',
-      `The outcome of writing key ${JSON.stringify(key)} ${when}; it may still take effect. A read with consistency ` +
-        "'linearizable' tells.",
-    );
-  }
-}
-
-function writtenOf(
-  { kind, value }: StrongWrite,
-  { outcome, record, existed, repeated, isLogged, isOwnValue }: Extract<Answer, { type: 'done' }>,
-): StrongWritten {
-  if (isLogged && (kind === 'remove' || (kind === 'touch' && !existed))) {
-    return { outcome, record: undefined, existed, repeated };
-  }
-  const isGiven = isOwnValue || (kind === 'put' && isLogged);
-  return { outcome, record: shownOf(record && isGiven ? { ...record, value } : record), existed, repeated };
-}
-
-export function shownOf(record: StrongRecord | undefined): ShownRecord | undefined {
-  if (!record) {
-    return undefined;
-  }
-  const { generation, index, value, expiresAtMs, modifiedMs } = record;
-  return { version: formatStrongVersion(generation, index), value, expiresAtMs, modifiedMs };
 }

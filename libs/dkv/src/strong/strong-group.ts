@@ -1,7 +1,5 @@
 /** One group of this node: its Raft member, what it has applied, and who waits for what. */
-import { type Clock } from '../ports/clock.js';
-import { type Codec } from '../ports/codec.js';
-import { type GroupState, type StrongStore } from '../ports/strong-store.js';
+import { type GroupState } from '../ports/strong-store.js';
 import { type Answer, type Ask } from '../model/node-messages.js';
 import { type StrongRecord } from '../model/strong-record.js';
 import {
@@ -11,40 +9,16 @@ import {
   NO_CONFIGURATION,
 } from '../model/raft-messages.js';
 import { decodeConfiguration } from '../raft/configuration-layout.js';
-import { RaftGroup, type RaftGroupOptions } from '../raft/raft-group.js';
+import { RaftGroup } from '../raft/raft-group.js';
 import { decodeEntry, type EntryOperation, type OperationsEntry } from './entry-layout.js';
+import { type Asker, type GroupCore, type GroupServices } from './group-parts.js';
 import { GroupReads } from './group-reads.js';
 import { GroupWrites } from './group-writes.js';
 import { type AppliedState, encodeAppliedState } from './group-state-layout.js';
 import { RequestTable } from './request-table.js';
-import { type ReadRounds } from './read-rounds.js';
 import { positionOf, type StoredGroup } from './stored-group.js';
-import { type WorkLimits } from './work-limits.js';
 
-/** Whoever asked, here or on another node. */
-export interface Asker {
-  answer(slot: number, answer: Answer): void;
-}
-
-/** What the groups of a node share. */
-export interface GroupServices {
-  /** This node, as the groups know it. */
-  readonly member: () => MemberId;
-  readonly store: StrongStore;
-  readonly clock: Clock;
-  readonly rounds: ReadRounds;
-  readonly limits: WorkLimits;
-  readonly idempotencyTtlMs: number;
-  readonly raft: Omit<RaftGroupOptions, 'self'>;
-  /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
-  codecOf(namespace: string): Codec;
-  /** This node's wall clock, held back where it is ahead of most others (rule 19). */
-  boundedNowMs(): number;
-  /** The group has output, or entries to apply: it wants a turn. */
-  wake(group: StrongGroup): void;
-}
-
-export class StrongGroup {
+export class StrongGroup implements GroupCore {
   raft: RaftGroup;
   generation: number;
   /** Index of the last entry applied. */
@@ -55,8 +29,16 @@ export class StrongGroup {
   wholeFrom: number;
   readonly writes: GroupWrites;
   readonly reads: GroupReads;
+  /** How often its records became void. */
+  fetches = 0;
+  /** Ticks for which the node that should lead it has not named it among what it leads. */
+  unledTicks = 0;
   /** Whether it waits for its turn. */
   isAwake = false;
+  /** Whether its followers are still to be told what is committed. */
+  isUnannounced = false;
+  /** Those who asked from other nodes. */
+  readonly askers = new Map<string, Asker>();
   /** Nothing of it may leave this node, and nothing is taken in. */
   isSuspended = false;
   /** Whether it has applied, since this process began, what a leader had committed. */
@@ -97,8 +79,8 @@ export class StrongGroup {
       },
       { self: services.member(), ...services.raft },
     );
-    this.writes = new GroupWrites(this, services);
-    this.reads = new GroupReads(this, services);
+    this.reads = new GroupReads(this, services, () => this.writes);
+    this.writes = new GroupWrites(this, services, this.reads);
     if (stored.state && generation !== state?.generation) {
       // The log may go only as far as a store of this generation covers it.
       services.store.touch(number);
@@ -206,6 +188,7 @@ export class StrongGroup {
    */
   beginFetching(): void {
     this.wholeFrom = Infinity;
+    this.fetches++;
     this.reads.giveUp();
   }
 

@@ -1,30 +1,20 @@
 /** All groups of a node, driven by the turn of the event loop: one append and one frame a peer, however much happened. */
-import { isDkvError } from '../dkv.errors.js';
-import { type Birth } from '../cluster/birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
-import { readFrame } from '../cluster/frames/node-message-layout.js';
 import { Outbox } from '../cluster/frames/outbox.js';
-import { type PeerDirectory } from '../cluster/peer-directory.js';
-import { type Peer } from '../cluster/peers.js';
-import {
-  type Answer,
-  type Ask,
-  type ConfirmedGroup,
-  type FrameHead,
-  type NodeMessage,
-} from '../model/node-messages.js';
+import { type Ask, type ConfirmedGroup, type NodeMessage } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId } from '../model/raft-messages.js';
 import { type RaftGroup } from '../raft/raft-group.js';
-import { type Clock } from '../ports/clock.js';
-import { type Logger } from '../ports/logger.js';
+import { type Clock, type Timer } from '../ports/clock.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongStore } from '../ports/strong-store.js';
+import { type FrameTarget, InboundFrames, type InboundServices, NOT_HERE } from './inbound-frames.js';
 import { Leadership } from './leadership.js';
 import { Leaders } from './leaders.js';
 import { nodeOf, ReadRounds } from './read-rounds.js';
 import { Snapshots } from './snapshots.js';
-import { type Asker, type StrongGroup } from './strong-group.js';
+import { type Asker } from './group-parts.js';
+import { type StrongGroup } from './strong-group.js';
 
 /** What one group put into an append, and what may follow once that is durable. */
 interface PendingAppend {
@@ -39,36 +29,38 @@ interface PendingAppend {
 
 /** Groups may wake each other in a turn; what goes on longer is given to the next turn. */
 const PASSES_MAX = 16;
+/** So long may followers not know of a commit that nobody there was told of, where nothing else is said to them. */
+const ANNOUNCE_MS = 5;
 
-export interface StrongNodeParts {
+export interface StrongNodeParts extends InboundServices {
   readonly view: ClusterView;
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly log: NodeLog;
   readonly store: StrongStore;
   readonly remote: Pick<RemoteKvRepo, 'post'>;
-  readonly directory: () => PeerDirectory;
-  readonly birth: () => Birth;
   /** This node, as the groups know it now. */
   readonly member: () => MemberId;
   readonly session: () => number;
-  /** Answers to questions that this node asked. */
-  readonly answered: (slot: number, answer: Answer) => void;
   readonly peerLost: (nodeId: string) => void;
+  /** An append was handed to the log; it has ended, durable or not. */
+  readonly appendBegan: () => void;
+  readonly appendEnded: () => void;
 }
 
 /** Moves what groups say and write; what they mean is theirs. */
-export class StrongNode {
+export class StrongNode implements FrameTarget {
   readonly groups = new Map<number, StrongGroup>();
   readonly rounds: ReadRounds;
   readonly outbox: Outbox;
   readonly snapshots: Snapshots;
   readonly leadership: Leadership;
   readonly leaders: Leaders;
+  private readonly inbound: InboundFrames;
   private awake: StrongGroup[] = [];
   /** Groups whose followers are to be told what is committed, unless an append tells them before. */
   private unannounced: StrongGroup[] = [];
-  private announcing: StrongGroup[] = [];
+  private announceTimer: Timer | undefined;
+  private isAnnouncementDue = false;
   private isTurnDue = false;
   private isInTurn = false;
   private isStopped = false;
@@ -88,6 +80,7 @@ export class StrongNode {
         return peer.refused === '' ? peer : NOBODY;
       },
     };
+    this.inbound = new InboundFrames(this, parts);
     this.outbox = new Outbox(view, remote, sender, (nodeId) => this.dropped(nodeId));
     this.rounds = new ReadRounds(member, (nodeId, round, groups) =>
       this.say(nodeId, { kind: 'confirm', round, groups: groups.map(confirmedOf) }),
@@ -136,143 +129,15 @@ export class StrongNode {
     }
   }
 
-  /** A frame of a peer. Never throws: what is malformed is logged, and what came before it counts. */
+  /** A frame of a peer. */
   receive(frame: Uint8Array): void {
-    if (this.isStopped) {
-      return;
-    }
-    const directory = this.parts.directory();
-    let peer: Peer | undefined;
-    let head: FrameHead | undefined;
-    try {
-      readFrame(
-        frame,
-        (found) => {
-          head = found;
-          peer = directory.accept(found);
-          return peer !== undefined;
-        },
-        (message) => this.take(peer!, head!, message),
-      );
-    } catch (error) {
-      if (!isDkvError(error, 'DKV_PROTOCOL')) {
-        throw error;
-      }
-      this.parts.logger.warn(`A frame of node ${peer?.nodeId ?? 'unknown'} was dropped: ${error.message}`);
-    }
-    if (peer && directory.isBound(peer, head!)) {
-      directory.heard(peer);
+    if (!this.isStopped) {
+      this.inbound.receive(frame);
     }
   }
 
   stop(): void {
     this.isStopped = true;
-  }
-
-  private take(peer: Peer, head: FrameHead, message: NodeMessage): void {
-    const directory = this.parts.directory();
-    if (message.kind === 'heartbeat') {
-      directory.heartbeat(peer, message);
-      if (message.ledNumber !== peer.ledNumber && peer.ledAskedTicks === 0) {
-        peer.ledAskedTicks = 1;
-        this.say(peer.nodeId, { kind: 'askLed' });
-      }
-      return;
-    }
-    // Before the peer has told what it remembers of this node, nothing that it says may be acted upon (rule 12).
-    if (directory.isBound(peer, head)) {
-      this.act(peer, message);
-    }
-  }
-
-  private act(peer: Peer, message: Exclude<NodeMessage, { kind: 'heartbeat' }>): void {
-    const { nodeId } = peer;
-    const birth = this.parts.birth();
-    switch (message.kind) {
-      case 'birth':
-        return birth.receiveBirth(peer, message.clusterId, message.members);
-      case 'birthAccepted':
-        return birth.receiveAccepted(peer, message.clusterId);
-      case 'born':
-        return birth.receiveBorn(message.clusterId, message.members);
-      case 'raft':
-        return this.step(peer, message);
-      case 'ask':
-        return this.askedBy(nodeId, message.slot, message.group, message.ask);
-      case 'answer':
-        return this.parts.answered(message.slot, message.answer);
-      case 'confirm':
-        return this.confirm(peer, message.round, message.groups);
-      case 'confirmed':
-        return this.rounds.confirmed(peer.member, message.round, message.exceptions);
-      case 'askLed': {
-        const { ledNumber: number, ledGroups: groups } = this.leadership;
-        return this.say(nodeId, { kind: 'led', number, groups });
-      }
-      case 'led':
-        peer.takeLed(message.number, message.groups);
-        this.leadership.ledBy(peer.member, peer.led);
-        this.wakeChanged();
-        return;
-      case 'fetch':
-        return this.snapshots.serve(nodeId, message);
-      case 'page':
-        return this.snapshots.receive(message);
-    }
-  }
-
-  private step(
-    peer: Peer,
-    { group: number, generation, message }: Extract<NodeMessage, { kind: 'raft' }>,
-  ): void {
-    const group = this.groups.get(number);
-    if (!group || (message.type === 'timeoutNow' && !group.isWhole)) {
-      // Who lacks a snapshot could be elected for its log, and would then have nobody to fetch the records from.
-      return;
-    }
-    if (generation > group.generation && !group.isSuspended && this.parts.birth().isBorn) {
-      this.parts.logger.warn(
-        `Partition ${number} was recovered by an operator, as generation ${generation}: what this node has of ` +
-          `generation ${group.generation} is void, and it fetches a snapshot.`,
-      );
-      group.beginGeneration(generation);
-    }
-    if (group.generation === generation && !group.isSuspended && this.parts.birth().isBorn) {
-      group.raft.step(peer.member, message);
-      this.wake(group);
-    }
-  }
-
-  private askedBy(nodeId: string, slot: number, number: number, ask: Ask): void {
-    const group = this.groups.get(number);
-    const asker: Asker = {
-      answer: (of, answer) => this.say(nodeId, { kind: 'answer', slot: of, answer }),
-    };
-    if (group) {
-      group.ask(asker, slot, ask);
-      this.dueTurn();
-    } else {
-      asker.answer(slot, NOT_HERE);
-    }
-  }
-
-  /** Whether this node follows the peer, as a voter and at this moment, in each group that it names: rule 17. */
-  private confirm(peer: Peer, round: number, asked: readonly ConfirmedGroup[]): void {
-    const exceptions = asked
-      .filter((confirmed) => !this.follows(peer.member, confirmed))
-      .map(({ group }) => group);
-    this.say(peer.nodeId, { kind: 'confirmed', round, exceptions });
-  }
-
-  protected follows(member: MemberId, { group: number, generation, term }: ConfirmedGroup): boolean {
-    const group = this.groups.get(number);
-    return (
-      group !== undefined &&
-      group.generation === generation &&
-      group.raft.term === term &&
-      group.raft.leader === member &&
-      group.raft.isVoter
-    );
   }
 
   /** Groups that a look at leaderships has changed. */
@@ -298,7 +163,8 @@ export class StrongNode {
     this.parts.peerLost(nodeId);
   }
 
-  private dueTurn(): void {
+  /** What was begun is ended when this turn of the event loop is over. */
+  dueTurn(): void {
     if (!this.isTurnDue && !this.isInTurn && !this.isStopped) {
       this.isTurnDue = true;
       this.parts.clock.endOfTurn(this.turn);
@@ -311,24 +177,53 @@ export class StrongNode {
       return;
     }
     this.isInTurn = true;
-    this.announcing = this.unannounced;
-    this.unannounced = [];
     for (let pass = 0; pass < PASSES_MAX && (this.awake.length > 0 || pass === 0); pass++) {
       this.pass();
     }
-    for (const group of this.announcing) {
+    this.rounds.flush();
+    this.announceCommits();
+    this.flushLog();
+    this.outbox.flush();
+    this.isInTurn = false;
+    if (this.awake.length > 0) {
+      this.dueTurn();
+    }
+  };
+
+  /** Followers learn what is committed by the next append, by a frame that leaves in any case, or a moment later. */
+  private announceCommits(): void {
+    if (this.unannounced.length === 0) {
+      return;
+    }
+    if (this.outbox.isEmpty && !this.isAnnouncementDue) {
+      this.announceTimer ??= this.parts.clock.schedule(ANNOUNCE_MS, () => {
+        this.announceTimer = undefined;
+        this.isAnnouncementDue = true;
+        this.dueTurn();
+      });
+      return;
+    }
+    this.isAnnouncementDue = false;
+    const { unannounced } = this;
+    this.unannounced = [];
+    for (const group of unannounced) {
+      group.isUnannounced = false;
       if (group.raft.hasUnannouncedCommit) {
         this.output(group, true);
       }
     }
-    this.flushLog();
-    this.rounds.flush();
-    this.outbox.flush();
-    this.isInTurn = false;
-    if (this.awake.length > 0 || this.unannounced.length > 0) {
-      this.dueTurn();
+  }
+
+  /** The node that is answered can show at once what it is told of. */
+  announceTo(group: StrongGroup, nodeId: string): void {
+    const { number, generation, raft } = group;
+    const member = this.parts.directory().find(nodeId)?.member;
+    const match = member === undefined ? undefined : raft.matchOf(member);
+    if (match !== undefined && raft.role === 'leader') {
+      const message = { type: 'heartbeat', term: raft.term, commit: Math.min(match, raft.commit) } as const;
+      this.say(nodeId, { kind: 'raft', group: number, generation, message });
     }
-  };
+  }
 
   private pass(): void {
     const { awake } = this;
@@ -340,7 +235,8 @@ export class StrongNode {
     this.flushLog();
     for (const group of awake) {
       group.applyCommitted();
-      if (group.raft.hasUnannouncedCommit) {
+      if (!group.isUnannounced && group.raft.hasUnannouncedCommit) {
+        group.isUnannounced = true;
         this.unannounced.push(group);
       }
       if (group.raft.hasOutput && !group.isSuspended && !this.parts.log.failure) {
@@ -390,7 +286,9 @@ export class StrongNode {
       return;
     }
     this.appends = [];
+    this.parts.appendBegan();
     this.parts.log.flush((error) => {
+      this.parts.appendEnded();
       if (this.isStopped) {
         return;
       }
@@ -431,7 +329,6 @@ export class StrongNode {
 
 /** Whom a frame is for that must not be dropped by an old copy of a folder. */
 const NOBODY = Object.freeze({ incarnation: '', session: 0 });
-const NOT_HERE: Answer = Object.freeze({ type: 'retry', leader: '', session: 0 } as const);
 
 function confirmedOf({ group, generation, term }: ConfirmedGroup): ConfirmedGroup {
   return { group, generation, term };

@@ -2,7 +2,7 @@
 import { register } from 'node:module';
 
 register('./typescript-hooks.mjs', import.meta.url);
-const { createLocalKvRepo } = await import('../../src/local-kv/create-local-kv-repo.ts');
+const { nodeRepo } = await import('./node-repo.ts');
 const { stampRecord, stampTombstone } = await import('../../src/model/record.ts');
 const { formatVersion } = await import('../../src/model/version.ts');
 
@@ -19,7 +19,7 @@ const logger = {
 };
 
 try {
-  const repo = await createLocalKvRepo({ ...options, logger });
+  const repo = nodeRepo({ ...options, logger });
   await repo.open(identity);
   say(`open ${repo.metrics().engine}`);
   if (first === undefined) {

@@ -1,8 +1,8 @@
 /** One random run of a cluster: clients at work, faults of every kind, then peace and judgement. */
 import { isDkvError } from '../../src/dkv.errors.js';
-import { bucketOf } from '../../src/local-kv/disk-keys.js';
-import { HashTree, TreeChanges } from '../../src/local-kv/hash-tree.js';
-import { digestOf } from '../../src/local-kv/record-digest.js';
+import { bucketOf } from '../../src/storage/eventual/disk-keys.js';
+import { HashTree, TreeChanges } from '../../src/storage/eventual/hash-tree.js';
+import { digestOf } from '../../src/storage/eventual/record-digest.js';
 import { type NamespaceMode } from '../../src/model/consistency.js';
 import { type KvRecord, type RecordHeader } from '../../src/model/record.js';
 import { type BucketDigest } from '../../src/ports/local-kv-repo.js';

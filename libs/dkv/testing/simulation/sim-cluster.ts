@@ -21,7 +21,8 @@ import { Namespaces } from '../../src/cluster/namespaces.js';
 import { type StrongMode } from '../../src/ports/strong-mode.js';
 import { Processor } from '../../src/processor/processor.js';
 import { NodeStorage } from '../../src/storage/node-storage.js';
-import { ReplicatedStrongMode, type StrongLimits } from '../../src/strong/strong-mode.js';
+import { ReplicatedStrongMode } from '../../src/strong/strong-mode.js';
+import { type StrongLimits } from '../../src/strong/strong-mode-parts.js';
 import { type CapturedTelemetry, captureTelemetry } from '../captured-telemetry.js';
 import { CapturedLog } from '../captured-log.js';
 import { Incarnation } from './incarnation.js';
@@ -353,7 +354,9 @@ export class TestNode {
     this.run = run;
     // What is there of the last run is no part of this one.
     Object.assign(this, { processor: undefined, strong: undefined, storage: undefined });
-    this.clock = this.clock?.inherit(run) ?? new SimClock(this.cluster.scheduler, run, this.options.clocks?.(this.nodeId));
+    this.clock =
+      this.clock?.inherit(run) ??
+      new SimClock(this.cluster.scheduler, run, this.options.clocks?.(this.nodeId));
     await this.openStore(run);
     await this.assemble(run);
     const started = this.processor.start();

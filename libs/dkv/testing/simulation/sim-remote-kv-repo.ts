@@ -192,11 +192,7 @@ class Exchange {
     const { incarnation } = listener;
     const { scheduler } = this.network;
     if (incarnation.pausedUntilMs > scheduler.nowMs) {
-      scheduler.after(
-        incarnation.pausedUntilMs - scheduler.nowMs,
-        () => this.serve(answering),
-        incarnation,
-      );
+      scheduler.after(incarnation.pausedUntilMs - scheduler.nowMs, () => this.serve(answering), incarnation);
       return;
     }
     this.network.serve(listener, copyMessage(this.request).copy).then(

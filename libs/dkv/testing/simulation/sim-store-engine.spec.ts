@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { bucketOf } from '../../src/local-kv/disk-keys.js';
-import { EngineLocalKvRepo } from '../../src/local-kv/engine-local-kv-repo.js';
-import { digestOf } from '../../src/local-kv/record-digest.js';
+import { bucketOf } from '../../src/storage/eventual/disk-keys.js';
+import { EngineLocalKvRepo } from '../../src/storage/eventual/engine-local-kv-repo.js';
+import { digestOf } from '../../src/storage/eventual/record-digest.js';
 import { stampRecord, type KvRecord, type RecordHeader } from '../../src/model/record.js';
 import { formatVersion } from '../../src/model/version.js';
 import { TREE_BUCKETS } from '../../src/ports/local-kv-repo.js';

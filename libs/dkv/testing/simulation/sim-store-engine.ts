@@ -1,12 +1,12 @@
 /** Puts the real repository on a simulated disk: only the seam between the two is here. */
-import { type StoreHome } from '../../src/local-kv/engine-local-kv-repo.js';
+import { type StoreHome } from '../../src/storage/eventual/engine-local-kv-repo.js';
 import {
   type BatchOptions,
   type StoreEngine,
   type StoreEntry,
   type StoreOperation,
   type StoreRange,
-} from '../../src/local-kv/store-engine.js';
+} from '../../src/storage/engines/store-engine.js';
 import { type Incarnation } from './incarnation.js';
 import { type SimDisk } from './sim-disk.js';
 import { SimStore } from './sim-store.js';

@@ -14,8 +14,6 @@ export interface StrongFaultOptions {
   readonly faultsMax?: number;
 }
 
-type Fault = (injector: StrongFaults) => void;
-
 const CLOCK_OFFSET_MS_MAX = 200;
 const HOUR_MS = 3_600_000;
 const COPY_EVERY_MS = 1_000;
@@ -36,13 +34,18 @@ export class StrongFaults {
   /** As whom the node that may have forgotten was known before. */
   private forgottenMember = '';
   private copiedMs = 0;
+  private pausedUntilMs = 0;
+  private readonly faults: readonly FaultName[];
 
   constructor(
     private readonly cluster: TestCluster,
     private readonly random: SimRandom,
     private readonly options: StrongFaultOptions,
+    /** Of a loss that the node itself cannot see: it goes on as its old self until a peer has told it. */
     private readonly onForget: (nodeId: string) => void,
-  ) {}
+  ) {
+    this.faults = faultsOf(random.pick(MOODS));
+  }
 
   begin(): void {
     this.running = true;
@@ -64,6 +67,7 @@ export class StrongFaults {
       this.setOffset(node, 0);
     }
     await Promise.all(this.restarts);
+    await cluster.scheduler.sleep(Math.max(0, this.pausedUntilMs - cluster.scheduler.nowMs));
     for (const nodeId of cluster.nodeIds) {
       const node = cluster.node(nodeId);
       if (node.alive && isLostForGood(node)) {
@@ -82,7 +86,7 @@ export class StrongFaults {
       this.takeCopies();
       if (this.running && this.count < (this.options.faultsMax ?? Infinity)) {
         this.count++;
-        this.random.pick(FAULTS)(this);
+        this[this.random.pick(this.faults)]();
       }
     }
   }
@@ -150,7 +154,9 @@ export class StrongFaults {
     const { durablePosition } = node.storage.log;
     this.forgetful = node.nodeId;
     this.forgottenMember = memberOf(node);
-    switch (this.random.pick(['disk', 'disk', 'power', 'power', 'copy', 'copy', 'copy', 'tail', 'tail'] as const)) {
+    switch (
+      this.random.pick(['disk', 'disk', 'power', 'power', 'copy', 'copy', 'copy', 'tail', 'tail'] as const)
+    ) {
       case 'disk':
         node.kill();
         node.loseDisk();
@@ -165,6 +171,7 @@ export class StrongFaults {
         }
         node.kill();
         node.putBack(copy.copy);
+        this.onForget(node.nodeId);
         break;
       case 'tail':
         if (!this.isKnown(node, durablePosition - cutBytes)) {
@@ -172,10 +179,10 @@ export class StrongFaults {
         }
         node.kill();
         this.cutTail(node, cutBytes);
+        this.onForget(node.nodeId);
         break;
     }
     this.copies.delete(node.nodeId);
-    this.onForget(node.nodeId);
     this.restartLater(node);
   }
 
@@ -191,15 +198,16 @@ export class StrongFaults {
   /** Until it has learnt that it has forgotten, those who can tell it stay. */
   private get isLearning(): boolean {
     const node = this.forgetful === undefined ? undefined : this.cluster.node(this.forgetful);
-    return (
-      node !== undefined && (!node.alive || !groupsOf(node) || memberOf(node) === this.forgottenMember)
-    );
+    return node !== undefined && (!node.alive || !groupsOf(node) || memberOf(node) === this.forgottenMember);
   }
 
   /** The last bytes of the newest segment are gone, though they were synced. */
   private cutTail({ folder }: TestNode, cutBytes: number): void {
     const copy = new Map(folder.copy());
-    const last = [...copy.keys()].filter((name) => name.endsWith('.seg')).sort().at(-1);
+    const last = [...copy.keys()]
+      .filter((name) => name.endsWith('.seg'))
+      .sort()
+      .at(-1);
     const bytes = last === undefined ? undefined : copy.get(last);
     if (last !== undefined && bytes && bytes.length > 0) {
       copy.set(last, bytes.subarray(0, Math.max(0, bytes.length - cutBytes)));
@@ -298,20 +306,30 @@ export class StrongFaults {
   stallDisk(): void {
     const node = this.anyNode();
     node.folder.setFaults({ stalled: true });
-    this.cluster.scheduler.after(200 + this.random.int(4_000), () => node.folder.setFaults({ stalled: false }));
+    this.cluster.scheduler.after(200 + this.random.int(4_000), () =>
+      node.folder.setFaults({ stalled: false }),
+    );
   }
 
   slowDisk(): void {
     const { folder, disk } = this.anyNode();
     const syncDelay = { minMs: 0.1, meanMs: this.random.pick([0.1, 30, 400]), maxMs: 2_000 };
-    folder.setFaults({ syncDelay, writeDelay: { minMs: 0.01, meanMs: this.random.pick([0.02, 5]), maxMs: 300 } });
-    disk.setFaults({ syncDelay, readDelay: { minMs: 0.05, meanMs: this.random.pick([0.1, 40]), maxMs: 300 } });
+    folder.setFaults({
+      syncDelay,
+      writeDelay: { minMs: 0.01, meanMs: this.random.pick([0.02, 5]), maxMs: 300 },
+    });
+    disk.setFaults({
+      syncDelay,
+      readDelay: { minMs: 0.05, meanMs: this.random.pick([0.1, 40]), maxMs: 300 },
+    });
   }
 
   pause(): void {
     const node = this.anyNode();
     if (node.alive) {
-      node.pause(this.random.pick([150, 700, 3_000]));
+      const ms = this.random.pick([150, 700, 3_000]);
+      node.pause(ms);
+      this.pausedUntilMs = Math.max(this.pausedUntilMs, this.cluster.scheduler.nowMs + ms);
     }
   }
 
@@ -450,27 +468,60 @@ function textOf(error: Error): string {
   return `${error.message} ${error.cause instanceof Error ? textOf(error.cause) : ''}`;
 }
 
+type FaultName =
+  | 'kill'
+  | 'stop'
+  | 'losePowerEverywhere'
+  | 'forget'
+  | 'splitNetwork'
+  | 'isolate'
+  | 'cutOneWay'
+  | 'clog'
+  | 'disturb'
+  | 'failDisk'
+  | 'crampDisk'
+  | 'stallDisk'
+  | 'slowDisk'
+  | 'pause'
+  | 'moveClock'
+  | 'healNetwork';
+
 /** Healing stands more than once, so that the store is not cut off for good. */
-const FAULTS: readonly Fault[] = [
-  (injector) => injector.kill(),
-  (injector) => injector.kill(),
-  (injector) => injector.stop(),
-  (injector) => injector.losePowerEverywhere(),
-  (injector) => injector.forget(),
-  (injector) => injector.forget(),
-  (injector) => injector.forget(),
-  (injector) => injector.splitNetwork(),
-  (injector) => injector.isolate(),
-  (injector) => injector.cutOneWay(),
-  (injector) => injector.clog(),
-  (injector) => injector.disturb(),
-  (injector) => injector.failDisk(),
-  (injector) => injector.crampDisk(),
-  (injector) => injector.stallDisk(),
-  (injector) => injector.slowDisk(),
-  (injector) => injector.pause(),
-  (injector) => injector.moveClock(),
-  (injector) => injector.healNetwork(),
-  (injector) => injector.healNetwork(),
-  (injector) => injector.healNetwork(),
+const FAULTS: readonly FaultName[] = [
+  'kill',
+  'kill',
+  'stop',
+  'losePowerEverywhere',
+  'forget',
+  'forget',
+  'forget',
+  'splitNetwork',
+  'isolate',
+  'cutOneWay',
+  'clog',
+  'disturb',
+  'failDisk',
+  'crampDisk',
+  'stallDisk',
+  'slowDisk',
+  'pause',
+  'moveClock',
+  'healNetwork',
+  'healNetwork',
+  'healNetwork',
 ];
+/** Some runs have more of a few: what comes together finds what neither finds alone. */
+const MOODS: readonly (readonly FaultName[])[] = [
+  [],
+  [],
+  ['isolate', 'pause', 'cutOneWay', 'healNetwork'],
+  ['stop', 'disturb', 'pause'],
+  ['forget', 'kill'],
+  ['kill', 'losePowerEverywhere'],
+  ['crampDisk', 'failDisk', 'stallDisk'],
+];
+const MOOD_WEIGHT = 6;
+
+function faultsOf(mood: readonly FaultName[]): readonly FaultName[] {
+  return FAULTS.concat(mood.flatMap((fault) => Array<FaultName>(MOOD_WEIGHT).fill(fault)));
+}

@@ -66,13 +66,19 @@ export async function runStrongScenario(
     keys,
     namespace: NAMESPACE,
     observed: [],
-    timeouts: random.pick([[300, 1_000, 4_000], [1_000, 5_000], [200, 500]]),
+    timeouts: random.pick([
+      [300, 1_000, 4_000],
+      [1_000, 5_000],
+      [200, 500],
+    ]),
     pauseMsMax: random.pick([60, 200, 500]),
     running: true,
   };
   const forgets = cluster.ring.copies > 2;
   const options = { durability, forgets, wildClocks, faultsMax };
-  const faults = new StrongFaults(cluster, random.fork('faults'), options, (nodeId) => witness.mayForget(nodeId));
+  const faults = new StrongFaults(cluster, random.fork('faults'), options, (nodeId) =>
+    witness.mayForget(nodeId),
+  );
   await begin(cluster, faults, random);
   for (let client = 0; client < 3 + random.int(8); client++) {
     void runClient(world, `c${client}`, random.fork(`client ${client}`));
@@ -141,9 +147,17 @@ async function heal({ cluster, witness, history }: StrongWorld): Promise<Finding
   void witness;
   void history;
   if (settledMs === undefined) {
-    findings.push(found('liveness', 'cluster', `${CONVERGENCE_MS} ms after all was well ${unsettled(cluster)}`));
+    findings.push(
+      found('liveness', 'cluster', `${CONVERGENCE_MS} ms after all was well ${unsettled(cluster)}`),
+    );
   } else if (ledMs! > LEADER_MS + LOOK_EVERY_MS) {
-    findings.push(found('liveness', 'cluster', `every group had a leader ${Math.round(ledMs!)} ms after all was well only`));
+    findings.push(
+      found(
+        'liveness',
+        'cluster',
+        `every group had a leader ${Math.round(ledMs!)} ms after all was well only`,
+      ),
+    );
   }
   return findings;
 }
@@ -190,7 +204,9 @@ async function judge({ cluster }: StrongWorld): Promise<Finding[]> {
   const findings: Finding[] = [];
   await cluster.advance(6_000);
   const keys = partitionsOf(cluster).map((number) =>
-    Array.from({ length: 1_000 }, (_, index) => `after ${index}`).find((key) => cluster.ring.partitionOf(key) === number)!,
+    Array.from({ length: 1_000 }, (_, index) => `after ${index}`).find(
+      (key) => cluster.ring.partitionOf(key) === number,
+    )!,
   );
   // Every node writes into every group, and so tells each that it waits for nothing older.
   for (const nodeId of cluster.nodeIds) {
@@ -211,7 +227,9 @@ async function judge({ cluster }: StrongWorld): Promise<Finding[]> {
       if (!isDkvError(error)) {
         throw error;
       }
-      findings.push(found('liveness', key, `after the faults ${nodeId} could not: ${error.code} ${error.message}`));
+      findings.push(
+        found('liveness', key, `after the faults ${nodeId} could not: ${error.code} ${error.message}`),
+      );
     }
   }
   await cluster.advance(1_000);
@@ -237,10 +255,14 @@ async function compareMembers(cluster: TestCluster, number: number): Promise<Fin
     contents.set(content, [...(contents.get(content) ?? []), nodeId]);
     const size = group.requests.size;
     if (size > cluster.nodeIds.length) {
-      findings.push(found('bounds', `group ${number}`, `${nodeId} remembers ${size} requests though none is under way`));
+      findings.push(
+        found('bounds', `group ${number}`, `${nodeId} remembers ${size} requests though none is under way`),
+      );
     }
     if (group.writes.underWay > 0) {
-      findings.push(found('bounds', `group ${number}`, `${nodeId} has ${group.writes.underWay} proposals under way`));
+      findings.push(
+        found('bounds', `group ${number}`, `${nodeId} has ${group.writes.underWay} proposals under way`),
+      );
     }
   }
   if (contents.size > 1) {
@@ -254,7 +276,9 @@ function judgeHistory({ cluster, history }: StrongWorld, boundMs: number): reado
   const all = seenIsCommitted(history.operations);
   const linear = all.filter(({ action }) => action.kind !== 'read' || action.level !== 'one');
   return [
-    ...checkLinearizability(linear, { configurationsMax: CONFIGURATIONS_MAX }).filter(({ rule }) => rule !== 'undecided'),
+    ...checkLinearizability(linear, { configurationsMax: CONFIGURATIONS_MAX }).filter(
+      ({ rule }) => rule !== 'undecided',
+    ),
     ...checkVersionOrder(all, (key) => cluster.ring.partitionOf(key)),
     ...checkLocalReads(history.operations),
     ...checkCounts(all),

@@ -31,6 +31,7 @@ class GroupFacts {
   readonly leaders = new Map<number, MemberId>();
   /** Vote of a member in a term. */
   readonly votes = new Map<string, string>();
+  readonly votedTerms = new Map<MemberId, { readonly term: number; readonly candidate: string }>();
   /** Term of the committed entry by index. */
   readonly committed: number[] = [0];
   /** Checksum of an entry by term and index. */
@@ -73,6 +74,13 @@ export class StrongWitness {
   /** The node's disk is not what it was: until it has another name, it may lack what it had. */
   mayForget(nodeId: string): void {
     this.seen.delete(nodeId);
+    for (const { votedTerms } of this.facts.values()) {
+      for (const member of votedTerms.keys()) {
+        if (member.startsWith(`${nodeId}@`)) {
+          votedTerms.delete(member);
+        }
+      }
+    }
   }
 
   /** The highest index of the group that any member ever had as committed. */
@@ -147,7 +155,13 @@ export class StrongWitness {
     }
     facts.members.set(member, raft);
     this.checkEntries(number, member, raft, facts);
-    this.checkCommitted(number, member, raft, before?.raft === raft ? before.commit : raft.firstIndex - 1, facts);
+    this.checkCommitted(
+      number,
+      member,
+      raft,
+      before?.raft === raft ? before.commit : raft.firstIndex - 1,
+      facts,
+    );
     if (isLeader && !(before?.raft === raft && before.isLeader && before.term === raft.term)) {
       this.checkLeader(number, member, node.nodeId, raft, facts);
     }
@@ -175,6 +189,14 @@ export class StrongWitness {
     before: Seen | undefined,
     facts: GroupFacts,
   ): void {
+    const voted = facts.votedTerms.get(member);
+    if (voted && (raft.term < voted.term || (raft.term === voted.term && raft.vote !== voted.candidate))) {
+      this.report(
+        'forgotten',
+        number,
+        `${member} voted for ${voted.candidate} in term ${voted.term}, and came back in ${raft.term}`,
+      );
+    }
     const last = before?.member === member ? before : undefined;
     if (last && facts.members.has(member)) {
       const { durableIndex, durableTerm } = last;
@@ -211,7 +233,10 @@ export class StrongWitness {
   }
 
   private voted(number: number, member: MemberId, term: number, candidate: MemberId): void {
-    const { votes } = this.factsOf(number);
+    const { votes, votedTerms } = this.factsOf(number);
+    if (term >= (votedTerms.get(member)?.term ?? 0)) {
+      votedTerms.set(member, { term, candidate });
+    }
     const key = `${member} ${term}`;
     const known = votes.get(key);
     if (known === undefined) {
@@ -223,8 +248,9 @@ export class StrongWitness {
 
   /** One entry for each (term, index), in whatever log. */
   private checkEntries(number: number, member: MemberId, raft: RaftGroup, { entries }: GroupFacts): void {
-    const { log } = (raft as unknown as { replica: { log: { slice(from: number, to: number): readonly LogEntry[] } } })
-      .replica;
+    const { log } = (
+      raft as unknown as { replica: { log: { slice(from: number, to: number): readonly LogEntry[] } } }
+    ).replica;
     for (let index = raft.lastIndex; index >= raft.firstIndex; index--) {
       const [entry] = log.slice(index, index);
       if (!entry || this.checked.has(entry)) {
@@ -237,7 +263,11 @@ export class StrongWitness {
       if (known === undefined) {
         entries.set(key, sum);
       } else if (known !== sum) {
-        this.report('log-matching', number, `${member} has another entry (${index}, term ${entry.term}) than others`);
+        this.report(
+          'log-matching',
+          number,
+          `${member} has another entry (${index}, term ${entry.term}) than others`,
+        );
       }
     }
   }
@@ -258,7 +288,11 @@ export class StrongWitness {
       if (known === undefined) {
         committed[index] = term;
       } else if (known !== term) {
-        this.report('state-machine-safety', number, `${member} committed (${index}, term ${term}), others term ${known}`);
+        this.report(
+          'state-machine-safety',
+          number,
+          `${member} committed (${index}, term ${term}), others term ${known}`,
+        );
         return;
       }
     }
@@ -299,7 +333,11 @@ export class StrongWitness {
     for (let index = committed.length - 1; isLatest && index >= raft.firstIndex - 1 && index > 0; index--) {
       const term = committed[index];
       if (term !== undefined && term < raft.term && raft.termAt(index) !== term) {
-        this.report('leader-completeness', number, `${member} leads term ${raft.term} and lacks (${index}, term ${term})`);
+        this.report(
+          'leader-completeness',
+          number,
+          `${member} leads term ${raft.term} and lacks (${index}, term ${term})`,
+        );
         return;
       }
     }
@@ -330,7 +368,11 @@ export class StrongWitness {
     if (known === undefined) {
       facts.states.set(applied, digest);
     } else if (known !== digest) {
-      this.report('divergence', number, `${nodeId} at index ${applied} has another state than others had there`);
+      this.report(
+        'divergence',
+        number,
+        `${nodeId} at index ${applied} has another state than others had there`,
+      );
     }
     const isLater = applied >= facts.logTimeIndex;
     if (isLater ? group.logTimeMs < facts.logTimeMs : group.logTimeMs > facts.logTimeMs) {
@@ -360,7 +402,11 @@ export class StrongWitness {
       if (known === undefined) {
         versions.set(name, version);
       } else if (known !== version) {
-        this.report('divergence', number, `${node.nodeId} shows ${key} as of ${version}, others ${known}, at ${group.applied}`);
+        this.report(
+          'divergence',
+          number,
+          `${node.nodeId} shows ${key} as of ${version}, others ${known}, at ${group.applied}`,
+        );
       }
     }
   }

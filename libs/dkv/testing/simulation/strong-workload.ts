@@ -130,7 +130,9 @@ async function write(
   }
   await cluster.scheduler.sleep(random.int(1_500));
   const other = cluster.node(random.pick(cluster.nodeIds));
-  const second = isServing(other) ? await outcomeOf(() => send(other, timeoutMs, idempotencyKey), action) : first;
+  const second = isServing(other)
+    ? await outcomeOf(() => send(other, timeoutMs, idempotencyKey), action)
+    : first;
   // Only that it is done is certain: whatever else the second says, the first may yet take effect.
   // Told elsewhere: of what this node was told it says nothing, so the version stays untold.
   const isKnown = second.kind === 'ok' && (other === node || action.kind !== 'touch');
@@ -179,7 +181,8 @@ function choose(
     return { action: { kind: 'write', value }, send: put(0) };
   }
   if (dice < 0.6 || (kind === 'expiring' && dice < 0.8)) {
-    const send: Send = ({ processor }, timeoutMs, id) => processor.remove(namespace, key, base(timeoutMs, id));
+    const send: Send = ({ processor }, timeoutMs, id) =>
+      processor.remove(namespace, key, base(timeoutMs, id));
     return { action: { kind: 'delete' }, send };
   }
   if (kind === 'expiring' || dice < 0.65) {
@@ -217,7 +220,9 @@ async function outcomeOf(send: () => Promise<Written>, action: HistoryAction): P
         return { kind: 'ok', existed };
       case 'increment':
         // Who repeats is told what the key has now, which later ones may have made.
-        return repeated ? { kind: 'ok' } : { kind: 'ok', value: Buffer.from(record!.value).toString(), version: record!.version };
+        return repeated
+          ? { kind: 'ok' }
+          : { kind: 'ok', value: Buffer.from(record!.value).toString(), version: record!.version };
       case 'touch':
         return repeated ? { kind: 'indeterminate' } : told(record);
       default:

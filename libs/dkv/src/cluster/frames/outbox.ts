@@ -61,6 +61,11 @@ export class Outbox {
     return this.remote.post(this.view.address(nodeId), writer.take(0), 'bulk');
   }
 
+  /** Whether nothing is to be said at the end of this turn. */
+  get isEmpty(): boolean {
+    return this.waiting.length === 0;
+  }
+
   /** Ends the turn. */
   flush(): void {
     for (let draft = this.waiting.pop(); draft; draft = this.waiting.pop()) {

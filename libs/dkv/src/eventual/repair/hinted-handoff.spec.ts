@@ -8,7 +8,7 @@ import { testNodes } from '../../../testing/test-nodes.js';
 import { partitionWhere, testRing } from '../../../testing/test-ring.js';
 import { ClusterView } from '../../cluster/cluster-view.js';
 import { DkvError, type DkvErrorCode } from '../../dkv.errors.js';
-import { createLocalKvRepo } from '../../local-kv/create-local-kv-repo.js';
+import { nodeRepo } from '../../../testing/local-kv/node-repo.js';
 import { type PeerProtocol } from '../../model/peer-protocol.js';
 import { type KvRecord, stampRecord } from '../../model/record.js';
 import { formatVersion } from '../../model/version.js';
@@ -42,7 +42,7 @@ beforeEach(async () => {
   clock = new ManualClock();
   log = new CapturedLog();
   telemetry = captureTelemetry();
-  local = await createLocalKvRepo({ storage: 'memory', dataDir: '', durability: 'wal', logger: log });
+  local = nodeRepo({ storage: 'memory', dataDir: '', durability: 'wal', logger: log });
   await local.open({ nodeId: 'a', partitions: ring.partitions, hashFunc: 'md5' });
   view = new ClusterView('a', ring, NODES);
   ['b', 'c', 'd'].forEach((nodeId) => view.setState(nodeId, 'up'));

@@ -9,7 +9,7 @@ import { ClusterView } from '../../cluster/cluster-view.js';
 import { VersionClock } from '../../cluster/version-clock.js';
 import { JsonCodec } from '../../codec/json-codec.js';
 import { DkvError } from '../../dkv.errors.js';
-import { createLocalKvRepo } from '../../local-kv/create-local-kv-repo.js';
+import { nodeRepo } from '../../../testing/local-kv/node-repo.js';
 import { LastWriteWinsMerger } from '../../merger/last-write-wins-merger.js';
 import { RecordMerger } from '../../merger/record-merger.js';
 import { type PeerProtocol } from '../../model/peer-protocol.js';
@@ -89,7 +89,7 @@ beforeEach(async () => {
   telemetry = captureTelemetry();
   sent = [];
   serve = (_, received) => received;
-  local = await createLocalKvRepo({
+  local = nodeRepo({
     storage: 'memory',
     dataDir: '',
     durability: 'wal',

@@ -115,13 +115,13 @@ describe('a log that forgot', () => {
   it('is an older copy that went on differently, too', async () => {
     const machine = await filled(3);
     const copy = machine.folder.copy();
-    await machine.append(1, 4, 'first life');
+    await machine.append(1, 4, 'first run');
     await machine.scheduler.runFor(2_000);
     const note = machine.folder.copy().get(NOTE_FILE)!;
     machine.kill();
     machine.folder.putBack(copy);
     await machine.open();
-    await machine.append(1, 4, 'other life');
+    await machine.append(1, 4, 'other run');
     edit(machine, NOTE_FILE, () => note);
     await machine.open();
     expect(machine.end.forgot).toMatch(/something else at position/);

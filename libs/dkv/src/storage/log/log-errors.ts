@@ -107,7 +107,7 @@ export function logDamaged(
   return new DkvError(
     'DKV_LOG_DAMAGED',
     `The log in ${where} is damaged: ${file}, offset ${offset}: ${what}. Put the file back if you have it. Else go on ` +
-      'without what is behind the damage, as a new voter that refills from the other nodes: ' +
+      'without what is behind the damage, as a new voter that the other nodes bring up to date: ' +
       `npx -p nestjs-dkv dkv recover --data-dir ${dataDir}`,
   );
 }

@@ -38,6 +38,8 @@ describe('a full disk', () => {
 
   it('gets the reserve, and appends wait until it is back', async () => {
     const machine = await new LogMachine({ reserveBytes: 10_000 }).open();
+    // Nobody waits for it at the start.
+    await machine.scheduler.runFor(500);
     machine.folder.setFaults({ capacityBytes: machine.folder.bytes });
     expect(await machine.append(1, 1, 'a')).toBe('DKV_STORAGE_FAILED');
     await machine.scheduler.runFor(500);
@@ -58,6 +60,7 @@ describe('a full disk', () => {
     await machine.do(machine.log.close());
     machine.folder.setFaults({ capacityBytes: machine.folder.bytes });
     await machine.open({ reserveBytes: 10_000 });
+    await machine.scheduler.runFor(500);
     expect(machine.replayed).toEqual(['operations 1 1/1 a']);
     expect(machine.log.failure).toBeDefined();
     machine.folder.heal();

@@ -185,6 +185,7 @@ export class LogWriter {
       await new Promise<void>((resolve) => this.whenIdle.push(resolve));
     }
     await this.retired.settled();
+    await this.options.reserve.close();
     try {
       if (this.file && !this.isFinal) {
         await syncedFinally(synced(this.file));

@@ -125,7 +125,8 @@ async function open(
   } else if (floor > scan.position) {
     await writer.begin().catch((error: unknown) => writer.refuse(error));
   }
-  await reserve.make().catch((error: unknown) => writer.refuse(error));
+  // A second or two of a slow disk, which nobody need wait for.
+  reserve.make().catch((error: unknown) => writer.refuse(error));
   const log = new FileNodeLog(writer, noteFile, {
     files,
     durability,

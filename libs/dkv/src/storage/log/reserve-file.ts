@@ -7,6 +7,7 @@ const CHUNK_BYTES = 1024 * 1024;
 
 export class ReserveFile {
   private made = false;
+  private isClosing = false;
   /** Making and giving up, one after the other. */
   private last: Promise<void> = Promise.resolve();
 
@@ -25,7 +26,16 @@ export class ReserveFile {
     return this.inTurn(() => this.giveUpNow());
   }
 
+  /** Resolves when nothing is written any more; a file that is not whole by then goes. */
+  close(): Promise<void> {
+    this.isClosing = true;
+    return this.last;
+  }
+
   private async makeNow(): Promise<void> {
+    if (this.isClosing) {
+      return;
+    }
     if (this.made || this.sizeBytes === 0 || (await this.hasWholeFile())) {
       this.made = true;
       return;
@@ -33,7 +43,7 @@ export class ReserveFile {
     const file = await this.files.create(NAME);
     try {
       const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, this.sizeBytes));
-      for (let at = 0; at < this.sizeBytes; at += chunk.length) {
+      for (let at = 0; at < this.sizeBytes && !this.isClosing; at += chunk.length) {
         await written(file, chunk.subarray(0, Math.min(chunk.length, this.sizeBytes - at)), at);
       }
       await synced(file);
@@ -43,6 +53,10 @@ export class ReserveFile {
       throw error;
     }
     await file.close();
+    if (this.isClosing) {
+      await this.giveUpNow();
+      return;
+    }
     this.made = true;
   }
 

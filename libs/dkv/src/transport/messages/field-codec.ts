@@ -67,7 +67,7 @@ export function readId(from: ByteReader): RecordId {
   return { partition: from.count(), namespace: readNamespace(from), key: readKey(from) };
 }
 
-/** Also of {@link NO_VERSION}. A ballot is mostly the version of the record before it: then it is one byte. */
+/** Also of {@link NO_VERSION}. Versions of one message are often the same: then the second is one byte. */
 export function writeVersion(to: ByteWriter, version: Version): void {
   if (version !== NO_VERSION && version === to.lastVersion) {
     to.byte(SAME_VERSION);

@@ -21,7 +21,7 @@ export const HEADERS_PER_PAGE_MAX = 1000;
 
 export const CONFIGURATION_LENGTH_MAX = 256;
 
-/** Everything of a request but its value: the notices that ride along, what a record remembers, names. */
+/** Everything of a request but its value: what rides along, names. */
 const REQUEST_OVERHEAD_BYTES = 256 * 1024;
 /** A page of headers: 1000 of a key of 1024 bytes, a namespace of 64, a version of 255 and numbers. */
 const HEADERS_BYTES_MAX = HEADERS_PER_PAGE_MAX * 1400;

@@ -81,7 +81,8 @@ export class FrameSender {
       return false;
     }
     this.posts.add(frame);
-    this.schedule();
+    // Whoever posts has brought together what the turn had: waiting for its end once more would cost a turn a hop.
+    this.flush();
     return true;
   }
 

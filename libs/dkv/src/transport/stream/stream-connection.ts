@@ -46,7 +46,7 @@ export interface ConnectionOwner {
 
 /** How long the peer has to agree that the connection is closed. */
 const CLOSE_MS = 1000;
-/** Ids are numbers below this; a connection that lives so long begins anew. */
+/** Ids are numbers below this; a connection that lasts so long begins anew. */
 const ID_MAX = 2 ** 32 - 1;
 
 export class StreamConnection implements FrameHandler {

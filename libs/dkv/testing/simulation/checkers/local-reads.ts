@@ -36,18 +36,28 @@ function checkRead(key: string, all: readonly HistoryOperation[], read: HistoryO
     write.returned < read.invoked &&
     write.outcome.kind === 'ok' &&
     write.action.kind !== 'read';
-  const mayVanish = all.some(({ action }) => action.kind === 'delete' || ('ttlMs' in action && action.ttlMs !== 0));
+  const mayVanish = all.some(
+    ({ action }) => action.kind === 'delete' || ('ttlMs' in action && action.ttlMs !== 0),
+  );
   const missed = all.find(
     (write) =>
       isOwnBefore(write) &&
-      (version === undefined ? !mayVanish && told(write).version !== undefined : (told(write).version ?? '') > version),
+      (version === undefined
+        ? !mayVanish && told(write).version !== undefined
+        : (told(write).version ?? '') > version),
   );
   const removal =
     value === undefined
       ? undefined
       : all.find((write) => {
           const writer = all.find((other) => valueOf(other) === value);
-          return write.action.kind === 'delete' && isTold(write) && isOwnBefore(write) && writer && writer.returned < write.invoked;
+          return (
+            write.action.kind === 'delete' &&
+            isTold(write) &&
+            isOwnBefore(write) &&
+            writer &&
+            writer.returned < write.invoked
+          );
         });
   if (removal) {
     const message = 'a read saw what the same node had removed before';

@@ -118,7 +118,12 @@ function earlyExpiries(operations: readonly HistoryOperation[], boundMs: number)
         (latest, write) => (!latest || write.returned > latest.returned ? write : latest),
         undefined,
       );
-      if (!last || last.outcome.kind !== 'ok' || last.returned > read.invoked || last.action.kind === 'delete') {
+      if (
+        !last ||
+        last.outcome.kind !== 'ok' ||
+        last.returned > read.invoked ||
+        last.action.kind === 'delete'
+      ) {
         continue;
       }
       const isAlone = before.every((write) => write === last || write.returned < last.invoked);

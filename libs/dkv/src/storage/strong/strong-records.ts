@@ -1,0 +1,376 @@
+/** The strong records of a node: a table in memory over what checkpoints have written into the engine. */
+import { DkvError } from '../../dkv.errors.js';
+import { type StoreEngine, type StoreRange } from '../engines/store-engine.js';
+import { type Logger } from '../../ports/logger.js';
+import { type NodeLog } from '../../ports/node-log.js';
+import {
+  type GroupState,
+  type GroupStateOf,
+  type KeyedRecord,
+  type PageMark,
+  type RecordPage,
+  type StrongRecord,
+  type StrongStore,
+  type StrongStoreMetrics,
+} from '../../ports/strong-store.js';
+import { logDurable } from './durable-log.js';
+import { checkpointGroup } from './group-checkpoint.js';
+import { expiredRecords, scanRecords } from './record-scan.js';
+import { type Entry, RecordTable } from './record-table.js';
+import { isEngineDamage, storageError } from '../storage-error.js';
+import {
+  decodeRecord,
+  decodeState,
+  encodeState,
+  expiryRange,
+  groupInStateKey,
+  RecordEncoder,
+  recordsRange,
+  stateKey,
+  STATES_RANGE,
+} from './strong-keys.js';
+import { recoverRemedy } from '../../model/recover-remedy.js';
+
+/** Keys that a deletion of a group reads and deletes at a time: some 1 ms. */
+const DELETES_PER_BATCH = 256;
+/** Names of damaged records that are remembered, so that each is counted and logged once. */
+const DAMAGED_MAX = 1_000;
+
+export interface StrongRecordsOptions {
+  /** Shared with others; not closed here. */
+  readonly engine: StoreEngine;
+  readonly log: NodeLog;
+  readonly logger: Logger;
+  /** The folder, for messages. */
+  readonly where: string;
+  /** Of records that checkpoints have, for quick reads. */
+  readonly cacheBytesMax: number;
+  /** Of records that no checkpoint has: from here on the store is `full`. */
+  readonly dirtyBytesMax: number;
+  /** From so many bytes on, `onCheckpointDue` is called, once until the next checkpoint. */
+  readonly checkpointBytes: number;
+  readonly onCheckpointDue: () => void;
+}
+
+export interface StrongRecordsMetrics extends StrongStoreMetrics {
+  /** Damaged records that reads met since the start, each once. */
+  readonly corruptRecords: number;
+}
+
+export class StrongRecords implements StrongStore {
+  private readonly table: RecordTable;
+  private readonly encoder = new RecordEncoder();
+  private readonly loads = new Map<Entry, Promise<StrongRecord | undefined>>();
+  private readonly damaged = new Set<string>();
+  private readonly stored = new Map<number, GroupState>();
+  private readonly nextTurn: () => Promise<void>;
+  private stateOf: GroupStateOf | undefined;
+  private onCorrupt: (group: number) => void = () => undefined;
+  /** The end of what runs alone: checkpoints and deletions of groups. */
+  private last: Promise<unknown> = Promise.resolve();
+  private dueAtBytes: number;
+  private hits = 0;
+  private misses = 0;
+  private corrupt = 0;
+
+  private constructor(private readonly options: StrongRecordsOptions) {
+    this.table = new RecordTable(options.cacheBytesMax);
+    this.dueAtBytes = options.checkpointBytes;
+    this.nextTurn = options.engine.nextTurn?.bind(options.engine) ?? (() => Promise.resolve());
+  }
+
+  /** Reads the groups' states. @throws DkvError `DKV_STORAGE_FAILED`, `DKV_CORRUPT_RECORD` naming a group */
+  static async open(options: StrongRecordsOptions): Promise<StrongRecords> {
+    const store = new StrongRecords(options);
+    try {
+      for await (const { key, value } of options.engine.iterate(STATES_RANGE)) {
+        const { applied, records, bytes } = decodeState(key, value, options.where);
+        const group = store.table.group(groupInStateKey(key));
+        group.records = records;
+        store.stored.set(group.number, { applied, bytes });
+      }
+      for (const group of store.table.allGroups) {
+        group.hasExpiries = await isAny(options.engine, expiryRange(group.number));
+      }
+    } catch (error) {
+      throw storageError(`Reading from ${options.where}`, error);
+    }
+    return store;
+  }
+
+  get states(): ReadonlyMap<number, GroupState> {
+    return this.stored;
+  }
+
+  get full(): boolean {
+    return this.table.dirtyBytes >= this.options.dirtyBytesMax;
+  }
+
+  get dirtyBytes(): number {
+    return this.table.dirtyBytes;
+  }
+
+  /** Whether a checkpoint would write anything. */
+  get isChanged(): boolean {
+    return this.table.changedGroups.length > 0;
+  }
+
+  attach(stateOf: GroupStateOf, onCorrupt: (group: number) => void): void {
+    this.stateOf = stateOf;
+    this.onCorrupt = onCorrupt;
+  }
+
+  groupOf(namespace: string, key: string): number | undefined {
+    return this.table.find(namespace, key)?.group.number;
+  }
+
+  peek(group: number, namespace: string, key: string): StrongRecord | null | undefined {
+    const entry = this.table.find(namespace, key);
+    if (!entry || entry.isLoading || entry.group.number !== group) {
+      return this.table.group(group).isClearing ? null : undefined;
+    }
+    entry.used = true;
+    this.hits++;
+    return entry.record ?? null;
+  }
+
+  /** @throws DkvError `DKV_STORAGE_FAILED`, `DKV_CORRUPT_RECORD` naming the key */
+  async read(group: number, namespace: string, key: string): Promise<StrongRecord | undefined> {
+    const known = this.peek(group, namespace, key);
+    if (known !== undefined) {
+      return known ?? undefined;
+    }
+    this.misses++;
+    const present = this.table.find(namespace, key);
+    if (present) {
+      // A key that another group has is in no engine under this one.
+      return present.group.number === group ? this.loads.get(present) : undefined;
+    }
+    const entry = this.table.startLoading(group, namespace, key);
+    const load = this.load(entry);
+    this.loads.set(entry, load);
+    return load;
+  }
+
+  put(group: number, namespace: string, key: string, record: StrongRecord): void {
+    this.write(group, namespace, key, record);
+  }
+
+  remove(group: number, namespace: string, key: string): void {
+    this.write(group, namespace, key, undefined);
+  }
+
+  touch(group: number): void {
+    this.table.touch(this.table.group(group));
+  }
+
+  /** @throws DkvError `DKV_STORAGE_FAILED`, `DKV_CORRUPT_RECORD`: nothing is left out of a page in silence */
+  async scan(group: number, after: PageMark | undefined, bytesMax: number): Promise<RecordPage> {
+    try {
+      return await scanRecords(this.source, this.table.group(group), after, bytesMax);
+    } catch (error) {
+      throw storageError(`Reading from ${this.options.where}`, error);
+    }
+  }
+
+  mayExpire(group: number): boolean {
+    const { hasExpiries, hasDirtyExpiries } = this.table.group(group);
+    return hasExpiries || hasDirtyExpiries;
+  }
+
+  /** Leaves out damaged records, which were told of. @throws DkvError `DKV_STORAGE_FAILED` */
+  async expired(group: number, nowMs: number, limit: number): Promise<readonly KeyedRecord[]> {
+    try {
+      return await expiredRecords(this.source, this.table.group(group), nowMs, limit);
+    } catch (error) {
+      throw storageError(`Reading from ${this.options.where}`, error);
+    }
+  }
+
+  /**
+   * Until it resolves, and after a failure, the group reads as empty.
+   * @throws DkvError `DKV_STORAGE_FAILED`, `DKV_READ_ONLY`
+   */
+  async clear(number: number): Promise<void> {
+    const { engine, log, where } = this.options;
+    const group = this.table.group(number);
+    const state = this.stateNow(number);
+    const durable = logDurable(log);
+    durable.catch(() => undefined);
+    group.isClearing = true;
+    this.table.drop(group);
+    await this.alone(async () => {
+      try {
+        await durable;
+        // A crash from here on finds records that the state knows nothing of: its owner clears the group again.
+        const value = encodeState(number, { ...state, records: 0 });
+        await engine.batch([{ type: 'put', key: stateKey(number), value }], { sync: true });
+        this.stored.set(number, state);
+        await this.deleteAll(expiryRange(number));
+        await this.deleteAll(recordsRange(number));
+        // One more, so that the last deletion is durable too: the same state as before.
+        await engine.batch([{ type: 'put', key: stateKey(number), value }], { sync: true });
+      } catch (error) {
+        throw storageError(`Deleting group ${number} in ${where}`, error);
+      }
+      group.records = 0;
+      group.hasExpiries = false;
+      group.isClearing = false;
+    });
+  }
+
+  /**
+   * When it resolves, {@link states} and the records they show are durable in the engine.
+   * @throws DkvError `DKV_STORAGE_FAILED`, or the log's: what was not written is dirty as before, and may be tried again
+   */
+  checkpoint(): Promise<void> {
+    return this.alone(async () => {
+      const { engine, log, where } = this.options;
+      this.dueAtBytes = Infinity;
+      try {
+        const groups = this.table.changedGroups;
+        for (const [at, group] of groups.entries()) {
+          // A group that is dropped meanwhile writes its own state.
+          if (group.isChanged) {
+            const state = this.stateNow(group.number);
+            const site = { engine, log, table: this.table, nextTurn: this.nextTurn };
+            await checkpointGroup(site, group, state, at === groups.length - 1);
+            this.stored.set(group.number, state);
+            await this.nextTurn();
+          }
+        }
+      } catch (error) {
+        throw storageError(`Writing a checkpoint to ${where}`, error);
+      } finally {
+        this.dueAtBytes = this.options.checkpointBytes;
+      }
+    });
+  }
+
+  metrics(): StrongRecordsMetrics {
+    return {
+      keys: this.table.allGroups.reduce((sum, { count }) => sum + count, 0),
+      dirtyBytes: this.table.dirtyBytes,
+      cacheBytes: this.table.cacheBytes,
+      cacheHits: this.hits,
+      cacheMisses: this.misses,
+      corruptRecords: this.corrupt,
+    };
+  }
+
+  private get source() {
+    const { engine } = this.options;
+    return {
+      engine,
+      table: this.table,
+      read: this.read.bind(this),
+      damage: this.damage.bind(this),
+    };
+  }
+
+  private write(group: number, namespace: string, key: string, record: StrongRecord | undefined): void {
+    this.table.write(group, namespace, key, record);
+    if (this.damaged.size > 0) {
+      this.damaged.delete(nameOf(group, namespace, key));
+    }
+    if (this.table.dirtyBytes >= this.dueAtBytes) {
+      this.dueAtBytes = Infinity;
+      this.options.onCheckpointDue();
+    }
+  }
+
+  private async load(entry: Entry): Promise<StrongRecord | undefined> {
+    const { names, key } = entry;
+    const group = entry.group.number;
+    try {
+      const engineKey = this.encoder.recordKey(group, names.bytes, key);
+      const bytes = await this.options.engine.get(engineKey);
+      const record = bytes && decodeRecord(engineKey, bytes);
+      // What was written meanwhile makes the engine's bytes old, sound or not.
+      if (bytes && !record && entry.isLoading) {
+        this.table.notLoaded(entry);
+        throw this.damage(group, names.namespace, key);
+      }
+      return this.table.loaded(entry, record);
+    } catch (cause) {
+      if (!entry.isLoading) {
+        return entry.record;
+      }
+      this.table.notLoaded(entry);
+      throw !(cause instanceof DkvError) && isEngineDamage(cause)
+        ? this.damage(group, names.namespace, key, cause)
+        : storageError(`Reading from ${this.options.where}`, cause);
+    } finally {
+      this.loads.delete(entry);
+    }
+  }
+
+  /** Counts and tells of a damaged record, and gives the error for who asked for it. */
+  private damage(group: number, namespace: string, key: string, cause?: unknown): DkvError {
+    const { where, logger } = this.options;
+    const error = new DkvError(
+      'DKV_CORRUPT_RECORD',
+      `The record of key ${JSON.stringify(key)} (namespace ${namespace}, group ${group}) in ${where} is damaged. ` +
+        `The partition is fetched again from the other copies; where there is none: ${recoverRemedy(where)}`,
+      { cause },
+    );
+    const name = nameOf(group, namespace, key);
+    if (!this.damaged.has(name)) {
+      this.corrupt++;
+      if (this.damaged.size < DAMAGED_MAX) {
+        this.damaged.add(name);
+        logger.error(error.message);
+      }
+    }
+    this.onCorrupt(group);
+    return error;
+  }
+
+  private stateNow(group: number): GroupState {
+    if (!this.stateOf) {
+      throw new TypeError('The store of strong records has no states to write: call attach first.');
+    }
+    return this.stateOf(group);
+  }
+
+  private async deleteAll({ from, to }: StoreRange): Promise<void> {
+    const { engine } = this.options;
+    let next = from;
+    for (;;) {
+      const keys: Uint8Array[] = [];
+      for await (const { key } of engine.iterate({ from: next, to })) {
+        keys.push(Uint8Array.from(key));
+        if (keys.length === DELETES_PER_BATCH) {
+          break;
+        }
+      }
+      if (keys.length === 0) {
+        return;
+      }
+      await engine.batch(
+        keys.map((key) => ({ type: 'del', key })),
+        { sync: !engine.syncsEarlier },
+      );
+      next = keys.at(-1)!;
+      await this.nextTurn();
+    }
+  }
+
+  /** Runs `work` when all before has ended. */
+  private alone(work: () => Promise<void>): Promise<void> {
+    const run = this.last.then(work);
+    this.last = run.catch(() => undefined);
+    return run;
+  }
+}
+
+async function isAny(engine: StoreEngine, range: StoreRange): Promise<boolean> {
+  for await (const _ of engine.iterate(range)) {
+    return true;
+  }
+  return false;
+}
+
+function nameOf(group: number, namespace: string, key: string): string {
+  return `${group} ${namespace}\0${key}`;
+}

@@ -1,0 +1,197 @@
+/** What other nodes say to this one, frame by frame: who may say what, and which part of the node it is for. */
+import { type Birth } from '../cluster/birth.js';
+import { readFrame } from '../cluster/frames/node-message-layout.js';
+import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { type Peer } from '../cluster/peers.js';
+import { isDkvError } from '../dkv.errors.js';
+import {
+  type Answer,
+  type Ask,
+  type ConfirmedGroup,
+  type FrameHead,
+  type NodeMessage,
+} from '../model/node-messages.js';
+import { type MemberId } from '../model/raft-messages.js';
+import { type Logger } from '../ports/logger.js';
+import { type Asker } from './group-parts.js';
+import { type Leadership } from './leadership.js';
+import { type ReadRounds } from './read-rounds.js';
+import { type Snapshots } from './snapshots.js';
+import { type StrongGroup } from './strong-group.js';
+
+/** The node, as far as frames have to do with it. */
+export interface FrameTarget {
+  readonly groups: ReadonlyMap<number, StrongGroup>;
+  readonly rounds: ReadRounds;
+  readonly leadership: Leadership;
+  readonly snapshots: Snapshots;
+  say(nodeId: string, message: NodeMessage): void;
+  wake(group: StrongGroup): void;
+  wakeChanged(): void;
+  dueTurn(): void;
+  /** Tells the node of a commit that it is about to be answered with. */
+  announceTo(group: StrongGroup, nodeId: string): void;
+}
+
+export interface InboundServices {
+  readonly directory: () => PeerDirectory;
+  readonly birth: () => Birth;
+  readonly logger: Logger;
+  /** Answers to questions that this node asked. */
+  readonly answered: (slot: number, answer: Answer) => void;
+}
+
+/** The answer to who asks for a group that this node has no member in. */
+export const NOT_HERE: Answer = Object.freeze({ type: 'retry', leader: '', session: 0 } as const);
+
+export class InboundFrames {
+  constructor(
+    private readonly node: FrameTarget,
+    private readonly services: InboundServices,
+  ) {}
+
+  /** A frame of a peer. Never throws: what is malformed is logged, and what came before it counts. */
+  receive(frame: Uint8Array): void {
+    const directory = this.services.directory();
+    let peer: Peer | undefined;
+    let head: FrameHead | undefined;
+    try {
+      readFrame(
+        frame,
+        (found) => {
+          head = found;
+          peer = directory.accept(found);
+          return peer !== undefined;
+        },
+        (message) => this.take(peer!, head!, message),
+      );
+    } catch (error) {
+      if (!isDkvError(error, 'DKV_PROTOCOL')) {
+        throw error;
+      }
+      this.services.logger.warn(`A frame of node ${peer?.nodeId ?? 'unknown'} was dropped: ${error.message}`);
+    }
+    if (peer && directory.isBound(peer, head!)) {
+      directory.heard(peer);
+    }
+  }
+
+  private take(peer: Peer, head: FrameHead, message: NodeMessage): void {
+    const directory = this.services.directory();
+    if (message.kind === 'heartbeat') {
+      directory.heartbeat(peer, message);
+      if (message.ledNumber !== peer.ledNumber && peer.ledAskedTicks === 0) {
+        peer.ledAskedTicks = 1;
+        this.node.say(peer.nodeId, { kind: 'askLed' });
+      }
+      return;
+    }
+    // Before the peer has told what it remembers of this node, nothing that it says may be acted upon (rule 12).
+    if (directory.isBound(peer, head)) {
+      this.act(peer, message);
+    }
+  }
+
+  private act(peer: Peer, message: Exclude<NodeMessage, { kind: 'heartbeat' }>): void {
+    const { nodeId } = peer;
+    const birth = this.services.birth();
+    switch (message.kind) {
+      case 'birth':
+        return birth.receiveBirth(peer, message.clusterId, message.members);
+      case 'birthAccepted':
+        return birth.receiveAccepted(peer, message.clusterId);
+      case 'born':
+        return birth.receiveBorn(message.clusterId, message.members);
+      case 'raft':
+        return this.step(peer, message);
+      case 'ask':
+        return this.askedBy(nodeId, message.slot, message.group, message.ask);
+      case 'answer':
+        return this.services.answered(message.slot, message.answer);
+      case 'confirm':
+        return this.confirm(peer, message.round, message.groups);
+      case 'confirmed':
+        return this.node.rounds.confirmed(peer.member, message.round, message.exceptions);
+      case 'askLed': {
+        const { ledNumber: number, ledGroups: groups } = this.node.leadership;
+        return this.node.say(nodeId, { kind: 'led', number, groups });
+      }
+      case 'led':
+        peer.takeLed(message.number, message.groups);
+        this.node.leadership.ledBy(peer.member, peer.led);
+        this.node.wakeChanged();
+        return;
+      case 'fetch':
+        return this.node.snapshots.serve(nodeId, message);
+      case 'page':
+        return this.node.snapshots.receive(message);
+    }
+  }
+
+  private step(
+    peer: Peer,
+    { group: number, generation, message }: Extract<NodeMessage, { kind: 'raft' }>,
+  ): void {
+    const group = this.node.groups.get(number);
+    if (!group || (message.type === 'timeoutNow' && !group.isWhole)) {
+      // Who lacks a snapshot could be elected for its log, and would then have nobody to fetch the records from.
+      return;
+    }
+    if (generation > group.generation && !group.isSuspended && this.services.birth().isBorn) {
+      this.services.logger.warn(
+        `Partition ${number} was recovered by an operator, as generation ${generation}: what this node has of ` +
+          `generation ${group.generation} is void, and it fetches a snapshot.`,
+      );
+      group.beginGeneration(generation);
+    }
+    if (group.generation === generation && !group.isSuspended && this.services.birth().isBorn) {
+      group.raft.step(peer.member, message);
+      this.node.wake(group);
+    }
+  }
+
+  private askedBy(nodeId: string, slot: number, number: number, ask: Ask): void {
+    const group = this.node.groups.get(number);
+    if (group) {
+      group.ask(this.askerOf(group, nodeId), slot, ask);
+      this.node.dueTurn();
+    } else {
+      this.node.say(nodeId, { kind: 'answer', slot, answer: NOT_HERE });
+    }
+  }
+
+  private askerOf(group: StrongGroup, nodeId: string): Asker {
+    let asker = group.askers.get(nodeId);
+    if (!asker) {
+      asker = {
+        answer: (slot, answer) => {
+          if (answer.type === 'done' && answer.isLogged) {
+            this.node.announceTo(group, nodeId);
+          }
+          this.node.say(nodeId, { kind: 'answer', slot, answer });
+        },
+      };
+      group.askers.set(nodeId, asker);
+    }
+    return asker;
+  }
+
+  /** Whether this node follows the peer, as a voter and at this moment, in each group that it names: rule 17. */
+  private confirm(peer: Peer, round: number, asked: readonly ConfirmedGroup[]): void {
+    const exceptions = asked
+      .filter((confirmed) => !this.follows(peer.member, confirmed))
+      .map(({ group }) => group);
+    this.node.say(peer.nodeId, { kind: 'confirmed', round, exceptions });
+  }
+
+  protected follows(member: MemberId, { group: number, generation, term }: ConfirmedGroup): boolean {
+    const group = this.node.groups.get(number);
+    return (
+      group !== undefined &&
+      group.generation === generation &&
+      group.raft.term === term &&
+      group.raft.leader === member &&
+      group.raft.isVoter
+    );
+  }
+}

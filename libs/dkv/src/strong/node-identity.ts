@@ -1,0 +1,96 @@
+/** What names this node to the others: its incarnation, its process run, its cluster; read or made when it starts. */
+import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { type RememberedPeer } from '../cluster/peer-directory.js';
+import { type Clock } from '../ports/clock.js';
+import { type Random } from '../ports/random.js';
+import { incarnationOf, newIncarnation, noteIncarnation } from './incarnation.js';
+import { type StrongModeParts } from './strong-mode-parts.js';
+
+const SESSION_META = 'session';
+const PEERS_META = 'peers';
+/** Process runs of one millisecond are told apart by so many. */
+const SESSIONS_PER_MS = 1_024;
+
+export interface Identity {
+  incarnation: string;
+  /** This process run. */
+  readonly session: number;
+  /** Under which requests are made: this process run, or a later one that has to be pretended. */
+  requestSession: number;
+  readonly cluster: ClusterNote;
+  readonly peers: ReadonlyMap<string, RememberedPeer>;
+}
+
+/** Reads, or makes, what names this node; resolves when it is durable. */
+export async function openIdentity(parts: StrongModeParts): Promise<Identity> {
+  const { meta, clock, random, logger, forgot, view } = parts;
+  const read = async <T>(name: string, otherwise: T): Promise<T> => {
+    const text = await meta.getMeta(name);
+    return text === undefined ? otherwise : (JSON.parse(text) as T);
+  };
+  const known = await incarnationOf(meta);
+  // A node that is alone has nobody to be taken for somebody else by, and nobody who could bring it up to date.
+  const isAlone = view.peers.length === 0;
+  const isNew = known === undefined || (forgot !== undefined && !isAlone);
+  const incarnation = isNew ? newIncarnation(random) : known;
+  if (forgot !== undefined && known !== undefined) {
+    logger.warn(
+      `Node ${view.selfId} may have forgotten what it acknowledged: ${forgot}. ` +
+        (isAlone
+          ? "The last writes before that may be lost; durability 'fsync' keeps them."
+          : 'It goes on as a new voter, and the others bring it up to date.'),
+    );
+  }
+  if (isNew) {
+    await noteIncarnation(meta, incarnation);
+  }
+  if (forgot !== undefined) {
+    await parts.acceptForgetting();
+  }
+  const session = sessionAfter(await read(SESSION_META, 0), clock, random);
+  await meta.putMeta(SESSION_META, JSON.stringify(session));
+  const cluster = await read(CLUSTER_META, NO_CLUSTER);
+  const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
+  return { incarnation, session, requestSession: session, cluster, peers };
+}
+
+/** Rises with every process run, also when the clock was set back, as far as the folder tells. */
+function sessionAfter(last: number, clock: Clock, random: Random): number {
+  const byClock = clock.now() * SESSIONS_PER_MS + Math.floor(random.next() * SESSIONS_PER_MS);
+  return Math.max(last + 1, byClock);
+}
+
+/** Requests are made under a later process run than `above` from now on, once that is noted. */
+export function raiseSession(
+  identity: Identity,
+  above: number,
+  { meta, clock, random, logger }: StrongModeParts,
+): void {
+  if (above < identity.requestSession) {
+    return;
+  }
+  const session = sessionAfter(above, clock, random);
+  meta.putMeta(SESSION_META, JSON.stringify(session)).then(
+    () => (identity.requestSession = Math.max(identity.requestSession, session)),
+    (error: Error) => logger.warn(`A later process run was not noted: ${error.message}`),
+  );
+}
+
+/** Notes what peers have said of themselves, for the next process run, when it has changed. */
+export class PeerMemory {
+  private noted = '';
+
+  constructor(private readonly parts: StrongModeParts) {}
+
+  note(remembered: Record<string, RememberedPeer>): void {
+    const text = JSON.stringify(remembered);
+    if (text !== this.noted) {
+      this.noted = text;
+      this.parts.meta
+        .putMeta(PEERS_META, text)
+        .catch((error: Error) =>
+          this.parts.logger.warn(`What peers have said was not noted: ${error.message}`),
+        );
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** Which groups a node has a member in, and who votes in a group before it has an entry. */
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { type Namespaces } from '../cluster/namespaces.js';
+import { type Configuration, type MemberId, NO_CONFIGURATION } from '../model/raft-messages.js';
+import { type StoredGroup } from './stored-group.js';
+
+export interface OwnGroup {
+  readonly number: number;
+  /** The nodes of the group, the preferred leader first. */
+  readonly list: readonly string[];
+}
+
+export const NOTHING_STORED: StoredGroup = {
+  state: undefined,
+  hardState: undefined,
+  entries: [],
+  resetAt: 0,
+  generation: 0,
+};
+
+/** One for each partition that the node holds, and each number of copies that a strong namespace has. */
+export function ownGroups({
+  view,
+  namespaces,
+}: {
+  readonly view: ClusterView;
+  readonly namespaces: Namespaces;
+}): readonly OwnGroup[] {
+  const classes = new Set<number>();
+  for (const { mode, copies } of namespaces) {
+    if (mode === 'strong') {
+      classes.add(copies);
+    }
+  }
+  const groups: OwnGroup[] = [];
+  for (const copies of classes) {
+    const first = (view.ring.copies - copies) * view.ring.partitions;
+    for (let number = first; number < first + view.ring.partitions; number++) {
+      const list = view.listOf(number);
+      if (list.includes(view.selfId)) {
+        groups.push({ number, list });
+      }
+    }
+  }
+  return groups;
+}
+
+/** The first incarnations of the group's nodes, where this one is among the first of the cluster. */
+export function birthConfiguration(
+  list: readonly string[],
+  self: MemberId,
+  { members, isBorn }: { readonly members: readonly MemberId[]; readonly isBorn: boolean },
+): Configuration {
+  if (!isBorn || !members.includes(self)) {
+    return NO_CONFIGURATION;
+  }
+  const voters = list.map((nodeId) => members.find((member) => member.startsWith(`${nodeId}@`))!);
+  return { voters, outgoing: [], learners: [] };
+}

@@ -1,0 +1,59 @@
+/** Whether this node does its part in all its groups, and which of them cannot be served, for whoever watches. */
+import { type Birth } from '../cluster/birth.js';
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { majorityOf } from '../model/consistency.js';
+import { type NodeLog } from '../ports/node-log.js';
+import { type StrongGroup } from './strong-group.js';
+
+export class Readiness {
+  constructor(
+    private readonly view: ClusterView,
+    private readonly log: NodeLog,
+    private readonly groups: ReadonlyMap<number, StrongGroup>,
+    private readonly birth: () => Birth,
+  ) {}
+
+  /** Undefined when this node does its part: it may be that others do not. */
+  get unreadyReason(): string | undefined {
+    const { log, groups } = this;
+    if (log.failure) {
+      return `its log takes nothing: ${log.failure.message}`;
+    }
+    if (groups.size === 0) {
+      return undefined;
+    }
+    const birth = this.birth();
+    if (!birth.isBorn) {
+      const { missing } = birth;
+      return missing.length > 0
+        ? `the cluster is not born yet: not seen so far: ${missing.join(', ')}`
+        : 'the cluster is being born';
+    }
+    let strangers = 0;
+    let behind = 0;
+    for (const group of groups.values()) {
+      const { raft } = group;
+      strangers +=
+        !raft.isVoter && (raft.configuration.voters.length === 0 || this.view.peers.length > 0) ? 1 : 0;
+      behind += !group.isCaughtUp && this.isReachable(group) ? 1 : 0;
+    }
+    if (strangers > 0) {
+      return `it is not yet a voter in ${strangers} of its ${groups.size} partitions`;
+    }
+    return behind > 0 ? `${behind} of its ${groups.size} partitions are catching up` : undefined;
+  }
+
+  /** Own groups in which no majority can be reached: writes of their keys are refused. */
+  get groupsWithoutQuorum(): number {
+    let count = 0;
+    for (const group of this.groups.values()) {
+      count += this.isReachable(group) ? 0 : 1;
+    }
+    return count;
+  }
+
+  private isReachable({ number }: StrongGroup): boolean {
+    const { view } = this;
+    return view.reachable(number).length >= majorityOf(view.copiesOf(number));
+  }
+}

@@ -1,0 +1,41 @@
+/** What the strong mode of a node is made of, and its bounds. */
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { type Namespaces } from '../cluster/namespaces.js';
+import { type Clock } from '../ports/clock.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
+import { type Logger } from '../ports/logger.js';
+import { type NodeLog } from '../ports/node-log.js';
+import { type Random } from '../ports/random.js';
+import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
+import { type StrongStore } from '../ports/strong-store.js';
+import { type StoredGroup } from './stored-group.js';
+import { type WorkLimitOptions } from './work-limits.js';
+
+export interface StrongLimits extends WorkLimitOptions {
+  readonly heartbeatIntervalMs: number;
+  readonly electionTimeoutMs: number;
+  readonly maxClockOffsetMs: number;
+  readonly peerTimeoutMs: number;
+  readonly idempotencyTtlMs: number;
+  /** Entries that are kept in memory behind what is applied, for followers, of all groups. */
+  readonly entryTailBytesMax: number;
+}
+
+export interface StrongModeParts {
+  readonly view: ClusterView;
+  readonly namespaces: Namespaces;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly remote: RemoteKvRepo;
+  readonly log: NodeLog;
+  readonly store: StrongStore;
+  readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
+  readonly limits: StrongLimits;
+  /** What was found in store and log, by group. */
+  readonly stored: ReadonlyMap<number, StoredGroup>;
+  /** Why this node may have forgotten what it acknowledged; undefined where it cannot have (rule 12). */
+  readonly forgot: string | undefined;
+  /** The node has taken a new incarnation, durably. */
+  readonly acceptForgetting: () => Promise<void>;
+}

@@ -1,0 +1,41 @@
+/** Runs that bring about what chance brings too seldom; each tells which rules it found broken. */
+import { createTestCluster, type TestCluster } from '../../../libs/dkv/testing/simulation/sim-cluster.js';
+import { groupsOf } from '../../../libs/dkv/testing/simulation/strong-witness.js';
+
+const KEY = 'k1';
+
+/**
+ * A leader's process stands still, another node is elected and writes, and the first one is read from. With `isClogged` it
+ * hears nothing of its successor when it goes on, and asks the third node whether it still leads.
+ */
+export async function readAtStaleLeader(isClogged: boolean): Promise<readonly string[]> {
+  const cluster = createTestCluster(3, { mode: 'strong', partitions: 2 });
+  await cluster.start();
+  await cluster.advance(1_000);
+  await cluster.put('a', KEY, 'old');
+  const stale = leaderOf(cluster, '');
+  cluster.node(stale).pause(3_000);
+  if (isClogged) {
+    // What its successor says does not come through; the third node answers, and follows that one.
+    cluster.network.clog(
+      cluster.listOf(KEY).find((nodeId) => nodeId !== stale)!,
+      stale,
+    );
+  }
+  await cluster.advance(2_500);
+  const leader = leaderOf(cluster, stale);
+  await cluster.put(leader, KEY, 'new');
+  const read = cluster.get(stale, KEY, { level: 'linearizable', timeoutMs: 5_000 }).catch(() => 'none');
+  return (await read) === 'old' ? ['linearizability'] : [];
+}
+
+function leaderOf(cluster: TestCluster, except: string): string {
+  const number = cluster.ring.partitionOf(KEY);
+  const found = cluster.nodeIds.find(
+    (nodeId) => nodeId !== except && groupsOf(cluster.node(nodeId))?.get(number)?.leads,
+  );
+  if (found === undefined) {
+    throw new Error('Nobody leads the group of the key.');
+  }
+  return found;
+}
