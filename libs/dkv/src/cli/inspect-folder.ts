@@ -71,14 +71,18 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
   const noted = await local.getMeta(CLUSTER_META);
   const cluster = noted === undefined ? NO_CLUSTER : (JSON.parse(noted) as ClusterNote);
   const membership = await membershipOf(local);
-  const nodes = membership?.nodes ?? [{ nodeId, weight: 1, zone: '' }];
-  const ring = Hashring.of(nodes, { partitions, replicas: membership?.replicas ?? 0, hashFunc: ANY_HASH });
+  const ring =
+    membership &&
+    Hashring.of(membership.nodes, { partitions, replicas: membership.replicas, hashFunc: ANY_HASH });
   const groups = new Map<number, GroupView>();
   for (const [number, stored] of storage.groups) {
     const position = positionOf(stored);
     const last = position.tail.at(-1);
+    // Where the folder does not tell on which nodes the group is, its voters are not known, and it is left as it is.
     const born =
-      position.generation === 1 ? birthConfiguration(cluster, listOf(ring, number)) : NO_CONFIGURATION;
+      ring && position.generation === 1
+        ? birthConfiguration(cluster, listOf(ring, number))
+        : NO_CONFIGURATION;
     groups.set(number, {
       ...position,
       number,
@@ -95,7 +99,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
     nodeId,
     engine: folder.engine,
     clusterId: cluster.isBorn ? cluster.clusterId : '',
-    nodeIds: nodes.map((node) => node.nodeId),
+    nodeIds: membership?.nodes.map((node) => node.nodeId) ?? [nodeId],
     incarnation: (await incarnationOf(local)) ?? '',
     previousIncarnations: await previousIncarnationsOf(local),
     logPosition: log.position,

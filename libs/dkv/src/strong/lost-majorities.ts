@@ -17,12 +17,14 @@ export class LostMajorities {
   private found: string | undefined;
 
   constructor(
-    private readonly groups: ReadonlyMap<number, StrongGroup>,
-    private readonly directory: () => PeerDirectory,
-    /** This node, as the groups know it now. */
-    private readonly self: () => MemberId,
-    private readonly clock: Clock,
-    private readonly logger: Logger,
+    private readonly services: {
+      readonly groups: ReadonlyMap<number, StrongGroup>;
+      readonly directory: PeerDirectory;
+      /** This node, as the groups know it now. */
+      readonly member: () => MemberId;
+      readonly clock: Clock;
+      readonly logger: Logger;
+    },
   ) {}
 
   /** In words for an operator; undefined where there is none. As of the last {@link look}. */
@@ -34,7 +36,7 @@ export class LostMajorities {
   look(): void {
     const lost: number[] = [];
     const missed = new Set<MemberId>();
-    for (const { number, raft } of this.groups.values()) {
+    for (const { number, raft } of this.services.groups.values()) {
       const { configuration, leader } = raft;
       if (
         leader === undefined &&
@@ -49,16 +51,17 @@ export class LostMajorities {
       }
     }
     this.found = lost.length > 0 ? describe(lost, [...missed].sort()) : undefined;
-    const now = this.clock.monotonic();
+    const now = this.services.clock.monotonic();
     if (this.found !== undefined && now - this.warnedAtMs >= WARN_EVERY_MS) {
       this.warnedAtMs = now;
-      this.logger.error(`${this.found}.`);
+      this.services.logger.error(`${this.found}.`);
     }
   }
 
   private isGone(voter: MemberId): boolean {
-    const self = this.self();
-    return nodeOf(voter) === nodeOf(self) ? voter !== self : isGoneMember(voter, this.directory());
+    const { member, directory } = this.services;
+    const self = member();
+    return nodeOf(voter) === nodeOf(self) ? voter !== self : isGoneMember(voter, directory);
   }
 }
 

@@ -11,8 +11,6 @@ export class Readiness {
     private readonly log: NodeLog,
     private readonly groups: ReadonlyMap<number, StrongGroup>,
     private readonly birth: () => Birth,
-    /** Why groups are lost for good without an operator; undefined where none is. */
-    private readonly lost: () => string | undefined,
   ) {}
 
   /** Undefined when this node does its part: it may be that others do not. */
@@ -40,7 +38,7 @@ export class Readiness {
       behind += !group.isCaughtUp && this.isReachable(group) ? 1 : 0;
     }
     if (strangers > 0) {
-      return this.lost() ?? `it is not yet a voter in ${strangers} of its ${groups.size} partitions`;
+      return `it is not yet a voter in ${strangers} of its ${groups.size} partitions`;
     }
     return behind > 0 ? `${behind} of its ${groups.size} partitions are catching up` : undefined;
   }

@@ -15,7 +15,6 @@ import { type GroupServices } from './group-parts.js';
 import { type Identity, openIdentity, PeerMemory, raiseSession } from './node-identity.js';
 import { birthConfiguration, NOTHING_STORED, ownGroups } from './own-groups.js';
 import { Readiness } from './readiness.js';
-import { LostMajorities } from './lost-majorities.js';
 import { isGoneMember, stepReplacement } from './replacement.js';
 import { Standing } from './standing.js';
 import { shownOf } from './call-ends.js';
@@ -27,7 +26,6 @@ import { Upkeep } from './upkeep.js';
 import { WorkLimits } from './work-limits.js';
 
 const REPLACE_EVERY_TICKS = 2;
-const LOOK_EVERY_TICKS = 10;
 const REMEMBER_EVERY_TICKS = 10;
 /** How long a stop waits for leaderships to be taken over. */
 const LEAVE_MS = 2_000;
@@ -40,7 +38,6 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly services: GroupServices;
   private readonly sweep: ExpirySweep;
   private readonly upkeep: Upkeep;
-  private readonly lostMajorities: LostMajorities;
   private timer: Timer | undefined;
   private ticks = 0;
   private isStopped = false;
@@ -137,20 +134,7 @@ export class ReplicatedStrongMode implements StrongMode {
       boundedNowMs: () => this.boundedClock.nowMs(),
       wake: (group) => this.node.wake(group as StrongGroup),
     };
-    this.lostMajorities = new LostMajorities(
-      this.node.groups,
-      () => this.directory,
-      () => this.member,
-      clock,
-      logger,
-    );
-    this.readiness = new Readiness(
-      view,
-      log,
-      this.node.groups,
-      () => this.birth,
-      () => this.lostMajorities.reason,
-    );
+    this.readiness = new Readiness(view, log, this.node.groups, () => this.birth);
     this.forgetting = new Forgetting(parts, this.node.groups, (incarnation) => {
       this.identity.incarnation = incarnation;
     });
@@ -255,7 +239,10 @@ export class ReplicatedStrongMode implements StrongMode {
 
   /** Undefined when this node does its part: it may be that others do not. */
   get unreadyReason(): string | undefined {
-    return this.readiness.unreadyReason;
+    const { unreadyReason } = this.readiness;
+    return unreadyReason === undefined || this.parts.log.failure
+      ? unreadyReason
+      : (this.upkeep.lostMajority ?? unreadyReason);
   }
 
   /** Own groups in which no majority can be reached: writes of their keys are refused. */
@@ -339,9 +326,6 @@ export class ReplicatedStrongMode implements StrongMode {
     rounds.tick();
     this.calls.tick();
     this.sweep.tick();
-    if (this.ticks % LOOK_EVERY_TICKS === 0) {
-      this.lostMajorities.look();
-    }
     this.upkeep.tick();
     if (this.ticks % REMEMBER_EVERY_TICKS === 0) {
       this.memory.note(this.directory.remembered());

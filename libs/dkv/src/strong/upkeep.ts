@@ -5,6 +5,7 @@ import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { type Leadership } from './leadership.js';
+import { LostMajorities } from './lost-majorities.js';
 import { type StrongGroup } from './strong-group.js';
 
 const COMPACT_EVERY_TICKS = 10;
@@ -34,7 +35,16 @@ export class Upkeep {
   private appendingSinceMs: number | undefined;
   private appending = 0;
 
-  constructor(private readonly services: UpkeepServices) {}
+  private readonly lostMajorities: LostMajorities;
+
+  constructor(private readonly services: UpkeepServices) {
+    this.lostMajorities = new LostMajorities(services);
+  }
+
+  /** Which groups nobody can lead any more, in words; undefined where there is none. */
+  get lostMajority(): string | undefined {
+    return this.lostMajorities.reason;
+  }
 
   /** Whether the disk has not answered an append for longer than a peer may be silent. */
   get isDiskSilent(): boolean {
@@ -70,6 +80,7 @@ export class Upkeep {
       this.mend();
     }
     if (this.ticks % COMPACT_EVERY_TICKS === 0) {
+      this.lostMajorities.look();
       this.compact();
       this.unpin();
     }
