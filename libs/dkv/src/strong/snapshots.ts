@@ -13,11 +13,13 @@ type Fetch = Extract<NodeMessage, { kind: 'fetch' }>;
 type PageMessage = Extract<NodeMessage, { kind: 'page' }>;
 type Page = NonNullable<PageMessage['page']>;
 
-/** Groups whose snapshot is under way at this node at a time. */
-const FETCHES_MAX = 8;
+/** Groups whose snapshot is under way at this node at a time: so many pages are in memory at most. */
+const FETCHES_MAX = 64;
 const PAGE_BYTES = 256 * 1024;
 /** Ticks after which a page that did not come is asked for again; after so many times the fetch is given up. */
 const PAGE_TICKS = 10;
+/** Ticks after which a page is asked for again that the leader could not give at that moment. */
+const NOT_NOW_TICKS = 2;
 const ATTEMPTS_MAX = 5;
 
 export interface SnapshotServices {
@@ -96,8 +98,10 @@ export class Snapshots {
     if (page) {
       this.waiting.delete(slot);
       waiting.done(page);
+    } else {
+      // "Not now": the tick asks again, or gives up.
+      waiting.ticks = PAGE_TICKS - NOT_NOW_TICKS;
     }
-    // An empty answer is a "not now": the tick asks again, or gives up.
   }
 
   /** Replaces what this node holds of a group by the state of the member that leads it. */

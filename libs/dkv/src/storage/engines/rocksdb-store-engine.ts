@@ -1,4 +1,5 @@
 /** RocksDB through the `rocksdb` package (abstract-leveldown API), with the guards that its binding lacks. */
+import { statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -17,6 +18,8 @@ import {
 const READ_AHEAD_BYTES = 64 * 1024;
 const BLOCK_CACHE_BYTES = 32 * 1024 * 1024;
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
+/** Opening writes out what the log of RocksDB holds: two buffers at most. */
+const REOPEN_ROOM_BYTES = 4 * WRITE_BUFFER_BYTES;
 
 type Callback<T = void> = (error: Error | null | undefined, result: T) => void;
 
@@ -52,6 +55,10 @@ export function resolveRocksdb(): string {
  * @throws DkvError `DKV_STORE_LOCKED`, `DKV_STORAGE_FAILED`, `DKV_ENGINE_UNAVAILABLE`
  */
 export async function openRocksdbStoreEngine(folder: string): Promise<StoreEngine> {
+  return new RocksdbStoreEngine(await open(folder), folder);
+}
+
+async function open(folder: string): Promise<Leveldown> {
   const store = load()(folder);
   const options = {
     createIfMissing: true,
@@ -63,7 +70,7 @@ export async function openRocksdbStoreEngine(folder: string): Promise<StoreEngin
   } catch (error) {
     throw openErrorOf('RocksDB', folder, error);
   }
-  return new RocksdbStoreEngine(store);
+  return store;
 }
 
 /**
@@ -82,8 +89,13 @@ class RocksdbStoreEngine implements StoreEngine {
   private readonly iterators = new Set<LeveldownIterator>();
   private store: Leveldown | undefined;
   private writeFailure: Error | undefined;
+  private reopening: Promise<void> | undefined;
+  private isClosed = false;
 
-  constructor(store: Leveldown) {
+  constructor(
+    store: Leveldown,
+    private readonly folder: string,
+  ) {
     this.store = store;
   }
 
@@ -92,23 +104,31 @@ class RocksdbStoreEngine implements StoreEngine {
   }
 
   /**
-   * After a failure nothing more is written until the store is opened again. RocksDB 6.17 takes writes once a full disk has
-   * room; a node whose disk had been full, and that went on writing, left a log at whose replay every later opening aborted
-   * the process (`Assertion seq_per_batch_ failed`: a key twice under one sequence number). Seen in a chaos run, not
-   * reproduced alone.
+   * After a failure nothing is written until the store was opened again, which is done once its disk has room. RocksDB 6.17
+   * itself would go on; but a node whose disk had been full, and that went on, left a log at whose replay every later
+   * opening aborted the process (`Assertion seq_per_batch_ failed`: a key twice under one sequence number).
    */
   async batch(operations: readonly StoreOperation[], { sync }: BatchOptions): Promise<void> {
     if (this.writeFailure) {
-      throw this.writeFailure;
+      await (this.reopening ??= this.reopen(this.writeFailure).finally(() => (this.reopening = undefined)));
     }
     try {
       await this.write(operations, sync);
     } catch (error) {
-      if (this.store) {
-        this.writeFailure ??= error as Error;
-      }
+      this.writeFailure ??= error as Error;
       throw error;
     }
+  }
+
+  /** Reads and writes wait for it; iterations that are under way fail. */
+  private async reopen(failure: Error): Promise<void> {
+    const { bavail, bsize } = await statfs(this.folder);
+    if (bavail * bsize < REOPEN_ROOM_BYTES || this.isClosed) {
+      throw failure;
+    }
+    await this.closeStore();
+    this.store = await open(this.folder);
+    this.writeFailure = undefined;
   }
 
   // Chained: an array of operations is read field by field by the binding, 2 µs each instead of 1.3.
@@ -129,7 +149,7 @@ class RocksdbStoreEngine implements StoreEngine {
   async *iterate({ from, to }: StoreRange): AsyncGenerator<StoreEntry> {
     const range = { gte: bufferOf(from), lt: bufferOf(to) };
     const options = { ...range, highWaterMark: READ_AHEAD_BYTES, fillCache: false };
-    const iterator = this.opened().iterator(options);
+    const iterator = (this.store ?? (await this.reopened())).iterator(options);
     this.iterators.add(iterator);
     try {
       for (let entry = await this.next(iterator); entry; entry = await this.next(iterator)) {
@@ -150,6 +170,12 @@ class RocksdbStoreEngine implements StoreEngine {
   }
 
   async close(): Promise<void> {
+    this.isClosed = true;
+    await this.reopening?.catch(() => undefined);
+    await this.closeStore();
+  }
+
+  private async closeStore(): Promise<void> {
     const { store } = this;
     this.store = undefined;
     await Promise.allSettled(this.running);
@@ -160,9 +186,12 @@ class RocksdbStoreEngine implements StoreEngine {
   }
 
   private next(iterator: LeveldownIterator): Promise<StoreEntry | undefined> {
-    return this.run((_, done) =>
-      iterator.next((error, key, value) => done(error, key && value && { key, value })),
-    );
+    return this.run((_, done) => {
+      if (!this.iterators.has(iterator)) {
+        throw new DkvError('DKV_NOT_READY', 'The store was closed under an iteration.');
+      }
+      iterator.next((error, key, value) => done(error, key && value && { key, value }));
+    });
   }
 
   private async end(iterator: LeveldownIterator): Promise<void> {
@@ -172,7 +201,8 @@ class RocksdbStoreEngine implements StoreEngine {
   }
 
   private async run<T = void>(start: (store: Leveldown, done: Callback<T>) => void): Promise<T> {
-    const store = this.opened();
+    // At once where it is open: the bytes are the caller's after that.
+    const store = this.store ?? (await this.reopened());
     const result = new Promise<T>((resolve, reject) =>
       start(store, (error, value) => (error ? reject(error) : resolve(value))),
     );
@@ -184,11 +214,12 @@ class RocksdbStoreEngine implements StoreEngine {
     }
   }
 
-  private opened(): Leveldown {
-    if (!this.store) {
-      throw new DkvError('DKV_NOT_READY', 'The store is closed.');
+  private async reopened(): Promise<Leveldown> {
+    await this.reopening?.catch(() => undefined);
+    if (this.store) {
+      return this.store;
     }
-    return this.store;
+    throw (!this.isClosed && this.writeFailure) || new DkvError('DKV_NOT_READY', 'The store is closed.');
   }
 }
 
