@@ -327,9 +327,9 @@ export const RARE_STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'a crash of the machine under wal makes a new voter',
     rules: [...UNSAFE, ...DIFFERENT],
     plant: () => {
-      const { open } = MachineRun;
+      const open = MachineRun.open.bind(MachineRun);
       vi.spyOn(MachineRun, 'open').mockImplementation(async (...args) =>
-        Object.assign(await open.call(MachineRun, ...args), { hasCrashed: false }),
+        Object.assign(await open(...args), { hasCrashed: false }),
       );
     },
   },

@@ -22,7 +22,8 @@ type Message<T extends RaftMessage['type']> = RaftMessage & { readonly type: T }
 export abstract class RaftElection {
   role: RaftRole = 'follower';
   term: number;
-  vote: MemberId | '';
+  /** Empty where it has not voted in this term. */
+  vote: MemberId;
   /** Of this term, as far as known. */
   leader: MemberId | undefined;
   protected isHardStateDirty = false;
@@ -35,7 +36,7 @@ export abstract class RaftElection {
   private timeoutTicks = 0;
 
   constructor(
-    { term, vote }: { readonly term: number; readonly vote: MemberId | '' },
+    { term, vote }: { readonly term: number; readonly vote: MemberId },
     protected readonly options: RaftGroupOptions,
   ) {
     this.term = term;
@@ -154,7 +155,7 @@ export abstract class RaftElection {
   }
 
   /** A term is durable before anything is said in it, a vote before it is given: rule 1. */
-  private enterTerm(term: number, vote: MemberId | ''): void {
+  private enterTerm(term: number, vote: MemberId): void {
     this.term = term;
     this.vote = vote;
     this.leader = undefined;

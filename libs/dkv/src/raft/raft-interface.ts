@@ -30,7 +30,8 @@ export interface RaftGroupOptions extends LeadershipOptions {
 /** What was on the disk: the log begins behind `snapshotIndex`, at which `configuration` counted. */
 export interface RaftState extends RaftReplicaState {
   readonly term: number;
-  readonly vote: MemberId | '';
+  /** Empty where it has not voted in this term. */
+  readonly vote: MemberId;
   readonly snapshotIndex: number;
   readonly snapshotTerm: number;
   readonly configuration: Configuration;
@@ -41,7 +42,7 @@ export interface RaftState extends RaftReplicaState {
 
 export interface RaftOutput {
   /** To be durable before `durableMessages` leave. */
-  readonly hardState: { readonly term: number; readonly vote: MemberId | '' } | undefined;
+  readonly hardState: { readonly term: number; readonly vote: MemberId } | undefined;
   /** To append, in order; the first may overwrite, and then voids all that follow it on the disk. */
   readonly entries: readonly LogEntry[];
   /** The log begins anew behind this; comes before `entries`. */

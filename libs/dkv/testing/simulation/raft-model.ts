@@ -23,7 +23,7 @@ interface PendingWrite {
 /** What survives a crash. The store may be ahead of the log: a snapshot is installed before the log begins anew. */
 export class ModelDisk {
   term = 0;
-  vote: MemberId | '' = '';
+  vote: MemberId = '';
   /** Where the log begins. */
   base: ModelSnapshot;
   entries: LogEntry[] = [];

@@ -158,7 +158,7 @@ async function runClient(plan: ScenarioPlan, world: World, client: string, rando
     const meeting = Math.floor(cluster.scheduler.nowMs / MEETING_EVERY_MS);
     const key = meets ? keys[meeting % keys.length]! : random.pick(keys);
     const node = cluster.node(random.pick(cluster.nodeIds));
-    if (world.running && node.alive) {
+    if (world.running && node.serves) {
       // A node that dies under way never answers; its client turns to the next one.
       const late = cluster.scheduler.sleep(30_000);
       await Promise.race([plan.operate(world, client, node.nodeId, key, random), late]);

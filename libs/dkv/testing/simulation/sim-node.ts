@@ -22,7 +22,7 @@ import { Incarnation } from './incarnation.js';
 import { noting } from './bystanders.js';
 import { SimClock } from './sim-clock.js';
 import { SimDisk } from './sim-disk.js';
-import { SimRandom } from './sim-random.js';
+import { type SimRandom } from './sim-random.js';
 import { SimFolder } from './sim-folder.js';
 import { simStorageHome } from './sim-storage-home.js';
 import {
@@ -97,6 +97,11 @@ export class TestNode {
 
   get alive(): boolean {
     return this.run?.alive ?? false;
+  }
+
+  /** Whether it takes calls: it is alive, and its parts are there. */
+  get serves(): boolean {
+    return this.alive && (this.processor as Processor | undefined) !== undefined;
   }
 
   /** Names this start of the node. */

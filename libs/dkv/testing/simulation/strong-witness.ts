@@ -181,7 +181,7 @@ export class StrongWitness {
       return;
     }
     this.heard.add(inner);
-    const { post } = inner;
+    const post = inner.post.bind(inner);
     inner.post = (group, messages) => {
       for (const { to, message } of messages) {
         if (message.type === 'vote') {
@@ -190,7 +190,7 @@ export class StrongWitness {
           this.voted(group.number, memberOf(node), message.term, to);
         }
       }
-      post.call(inner, group, messages);
+      post(group, messages);
     };
   }
 
