@@ -13,8 +13,9 @@ const CUT_NOTICED_MS_MAX = 6000;
 type Listener = (nodeId: string) => void;
 
 /**
- * Frames suffer what requests suffer: they are lost, late, overtaken, and come twice. A transport promises more, order and
- * at most once; whoever takes frames must be safe without that, since a connection may be a new one at any moment.
+ * Frames suffer what requests suffer: they are lost, late, and come twice, the second time perhaps long after. First copies
+ * keep the order of their lane, as on a connection; that frames come once at most is more than whoever takes them may count
+ * on, since a connection may be a new one at any moment.
  */
 export class SimPosts {
   private readonly listeners = new Map<Incarnation, Listener[]>();
