@@ -267,15 +267,12 @@ export class StrongCalls implements Asker {
   /** A node that holds a copy: this one, else the first that can be reached, another one each time. */
   private copyFor({ group, asks }: Call): string {
     const { view } = this.services;
-    if (asks === 0 && this.services.holdsCopy(group)) {
-      return view.selfId;
+    const own = this.services.holdsCopy(group) ? view.selfId : '';
+    if (asks === 0 && own !== '') {
+      return own;
     }
     const others = view.reachable(group).filter((nodeId) => nodeId !== view.selfId);
-    return others.length > 0
-      ? others[asks % others.length]!
-      : this.services.holdsCopy(group)
-        ? view.selfId
-        : '';
+    return others.length > 0 ? others[asks % others.length]! : own;
   }
 
   private askOf(call: Call): Ask {
