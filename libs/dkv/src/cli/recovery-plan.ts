@@ -1,5 +1,5 @@
 /** Decides what a recovery does with each group: pure, from what the folders say and which nodes are gone (rule 13). */
-import { type Configuration, type LogEntry, type MemberId } from '../model/raft-messages.js';
+import { type Configuration, type LogEntry, type MemberId, nodeOf } from '../model/raft-messages.js';
 import { hasQuorum, votersOf } from '../raft/raft-configurations.js';
 import { forcedConfiguration } from '../raft/raft-recovery.js';
 import { type FolderView, type GroupView, memberOf } from './inspect-folder.js';
@@ -95,7 +95,6 @@ function planGroup(
   const { configuration } = current.reduce((a, b) => (isAhead(b.view, a.view) ? b : a)).view;
   const isIntact = (voter: MemberId) =>
     current.some(({ folder }) => memberOf(folder) === voter && folder.forgot === undefined);
-  const nodeOf = (voter: MemberId) => voter.slice(0, voter.lastIndexOf('@'));
   const isUnknown = (voter: MemberId) =>
     !gone.includes(nodeOf(voter)) && !folders.some(({ nodeId }) => nodeId === nodeOf(voter));
   const mayServe = (voter: MemberId) => isIntact(voter) || isUnknown(voter);

@@ -1,4 +1,5 @@
 /** The failure detector between nodes, and whom a frame may come from: one heartbeat a pair, whatever the groups. */
+import { nodeOf } from '../model/raft-messages.js';
 import { type FrameHead, type NodeMessage } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
@@ -102,7 +103,7 @@ export class PeerDirectory {
 
   /** Whether the member's node has been heard lately, as this very incarnation. */
   isAlive(member: string): boolean {
-    const nodeId = member.slice(0, member.lastIndexOf('@'));
+    const nodeId = nodeOf(member);
     const peer = this.peers.get(nodeId);
     return peer !== undefined && peer.member === member && !this.lost.has(nodeId);
   }

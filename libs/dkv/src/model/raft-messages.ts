@@ -6,6 +6,11 @@
  */
 export type MemberId = string;
 
+/** The node of a member. */
+export function nodeOf(member: MemberId): string {
+  return member.slice(0, member.lastIndexOf('@'));
+}
+
 /** Who votes and who only listens. Joint while `outgoing` is not empty (Ongaro's dissertation, 4.3). */
 export interface Configuration {
   readonly voters: readonly MemberId[];

@@ -1,7 +1,7 @@
 /** Who leads which group, as far as this node knows: by its own members, by what others say they lead, by guess. */
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
-import { nodeOf } from './read-rounds.js';
+import { nodeOf } from '../model/raft-messages.js';
 import { type StrongGroup } from './strong-group.js';
 
 export class Leaders {

@@ -2,7 +2,7 @@
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type LedGroup } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
-import { nodeOf } from './read-rounds.js';
+import { nodeOf } from '../model/raft-messages.js';
 import { type StrongGroup } from './strong-group.js';
 
 /** Leaderships that go back to their preferred node in one tick: each costs a moment without a leader. */

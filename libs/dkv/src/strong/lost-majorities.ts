@@ -1,11 +1,10 @@
 /** Says which groups nobody can ever lead again without an operator, whose members are missed, and what to do. */
 import { type PeerDirectory } from '../cluster/peer-directory.js';
-import { type MemberId } from '../model/raft-messages.js';
+import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { hasQuorum, votersOf } from '../raft/raft-configurations.js';
 import { forcedConfiguration } from '../raft/raft-recovery.js';
-import { nodeOf } from './read-rounds.js';
 import { isGoneMember } from './replacement.js';
 import { type StrongGroup } from './strong-group.js';
 

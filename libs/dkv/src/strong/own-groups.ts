@@ -1,7 +1,7 @@
 /** Which groups a node has a member in, and who votes in a group before it has an entry. */
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
-import { type Configuration, type MemberId, NO_CONFIGURATION } from '../model/raft-messages.js';
+import { type Configuration, type MemberId, NO_CONFIGURATION, nodeOf } from '../model/raft-messages.js';
 import { type StoredGroup } from './stored-group.js';
 
 export interface OwnGroup {
@@ -54,6 +54,6 @@ export function birthConfiguration(
   if (!isBorn || !members.includes(self)) {
     return NO_CONFIGURATION;
   }
-  const voters = list.map((nodeId) => members.find((member) => member.startsWith(`${nodeId}@`))!);
+  const voters = list.map((nodeId) => members.find((member) => nodeOf(member) === nodeId)!);
   return { voters, outgoing: [], learners: [] };
 }

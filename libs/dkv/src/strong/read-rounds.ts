@@ -1,6 +1,6 @@
 /** Confirms that this node still leads: one round a peer a turn for all groups that ask. */
 import { type ConfirmedGroup } from '../model/node-messages.js';
-import { type MemberId } from '../model/raft-messages.js';
+import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type GroupCore } from './group-parts.js';
 
 interface Confirmation extends ConfirmedGroup {
@@ -188,9 +188,4 @@ function finish(confirmation: Confirmation, isConfirmed: boolean): void {
 function votersOf({ raft }: GroupCore): readonly MemberId[] {
   const { voters, outgoing } = raft.configuration;
   return outgoing.length === 0 ? voters : [...new Set([...voters, ...outgoing])];
-}
-
-/** The node of a member. */
-export function nodeOf(member: MemberId): string {
-  return member.slice(0, member.lastIndexOf('@'));
 }

@@ -1,8 +1,7 @@
 /** Puts the new incarnation of a node that may have forgotten in the place of the old one: rule 12 of the strong mode. */
 import { type PeerDirectory } from '../cluster/peer-directory.js';
-import { type Configuration, type MemberId } from '../model/raft-messages.js';
+import { type Configuration, type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type StrongGroup } from './strong-group.js';
-import { nodeOf } from './read-rounds.js';
 
 /** A learner that lacks no more entries than this will catch up while it becomes a voter. */
 const BEHIND_MAX = 64;

@@ -1,12 +1,11 @@
 /** How a member that is too far behind for the log gets the state of its group: page by page, at its own pace. */
-import { type MemberId } from '../model/raft-messages.js';
+import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type NodeMessage } from '../model/node-messages.js';
 import { type PageMark } from '../model/strong-record.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { type AppliedState, decodeAppliedState, encodeAppliedState } from './group-state-layout.js';
-import { nodeOf } from './read-rounds.js';
 import { type StrongGroup } from './strong-group.js';
 
 type Fetch = Extract<NodeMessage, { kind: 'fetch' }>;

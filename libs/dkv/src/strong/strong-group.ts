@@ -7,6 +7,7 @@ import {
   type LogEntry,
   type MemberId,
   NO_CONFIGURATION,
+  nodeOf,
 } from '../model/raft-messages.js';
 import { decodeConfiguration } from '../raft/configuration-layout.js';
 import { RaftGroup } from '../raft/raft-group.js';
@@ -134,8 +135,7 @@ export class StrongGroup implements GroupCore {
   /** The answer to who should ask the leader. */
   retry(session = 0): Answer {
     const { leader } = this.raft;
-    const nodeId = leader === undefined ? '' : leader.slice(0, leader.lastIndexOf('@'));
-    return { type: 'retry', leader: nodeId, session };
+    return { type: 'retry', leader: leader === undefined ? '' : nodeOf(leader), session };
   }
 
   /** Applies what is committed, and tells those who wait for it. */

@@ -2,7 +2,7 @@
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { Outbox } from '../cluster/frames/outbox.js';
 import { type Ask, type ConfirmedGroup, type NodeMessage } from '../model/node-messages.js';
-import { type AddressedMessage, type MemberId } from '../model/raft-messages.js';
+import { type AddressedMessage, type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type RaftGroup } from '../raft/raft-group.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type NodeLog } from '../ports/node-log.js';
@@ -11,7 +11,7 @@ import { type StrongStore } from '../ports/strong-store.js';
 import { type FrameTarget, InboundFrames, type InboundServices, NOT_HERE } from './inbound-frames.js';
 import { Leadership } from './leadership.js';
 import { Leaders } from './leaders.js';
-import { nodeOf, ReadRounds } from './read-rounds.js';
+import { ReadRounds } from './read-rounds.js';
 import { Snapshots } from './snapshots.js';
 import { type Asker } from './group-parts.js';
 import { type StrongGroup } from './strong-group.js';

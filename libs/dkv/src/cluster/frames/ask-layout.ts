@@ -1,4 +1,5 @@
 /** The bytes of questions to the leader of a group, and of their answers. */
+import { MEMBER_BYTES_MAX } from './raft-message-layout.js';
 import { isDkvErrorCode } from '../../dkv.errors.js';
 import { type ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
@@ -10,7 +11,6 @@ import { type KeyedRecord, type StrongRecord } from '../../model/strong-record.j
 
 const ASKS = ['write', 'read', 'cancel'] as const satisfies readonly Ask['type'][];
 const ANSWERS = ['done', 'retry', 'cancelled', 'refused'] as const satisfies readonly Answer['type'][];
-const MEMBER_BYTES_MAX = 200;
 const TEXT_BYTES_MAX = 8_192;
 const VERSION_BYTES_MAX = 20;
 const IDEMPOTENCY_KEY_BYTES_MAX = 1_024;

@@ -11,7 +11,7 @@ import {
   writeAsk,
   writeKeyedRecord,
 } from './ask-layout.js';
-import { readRaftMessage, writeRaftMessage } from './raft-message-layout.js';
+import { MEMBER_BYTES_MAX, readRaftMessage, writeRaftMessage } from './raft-message-layout.js';
 
 const KINDS = [
   'raft',
@@ -30,7 +30,6 @@ const KINDS = [
 ] as const satisfies readonly NodeMessage['kind'][];
 
 const FRAME_VERSION = 1;
-const MEMBER_BYTES_MAX = 200;
 const TEXT_BYTES_MAX = 8_192;
 const GROUPS_MAX = 65_536;
 

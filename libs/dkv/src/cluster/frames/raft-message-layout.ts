@@ -17,7 +17,8 @@ const TYPES = [
 ] as const satisfies readonly RaftMessage['type'][];
 
 const MEMBERS_MAX = 255;
-const MEMBER_BYTES_MAX = 200;
+/** Of a member's name. */
+export const MEMBER_BYTES_MAX = 200;
 
 export function writeRaftMessage(to: ByteWriter, message: RaftMessage): void {
   to.byte(TYPES.indexOf(message.type));
