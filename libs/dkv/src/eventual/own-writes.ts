@@ -1,4 +1,5 @@
 /** Remembers what this node wrote, so that it reads its own writes at every level also where it holds no copy. */
+import { AgeList, type Aged } from '../model/age-list.js';
 import { type RecordId } from '../model/key.js';
 import { type Version } from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
@@ -18,13 +19,10 @@ export interface OwnWritesBounds {
   readonly spreadMs: number;
 }
 
-/** Linked from the write noted longest ago to the newest: to find the oldest must not cost a scan of what went before. */
-interface Noted extends OwnWrite, RecordId {
+interface Noted extends OwnWrite, RecordId, Aged<Noted> {
   readonly version: Version;
   readonly coordinator: string;
   readonly notedAtMs: number;
-  older: Noted | undefined;
-  newer: Noted | undefined;
 }
 
 /**
@@ -37,8 +35,7 @@ interface Noted extends OwnWrite, RecordId {
 export class OwnWrites {
   /** By namespace and key, whose hash a text has already: one put together of both costs a microsecond to find. */
   private readonly names = new Map<string, Map<string, Noted>>();
-  private oldest: Noted | undefined;
-  private newest: Noted | undefined;
+  private readonly order = new AgeList<Noted>();
   private count = 0;
   /** How many of the writes are of a partition. */
   private readonly partitions = new Map<number, number>();
@@ -64,7 +61,7 @@ export class OwnWrites {
     }
     this.add(id, version, coordinator);
     if (this.count > this.bounds.entriesMax) {
-      this.pushOut(this.oldest!);
+      this.pushOut(this.order.oldest!);
     }
   }
 
@@ -119,7 +116,6 @@ export class OwnWrites {
 
   private add({ partition, namespace, key }: RecordId, version: Version, coordinator: string): void {
     const notedAtMs = this.clock.monotonic();
-    const older = this.newest;
     const write: Noted = {
       partition,
       namespace,
@@ -127,15 +123,10 @@ export class OwnWrites {
       version,
       coordinator,
       notedAtMs,
-      older,
+      older: undefined,
       newer: undefined,
     };
-    if (older) {
-      older.newer = write;
-    } else {
-      this.oldest = write;
-    }
-    this.newest = write;
+    this.order.add(write);
     this.count++;
     this.partitions.set(partition, (this.partitions.get(partition) ?? 0) + 1);
     let keys = this.names.get(namespace);
@@ -147,20 +138,8 @@ export class OwnWrites {
   }
 
   private drop(write: Noted): void {
-    const { partition, namespace, key, older, newer } = write;
-    if (older) {
-      older.newer = newer;
-    } else {
-      this.oldest = newer;
-    }
-    if (newer) {
-      newer.older = older;
-    } else {
-      this.newest = older;
-    }
-    // What is gone but still old to the collector would keep the next alive, and that one the next.
-    write.older = undefined;
-    write.newer = undefined;
+    const { partition, namespace, key } = write;
+    this.order.remove(write);
     this.count--;
     const left = this.partitions.get(partition)! - 1;
     if (left === 0) {

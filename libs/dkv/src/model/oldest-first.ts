@@ -1,10 +1,9 @@
 /** A Map that knows its oldest entry at once, for what is kept up to a bound and let go in the order in which it came. */
+import { AgeList, type Aged } from './age-list.js';
 
-interface Entry<V> {
+interface Entry<V> extends Aged<Entry<V>> {
   readonly key: string;
   readonly value: V;
-  older: Entry<V> | undefined;
-  newer: Entry<V> | undefined;
 }
 
 /**
@@ -13,8 +12,7 @@ interface Entry<V> {
  */
 export class OldestFirst<V> {
   private readonly entries = new Map<string, Entry<V>>();
-  private first: Entry<V> | undefined;
-  private last: Entry<V> | undefined;
+  private readonly order = new AgeList<Entry<V>>();
 
   get size(): number {
     return this.entries.size;
@@ -26,13 +24,8 @@ export class OldestFirst<V> {
 
   /** As the newest; nothing may be there under that key. */
   add(key: string, value: V): void {
-    const entry: Entry<V> = { key, value, older: this.last, newer: undefined };
-    if (this.last) {
-      this.last.newer = entry;
-    } else {
-      this.first = entry;
-    }
-    this.last = entry;
+    const entry: Entry<V> = { key, value, older: undefined, newer: undefined };
+    this.order.add(entry);
     this.entries.set(key, entry);
   }
 
@@ -43,24 +36,11 @@ export class OldestFirst<V> {
       return undefined;
     }
     this.entries.delete(key);
-    const { older, newer } = entry;
-    if (older) {
-      older.newer = newer;
-    } else {
-      this.first = newer;
-    }
-    if (newer) {
-      newer.older = older;
-    } else {
-      this.last = older;
-    }
-    // What is gone but still old to the collector would keep the next alive, and that one the next.
-    entry.older = undefined;
-    entry.newer = undefined;
+    this.order.remove(entry);
     return entry.value;
   }
 
   get oldest(): { readonly key: string; readonly value: V } | undefined {
-    return this.first;
+    return this.order.oldest;
   }
 }

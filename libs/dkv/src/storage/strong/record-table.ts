@@ -1,4 +1,5 @@
 /** The committed records that are in memory: those that no checkpoint has yet, and a cache of others. */
+import { AgeList } from '../../model/age-list.js';
 import { type StrongRecord } from '../../ports/strong-store.js';
 import { namespaceBytes } from './strong-keys.js';
 import { type ValueChunk, ValueChunks } from './value-chunks.js';
@@ -106,8 +107,7 @@ export class RecordTable {
   private readonly cleanChunks = new ValueChunks();
   private dirtyEntryBytes = 0;
   private cleanEntryBytes = 0;
-  private oldest: Entry | undefined;
-  private newest: Entry | undefined;
+  private readonly cached = new AgeList<Entry>();
 
   constructor(private readonly cacheBytesMax: number) {}
 
@@ -303,13 +303,13 @@ export class RecordTable {
     entry.state = CLEAN;
     entry.used = false;
     this.cleanEntryBytes += entry.bytes;
-    this.append(entry);
-    while (this.oldest && this.cacheBytes > this.cacheBytesMax) {
-      const next = this.oldest;
+    this.cached.add(entry);
+    while (this.cached.oldest && this.cacheBytes > this.cacheBytesMax) {
+      const next = this.cached.oldest;
       if (next.used) {
         next.used = false;
-        this.unlink(next);
-        this.append(next);
+        this.cached.remove(next);
+        this.cached.add(next);
       } else {
         this.leaveCache(next);
         next.names.entries.delete(next.key);
@@ -318,37 +318,10 @@ export class RecordTable {
   }
 
   private leaveCache(entry: Entry): void {
-    this.unlink(entry);
+    this.cached.remove(entry);
     this.cleanEntryBytes -= entry.bytes;
     if (entry.chunk) {
       this.cleanChunks.release(entry.chunk);
     }
-  }
-
-  private append(entry: Entry): void {
-    entry.older = this.newest;
-    if (this.newest) {
-      this.newest.newer = entry;
-    } else {
-      this.oldest = entry;
-    }
-    this.newest = entry;
-  }
-
-  private unlink(entry: Entry): void {
-    const { older, newer } = entry;
-    if (older) {
-      older.newer = newer;
-    } else {
-      this.oldest = newer;
-    }
-    if (newer) {
-      newer.older = older;
-    } else {
-      this.newest = older;
-    }
-    // What is gone but still old to the collector would keep the next alive, and that one the next.
-    entry.older = undefined;
-    entry.newer = undefined;
   }
 }
