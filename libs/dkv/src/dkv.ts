@@ -32,7 +32,7 @@ import { type ShownRecord } from './model/shown-record.js';
 import { type Codec } from './ports/codec.js';
 import { type WriteOptions, type Written } from './processor/processor.js';
 
-const NO_OPTIONS: DkvReadOptions = Object.freeze({});
+const NO_OPTIONS = Object.freeze({});
 
 /**
  * All methods may be called concurrently and reject with DkvErrors. Any call: `DKV_INVALID_KEY` (not 1 to 1024
@@ -82,11 +82,17 @@ export class Dkv<V = unknown> {
    * and the pair has the version of then and says `repeated`.
    * @throws DkvError `DKV_VALUE_TOO_LARGE`, `DKV_CODEC_FAILED`: before anything is sent.
    */
-  async addOrUpdate(key: string, value: V, options: DkvWriteOptions = {}): Promise<KvPair<V>> {
-    const bytes = this.values.encode(key, value);
-    const writing = this.writing(options, ttlOf(options.ttlMs, this.settings.ttlMs));
-    const result = await this.core.processor.addOrUpdate(this.settings.namespace, key, bytes, writing);
-    return this.values.written(key, value, bytes, result);
+  addOrUpdate(key: string, value: V, options: DkvWriteOptions = NO_OPTIONS): Promise<KvPair<V>> {
+    // Not an async function: what that keeps while it waits is much garbage.
+    try {
+      const bytes = this.values.encode(key, value);
+      const writing = this.writing(options, ttlOf(options.ttlMs, this.settings.ttlMs));
+      return this.core.processor
+        .addOrUpdate(this.settings.namespace, key, bytes, writing)
+        .then((result) => this.values.written(key, value, bytes, result));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   /** Deletes; resolves with whether there was a value. */

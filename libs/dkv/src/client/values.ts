@@ -64,7 +64,7 @@ export class Values<V> {
     if (repeated) {
       return { key, value, ...stampOf(record!), repeated };
     }
-    return Buffer.compare(record!.value, bytes) === 0
+    return record!.value === bytes || Buffer.compare(record!.value, bytes) === 0
       ? { key, value, ...stampOf(record!) }
       : this.pairOf(key, record!);
   }

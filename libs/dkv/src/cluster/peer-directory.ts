@@ -1,5 +1,4 @@
 /** The failure detector between nodes, and whom a frame may come from: one heartbeat a pair, whatever the groups. */
-import { nodeOf } from '../model/raft-messages.js';
 import { type FrameHead, type NodeMessage } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
@@ -101,11 +100,20 @@ export class PeerDirectory {
     return this.peers.get(nodeId);
   }
 
+  /** The node that is this member now; undefined where it is another by now. */
+  findMember(member: string): Peer | undefined {
+    for (const peer of this.peers.values()) {
+      if (peer.member === member) {
+        return peer;
+      }
+    }
+    return undefined;
+  }
+
   /** Whether the member's node has been heard lately, as this very incarnation. */
   isAlive(member: string): boolean {
-    const nodeId = nodeOf(member);
-    const peer = this.peers.get(nodeId);
-    return peer !== undefined && peer.member === member && !this.lost.has(nodeId);
+    const peer = this.findMember(member);
+    return peer !== undefined && !this.lost.has(peer.nodeId);
   }
 
   isUp(nodeId: string): boolean {

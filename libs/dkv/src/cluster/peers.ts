@@ -8,8 +8,6 @@ const RETIRED_MAX = 16;
 
 /** One other node. */
 export class Peer {
-  /** Of its data folder; '' until it has spoken. */
-  incarnation = '';
   /** Its process run; rises with every start. 0 until it has spoken. */
   session = 0;
   clusterId = '';
@@ -49,10 +47,26 @@ export class Peer {
   /** The retired incarnation under which somebody speaks for it now; '' for none. */
   refused = '';
 
-  constructor(readonly nodeId: string) {}
+  private folder = '';
+  private name: string;
 
+  constructor(readonly nodeId: string) {
+    this.name = `${nodeId}@`;
+  }
+
+  /** Node id and incarnation. */
   get member(): string {
-    return `${this.nodeId}@${this.incarnation}`;
+    return this.name;
+  }
+
+  /** Of its data folder; '' until it has spoken. */
+  get incarnation(): string {
+    return this.folder;
+  }
+
+  set incarnation(incarnation: string) {
+    this.folder = incarnation;
+    this.name = `${this.nodeId}@${incarnation}`;
   }
 
   /** All that was ever told of this incarnation's log. */

@@ -4,8 +4,10 @@ import { DkvError } from '../dkv.errors.js';
 /** Hex digits of the generation, and of the index, in the text. */
 const GENERATION_DIGITS = 8;
 const INDEX_DIGITS = 12;
-const GENERATION_MAX = 2 ** 32 - 1;
-const INDEX_MAX = 2 ** 48 - 1;
+const GENERATION_BASE = 16 ** GENERATION_DIGITS;
+const INDEX_BASE = 16 ** INDEX_DIGITS;
+const GENERATION_MAX = GENERATION_BASE - 1;
+const INDEX_MAX = INDEX_BASE - 1;
 /** A fencing number leaves the index 40 bits, and the generation the 13 above them that a double still holds. */
 const FENCING_INDEX_BITS = 2 ** 40;
 const STRONG_VERSION_PATTERN = /^[0-9a-f]{20}$/;
@@ -31,8 +33,7 @@ export function formatStrongVersion(generation: number, index: number): StrongVe
   if (!isWhole(generation, GENERATION_MAX) || !isWhole(index, INDEX_MAX)) {
     throw new RangeError(`No strong version has generation ${generation} and index ${index}.`);
   }
-  const high = generation.toString(16).padStart(GENERATION_DIGITS, '0');
-  return high + index.toString(16).padStart(INDEX_DIGITS, '0');
+  return hexOf(generation, GENERATION_BASE) + hexOf(index, INDEX_BASE);
 }
 
 export function isStrongVersion(value: unknown): value is StrongVersion {
@@ -66,6 +67,11 @@ export function fencingOf(version: StrongVersion): number {
     throw new RangeError(`Version ${version} is too high for a fencing number.`);
   }
   return fencing;
+}
+
+/** As many digits as `base`, a power of 16, has zeros. */
+function hexOf(value: number, base: number): string {
+  return (base + value).toString(16).slice(1);
 }
 
 function isWhole(value: number, max: number): boolean {

@@ -28,27 +28,22 @@ export class Admission {
     return Math.max(UNDER_WAY_MIN, this.perMs * WAIT_MS_MAX);
   }
 
-  /** What `work` gives. @throws DkvError `DKV_OVERLOADED` at once, when too many are under way. */
-  pass<T>(work: () => Promise<T>): Promise<T> {
+  /** One more is under way, until `leave`. @throws DkvError `DKV_OVERLOADED` when too many are. */
+  enter(): void {
     this.measure();
     if (this.underWay >= this.limit) {
-      return Promise.reject(this.overloaded());
+      throw this.overloaded();
     }
-    const result = work();
     this.underWay++;
-    result.then(this.done, this.failed);
-    return result;
   }
 
-  private readonly done = (): void => {
-    this.completed++;
-    this.failed();
-  };
-
-  private readonly failed = (): void => {
+  leave(isCompleted: boolean): void {
     this.underWay--;
+    if (isCompleted) {
+      this.completed++;
+    }
     this.measure();
-  };
+  }
 
   private measure(): void {
     const now = this.clock.monotonic();

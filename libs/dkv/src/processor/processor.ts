@@ -113,15 +113,13 @@ export class Processor implements PeerService {
 
   /** The record a reader sees now, or undefined. */
   get(namespace: string, key: string, options: ReadOptions): Promise<ShownRecord | undefined> {
-    return this.run('get', namespace, key, options, (mode) => {
-      const { level } = options;
+    const { level } = options;
+    // The copy of this node costs nothing that could pile up.
+    return this.run('get', namespace, key, options, level !== 'one', (mode) => {
       assertReadSupported(namespace, mode, level);
-      const read = (): Promise<ShownRecord | undefined> =>
-        mode === 'strong'
-          ? this.strong.read(namespace, key, options)
-          : this.eventual.read(namespace, key, options);
-      // The copy of this node costs nothing that could pile up.
-      return level === 'one' ? read() : this.admission.pass(read);
+      return mode === 'strong'
+        ? this.strong.read(namespace, key, options)
+        : this.eventual.read(namespace, key, options);
     });
   }
 
@@ -143,7 +141,7 @@ export class Processor implements PeerService {
 
   /** The record as committed: the value given, or what the merger made of it. */
   addOrUpdate(namespace: string, key: string, value: Uint8Array, options: WriteOptions): Promise<Written> {
-    return this.write('addOrUpdate', namespace, key, options, (mode) => {
+    return this.run('addOrUpdate', namespace, key, options, true, (mode) => {
       assertWriteSupported(namespace, mode, 'put', options);
       return mode === 'strong'
         ? this.strong.write(strongWrite('put', namespace, key, value, options))
@@ -154,7 +152,7 @@ export class Processor implements PeerService {
   /** Whether a reader saw a value just before. */
   remove(namespace: string, key: string, options: RemoveOptions): Promise<Written> {
     const forEver = { ...options, ttlMs: 0 };
-    return this.write('remove', namespace, key, options, (mode) => {
+    return this.run('remove', namespace, key, options, true, (mode) => {
       assertWriteSupported(namespace, mode, 'remove', options);
       return mode === 'strong'
         ? this.strong.write(strongWrite('remove', namespace, key, NO_BYTES, forEver))
@@ -164,7 +162,7 @@ export class Processor implements PeerService {
 
   /** Gives a value another lifetime; no record where there is no value. Strong namespaces only. */
   touch(namespace: string, key: string, options: WriteOptions): Promise<Written> {
-    return this.write('touch', namespace, key, options, (mode) => {
+    return this.run('touch', namespace, key, options, true, (mode) => {
       assertWriteSupported(namespace, mode, 'touch', options);
       return this.strong.write(strongWrite('touch', namespace, key, NO_BYTES, options));
     });
@@ -172,7 +170,7 @@ export class Processor implements PeerService {
 
   /** Counts the value on by a safe integer, a key without a value from 0. Strong namespaces only. */
   increment(namespace: string, key: string, by: number, options: WriteOptions): Promise<Written> {
-    return this.write('increment', namespace, key, options, (mode) => {
+    return this.run('increment', namespace, key, options, true, (mode) => {
       assertWriteSupported(namespace, mode, 'increment', options);
       return this.strong.write({ ...strongWrite('increment', namespace, key, NO_BYTES, options), by });
     });
@@ -185,7 +183,8 @@ export class Processor implements PeerService {
     }
     this.underWay++;
     const reply = this.eventual.serve(request);
-    reply.then(this.leave, this.leave);
+    const left = () => this.leave(false, true);
+    reply.then(left, left);
     return reply;
   }
 
@@ -207,58 +206,48 @@ export class Processor implements PeerService {
     }
   }
 
-  private write(
-    operation: Operation,
-    namespace: string,
-    key: string,
-    options: CallOptions,
-    work: (mode: NamespaceMode) => Promise<Written>,
-  ): Promise<Written> {
-    return this.run(operation, namespace, key, options, (mode) => this.admission.pass(() => work(mode)));
-  }
-
   /** What `work` gives. Not an async function: what that keeps while it waits is much garbage. */
   private run<T>(
     operation: Operation,
     namespace: string,
     key: string,
     { signal }: CallOptions,
+    /** Whether it is turned away where too many are under way. */
+    isBounded: boolean,
     work: (mode: NamespaceMode) => Promise<T>,
   ): Promise<T> {
-    const { clock, telemetry, namespaces } = this.context;
     try {
       assertKey(key);
-      const { mode } = namespaces.get(namespace);
-      const startedMs = clock.monotonic();
-      let isUnderWay = false;
-      const end = (result: string) => {
-        if (isUnderWay) {
-          this.leave();
-        }
-        telemetry.operation(namespace, operation, result, (clock.monotonic() - startedMs) / 1000);
-      };
-      let working: Promise<T>;
+      const { mode } = this.context.namespaces.get(namespace);
+      const startedMs = this.context.clock.monotonic();
       try {
         assertWanted(signal);
-        this.enter();
-        isUnderWay = true;
-        working = work(mode);
+        this.enter(isBounded);
       } catch (error) {
-        working = rejection(error as Error);
+        this.count(operation, namespace, startedMs, error);
+        throw error;
       }
-      return working.then(
+      return startedBy(work, mode).then(
         (result) => {
-          end('ok');
+          this.leave(isBounded, true);
+          this.count(operation, namespace, startedMs, undefined);
           return result;
         },
         (error: unknown) => {
-          end(isDkvError(error) ? error.code : 'error');
+          this.leave(isBounded, false);
+          this.count(operation, namespace, startedMs, error);
           throw error;
         },
       );
     } catch (error) {
       return rejection(error as Error);
     }
+  }
+
+  private count(operation: Operation, namespace: string, startedMs: number, error: unknown): void {
+    const { clock, telemetry } = this.context;
+    const result = error === undefined ? 'ok' : isDkvError(error) ? error.code : 'error';
+    telemetry.operation(namespace, operation, result, (clock.monotonic() - startedMs) / 1000);
   }
 
   private async wind(): Promise<void> {
@@ -281,10 +270,13 @@ export class Processor implements PeerService {
   }
 
   /** Begins what `stop` waits for, unless the node is starting or closing. */
-  private enter(): void {
+  private enter(isBounded: boolean): void {
     const refusal = this.refusal();
     if (refusal) {
       throw refusal;
+    }
+    if (isBounded) {
+      this.admission.enter();
     }
     this.underWay++;
   }
@@ -297,12 +289,15 @@ export class Processor implements PeerService {
     return new DkvError('DKV_NOT_READY', `Node ${this.context.view.selfId} is ${what}; nothing was done.`);
   }
 
-  private readonly leave = (): void => {
+  private leave(isBounded: boolean, isCompleted: boolean): void {
+    if (isBounded) {
+      this.admission.leave(isCompleted);
+    }
     this.underWay--;
     if (this.underWay === 0) {
       this.idle?.();
     }
-  };
+  }
 }
 
 function strongWrite(
@@ -317,6 +312,14 @@ function strongWrite(
 
 function done({ record, existed }: Pick<Written, 'record' | 'existed'>): Written {
   return { outcome: 'done', record, existed, repeated: false };
+}
+
+function startedBy<T>(work: (mode: NamespaceMode) => Promise<T>, mode: NamespaceMode): Promise<T> {
+  try {
+    return work(mode);
+  } catch (error) {
+    return rejection(error as Error);
+  }
 }
 
 function rejection(error: Error): Promise<never> {

@@ -83,6 +83,11 @@ export abstract class RaftFollower extends RaftElection {
     return this.replica.log.termAt(index);
   }
 
+  /** undefined where the log holds no such entry, or not in memory. */
+  entryAt(index: number): LogEntry | undefined {
+    return this.replica.log.entryAt(index);
+  }
+
   /** Committed entries from `index` to `to`, as far as they are committed and in memory. */
   entriesFrom(index: number, to: number): readonly LogEntry[] {
     return this.replica.log.slice(index, Math.min(to, this.commit));

@@ -74,6 +74,13 @@ export class RaftGroup extends RaftFollower {
     return this.leadership?.matchOf(member);
   }
 
+  /** Tells `member` what it may commit, where that is more than it was told. */
+  announcementFor(member: MemberId): RaftMessage | undefined {
+    const { leadership } = this;
+    const peer = leadership?.progressOf(member);
+    return peer && leadership!.announcementFor(peer, this.commit);
+  }
+
   tick(): void {
     if (this.leadership) {
       this.leadership.tick();

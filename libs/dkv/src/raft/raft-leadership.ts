@@ -241,13 +241,21 @@ export class Leadership {
     this.hasNews = false;
   }
 
-  /** Tells a member what it may commit, if that is more than it knows: never above what it is known to have. */
   announce(peer: Progress, commit: number, messages: AddressedMessage[]): void {
-    const usable = Math.min(peer.match, commit);
-    if (usable > peer.announcedCommit) {
-      peer.announcedCommit = usable;
-      messages.push({ to: peer.member, message: { type: 'heartbeat', term: this.term, commit: usable } });
+    const message = this.announcementFor(peer, commit);
+    if (message) {
+      messages.push({ to: peer.member, message });
     }
+  }
+
+  /** Tells a member what it may commit, if that is more than it knows: never above what it is known to have. */
+  announcementFor(peer: Progress, commit: number): RaftMessage | undefined {
+    const usable = Math.min(peer.match, commit);
+    if (usable <= peer.announcedCommit) {
+      return undefined;
+    }
+    peer.announcedCommit = usable;
+    return { type: 'heartbeat', term: this.term, commit: usable };
   }
 
   private maySend(peer: Progress): boolean {

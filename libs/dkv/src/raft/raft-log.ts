@@ -40,6 +40,10 @@ export class RaftLog {
     return offset === -1 ? this.snapshotTerm : this.entries[offset]?.term;
   }
 
+  entryAt(index: number): LogEntry | undefined {
+    return this.entries[index - this.snapshotIndex - 1];
+  }
+
   /** @throws RangeError when the entry does not follow the last one: the log would have a gap for ever. */
   append(entry: LogEntry): void {
     if (entry.index !== this.lastIndex + 1) {

@@ -48,8 +48,7 @@ export function decide(write: AskedWrite, ground: DecisionGround): Decision {
   if (isLive(remembered, timeMs)) {
     return repeatedOf(write, remembered, seen);
   }
-  const version = seen ? formatStrongVersion(seen.generation, seen.index) : NO_VERSION;
-  if (expected !== undefined && expected !== version) {
+  if (expected !== undefined && expected !== versionOf(seen)) {
     return {
       kind: 'nothing',
       outcome: 'conflict',
@@ -76,6 +75,10 @@ export function decide(write: AskedWrite, ground: DecisionGround): Decision {
     });
   }
   return { kind: 'change', existed, changes };
+}
+
+function versionOf(record: StrongRecord | undefined): string {
+  return record ? formatStrongVersion(record.generation, record.index) : NO_VERSION;
 }
 
 /** Whether a reader at `timeMs` sees the record. */

@@ -74,26 +74,40 @@ export function encodeEntry({ timeMs, operations }: OperationsEntry): Uint8Array
 export function decodeEntry(data: Uint8Array): OperationsEntry {
   const reader = new ByteReader(asBuffer(data));
   const timeMs = reader.count();
-  const operations: EntryOperation[] = [];
-  for (let left = reader.elements(CHANGES_MAX); left > 0; left--) {
-    const flags = reader.choice(FLAGS);
-    const request = flags & HAS_REQUEST ? readRequest(reader) : undefined;
-    const changes: KeyChange[] = [];
-    for (let more = reader.elements(CHANGES_MAX); more > 0; more--) {
-      const namespace = reader.text(NAMESPACE_BYTES_MAX);
-      const key = reader.text(STORED_KEY_BYTES_MAX);
-      const hasValue = reader.flag();
-      const expiresAtMs = hasValue ? reader.count() : 0;
-      changes.push({ namespace, key, expiresAtMs, value: hasValue ? reader.block(reader.left) : undefined });
-    }
-    operations.push({
-      kind: flags & IS_CANCEL ? 'cancel' : 'change',
-      request,
-      existed: (flags & EXISTED) !== 0,
-      isCount: (flags & IS_COUNT) !== 0,
-      changes,
-    });
-  }
+  const operations = readList(reader, readOperation);
   reader.assertEnd();
   return { timeMs, operations };
+}
+
+function readOperation(reader: ByteReader): EntryOperation {
+  const flags = reader.choice(FLAGS);
+  const request = flags & HAS_REQUEST ? readRequest(reader) : undefined;
+  return {
+    kind: flags & IS_CANCEL ? 'cancel' : 'change',
+    request,
+    existed: (flags & EXISTED) !== 0,
+    isCount: (flags & IS_COUNT) !== 0,
+    changes: readList(reader, readChange),
+  };
+}
+
+function readChange(reader: ByteReader): KeyChange {
+  const namespace = reader.text(NAMESPACE_BYTES_MAX);
+  const key = reader.text(STORED_KEY_BYTES_MAX);
+  const hasValue = reader.flag();
+  const expiresAtMs = hasValue ? reader.count() : 0;
+  return { namespace, key, expiresAtMs, value: hasValue ? reader.block(reader.left) : undefined };
+}
+
+/** Nearly all have one element: an array that grows makes room for seventeen. */
+function readList<T>(reader: ByteReader, read: (from: ByteReader) => T): readonly T[] {
+  const count = reader.elements(CHANGES_MAX);
+  if (count === 1) {
+    return [read(reader)];
+  }
+  const list: T[] = [];
+  for (let left = count; left > 0; left--) {
+    list.push(read(reader));
+  }
+  return list;
 }

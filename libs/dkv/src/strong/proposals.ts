@@ -72,12 +72,14 @@ export class Proposals {
       this.changes.addRequest(request, index);
     }
     let own: StrongRecord | undefined;
-    for (const [position, change] of changes.entries()) {
+    for (const change of changes) {
       const { namespace, key, value, expiresAtMs } = change;
       const record = value && { generation, index, expiresAtMs, modifiedMs: entry.timeMs, value };
       this.changes.addRecord(namespace, key, record, index);
-      this.looks.forEach(({ written }) => written.add(nameOf(change)));
-      own = position === 0 && namespace !== IDEMPOTENCY_NAMESPACE ? record : own;
+      for (const { written } of this.looks) {
+        written.add(nameOf(change));
+      }
+      own = change === changes[0] && namespace !== IDEMPOTENCY_NAMESPACE ? record : own;
     }
     const { asker, slot } = end;
     this.list.push({ index, term, entry, bytes, request, asker, slot, end, record: own });

@@ -1,4 +1,5 @@
 /** What a leader has proposed and not applied yet: the newest state of its keys, and whose requests those are. */
+import { NumberedList } from '../model/numbered-list.js';
 import { type Request, type RequestId } from '../model/request.js';
 import { type StrongRecord } from '../model/strong-record.js';
 
@@ -12,6 +13,8 @@ interface ProposedRecord {
 interface ProposedSession {
   session: number;
   lowestUnanswered: number;
+  /** By the number of a request, the index of the entry that it waits in. */
+  readonly indexes: NumberedList<number>;
 }
 
 /**
@@ -21,7 +24,6 @@ interface ProposedSession {
 export class ProposedChanges {
   private readonly records = new Map<string, Map<string, ProposedRecord>>();
   private readonly sessions = new Map<string, ProposedSession>();
-  private readonly requests = new Map<string, number>();
 
   /** The newest proposal of a key; undefined where none waits. */
   find(namespace: string, key: string): ProposedRecord | undefined {
@@ -58,22 +60,22 @@ export class ProposedChanges {
 
   /** The index of the entry in which the request waits to be applied; undefined for none. */
   indexOf(request: RequestId): number | undefined {
-    return this.requests.get(nameOf(request));
+    return this.sessionOf(request)?.indexes.get(request.number);
   }
 
   addRequest(request: Request, index: number): void {
-    this.requests.set(nameOf(request), index);
-    const { nodeId, session, lowestUnanswered } = request;
-    const known = this.sessions.get(nodeId);
+    const { nodeId, session, number, lowestUnanswered } = request;
+    let known = this.sessions.get(nodeId);
     if (!known || known.session < session) {
-      this.sessions.set(nodeId, { session, lowestUnanswered });
-    } else {
-      known.lowestUnanswered = Math.max(known.lowestUnanswered, lowestUnanswered);
+      known = { session, lowestUnanswered, indexes: new NumberedList() };
+      this.sessions.set(nodeId, known);
     }
+    known.lowestUnanswered = Math.max(known.lowestUnanswered, lowestUnanswered);
+    known.indexes.set(number, index);
   }
 
   removeRequest(request: RequestId): void {
-    this.requests.delete(nameOf(request));
+    this.sessionOf(request)?.indexes.delete(request.number);
   }
 
   /** Whether an entry that waits makes the request one that nobody waits for. */
@@ -88,10 +90,10 @@ export class ProposedChanges {
   clear(): void {
     this.records.clear();
     this.sessions.clear();
-    this.requests.clear();
   }
-}
 
-function nameOf({ nodeId, session, number }: RequestId): string {
-  return `${number} ${session} ${nodeId}`;
+  private sessionOf({ nodeId, session }: RequestId): ProposedSession | undefined {
+    const known = this.sessions.get(nodeId);
+    return known?.session === session ? known : undefined;
+  }
 }

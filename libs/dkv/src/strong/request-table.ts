@@ -1,6 +1,7 @@
 /** What a group remembers of requests, so that each takes effect once or never: rule 15 of the strong mode. */
 import { type ByteReader } from '../model/byte-reader.js';
 import { type ByteWriter } from '../model/byte-writer.js';
+import { NumberedList } from '../model/numbered-list.js';
 import { type Request, type RequestId } from '../model/request.js';
 
 /** What became of a request when it was applied. */
@@ -22,7 +23,8 @@ interface Session {
   session: number;
   /** Numbers below it are answered, or given up. */
   lowestUnanswered: number;
-  readonly outcomes: Map<number, RequestOutcome>;
+  /** By the number of the request. */
+  readonly outcomes: NumberedList<RequestOutcome>;
 }
 
 const NODE_ID_LENGTH_MAX = 100;
@@ -50,14 +52,17 @@ export class RequestTable {
   record({ nodeId, session, number, lowestUnanswered }: Request, outcome: RequestOutcome): void {
     let known = this.sessions.get(nodeId);
     if (!known) {
-      known = { session, lowestUnanswered: 0, outcomes: new Map() };
+      known = { session, lowestUnanswered: 0, outcomes: new NumberedList() };
       this.sessions.set(nodeId, known);
     } else if (known.session !== session) {
       known.session = session;
       known.lowestUnanswered = 0;
       known.outcomes.clear();
     }
-    this.forgetBelow(known, lowestUnanswered);
+    if (lowestUnanswered > known.lowestUnanswered) {
+      known.lowestUnanswered = lowestUnanswered;
+      known.outcomes.dropBelow(lowestUnanswered);
+    }
     known.outcomes.set(number, outcome);
   }
 
@@ -83,14 +88,13 @@ export class RequestTable {
       writer.count(session);
       writer.count(lowestUnanswered);
       writer.count(outcomes.size);
-      for (const number of [...outcomes.keys()].sort((a, b) => a - b)) {
-        const { index, kind, existed, expiresAtMs, counted } = outcomes.get(number)!;
+      outcomes.forEach((number, { index, kind, existed, expiresAtMs, counted }) => {
         writer.count(number);
         writer.count(index);
         writer.byte((kind === 'cancelled' ? 1 : 0) | (existed ? 2 : 0));
         writer.count(expiresAtMs);
         writer.block(counted);
-      }
+      });
     }
   }
 
@@ -100,7 +104,7 @@ export class RequestTable {
       const nodeId = reader.ascii(NODE_ID_LENGTH_MAX);
       const session = reader.count();
       const lowestUnanswered = reader.count();
-      const outcomes = new Map<number, RequestOutcome>();
+      const outcomes = new NumberedList<RequestOutcome>();
       for (let more = reader.elements(reader.left); more > 0; more--) {
         const number = reader.count();
         const index = reader.count();
@@ -116,17 +120,5 @@ export class RequestTable {
       table.sessions.set(nodeId, { session, lowestUnanswered, outcomes });
     }
     return table;
-  }
-
-  private forgetBelow(known: Session, lowestUnanswered: number): void {
-    if (lowestUnanswered <= known.lowestUnanswered) {
-      return;
-    }
-    known.lowestUnanswered = lowestUnanswered;
-    for (const number of known.outcomes.keys()) {
-      if (number < lowestUnanswered) {
-        known.outcomes.delete(number);
-      }
-    }
   }
 }

@@ -242,10 +242,12 @@ export class StrongCalls implements Asker {
     if (this.open >= CALLS_MAX) {
       return new DkvError('DKV_OVERLOADED', `${this.open} operations are under way. Try again later.`);
     }
-    const needed = level === 'one' ? 1 : majorityOf(view.copiesOf(group));
-    const reachable = view.reachable(group).length;
     // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
-    return reachable < needed && this.services.leaderOf(group) === ''
+    if (level !== 'one' && this.services.leaderOf(group) !== '') {
+      return undefined;
+    }
+    const needed = level === 'one' ? 1 : majorityOf(view.copiesOf(group));
+    return view.reachable(group).length < needed
       ? unreachable(view, key, group, needed, write !== undefined)
       : undefined;
   }

@@ -143,8 +143,9 @@ export class StrongGroup implements GroupCore {
     const { raft } = this;
     this.noticeLeadership();
     if (raft.commit > this.applied && !this.isFetching && raft.firstIndex <= this.applied + 1) {
-      for (const entry of raft.entriesFrom(this.applied + 1, raft.commit)) {
-        this.apply(entry);
+      const { commit } = raft;
+      while (this.applied < commit) {
+        this.apply(raft.entryAt(this.applied + 1)!);
       }
       raft.applied(this.applied);
       this.services.store.touch(this.number);
@@ -315,11 +316,11 @@ export class StrongGroup implements GroupCore {
     this.appliedTerm = entry.term;
   }
 
-  private applyOperations(entry: LogEntry, { timeMs, operations }: OperationsEntry): void {
+  private applyOperations({ index }: LogEntry, { timeMs, operations }: OperationsEntry): void {
     this.logTimeMs = Math.max(this.logTimeMs, timeMs);
     for (const operation of operations) {
       if (this.takesEffect(operation)) {
-        this.applyOperation(entry, operation);
+        this.applyOperation(index, operation);
       }
     }
   }
@@ -330,7 +331,7 @@ export class StrongGroup implements GroupCore {
   }
 
   private applyOperation(
-    { index }: LogEntry,
+    index: number,
     { kind, request, existed, isCount, changes }: EntryOperation,
   ): void {
     const { store } = this.services;

@@ -2,7 +2,7 @@
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { Outbox } from '../cluster/frames/outbox.js';
 import { type Ask, type ConfirmedGroup, type NodeMessage } from '../model/node-messages.js';
-import { type AddressedMessage, type MemberId, nodeOf } from '../model/raft-messages.js';
+import { type AddressedMessage, type MemberId } from '../model/raft-messages.js';
 import { type RaftGroup } from '../raft/raft-group.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type NodeLog } from '../ports/node-log.js';
@@ -216,12 +216,10 @@ export class StrongNode implements FrameTarget {
 
   /** The node that is answered can show at once what it is told of. */
   announceTo(group: StrongGroup, nodeId: string): void {
-    const { number, generation, raft } = group;
-    const member = this.parts.directory().find(nodeId)?.member;
-    const match = member === undefined ? undefined : raft.matchOf(member);
-    if (match !== undefined && raft.role === 'leader') {
-      const message = { type: 'heartbeat', term: raft.term, commit: Math.min(match, raft.commit) } as const;
-      this.say(nodeId, { kind: 'raft', group: number, generation, message });
+    const peer = this.parts.directory().find(nodeId);
+    const message = peer && group.raft.announcementFor(peer.member);
+    if (message) {
+      this.say(nodeId, { kind: 'raft', group: group.number, generation: group.generation, message });
     }
   }
 
@@ -261,12 +259,14 @@ export class StrongNode implements FrameTarget {
     if (hardState) {
       log.addHardState(number, { generation, term: hardState.term, vote: hardState.vote });
     }
-    for (const { term, index, kind, data } of entries) {
+    // By index: an iterator costs more than the rest of the loop, where some of the arrays are frozen ones.
+    for (let at = 0; at < entries.length; at++) {
+      const { term, index, kind, data } = entries[at]!;
       log.addEntry(number, generation, term, index, kind, data);
     }
     this.post(group, output.messages);
     if (reset || hardState || entries.length > 0 || output.durableMessages.length > 0) {
-      const last = entries.at(-1);
+      const last = entries[entries.length - 1];
       this.appends.push({
         group,
         raft,
@@ -306,7 +306,9 @@ export class StrongNode implements FrameTarget {
             raft.appended(lastTerm, lastIndex);
           }
           this.post(group, messages);
-          this.wake(group);
+          if (raft.hasOutput || raft.commit > group.applied) {
+            this.wake(group);
+          }
         }
       }
       if (error) {
@@ -317,11 +319,12 @@ export class StrongNode implements FrameTarget {
 
   private post({ number, generation }: StrongGroup, messages: readonly AddressedMessage[]): void {
     const directory = this.parts.directory();
-    for (const { to, message } of messages) {
-      const nodeId = nodeOf(to);
+    for (let at = 0; at < messages.length; at++) {
+      const { to, message } = messages[at]!;
       // Whatever is said to an incarnation that is gone would be dropped by the one that is there.
-      if (directory.find(nodeId)?.member === to) {
-        this.say(nodeId, { kind: 'raft', group: number, generation, message });
+      const peer = directory.findMember(to);
+      if (peer) {
+        this.say(peer.nodeId, { kind: 'raft', group: number, generation, message });
       }
     }
   }

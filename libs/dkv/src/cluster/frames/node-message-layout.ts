@@ -45,7 +45,8 @@ export function writeFrameHead(to: ByteWriter, head: FrameHead): void {
 }
 
 /**
- * Hands the messages of a frame to `each`, in order; what is in them is theirs to keep.
+ * Hands the messages of a frame to `each`, in order; what is in them is theirs to keep, the message itself is lent for the
+ * call.
  * @throws DkvError `DKV_PROTOCOL`, when what came before was handed on
  */
 export function readFrame(
@@ -163,11 +164,23 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
   }
 }
 
+/** Most messages are of groups: one object serves them all. */
+const lent: { -readonly [K in keyof RaftOfGroup]: RaftOfGroup[K] } = {
+  kind: 'raft',
+  group: 0,
+  generation: 0,
+  message: { type: 'timeoutNow', term: 0 },
+};
+type RaftOfGroup = Extract<NodeMessage, { kind: 'raft' }>;
+
 function readMessage(from: ByteReader): NodeMessage {
   const kind = KINDS[from.choice(KINDS.length)]!;
   switch (kind) {
     case 'raft':
-      return { kind, group: from.count(), generation: from.count(), message: readRaftMessage(from) };
+      lent.group = from.count();
+      lent.generation = from.count();
+      lent.message = readRaftMessage(from);
+      return lent;
     case 'ask':
       return { kind, slot: from.count(), group: from.count(), ask: readAsk(from) };
     case 'answer':

@@ -29,7 +29,8 @@ export function writeRaftMessage(to: ByteWriter, message: RaftMessage): void {
       to.count(message.prevTerm);
       to.count(message.commit);
       to.count(message.entries.length);
-      for (const { term, kind, data } of message.entries) {
+      for (let at = 0; at < message.entries.length; at++) {
+        const { term, kind, data } = message.entries[at]!;
         to.count(term);
         to.byte(ENTRY_KINDS.indexOf(kind));
         to.block(data);

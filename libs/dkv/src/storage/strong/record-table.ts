@@ -157,7 +157,7 @@ export class RecordTable {
     }
   }
 
-  /** `record` undefined is a removal. Shares no bytes with it. */
+  /** `record` undefined is a removal. Takes the record over, with a copy of its value in the place of that. */
   write(number: number, namespace: string, key: string, record: StrongRecord | undefined): void {
     const group = this.group(number);
     if (group.isClearing) {
@@ -285,9 +285,10 @@ export class RecordTable {
       entry.chunk = undefined;
       return;
     }
-    const { generation, index, expiresAtMs, modifiedMs, value } = record;
-    const chunk = chunks.chunkFor(value.length);
-    entry.record = { generation, index, expiresAtMs, modifiedMs, value: chunks.copy(value, chunk) };
+    const chunk = chunks.chunkFor(record.value.length);
+    // The same bytes at another place: whoever has the record sees no difference, and a second one would be garbage soon.
+    (record as { value: Uint8Array }).value = chunks.copy(record.value, chunk);
+    entry.record = record;
     entry.chunk = chunk;
   }
 
