@@ -305,7 +305,14 @@ export const RARE_STRONG_BUGS: readonly PlantedBug[] = [
         const standing = original(...request);
         return standing === 'stale' ? 'new' : standing;
       });
-      replace<unknown[], boolean>(ProposedChanges, 'isStale', () => false);
+      replace<unknown[], number | 'stale' | undefined>(
+        ProposedChanges,
+        'standingOf',
+        (_, original, ...request) => {
+          const standing = original(...request);
+          return standing === 'stale' ? undefined : standing;
+        },
+      );
     },
   },
   {

@@ -62,7 +62,12 @@ export class ByteReader {
       return byte;
     }
     let value = byte & 0x7f;
-    for (let scale = 0x80; byte >= 0x80; scale *= 0x80) {
+    byte = this.byte();
+    value |= (byte & 0x7f) << 7;
+    if (byte < 0x80) {
+      return value;
+    }
+    for (let scale = 0x4000; byte >= 0x80; scale *= 0x80) {
       byte = this.byte();
       value += (byte & 0x7f) * scale;
       if (scale > SCALE_MAX || value > Number.MAX_SAFE_INTEGER) {
@@ -109,7 +114,7 @@ export class ByteReader {
   }
 
   /** A text that passes `check`, or did when it was met before. */
-  knownText(known: KnownTexts, bytesMax: number, check: (text: string) => string): string {
+  knownText(known: KnownTexts, bytesMax: number, check = asIs): string {
     const before = this.at;
     const length = this.lengthUpTo(bytesMax);
     const start = this.skip(length);
@@ -203,6 +208,10 @@ export class ByteReader {
     this.at = start + bytes;
     return start;
   }
+}
+
+function asIs(text: string): string {
+  return text;
 }
 
 export function malformed(what: string): DkvError {

@@ -94,8 +94,9 @@ export class NumberedList<T> {
       this.values.splice(0, first);
       this.first = 0;
     } else {
-      this.values.fill(undefined as T, this.first, first);
-      this.first = first;
+      for (; this.first < first; this.first++) {
+        this.values[this.first] = undefined as T;
+      }
     }
   }
 }

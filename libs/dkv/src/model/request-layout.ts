@@ -1,9 +1,11 @@
 /** The bytes of a request's name. */
 import { type ByteReader } from './byte-reader.js';
 import { type ByteWriter } from './byte-writer.js';
+import { KnownTexts } from './known-texts.js';
 import { type Request } from './request.js';
 
 const NODE_ID_LENGTH_MAX = 100;
+const nodeIds = new KnownTexts();
 
 export function writeRequest(to: ByteWriter, { nodeId, session, number, lowestUnanswered }: Request): void {
   to.ascii(nodeId);
@@ -13,6 +15,6 @@ export function writeRequest(to: ByteWriter, { nodeId, session, number, lowestUn
 }
 
 export function readRequest(from: ByteReader): Request {
-  const nodeId = from.ascii(NODE_ID_LENGTH_MAX);
+  const nodeId = from.knownText(nodeIds, NODE_ID_LENGTH_MAX);
   return { nodeId, session: from.count(), number: from.count(), lowestUnanswered: from.count() };
 }

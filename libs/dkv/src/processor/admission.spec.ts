@@ -9,7 +9,7 @@ let admission: Admission;
 
 beforeEach(() => {
   clock = new ManualClock();
-  admission = new Admission(clock);
+  admission = new Admission(clock.monotonic());
 });
 
 /** Begins `count` operations that end when the test says so; how many were turned away. */
@@ -17,7 +17,7 @@ function begin(count: number): number {
   let turnedAway = 0;
   for (let each = 0; each < count; each++) {
     try {
-      admission.enter();
+      admission.enter(clock.monotonic());
     } catch {
       turnedAway++;
     }
@@ -27,14 +27,14 @@ function begin(count: number): number {
 
 function end(count: number, isCompleted = true): void {
   for (let each = 0; each < count; each++) {
-    admission.leave(isCompleted);
+    admission.leave(isCompleted, clock.monotonic());
   }
 }
 
 it('takes 1024 from the start, and not one more', () => {
   expect(begin(1_024)).toBe(0);
   expect(begin(3)).toBe(3);
-  const error = caught(() => admission.enter());
+  const error = caught(() => admission.enter(clock.monotonic()));
   expect(error).toMatchObject({ code: 'DKV_OVERLOADED' });
   expect(error.message).toContain('1024 operations are under way');
 });

@@ -1,6 +1,5 @@
 /** Turns callers away at once when more is under way than can be done in time: a long queue serves nobody. */
 import { DkvError } from '../dkv.errors.js';
-import { type Clock } from '../ports/clock.js';
 
 /** As long as operations wait no longer than this for those before them, all are taken. */
 const WAIT_MS_MAX = 500;
@@ -17,40 +16,37 @@ const WEIGHT = 0.5;
 export class Admission {
   private underWay = 0;
   private completed = 0;
-  private windowBegan: number;
   private perMs = 0;
 
-  constructor(private readonly clock: Clock) {
-    this.windowBegan = clock.monotonic();
-  }
+  /** Times are monotonic, in milliseconds. */
+  constructor(private windowBegan: number) {}
 
   get limit(): number {
     return Math.max(UNDER_WAY_MIN, this.perMs * WAIT_MS_MAX);
   }
 
   /** One more is under way, until `leave`. @throws DkvError `DKV_OVERLOADED` when too many are. */
-  enter(): void {
-    this.measure();
+  enter(nowMs: number): void {
+    this.measure(nowMs);
     if (this.underWay >= this.limit) {
       throw this.overloaded();
     }
     this.underWay++;
   }
 
-  leave(isCompleted: boolean): void {
+  leave(isCompleted: boolean, nowMs: number): void {
     this.underWay--;
     if (isCompleted) {
       this.completed++;
     }
-    this.measure();
+    this.measure(nowMs);
   }
 
-  private measure(): void {
-    const now = this.clock.monotonic();
-    const elapsedMs = now - this.windowBegan;
+  private measure(nowMs: number): void {
+    const elapsedMs = nowMs - this.windowBegan;
     if (elapsedMs >= WINDOW_MS) {
       this.perMs += WEIGHT * (this.completed / elapsedMs - this.perMs);
-      this.windowBegan = now;
+      this.windowBegan = nowMs;
       this.completed = 0;
     }
   }

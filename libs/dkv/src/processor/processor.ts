@@ -62,7 +62,7 @@ export class Processor implements PeerService {
     guard: EnvelopeGuard,
     private readonly strong: StrongMode,
   ) {
-    this.admission = new Admission(context.clock);
+    this.admission = new Admission(context.clock.monotonic());
     this.eventual = new EventualMode(context, guard, this);
   }
 
@@ -183,7 +183,7 @@ export class Processor implements PeerService {
     }
     this.underWay++;
     const reply = this.eventual.serve(request);
-    const left = () => this.leave(false, true);
+    const left = () => this.leave(false, true, 0);
     reply.then(left, left);
     return reply;
   }
@@ -222,20 +222,22 @@ export class Processor implements PeerService {
       const startedMs = this.context.clock.monotonic();
       try {
         assertWanted(signal);
-        this.enter(isBounded);
+        this.enter(isBounded, startedMs);
       } catch (error) {
-        this.count(operation, namespace, startedMs, error);
+        this.count(operation, namespace, 0, error);
         throw error;
       }
       return startedBy(work, mode).then(
         (result) => {
-          this.leave(isBounded, true);
-          this.count(operation, namespace, startedMs, undefined);
+          const nowMs = this.context.clock.monotonic();
+          this.leave(isBounded, true, nowMs);
+          this.count(operation, namespace, nowMs - startedMs, undefined);
           return result;
         },
         (error: unknown) => {
-          this.leave(isBounded, false);
-          this.count(operation, namespace, startedMs, error);
+          const nowMs = this.context.clock.monotonic();
+          this.leave(isBounded, false, nowMs);
+          this.count(operation, namespace, nowMs - startedMs, error);
           throw error;
         },
       );
@@ -244,10 +246,9 @@ export class Processor implements PeerService {
     }
   }
 
-  private count(operation: Operation, namespace: string, startedMs: number, error: unknown): void {
-    const { clock, telemetry } = this.context;
+  private count(operation: Operation, namespace: string, tookMs: number, error: unknown): void {
     const result = error === undefined ? 'ok' : isDkvError(error) ? error.code : 'error';
-    telemetry.operation(namespace, operation, result, (clock.monotonic() - startedMs) / 1000);
+    this.context.telemetry.operation(namespace, operation, result, tookMs / 1000);
   }
 
   private async wind(): Promise<void> {
@@ -270,13 +271,13 @@ export class Processor implements PeerService {
   }
 
   /** Begins what `stop` waits for, unless the node is starting or closing. */
-  private enter(isBounded: boolean): void {
+  private enter(isBounded: boolean, nowMs: number): void {
     const refusal = this.refusal();
     if (refusal) {
       throw refusal;
     }
     if (isBounded) {
-      this.admission.enter();
+      this.admission.enter(nowMs);
     }
     this.underWay++;
   }
@@ -289,9 +290,9 @@ export class Processor implements PeerService {
     return new DkvError('DKV_NOT_READY', `Node ${this.context.view.selfId} is ${what}; nothing was done.`);
   }
 
-  private leave(isBounded: boolean, isCompleted: boolean): void {
+  private leave(isBounded: boolean, isCompleted: boolean, nowMs: number): void {
     if (isBounded) {
-      this.admission.leave(isCompleted);
+      this.admission.leave(isCompleted, nowMs);
     }
     this.underWay--;
     if (this.underWay === 0) {

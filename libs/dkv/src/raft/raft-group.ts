@@ -1,6 +1,5 @@
 /** One Raft group as a pure state machine: messages, ticks and ends of appends in, messages and entries out. */
 import {
-  type AddressedMessage,
   type Configuration,
   type EntryKind,
   type MemberId,
@@ -9,16 +8,15 @@ import {
 import { encodeConfiguration } from './configuration-layout.js';
 import { mayFollow } from './raft-configurations.js';
 import { RaftFollower } from './raft-follower.js';
-import { type RaftOutput } from './raft-interface.js';
+import { emptyOutput, NO_MESSAGES, type RaftOutput } from './raft-interface.js';
 import { Leadership } from './raft-leadership.js';
 
 export { type RaftRole } from './raft-election.js';
-export { type RaftGroupOptions, type RaftOutput, type RaftState } from './raft-interface.js';
+export { emptyOutput, type RaftGroupOptions, type RaftOutput, type RaftState } from './raft-interface.js';
 
 type Answer = RaftMessage & { readonly type: 'appended' | 'appendRejected' };
 
 const NO_BYTES = new Uint8Array(0);
-const NO_MESSAGES: readonly AddressedMessage[] = Object.freeze([]);
 
 /**
  * Raft with pre-vote, check-quorum, joint consensus and leadership transfer (Ongaro, Consensus: Bridging Theory and
@@ -285,9 +283,12 @@ export class RaftGroup extends RaftFollower {
 
   /**
    * What is to be written and sent since the last call. With `announceCommit`, members to whom nothing else is sent are
-   * told how far they may commit.
+   * told how far they may commit. Given as `output`, which may be one that serves many groups in turn.
    */
-  takeOutput({ announceCommit }: { readonly announceCommit: boolean }): RaftOutput {
+  takeOutput(
+    { announceCommit }: { readonly announceCommit: boolean },
+    output: { -readonly [K in keyof RaftOutput]: RaftOutput[K] } = emptyOutput(),
+  ): RaftOutput {
     const { leadership, replica, term, vote } = this;
     if (leadership && (leadership.hasNews || announceCommit)) {
       const messages = leadership.maySendBeforeDurable ? this.messages : this.durableMessages;
@@ -297,19 +298,19 @@ export class RaftGroup extends RaftFollower {
       const message = { type: 'appended', term, index: this.acknowledgedIndex } as const;
       this.durableMessages.push({ to: this.leader, message });
     }
-    const { messages, durableMessages, snapshotFrom } = this;
-    const output = {
-      hardState: this.isHardStateDirty ? { term, vote } : undefined,
-      entries: replica.log.handOut(),
-      reset: replica.pendingReset,
-      messages: messages.length === 0 ? NO_MESSAGES : messages,
-      durableMessages: durableMessages.length === 0 ? NO_MESSAGES : durableMessages,
-      snapshotFrom,
-    };
+    const { messages, durableMessages } = this;
+    output.hardState = this.isHardStateDirty ? { term, vote } : undefined;
+    output.entries = replica.log.handOut();
+    output.reset = replica.pendingReset;
+    output.snapshotFrom = this.snapshotFrom;
+    output.messages = NO_MESSAGES;
+    output.durableMessages = NO_MESSAGES;
     if (messages.length > 0) {
+      output.messages = messages;
       this.messages = [];
     }
     if (durableMessages.length > 0) {
+      output.durableMessages = durableMessages;
       this.durableMessages = [];
     }
     this.acknowledgedIndex = -1;

@@ -55,3 +55,17 @@ export interface RaftOutput {
   readonly snapshotFrom:
     { readonly member: MemberId; readonly index: number; readonly term: number } | undefined;
 }
+
+export const NO_MESSAGES: readonly AddressedMessage[] = [];
+const NO_ENTRIES: readonly LogEntry[] = [];
+
+export function emptyOutput(): RaftOutput {
+  return {
+    hardState: undefined,
+    entries: NO_ENTRIES,
+    reset: undefined,
+    messages: NO_MESSAGES,
+    durableMessages: NO_MESSAGES,
+    snapshotFrom: undefined,
+  };
+}

@@ -18,7 +18,7 @@ export interface LeadershipOptions {
   readonly inflightBytesMax: number;
 }
 
-const NO_ENTRIES: readonly LogEntry[] = Object.freeze([]);
+const NO_ENTRIES: readonly LogEntry[] = [];
 
 export class Leadership {
   /** All members but this one. */

@@ -4,7 +4,7 @@ import { type LogEntry } from '../model/raft-messages.js';
 /** What an entry counts beside its data: its term, index, kind and lengths in a message. */
 export const ENTRY_OVERHEAD_BYTES = 32;
 
-const NONE: readonly LogEntry[] = Object.freeze([]);
+const NONE: readonly LogEntry[] = [];
 
 /** An array behind (`snapshotIndex`, `snapshotTerm`), so an index is found by a subtraction. Terms never fall. */
 export class RaftLog {

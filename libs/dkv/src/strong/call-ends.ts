@@ -53,13 +53,17 @@ export function writtenOf(
     return { outcome, record: undefined, existed, repeated };
   }
   const isGiven = isOwnValue || (kind === 'put' && isLogged);
-  return { outcome, record: shownOf(record && isGiven ? { ...record, value } : record), existed, repeated };
+  const shown = record && shownAs(record, isGiven ? value : record.value);
+  return { outcome, record: shown, existed, repeated };
 }
 
 export function shownOf(record: StrongRecord | undefined): ShownRecord | undefined {
-  if (!record) {
-    return undefined;
-  }
-  const { generation, index, value, expiresAtMs, modifiedMs } = record;
+  return record && shownAs(record, record.value);
+}
+
+function shownAs(
+  { generation, index, expiresAtMs, modifiedMs }: StrongRecord,
+  value: Uint8Array,
+): ShownRecord {
   return { version: formatStrongVersion(generation, index), value, expiresAtMs, modifiedMs };
 }

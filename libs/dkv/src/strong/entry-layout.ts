@@ -1,6 +1,7 @@
 /** The bytes of an entry of operations: encoded once, by the leader, and the same in every log and message. */
 import { asBuffer, ByteReader } from '../model/byte-reader.js';
 import { ByteWriter } from '../model/byte-writer.js';
+import { KnownTexts } from '../model/known-texts.js';
 import { NAMESPACE_BYTES_MAX, STORED_KEY_BYTES_MAX } from '../model/key.js';
 import { type Request } from '../model/request.js';
 import { readRequest, writeRequest } from '../model/request-layout.js';
@@ -41,6 +42,7 @@ const FLAGS = 16;
 const CHANGES_MAX = 4_096;
 
 const writer = new ByteWriter();
+const namespaces = new KnownTexts();
 
 export function encodeEntry({ timeMs, operations }: OperationsEntry): Uint8Array {
   writer.begin(0);
@@ -92,7 +94,7 @@ function readOperation(reader: ByteReader): EntryOperation {
 }
 
 function readChange(reader: ByteReader): KeyChange {
-  const namespace = reader.text(NAMESPACE_BYTES_MAX);
+  const namespace = reader.knownText(namespaces, NAMESPACE_BYTES_MAX);
   const key = reader.text(STORED_KEY_BYTES_MAX);
   const hasValue = reader.flag();
   const expiresAtMs = hasValue ? reader.count() : 0;

@@ -120,12 +120,11 @@ export class GroupWrites implements Expiring {
     return this.proposals.at(index, term);
   }
 
-  /** The entry of the first proposal is applied. */
-  applied(proposal: Proposal): void {
+  /** The entry of the first proposal is applied: that is what became of its request. */
+  applied(proposal: Proposal, standing: RequestStanding): void {
     this.proposals.dropFirst();
     const { asker, slot, request, end } = proposal;
     if (asker && request) {
-      const standing = this.group.requests.standingOf(request);
       asker.answer(slot, this.answerOfStanding(request, standing, proposal, end.names));
     }
     end.then?.();
@@ -164,20 +163,17 @@ export class GroupWrites implements Expiring {
       asker.answer(slot, this.answerOfStanding(request, standing, undefined, write));
       return true;
     }
-    const index = changes.indexOf(request);
-    if (index !== undefined) {
-      const proposal = this.proposals.find(index);
+    const proposed = changes.standingOf(request);
+    if (proposed === 'stale') {
+      asker.answer(slot, group.retry(group.requests.sessionOf(request.nodeId)));
+    } else if (proposed !== undefined) {
+      const proposal = this.proposals.find(proposed);
       if (proposal) {
         proposal.asker = asker;
         proposal.slot = slot;
       }
-      return true;
     }
-    if (changes.isStale(request)) {
-      asker.answer(slot, group.retry(group.requests.sessionOf(request.nodeId)));
-      return true;
-    }
-    return false;
+    return proposed !== undefined;
   }
 
   /** What was read for it counts, unless this node has ceased to lead since: then it is asked for as if anew. */

@@ -58,9 +58,19 @@ export class ProposedChanges {
     }
   }
 
-  /** The index of the entry in which the request waits to be applied; undefined for none. */
-  indexOf(request: RequestId): number | undefined {
-    return this.sessionOf(request)?.indexes.get(request.number);
+  /**
+   * The index of the entry in which the request waits to be applied; `stale` where an entry that waits makes it one that
+   * nobody waits for; undefined for neither.
+   */
+  standingOf({ nodeId, session, number }: RequestId): number | 'stale' | undefined {
+    const known = this.sessions.get(nodeId);
+    if (known === undefined || session > known.session) {
+      return undefined;
+    }
+    if (session < known.session) {
+      return 'stale';
+    }
+    return known.indexes.get(number) ?? (number < known.lowestUnanswered ? 'stale' : undefined);
   }
 
   addRequest(request: Request, index: number): void {
@@ -74,26 +84,15 @@ export class ProposedChanges {
     known.indexes.set(number, index);
   }
 
-  removeRequest(request: RequestId): void {
-    this.sessionOf(request)?.indexes.delete(request.number);
-  }
-
-  /** Whether an entry that waits makes the request one that nobody waits for. */
-  isStale({ nodeId, session, number }: RequestId): boolean {
+  removeRequest({ nodeId, session, number }: RequestId): void {
     const known = this.sessions.get(nodeId);
-    return (
-      known !== undefined &&
-      (session < known.session || (session === known.session && number < known.lowestUnanswered))
-    );
+    if (known?.session === session) {
+      known.indexes.delete(number);
+    }
   }
 
   clear(): void {
     this.records.clear();
     this.sessions.clear();
-  }
-
-  private sessionOf({ nodeId, session }: RequestId): ProposedSession | undefined {
-    const known = this.sessions.get(nodeId);
-    return known?.session === session ? known : undefined;
   }
 }

@@ -69,7 +69,7 @@ export class StrongCalls implements Asker {
   private isClosed = false;
   private idle: (() => void) | undefined;
   /** By group: the index of its log that this node was told of last. A copy below it is not shown (rule 18). */
-  private readonly floors = new Map<number, number>();
+  private readonly floors: number[] = [];
 
   constructor(private readonly services: CallServices) {}
 
@@ -78,7 +78,7 @@ export class StrongCalls implements Asker {
   }
 
   floorOf(group: number): number {
-    return this.floors.get(group) ?? 0;
+    return this.floors[group] ?? 0;
   }
 
   /** @throws DkvError as `Dkv` says of writes */
@@ -118,7 +118,7 @@ export class StrongCalls implements Asker {
     switch (answer.type) {
       case 'done':
         if (answer.index > this.floorOf(call.group)) {
-          this.floors.set(call.group, answer.index);
+          this.floors[call.group] = answer.index;
         }
         this.done(call, answer);
         return;
@@ -182,6 +182,7 @@ export class StrongCalls implements Asker {
     reject: Call['reject'],
   ): Call | undefined {
     const { clock, session } = this.services;
+    const nowMs = clock.monotonic();
     const refusal = this.refusalOf(group, key, signal, write, level);
     if (refusal) {
       reject(refusal);
@@ -204,11 +205,11 @@ export class StrongCalls implements Asker {
       level,
       asks: 0,
       target: '',
-      sentAtMs: clock.monotonic(),
+      sentAtMs: nowMs,
       isCancelling: false,
       refusal: undefined,
       timer: undefined,
-      endsAtMs: clock.monotonic() + timeoutMs,
+      endsAtMs: nowMs + timeoutMs,
       unlisten: undefined,
     };
     this.slots[index] = call;
@@ -319,7 +320,7 @@ export class StrongCalls implements Asker {
 
   private cancelled(call: Call, { index }: Extract<Answer, { type: 'cancelled' }>): void {
     if (index > this.floorOf(call.group)) {
-      this.floors.set(call.group, index);
+      this.floors[call.group] = index;
     }
     const told = call.refusal?.answer;
     this.end(call);

@@ -16,7 +16,7 @@ import { type Asker, type GroupCore, type GroupServices } from './group-parts.js
 import { GroupReads } from './group-reads.js';
 import { GroupWrites } from './group-writes.js';
 import { type AppliedState, encodeAppliedState } from './group-state-layout.js';
-import { RequestTable } from './request-table.js';
+import { type RequestOutcome, type RequestStanding, RequestTable } from './request-table.js';
 import { positionOf, type StoredGroup } from './stored-group.js';
 
 export class StrongGroup implements GroupCore {
@@ -301,11 +301,11 @@ export class StrongGroup implements GroupCore {
   private apply(entry: LogEntry): void {
     if (entry.kind === 'operations') {
       const proposed = this.writes.proposedAt(entry.index, entry.term);
-      this.applyOperations(entry, proposed?.entry ?? decodeEntry(entry.data));
+      const standing = this.applyOperations(entry, proposed?.entry ?? decodeEntry(entry.data));
       this.applied = entry.index;
       this.appliedTerm = entry.term;
       if (proposed) {
-        this.writes.applied(proposed);
+        this.writes.applied(proposed, standing);
       }
       return;
     }
@@ -316,33 +316,38 @@ export class StrongGroup implements GroupCore {
     this.appliedTerm = entry.term;
   }
 
-  private applyOperations({ index }: LogEntry, { timeMs, operations }: OperationsEntry): void {
+  /** Gives what became of the last operation's request. */
+  private applyOperations({ index }: LogEntry, { timeMs, operations }: OperationsEntry): RequestStanding {
     this.logTimeMs = Math.max(this.logTimeMs, timeMs);
+    let standing: RequestStanding = 'new';
     for (const operation of operations) {
-      if (this.takesEffect(operation)) {
-        this.applyOperation(index, operation);
+      standing = this.standingFor(operation);
+      if (standing === 'new') {
+        standing = this.applyOperation(index, operation);
       }
     }
+    return standing;
   }
 
   /** The first of a request and its cancel wins; what nobody waits for any more does nothing. */
-  private takesEffect({ request }: EntryOperation): boolean {
-    return request === undefined || this.requests.standingOf(request) === 'new';
+  protected standingFor({ request }: EntryOperation): RequestStanding {
+    return request === undefined ? 'new' : this.requests.standingOf(request);
   }
 
   private applyOperation(
     index: number,
     { kind, request, existed, isCount, changes }: EntryOperation,
-  ): void {
+  ): RequestStanding {
     const { store } = this.services;
+    const outcome: RequestOutcome = {
+      index,
+      kind: kind === 'cancel' ? 'cancelled' : 'applied',
+      existed,
+      expiresAtMs: changes[0]?.expiresAtMs ?? 0,
+      counted: isCount ? changes[0]!.value! : NO_BYTES,
+    };
     if (request) {
-      this.requests.record(request, {
-        index,
-        kind: kind === 'cancel' ? 'cancelled' : 'applied',
-        existed,
-        expiresAtMs: changes[0]?.expiresAtMs ?? 0,
-        counted: isCount ? changes[0]!.value! : NO_BYTES,
-      });
+      this.requests.record(request, outcome);
     }
     for (const { namespace, key, value, expiresAtMs } of changes) {
       if (value === undefined) {
@@ -352,6 +357,7 @@ export class StrongGroup implements GroupCore {
         store.put(this.number, namespace, key, { generation, index, expiresAtMs, modifiedMs, value });
       }
     }
+    return outcome;
   }
 }
 

@@ -3,6 +3,7 @@ import { MEMBER_BYTES_MAX } from './raft-message-layout.js';
 import { isDkvErrorCode } from '../../dkv.errors.js';
 import { type ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
+import { KnownTexts } from '../../model/known-texts.js';
 import { STORED_KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from '../../model/key.js';
 import { type Answer, type Ask } from '../../model/node-messages.js';
 import { readRequest, writeRequest } from '../../model/request-layout.js';
@@ -12,6 +13,7 @@ import { type KeyedRecord, type StrongRecord } from '../../model/strong-record.j
 const ASKS = ['write', 'read', 'cancel'] as const satisfies readonly Ask['type'][];
 const ANSWERS = ['done', 'retry', 'cancelled', 'refused'] as const satisfies readonly Answer['type'][];
 const TEXT_BYTES_MAX = 8_192;
+const namespaces = new KnownTexts();
 const VERSION_BYTES_MAX = 20;
 const IDEMPOTENCY_KEY_BYTES_MAX = 1_024;
 const HAS_EXPECTED = 1;
@@ -67,7 +69,7 @@ export function readAsk(from: ByteReader): Ask {
       const request = readRequest(from);
       const kind = STRONG_WRITE_KINDS[from.choice(STRONG_WRITE_KINDS.length)]!;
       const flags = from.choice(4);
-      const namespace = from.text(NAMESPACE_BYTES_MAX);
+      const namespace = from.knownText(namespaces, NAMESPACE_BYTES_MAX);
       const key = from.text(STORED_KEY_BYTES_MAX);
       const ttlMs = from.count();
       const by = kind === 'increment' ? from.double() : undefined;
@@ -80,13 +82,13 @@ export function readAsk(from: ByteReader): Ask {
       return {
         type,
         request: readRequest(from),
-        namespace: from.text(NAMESPACE_BYTES_MAX),
+        namespace: from.knownText(namespaces, NAMESPACE_BYTES_MAX),
         key: from.text(STORED_KEY_BYTES_MAX),
       };
     case 'read':
       return {
         type,
-        namespace: from.text(NAMESPACE_BYTES_MAX),
+        namespace: from.knownText(namespaces, NAMESPACE_BYTES_MAX),
         key: from.text(STORED_KEY_BYTES_MAX),
         linearizable: from.flag(),
         floor: from.count(),
@@ -119,7 +121,7 @@ export function writeAnswer(to: ByteWriter, answer: Answer): void {
       );
       to.count(index);
       if (record) {
-        writeRecord(to, isOwnValue ? { ...record, value: NO_BYTES } : record);
+        writeRecord(to, record, isOwnValue ? NO_BYTES : record.value);
       }
       return;
     }
@@ -171,12 +173,12 @@ export function readAnswer(from: ByteReader): Answer {
   }
 }
 
-function writeRecord(to: ByteWriter, record: StrongRecord): void {
+function writeRecord(to: ByteWriter, record: StrongRecord, value = record.value): void {
   to.count(record.generation);
   to.count(record.index);
   to.count(record.expiresAtMs);
   to.count(record.modifiedMs);
-  to.block(record.value);
+  to.block(value);
 }
 
 function readRecord(from: ByteReader): StrongRecord {
@@ -197,7 +199,7 @@ export function writeKeyedRecord(to: ByteWriter, { namespace, key, record }: Key
 
 export function readKeyedRecord(from: ByteReader): KeyedRecord {
   return {
-    namespace: from.text(NAMESPACE_BYTES_MAX),
+    namespace: from.knownText(namespaces, NAMESPACE_BYTES_MAX),
     key: from.text(STORED_KEY_BYTES_MAX),
     record: readRecord(from),
   };

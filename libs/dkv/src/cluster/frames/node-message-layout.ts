@@ -1,6 +1,7 @@
 /** The bytes of one-way frames: a head, then one message after the other. */
 import { asBuffer, ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
+import { KnownTexts } from '../../model/known-texts.js';
 import { STORED_KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from '../../model/key.js';
 import { type FrameHead, type NodeMessage } from '../../model/node-messages.js';
 import {
@@ -32,6 +33,9 @@ const KINDS = [
 const FRAME_VERSION = 1;
 const TEXT_BYTES_MAX = 8_192;
 const GROUPS_MAX = 65_536;
+const members = new KnownTexts();
+const incarnations = new KnownTexts();
+const configurations = new KnownTexts();
 
 export function writeFrameHead(to: ByteWriter, head: FrameHead): void {
   to.byte(FRAME_VERSION);
@@ -60,12 +64,12 @@ export function readFrame(
   }
   const head: FrameHead = {
     isBulk: reader.flag(),
-    from: reader.text(MEMBER_BYTES_MAX),
+    from: reader.knownText(members, MEMBER_BYTES_MAX),
     session: reader.count(),
-    toIncarnation: reader.ascii(MEMBER_BYTES_MAX),
+    toIncarnation: reader.knownText(incarnations, MEMBER_BYTES_MAX),
     toSession: reader.count(),
     sequence: reader.count(),
-    configuration: reader.text(TEXT_BYTES_MAX),
+    configuration: reader.knownText(configurations, TEXT_BYTES_MAX),
   };
   if (!begin(head)) {
     return;
