@@ -89,7 +89,11 @@ async function replay(mode, seed) {
   return result.findings.length === 0;
 }
 
-/** The fewest of a failing seed's faults that still make it fail; undefined when it does not, or has none. */
+/**
+ * The fewest of a failing seed's faults that still make it fail. Undefined when it does not fail, has none, or fails as a
+ * whole only: once a limit is reached no chance decides about faults any more, so a run that is limited to as many
+ * faults as the whole one had takes another course than that.
+ */
 async function fewestFaults(mode, seed) {
   const whole = await RUNS[mode](seed);
   if (whole.findings.length === 0 || !whole.faults) {
@@ -100,7 +104,7 @@ async function fewestFaults(mode, seed) {
       return faultsMax;
     }
   }
-  return whole.faults;
+  return undefined;
 }
 
 async function runMany(mode, first, seeds) {

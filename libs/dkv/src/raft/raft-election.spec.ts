@@ -17,6 +17,20 @@ describe('standing for election', () => {
     ]);
   });
 
+  it('waits for another random time before each candidacy: two that split the votes would split them for ever', () => {
+    const draws = [0, 0.99, 0.5, 0];
+    const group = testGroup([1], {}, { random: { next: () => draws.shift()! } });
+    const waited = [1, 2, 3].map(() => {
+      let ticks = 0;
+      for (; !group.hasOutput; ticks++) {
+        group.tick();
+      }
+      sentBy(group);
+      return ticks;
+    });
+    expect(waited).toEqual([4, 7, 6]);
+  });
+
   it('asks for votes once the term and the own vote are durable', () => {
     const group = testGroup([1]);
     group.campaign('silence');

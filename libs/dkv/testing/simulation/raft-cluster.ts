@@ -17,6 +17,9 @@ export interface RaftRunOptions {
   readonly faultsMax?: number;
 }
 
+/** A member without a leader stands for election after so many ticks to twice as many. */
+export const ELECTION_TICKS = 4;
+
 /** The members, their disks and what is under way between them; all chance comes from one seed. */
 export class RaftCluster {
   readonly random: SimRandom;
@@ -59,7 +62,7 @@ export class RaftCluster {
         {
           self,
           random,
-          electionTicks: 4,
+          electionTicks: ELECTION_TICKS,
           resendTicks,
           appendBytesMax,
           inflightBytesMax: 300,
@@ -176,12 +179,14 @@ export class RaftCluster {
     }
   }
 
-  protected fetchSnapshot(member: ModelMember): void {
+  /** From whoever offered it, who always has it, if `isSure`; else now and then from another, which may not be as far. */
+  protected fetchSnapshot(member: ModelMember, isSure: boolean): void {
     const { wanted } = member;
     if (!wanted) {
       return;
     }
-    const giver = this.random.chance(0.5) ? this.byId.get(wanted.member)! : this.random.pick(this.members);
+    const giver =
+      isSure || this.random.chance(0.5) ? this.byId.get(wanted.member)! : this.random.pick(this.members);
     const snapshot = giver.isUp ? giver.snapshot() : undefined;
     if (snapshot && snapshot.index >= wanted.index) {
       this.note('install', `${member.id} ${snapshot.index}`);

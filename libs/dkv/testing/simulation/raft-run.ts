@@ -1,7 +1,7 @@
 /** Random lives of one Raft group alone: messages in any order, disks that lose and fail, members that come and go. */
 import { type Configuration } from '../../src/model/raft-messages.js';
 import { type RaftGroup } from '../../src/raft/raft-group.js';
-import { RaftCluster, type RaftRunOptions } from './raft-cluster.js';
+import { ELECTION_TICKS, RaftCluster, type RaftRunOptions } from './raft-cluster.js';
 import { checkGroupInvariants, type RaftFinding } from './raft-invariants.js';
 import { type ModelMember } from './raft-model.js';
 
@@ -21,8 +21,21 @@ export interface RaftRunResult {
 
 const STEPS_MIN = 100;
 const STEPS_MAX = 800;
-/** Rounds of a group without faults until it must have a leader, one log and rest. */
-const HEALING_ROUNDS = 80;
+/**
+ * Rounds of ticks, in a group without faults, until some member that can be elected is. Where nobody leads, each that
+ * may stand does so once in less than 2 × {@link ELECTION_TICKS} rounds, alone ({@link RaftRun.tickInTurn}). Its first
+ * candidacy may only tell it a later term; in the next it asks for one above that, and what a pre-vote was granted, the
+ * vote is, too.
+ */
+const ELECTION_ROUNDS = 2 * 2 * ELECTION_TICKS;
+/**
+ * Rounds of a group without faults until it must have a leader, one log and rest: for an election; another where that
+ * leader was handing leadership on, and another where it is no voter once the joint configuration is left (4.2.2); the
+ * rest is for what takes ticks besides, asking again and snapshots.
+ */
+const HEALING_ROUNDS = 5 * ELECTION_ROUNDS;
+/** Until members are quiet: a life has fewer entries than steps, and each takes a message and its answer at most. */
+const TRIPS_MAX = 2 * STEPS_MAX;
 
 class RaftRun extends RaftCluster {
   /** One event of any member, or of the network. */
@@ -94,7 +107,7 @@ class RaftRun extends RaftCluster {
         member.checkpoint(group.commit - random.int(4));
         return;
       case 'install':
-        this.fetchSnapshot(member);
+        this.fetchSnapshot(member, false);
         return;
     }
   }
@@ -178,10 +191,10 @@ class RaftRun extends RaftCluster {
       this.steps++;
       for (const member of this.members) {
         this.detect(member, true);
-        this.tick(member);
-        this.fetchSnapshot(member);
+        this.fetchSnapshot(member, true);
       }
-      this.runHealthy(this.members);
+      this.tickInTurn();
+      this.runUntilQuiet();
       const leader = this.members.find(({ group }) => group.isReady && group.mayPropose);
       if (leader && !isProposed) {
         this.propose(leader);
@@ -196,6 +209,33 @@ class RaftRun extends RaftCluster {
       );
       this.witness.report('liveness', this.steps, what.join(', '));
     }
+  }
+
+  /**
+   * Members tick one after another, and a candidacy is decided before the next one ticks: messages take much less time
+   * than election timeouts differ, which Raft needs in order to elect anybody (3.9). With a tick for each trip, as in the
+   * rounds with faults, two that can both win could stand at once, and split the votes, as long as chance wants it; here
+   * no chance is left, so that a group without a leader is one that cannot elect any.
+   */
+  private tickInTurn(): void {
+    for (const member of this.members) {
+      this.tick(member);
+      const { role } = member.group;
+      if (role === 'preCandidate' || role === 'candidate') {
+        this.runUntilQuiet();
+      }
+    }
+  }
+
+  /** Delivers all messages, the answers to them, and so on, until nobody has anything to send before the next tick. */
+  private runUntilQuiet(): void {
+    for (let trip = 0; trip < TRIPS_MAX; trip++) {
+      this.runHealthy(this.members);
+      if (!this.members.some(({ group }) => group.hasOutput || group.hasUnannouncedCommit)) {
+        return;
+      }
+    }
+    this.witness.report('liveness', this.steps, `messages went on for ${TRIPS_MAX} trips`);
   }
 
   private isAtRest(leader: RaftGroup): boolean {
