@@ -7,6 +7,7 @@ import { simStorageHome } from '../../testing/simulation/sim-storage-home.js';
 import { assertSameMembership } from '../cluster/membership.js';
 import { type MemberId } from '../model/raft-messages.js';
 import { type OfflineFolder } from '../storage/offline-storage.js';
+import { type GroupList } from '../../src/strong/group-list.js';
 import { type StrongGroup } from '../strong/strong-group.js';
 import { type FolderView, inspect } from './inspect-folder.js';
 import { planRecovery, type RecoveryPlan, type Verdict } from './recovery-plan.js';
@@ -17,7 +18,7 @@ const PARTITIONS = 4;
 
 interface Inside {
   readonly member: MemberId;
-  readonly node: { readonly groups: ReadonlyMap<number, StrongGroup> };
+  readonly node: { readonly groups: GroupList };
 }
 
 /** Node ids and what was kept beside the data, by file. */

@@ -59,6 +59,7 @@ const STALL_INTERVALS = 2;
 
 export class PeerDirectory {
   private readonly peers = new Map<string, Peer>();
+  private readonly list: Peer[] = [];
   private readonly lost = new Set<string>();
   private readonly warnedAtMs = new Map<string, number>();
   private readonly startedMs: number;
@@ -86,6 +87,7 @@ export class PeerDirectory {
         peer.retired = known.retired ?? [];
       }
       this.peers.set(nodeId, peer);
+      this.list.push(peer);
       this.lost.add(nodeId);
     }
     this.startedMs = clock.monotonic();
@@ -102,7 +104,7 @@ export class PeerDirectory {
 
   /** The node that is this member now; undefined where it is another by now. */
   findMember(member: string): Peer | undefined {
-    for (const peer of this.peers.values()) {
+    for (const peer of this.list) {
       if (peer.member === member) {
         return peer;
       }

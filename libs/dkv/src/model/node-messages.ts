@@ -126,6 +126,13 @@ export type NodeMessage =
   | { readonly kind: 'birthAccepted'; readonly clusterId: string }
   | { readonly kind: 'born'; readonly clusterId: string; readonly members: readonly MemberId[] };
 
+type MessageOfGroup = Extract<NodeMessage, { kind: 'raft' }>;
+
+/** For messages of groups, which are most: filled in for each of them in turn, and kept by nobody. */
+export function lentMessage(): { -readonly [K in keyof MessageOfGroup]: MessageOfGroup[K] } {
+  return { kind: 'raft', group: 0, generation: 0, message: { type: 'timeoutNow', term: 0 } };
+}
+
 /**
  * What every frame begins with. A frame counts for one pair of process runs, once and in order: whatever a transport
  * repeats, or brings late to a node that has started again, is dropped.

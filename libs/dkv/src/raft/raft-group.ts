@@ -296,7 +296,12 @@ export class RaftGroup extends RaftFollower {
     }
     if (this.acknowledgedIndex >= 0 && this.leader !== undefined) {
       const message = { type: 'appended', term, index: this.acknowledgedIndex } as const;
-      this.durableMessages.push({ to: this.leader, message });
+      // Mostly it is all there is to say; an array that grows makes room for seventeen.
+      if (this.durableMessages.length === 0) {
+        this.durableMessages = [{ to: this.leader, message }];
+      } else {
+        this.durableMessages.push({ to: this.leader, message });
+      }
     }
     const { messages, durableMessages } = this;
     output.hardState = this.isHardStateDirty ? { term, vote } : undefined;

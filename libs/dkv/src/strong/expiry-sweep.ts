@@ -1,6 +1,7 @@
 /** Removes what expired, at a bounded rate: one entry for many keys, by the leader of each group in turn. */
 import { type Logger } from '../ports/logger.js';
 import { type StrongStore } from '../ports/strong-store.js';
+import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
 
 /** Keys in one entry. */
@@ -13,7 +14,7 @@ export class ExpirySweep {
   private isLooking = false;
 
   constructor(
-    private readonly groups: ReadonlyMap<number, StrongGroup>,
+    private readonly groups: GroupList,
     private readonly store: StrongStore,
     private readonly nowMs: () => number,
     private readonly logger: Logger,

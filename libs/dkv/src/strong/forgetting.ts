@@ -4,7 +4,7 @@ import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { type Random } from '../ports/random.js';
 import { newIncarnation, noteIncarnation } from './incarnation.js';
-import { type StrongGroup } from './strong-group.js';
+import { type GroupList } from './group-list.js';
 
 export class Forgetting {
   private noting = false;
@@ -18,7 +18,7 @@ export class Forgetting {
       readonly random: Random;
       readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
     },
-    private readonly groups: ReadonlyMap<number, StrongGroup>,
+    private readonly groups: GroupList,
     private readonly taken: (incarnation: string) => void,
   ) {}
 

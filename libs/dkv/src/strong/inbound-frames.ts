@@ -17,11 +17,12 @@ import { type Asker } from './group-parts.js';
 import { type Leadership } from './leadership.js';
 import { type ReadRounds } from './read-rounds.js';
 import { type Snapshots } from './snapshots.js';
+import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
 
 /** The node, as far as frames have to do with it. */
 export interface FrameTarget {
-  readonly groups: ReadonlyMap<number, StrongGroup>;
+  readonly groups: GroupList;
   readonly rounds: ReadRounds;
   readonly leadership: Leadership;
   readonly snapshots: Snapshots;

@@ -2,13 +2,13 @@
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { nodeOf } from '../model/raft-messages.js';
-import { type StrongGroup } from './strong-group.js';
+import { type GroupList } from './group-list.js';
 
 export class Leaders {
   constructor(
     private readonly view: ClusterView,
     private readonly directory: () => PeerDirectory,
-    private readonly groups: ReadonlyMap<number, StrongGroup>,
+    private readonly groups: GroupList,
   ) {}
 
   /** '' where none is known that is up. Where nothing was heard of the group yet, the preferred leader. */

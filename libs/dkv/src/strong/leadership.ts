@@ -3,6 +3,7 @@ import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type LedGroup } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { nodeOf } from '../model/raft-messages.js';
+import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
 
 /** Leaderships that go back to their preferred node in one tick: each costs a moment without a leader. */
@@ -31,7 +32,7 @@ export class Leadership {
 
   constructor(
     private readonly selfId: string,
-    private readonly groups: ReadonlyMap<number, StrongGroup>,
+    private readonly groups: GroupList,
     private readonly directory: () => PeerDirectory,
     private readonly clock: Clock,
   ) {}

@@ -6,7 +6,7 @@ import { type Logger } from '../ports/logger.js';
 import { hasQuorum, votersOf } from '../raft/raft-configurations.js';
 import { forcedConfiguration } from '../raft/raft-recovery.js';
 import { isGoneMember } from './replacement.js';
-import { type StrongGroup } from './strong-group.js';
+import { type GroupList } from './group-list.js';
 
 const WARN_EVERY_MS = 60_000;
 const NAMED_MAX = 6;
@@ -17,7 +17,7 @@ export class LostMajorities {
 
   constructor(
     private readonly services: {
-      readonly groups: ReadonlyMap<number, StrongGroup>;
+      readonly groups: GroupList;
       readonly directory: PeerDirectory;
       /** This node, as the groups know it now. */
       readonly member: () => MemberId;

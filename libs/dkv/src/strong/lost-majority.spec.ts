@@ -5,7 +5,7 @@ import { checkGroupInvariants } from '../../testing/simulation/raft-invariants.j
 import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
 import { type MemberId } from '../model/raft-messages.js';
 import { RaftElection } from '../raft/raft-election.js';
-import { type StrongGroup } from './strong-group.js';
+import { type GroupList } from './group-list.js';
 
 const READ = { level: 'linearizable' } as const;
 
@@ -14,7 +14,7 @@ afterEach(() => vi.restoreAllMocks());
 /** What a spec looks at inside of the strong mode. */
 interface Inside {
   readonly member: MemberId;
-  readonly node: { readonly groups: ReadonlyMap<number, StrongGroup> };
+  readonly node: { readonly groups: GroupList };
 }
 
 const inside = (cluster: TestCluster, nodeId: string) => cluster.node(nodeId).strong as unknown as Inside;

@@ -3,13 +3,14 @@ import { type Birth } from '../cluster/birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { majorityOf } from '../model/consistency.js';
 import { type NodeLog } from '../ports/node-log.js';
+import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
 
 export class Readiness {
   constructor(
     private readonly view: ClusterView,
     private readonly log: NodeLog,
-    private readonly groups: ReadonlyMap<number, StrongGroup>,
+    private readonly groups: GroupList,
     private readonly birth: () => Birth,
   ) {}
 

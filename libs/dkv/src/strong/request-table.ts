@@ -20,6 +20,7 @@ export interface RequestOutcome {
 export type RequestStanding = RequestOutcome | 'new' | 'stale';
 
 interface Session {
+  readonly nodeId: string;
   session: number;
   /** Numbers below it are answered, or given up. */
   lowestUnanswered: number;
@@ -35,10 +36,11 @@ const NODE_ID_LENGTH_MAX = 100;
  * dissertation, 6.3, with the outcome kept in place of the response.
  */
 export class RequestTable {
-  private readonly sessions = new Map<string, Session>();
+  /** One a node that ever asked: so few that looking through them is the quickest way. */
+  private readonly sessions: Session[] = [];
 
   standingOf({ nodeId, session, number }: RequestId): RequestStanding {
-    const known = this.sessions.get(nodeId);
+    const known = this.find(nodeId);
     if (!known || session > known.session) {
       return 'new';
     }
@@ -50,10 +52,10 @@ export class RequestTable {
 
   /** The request is decided by the entry that is being applied. It must be `new`. */
   record({ nodeId, session, number, lowestUnanswered }: Request, outcome: RequestOutcome): void {
-    let known = this.sessions.get(nodeId);
+    let known = this.find(nodeId);
     if (!known) {
-      known = { session, lowestUnanswered: 0, outcomes: new NumberedList() };
-      this.sessions.set(nodeId, known);
+      known = { nodeId, session, lowestUnanswered: 0, outcomes: new NumberedList() };
+      this.sessions.push(known);
     } else if (known.session !== session) {
       known.session = session;
       known.lowestUnanswered = 0;
@@ -68,12 +70,12 @@ export class RequestTable {
 
   /** The session that counts of a node; 0 for none. */
   sessionOf(nodeId: string): number {
-    return this.sessions.get(nodeId)?.session ?? 0;
+    return this.find(nodeId)?.session ?? 0;
   }
 
   get size(): number {
     let size = 0;
-    for (const { outcomes } of this.sessions.values()) {
+    for (const { outcomes } of this.sessions) {
       size += outcomes.size;
     }
     return size;
@@ -81,9 +83,9 @@ export class RequestTable {
 
   /** Equal tables give equal bytes, whatever order their sessions were met in. */
   writeTo(writer: ByteWriter): void {
-    writer.count(this.sessions.size);
-    for (const nodeId of [...this.sessions.keys()].sort()) {
-      const { session, lowestUnanswered, outcomes } = this.sessions.get(nodeId)!;
+    writer.count(this.sessions.length);
+    const sorted = [...this.sessions].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+    for (const { nodeId, session, lowestUnanswered, outcomes } of sorted) {
       writer.ascii(nodeId);
       writer.count(session);
       writer.count(lowestUnanswered);
@@ -117,8 +119,17 @@ export class RequestTable {
           counted: reader.bytesOf(Infinity),
         });
       }
-      table.sessions.set(nodeId, { session, lowestUnanswered, outcomes });
+      table.sessions.push({ nodeId, session, lowestUnanswered, outcomes });
     }
     return table;
+  }
+
+  private find(nodeId: string): Session | undefined {
+    for (const known of this.sessions) {
+      if (known.nodeId === nodeId) {
+        return known;
+      }
+    }
+    return undefined;
   }
 }

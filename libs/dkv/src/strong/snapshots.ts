@@ -6,6 +6,7 @@ import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { type AppliedState, decodeAppliedState, encodeAppliedState } from './group-state-layout.js';
+import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
 
 type Fetch = Extract<NodeMessage, { kind: 'fetch' }>;
@@ -25,7 +26,7 @@ export interface SnapshotServices {
   readonly store: StrongStore;
   readonly log: NodeLog;
   readonly logger: Logger;
-  readonly groups: ReadonlyMap<number, StrongGroup>;
+  readonly groups: GroupList;
   post(nodeId: string, message: NodeMessage): void;
   /** False when it was dropped. */
   postBulk(nodeId: string, message: NodeMessage): boolean;

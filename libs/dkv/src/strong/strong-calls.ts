@@ -84,12 +84,8 @@ export class StrongCalls implements Asker {
   /** @throws DkvError as `Dkv` says of writes */
   write(group: number, write: StrongWrite): Promise<StrongWritten> {
     return new Promise((resolve, reject) => {
-      const { namespace, key, timeoutMs, signal } = write;
       const done = (answer: DoneAnswer) => resolve(writtenOf(write, answer));
-      const call = this.begin(group, namespace, key, timeoutMs, signal, write, 'linearizable', done, reject);
-      if (call) {
-        this.send(call);
-      }
+      this.begin(group, write, write, 'linearizable', done, reject);
     });
   }
 
@@ -103,10 +99,7 @@ export class StrongCalls implements Asker {
     return new Promise((resolve, reject) => {
       const done = (answer: DoneAnswer) => resolve(shownOf(answer.record));
       const asked = level === 'one' ? 'one' : 'linearizable';
-      const call = this.begin(group, namespace, key, timeoutMs, signal, undefined, asked, done, reject);
-      if (call) {
-        this.send(call);
-      }
+      this.begin(group, { namespace, key, timeoutMs, signal }, undefined, asked, done, reject);
     });
   }
 
@@ -117,9 +110,7 @@ export class StrongCalls implements Asker {
     }
     switch (answer.type) {
       case 'done':
-        if (answer.index > this.floorOf(call.group)) {
-          this.floors[call.group] = answer.index;
-        }
+        this.raiseFloor(call.group, answer.index);
         this.done(call, answer);
         return;
       case 'cancelled':
@@ -172,21 +163,18 @@ export class StrongCalls implements Asker {
 
   private begin(
     group: number,
-    namespace: string,
-    key: string,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
+    { namespace, key, timeoutMs, signal }: Pick<StrongWrite, 'namespace' | 'key' | 'timeoutMs' | 'signal'>,
     write: StrongWrite | undefined,
     level: Call['level'],
     resolve: Call['resolve'],
     reject: Call['reject'],
-  ): Call | undefined {
+  ): void {
     const { clock, session } = this.services;
     const nowMs = clock.monotonic();
     const refusal = this.refusalOf(group, key, signal, write, level);
     if (refusal) {
       reject(refusal);
-      return undefined;
+      return;
     }
     const index = this.free.pop() ?? this.slots.length;
     this.version = (this.version + 1) % SLOTS;
@@ -220,7 +208,7 @@ export class StrongCalls implements Asker {
       signal.addEventListener('abort', abort, { once: true });
       call.unlisten = () => signal.removeEventListener('abort', abort);
     }
-    return call;
+    this.send(call);
   }
 
   /** What need not be begun. */
@@ -319,9 +307,7 @@ export class StrongCalls implements Asker {
   }
 
   private cancelled(call: Call, { index }: Extract<Answer, { type: 'cancelled' }>): void {
-    if (index > this.floorOf(call.group)) {
-      this.floors[call.group] = index;
-    }
+    this.raiseFloor(call.group, index);
     const told = call.refusal?.answer;
     this.end(call);
     if (told?.type === 'done') {
@@ -349,6 +335,10 @@ export class StrongCalls implements Asker {
     } else if (call.level === 'one' && call.asks < 2 * services.view.copiesOf(call.group)) {
       this.send(call);
     }
+  }
+
+  private raiseFloor(group: number, index: number): void {
+    this.floors[group] = Math.max(this.floorOf(group), index);
   }
 
   /** The time of the call, or its first part, is over. */

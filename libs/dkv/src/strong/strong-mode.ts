@@ -169,7 +169,7 @@ export class ReplicatedStrongMode implements StrongMode {
     for (const { number, list } of ownGroups(this.parts)) {
       const found = this.parts.stored.get(number) ?? NOTHING_STORED;
       const group = new StrongGroup(number, list, this.services, found, this.birthConfiguration(list));
-      this.node.groups.set(number, group);
+      this.node.groups.add(group);
     }
     this.tick();
   }

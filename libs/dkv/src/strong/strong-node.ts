@@ -1,8 +1,8 @@
 /** All groups of a node, driven by the turn of the event loop: one append and one frame a peer, however much happened. */
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { Outbox } from '../cluster/frames/outbox.js';
-import { type Ask, type ConfirmedGroup, type NodeMessage } from '../model/node-messages.js';
-import { type AddressedMessage, type MemberId } from '../model/raft-messages.js';
+import { type Ask, type ConfirmedGroup, lentMessage, type NodeMessage } from '../model/node-messages.js';
+import { type AddressedMessage, type MemberId, type RaftMessage } from '../model/raft-messages.js';
 import { emptyOutput, type RaftGroup } from '../raft/raft-group.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type NodeLog } from '../ports/node-log.js';
@@ -15,6 +15,7 @@ import { ReadRounds } from './read-rounds.js';
 import { Snapshots } from './snapshots.js';
 import { type Asker } from './group-parts.js';
 import { type StrongGroup } from './strong-group.js';
+import { GroupList } from './group-list.js';
 
 /** What one group put into an append, and what may follow once that is durable. */
 interface PendingAppend {
@@ -49,7 +50,7 @@ export interface StrongNodeParts extends InboundServices {
 
 /** Moves what groups say and write; what they mean is theirs. */
 export class StrongNode implements FrameTarget {
-  readonly groups = new Map<number, StrongGroup>();
+  readonly groups = new GroupList();
   readonly rounds: ReadRounds;
   readonly outbox: Outbox;
   readonly snapshots: Snapshots;
@@ -67,6 +68,7 @@ export class StrongNode implements FrameTarget {
   private appends: PendingAppend[] = [];
   /** What was taken from a group last. */
   private readonly taken = emptyOutput();
+  private readonly lent = lentMessage();
 
   constructor(private readonly parts: StrongNodeParts) {
     const { view, remote, directory, clock, store, log, logger, member } = parts;
@@ -221,7 +223,7 @@ export class StrongNode implements FrameTarget {
     const peer = this.parts.directory().find(nodeId);
     const message = peer && group.raft.announcementFor(peer.member);
     if (message) {
-      this.say(nodeId, { kind: 'raft', group: group.number, generation: group.generation, message });
+      this.sayOf(group, nodeId, message);
     }
   }
 
@@ -318,14 +320,23 @@ export class StrongNode implements FrameTarget {
     });
   }
 
-  private post({ number, generation }: StrongGroup, messages: readonly AddressedMessage[]): void {
+  /** As `say`. Most of what is said is of groups: one object serves it all, since the outbox keeps none. */
+  private sayOf({ number, generation }: StrongGroup, nodeId: string, message: RaftMessage): void {
+    const { lent } = this;
+    lent.group = number;
+    lent.generation = generation;
+    lent.message = message;
+    this.say(nodeId, lent);
+  }
+
+  private post(group: StrongGroup, messages: readonly AddressedMessage[]): void {
     const directory = this.parts.directory();
     for (let at = 0; at < messages.length; at++) {
       const { to, message } = messages[at]!;
       // Whatever is said to an incarnation that is gone would be dropped by the one that is there.
       const peer = directory.findMember(to);
       if (peer) {
-        this.say(peer.nodeId, { kind: 'raft', group: number, generation, message });
+        this.sayOf(group, peer.nodeId, message);
       }
     }
   }

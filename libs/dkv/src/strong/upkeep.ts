@@ -6,14 +6,14 @@ import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { type Leadership } from './leadership.js';
 import { LostMajorities } from './lost-majorities.js';
-import { type StrongGroup } from './strong-group.js';
+import { type GroupList } from './group-list.js';
 
 const COMPACT_EVERY_TICKS = 10;
 /** A group that holds the oldest segment of the log so often in a row writes its tail again. */
 const PINNED_LOOKS = 3;
 
 export interface UpkeepServices {
-  readonly groups: ReadonlyMap<number, StrongGroup>;
+  readonly groups: GroupList;
   readonly directory: PeerDirectory;
   readonly leadership: Leadership;
   readonly log: NodeLog;

@@ -2,6 +2,7 @@
 import { type MemberId } from '../../src/model/raft-messages.js';
 import { type RaftGroup } from '../../src/raft/raft-group.js';
 import { type ReplicatedStrongMode } from '../../src/strong/strong-mode.js';
+import { type GroupList } from '../../src/strong/group-list.js';
 import { type StrongGroup } from '../../src/strong/strong-group.js';
 import { type TestNode } from './sim-cluster.js';
 
@@ -44,8 +45,8 @@ export class GroupFacts {
 }
 
 /** The groups of a node's strong mode, the real one. */
-export function groupsOf({ strong }: TestNode): ReadonlyMap<number, StrongGroup> | undefined {
-  const { node } = (strong ?? {}) as unknown as { node?: { groups?: ReadonlyMap<number, StrongGroup> } };
+export function groupsOf({ strong }: TestNode): GroupList | undefined {
+  const { node } = (strong ?? {}) as unknown as { node?: { groups?: GroupList } };
   return node?.groups;
 }
 

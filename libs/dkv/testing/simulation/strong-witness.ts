@@ -4,6 +4,7 @@ import { type AddressedMessage, type LogEntry, type MemberId } from '../../src/m
 import { hasQuorum } from '../../src/raft/raft-configurations.js';
 import { type RaftGroup } from '../../src/raft/raft-group.js';
 import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
+import { type GroupList } from '../../src/strong/group-list.js';
 import { type StrongGroup } from '../../src/strong/strong-group.js';
 import { type Finding, type FindingRule } from './checkers/finding.js';
 import { GroupFacts, groupsOf, memberOf, type Seen } from './group-facts.js';
@@ -350,7 +351,7 @@ export class StrongWitness {
     }
   }
 
-  private sampleKeys(node: TestNode, groups: ReadonlyMap<number, StrongGroup>): void {
+  private sampleKeys(node: TestNode, groups: GroupList): void {
     for (const { namespace, key, group: number } of this.keys) {
       const group = groups.get(number);
       const record = group?.isWhole ? node.storage.strong.peek(number, namespace, key) : undefined;

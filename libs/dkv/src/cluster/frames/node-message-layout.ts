@@ -3,7 +3,7 @@ import { asBuffer, ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
 import { KnownTexts } from '../../model/known-texts.js';
 import { STORED_KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from '../../model/key.js';
-import { type FrameHead, type NodeMessage } from '../../model/node-messages.js';
+import { type FrameHead, lentMessage, type NodeMessage } from '../../model/node-messages.js';
 import {
   readAnswer,
   readAsk,
@@ -168,14 +168,7 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
   }
 }
 
-/** Most messages are of groups: one object serves them all. */
-const lent: { -readonly [K in keyof RaftOfGroup]: RaftOfGroup[K] } = {
-  kind: 'raft',
-  group: 0,
-  generation: 0,
-  message: { type: 'timeoutNow', term: 0 },
-};
-type RaftOfGroup = Extract<NodeMessage, { kind: 'raft' }>;
+const lent = lentMessage();
 
 function readMessage(from: ByteReader): NodeMessage {
   const kind = KINDS[from.choice(KINDS.length)]!;

@@ -27,7 +27,8 @@ export interface FrameSender {
 }
 
 export class Outbox {
-  private readonly drafts = new Map<string, Draft>();
+  /** One a peer. */
+  private readonly drafts: Draft[] = [];
   private readonly waiting: Draft[] = [];
 
   /** `dropped` is told of a node to which a frame could not be handed over. */
@@ -74,11 +75,13 @@ export class Outbox {
   }
 
   private draftFor(nodeId: string): Draft {
-    let draft = this.drafts.get(nodeId);
-    if (!draft) {
-      draft = { nodeId, writer: new ByteWriter(), isEmpty: true, liveSequence: 0, bulkSequence: 0 };
-      this.drafts.set(nodeId, draft);
+    for (const draft of this.drafts) {
+      if (draft.nodeId === nodeId) {
+        return draft;
+      }
     }
+    const draft = { nodeId, writer: new ByteWriter(), isEmpty: true, liveSequence: 0, bulkSequence: 0 };
+    this.drafts.push(draft);
     return draft;
   }
 
