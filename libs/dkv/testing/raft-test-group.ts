@@ -93,8 +93,10 @@ export function append(
   prevTerm: number,
   terms: readonly number[] = [],
   commit = 0,
+  everywhere = 0,
 ): RaftMessage {
-  return { type: 'append', term, prevIndex, prevTerm, commit, entries: entriesOf(terms, prevIndex + 1) };
+  const entries = entriesOf(terms, prevIndex + 1);
+  return { type: 'append', term, prevIndex, prevTerm, commit, everywhere, entries };
 }
 
 export function termsOf(group: RaftGroup): (number | undefined)[] {

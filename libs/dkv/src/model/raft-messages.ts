@@ -34,13 +34,17 @@ export interface LogEntry {
 }
 
 export type RaftMessage =
-  /** Entries that follow (prevIndex, prevTerm); none is a probe. `commit` is the leader's commit index. */
+  /**
+   * Entries that follow (prevIndex, prevTerm); none is a probe. `commit` is the leader's commit index; `everywhere` is up to
+   * where every member has the log durably: nobody will ask for that again.
+   */
   | {
       readonly type: 'append';
       readonly term: number;
       readonly prevIndex: number;
       readonly prevTerm: number;
       readonly commit: number;
+      readonly everywhere: number;
       readonly entries: readonly LogEntry[];
     }
   /** The sender's log equals the leader's up to `index`, durably. */

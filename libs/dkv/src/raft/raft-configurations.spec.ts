@@ -1,7 +1,7 @@
 /** Membership by joint consensus, and members that are brought up by a snapshot. */
 import { describe, expect, it } from 'vitest';
 import { answer, append, elect, sentBy, testGroup, votersOf } from '../../testing/raft-test-group.js';
-import { type Configuration } from '../model/raft-messages.js';
+import { type Configuration, type RaftMessage } from '../model/raft-messages.js';
 import { decodeConfiguration, encodeConfiguration } from './configuration-layout.js';
 import { mayFollow } from './raft-configurations.js';
 import { type RaftGroup } from './raft-group.js';
@@ -125,7 +125,7 @@ describe('changing the members', () => {
   it('is undone with its entry', () => {
     const group = testGroup([1]);
     const entry = configurationEntry(1, 2, { voters: abc, outgoing: [], learners: ['d'] });
-    group.step('b', { type: 'append', term: 1, prevIndex: 1, prevTerm: 1, commit: 0, entries: [entry] });
+    group.step('b', { ...append(1, 1, 1), entries: [entry] } as RaftMessage);
     sentBy(group);
     expect(group.configuration.learners).toEqual(['d']);
     group.step('c', append(2, 1, 1, [2]));
@@ -141,6 +141,25 @@ describe('snapshots', () => {
     group.compact(99);
     return group;
   };
+
+  it('are not needed for what every member has: that is forgotten, by followers as the leader tells them', () => {
+    const leader = elect(testGroup(Array.from({ length: 10 }, () => 1)));
+    ack(leader, 'b');
+    leader.applied(11);
+    leader.compactReplicated();
+    expect(leader.firstIndex).toBe(1);
+    leader.step('c', { type: 'appended', term: 2, index: 9 });
+    leader.compactReplicated();
+    expect(leader.firstIndex).toBe(10);
+    leader.propose('operations', Buffer.from('x'));
+    expect(sentBy(leader).at(-1)).toMatchObject({ message: { type: 'append', everywhere: 9 } });
+
+    const follower = testGroup(Array.from({ length: 10 }, () => 1));
+    follower.step('b', append(2, 10, 1, [], 10, 9));
+    follower.applied(8);
+    follower.compactReplicated();
+    expect(follower.firstIndex).toBe(9);
+  });
 
   it('a leader offers one where the entries are gone, and goes on behind it', () => {
     const group = compacted();

@@ -17,6 +17,8 @@ export { emptyOutput, type RaftGroupOptions, type RaftOutput, type RaftState } f
 type Answer = RaftMessage & { readonly type: 'appended' | 'appendRejected' };
 
 const NO_BYTES = new Uint8Array(0);
+/** Fewer entries are not worth the work. */
+const COMPACTED_MIN = 8;
 
 /**
  * Raft with pre-vote, check-quorum, joint consensus and leadership transfer (Ongaro, Consensus: Bridging Theory and
@@ -70,6 +72,14 @@ export class RaftGroup extends RaftFollower {
   /** What `member` has acknowledged, this member included; undefined for strangers and where this one does not lead. */
   matchOf(member: MemberId): number | undefined {
     return this.leadership?.matchOf(member);
+  }
+
+  /** Forgets entries that are applied here and that every member has, as far as is known: nobody will ask for them. */
+  compactReplicated(): void {
+    const { replica, leadership } = this;
+    if (replica.applied - replica.log.snapshotIndex >= COMPACTED_MIN) {
+      replica.compact(leadership ? leadership.everywhere : replica.everywhere, COMPACTED_MIN);
+    }
   }
 
   /** Tells `member` what it may commit, where that is more than it was told. */

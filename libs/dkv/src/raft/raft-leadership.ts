@@ -199,6 +199,15 @@ export class Leadership {
     return best?.member;
   }
 
+  /** Up to where every member has the log, durably. */
+  get everywhere(): number {
+    let least = this.own.match;
+    for (const { match } of this.peers) {
+      least = Math.min(least, match);
+    }
+    return least;
+  }
+
   /** Whether somebody could commit more than it was told. */
   isCommitUnannounced(commit: number): boolean {
     for (const peer of this.peers) {
@@ -225,7 +234,8 @@ export class Leadership {
         const isBare = peer.state === 'probe' && peer.isBare;
         if (shared?.prevIndex !== prevIndex || isBare) {
           const entries = isBare ? NO_ENTRIES : this.log.chunk(peer.next, this.options.appendBytesMax);
-          shared = { type: 'append', term: this.term, prevIndex, prevTerm, commit, entries };
+          const { term, everywhere } = this;
+          shared = { type: 'append', term, prevIndex, prevTerm, commit, everywhere, entries };
         }
         messages.push({ to: peer.member, message: shared });
         peer.sent(shared.entries.length, commit);

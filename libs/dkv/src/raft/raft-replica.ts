@@ -25,6 +25,8 @@ export class RaftReplica {
   commit: number;
   /** What the state machine shows: nothing at or before it is needed for applying. */
   applied: number;
+  /** Every member has the log up to here, as its leader said last. */
+  everywhere = 0;
   /** The log begins anew here and that has not been given out to be written. */
   pendingReset: { readonly index: number; readonly term: number } | undefined;
   /** The last reset until something behind it is known to be durable: a failed append may have taken it along. */
@@ -60,7 +62,7 @@ export class RaftReplica {
    * Takes what a leader sent (5.3). Gives the index up to which this log equals the leader's, {@link REJECTED} or
    * {@link IGNORED}. Only a conflict truncates: a late message with fewer entries takes away nothing.
    */
-  receive({ prevIndex, prevTerm, commit, entries }: Append): number {
+  receive({ prevIndex, prevTerm, commit, everywhere, entries }: Append): number {
     const { log } = this;
     const lastIndex = prevIndex + entries.length;
     // What is before the snapshot can no longer be compared; its last entry can, if the message reaches so far.
@@ -90,6 +92,7 @@ export class RaftReplica {
       this.append(entry);
     }
     this.commitTo(Math.min(commit, lastIndex));
+    this.everywhere = everywhere;
     return lastIndex;
   }
 
@@ -158,10 +161,10 @@ export class RaftReplica {
     this.pendingReset ??= this.unprovenReset;
   }
 
-  /** Forgets entries up to `index`, at most those that are applied and durable. */
-  compact(index: number): void {
+  /** Forgets entries up to `index`, at most those that are applied and durable, unless they are fewer than `least`. */
+  compact(index: number, least = 1): void {
     const upTo = Math.min(index, this.applied, this.log.durableIndex);
-    if (upTo > this.log.snapshotIndex) {
+    if (upTo >= this.log.snapshotIndex + least) {
       this.log.compact(upTo);
       this.configurations.compact(upTo);
     }

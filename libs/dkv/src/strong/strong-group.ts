@@ -45,6 +45,7 @@ export class StrongGroup implements GroupCore {
   /** Whether it has applied, since this process began, what a leader had committed. */
   isCaughtUp = false;
   private appliedTerm: number;
+  private appliedAtLook = 0;
   private appliedConfiguration: Configuration;
   private wasLeader = false;
   private leadingTerm = 0;
@@ -148,6 +149,7 @@ export class StrongGroup implements GroupCore {
         this.apply(raft.entryAt(this.applied + 1)!);
       }
       raft.applied(this.applied);
+      raft.compactReplicated();
       this.services.store.touch(this.number);
       this.reads.applied();
       this.noticeLeadership();
@@ -279,8 +281,8 @@ export class StrongGroup implements GroupCore {
   }
 
   /**
-   * Forgets entries behind what is applied, up to what every member that is alive has, or all of them; the bytes of those
-   * that are left.
+   * Forgets entries behind what is applied: a leader up to what every member that is alive has, another what was applied
+   * at the last look, since it may have to lead those that are a little behind; or all of them. The bytes of those left.
    */
   compact(all: boolean, isAlive: (member: MemberId) => boolean): number {
     const { raft } = this;
@@ -291,7 +293,10 @@ export class StrongGroup implements GroupCore {
           upTo = Math.min(upTo, raft.matchOf(member) ?? 0);
         }
       }
+    } else if (!all) {
+      upTo = Math.min(upTo, this.appliedAtLook);
     }
+    this.appliedAtLook = this.applied;
     if (upTo >= raft.firstIndex) {
       raft.compact(upTo);
     }

@@ -155,6 +155,7 @@ export class ModelMember {
 
   apply(): void {
     this.group.applied(this.group.commit);
+    this.group.compactReplicated();
   }
 
   /** Writes the state as it is applied, and deletes the log up to `index` or less. */
