@@ -17,6 +17,16 @@ describe('standing for election', () => {
     ]);
   });
 
+  it('is elected by who refused an earlier pre-vote of the same term', () => {
+    const group = testGroup([1]);
+    group.campaign('silence');
+    group.step('b', { type: 'preVoteReply', term: 1, granted: false });
+    group.step('c', { type: 'preVoteReply', term: 1, granted: false });
+    expect(group.role).toBe('preCandidate');
+    group.step('b', { type: 'preVoteReply', term: 2, granted: true });
+    expect(group.role).toBe('candidate');
+  });
+
   it('asks for votes once the term and the own vote are durable', () => {
     const group = testGroup([1]);
     group.campaign('silence');
@@ -171,14 +181,17 @@ describe('a candidate that the members meet one after the other', () => {
     expect(sentBy(group)).toEqual([{ to: 'c', message: { type: 'preVoteReply', term: 2, granted: true } }]);
   });
 
-  it('is not answered any more where the leader was heard again', () => {
+  it.each([
+    ['sent entries since', append(1, 2, 1, [1])],
+    ['is another since', append(2, 2, 1)],
+  ])('is not answered any more where the leader %s', (_, message) => {
     const group = testGroup([1, 1]);
     group.step('b', append(1, 2, 1));
     group.step('c', preVote);
-    group.step('b', append(2, 2, 1));
+    group.step('b', message);
     sentBy(group);
     group.leaderLost();
-    expect(sentBy(group)).toEqual([]);
+    expect([sentBy(group), group.lacksEntries('c')]).toEqual([[], false]);
   });
 
   it.each([

@@ -30,8 +30,8 @@ export abstract class RaftElection {
   protected messages: AddressedMessage[] = [];
   protected durableMessages: AddressedMessage[] = [];
   private votes: RaftVotes | undefined;
-  /** A pre-vote that this member did not answer, because it believed in a leader. */
-  private unanswered: { readonly from: MemberId; readonly message: Message<'preVote'> } | undefined;
+  /** A pre-vote that this member did not answer, because it believed in a leader that has sent no entries since. */
+  protected unanswered: { readonly from: MemberId; readonly message: Message<'preVote'> } | undefined;
   /** Candidates whose logs lack entries that this member has, since it last had a leader: they cannot win. */
   private behind: readonly MemberId[] = NOBODY;
   /** Of this candidacy, where a majority is gone and those that are left hold all that was committed. */
@@ -291,10 +291,14 @@ export abstract class RaftElection {
     return this.behind.includes(candidate);
   }
 
+  /**
+   * A refusal counts for nothing: it may answer an earlier pre-vote of the same term, and who refused may grant the next.
+   * A candidacy that is not won ends with its timeout.
+   */
   protected onPreVoteReply(from: MemberId, { term, granted }: Message<'preVoteReply'>): void {
     if (!granted && term > this.term) {
       this.follow(term, undefined);
-    } else if (this.role === 'preCandidate' && (!granted || term === this.term + 1)) {
+    } else if (granted && this.role === 'preCandidate' && term === this.term + 1) {
       this.count(from, granted);
     }
   }
