@@ -13,6 +13,7 @@ import { createTestCluster, type TestCluster, type TestStorageOptions } from './
 import { SimRandom } from './sim-random.js';
 import { StrongFaults } from './strong-faults.js';
 import { groupsOf, memberOf } from './group-facts.js';
+import { DELAY_MS_MAX } from './world-faults.js';
 import { StrongWitness } from './strong-witness.js';
 import { type KeyKind, runClient, type StrongKey, type StrongWorld } from './strong-workload.js';
 
@@ -141,6 +142,7 @@ async function loseLeader(
   random: SimRandom,
 ): Promise<readonly Finding[]> {
   const { cluster } = world;
+  await cluster.advance(DELAY_MS_MAX);
   const failover = await failOver(cluster, random.pick(cluster.nodeIds), random.pick(LOSSES));
   await cluster.settle(faults.repairAll());
   const findings = judgeFailover(failover);
