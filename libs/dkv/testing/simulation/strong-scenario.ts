@@ -77,7 +77,7 @@ export async function runStrongScenario(
     pauseMsMax: random.pick([60, 200, 500]),
     running: true,
   };
-  const forgets = cluster.ring.copies > 2;
+  const forgets = cluster.ring.copies > 1;
   const options = { durability, forgets, wildClocks, faultsMax };
   const faults = new StrongFaults(cluster, random.fork('faults'), options, (nodeId) =>
     witness.mayForget(nodeId),
