@@ -2,12 +2,13 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runStrongScenario } from '../../libs/dkv/testing/simulation/strong-scenario.js';
 import { SimulationError } from '../../libs/dkv/testing/simulation/sim-scheduler.js';
+import { FAILOVER_BUGS } from './planted-bugs/failover-bugs.js';
 import { type PlantedBug } from './planted-bugs/plant.js';
 import { RARE_STRONG_BUGS, STRONG_BUGS } from './planted-bugs/strong-bugs.js';
 
 /** Seeds after which a bug counts as missed. */
 const SEEDS_MAX = Number(process.env.SEEDS ?? 150);
-const BUGS = SEEDS_MAX < 1_000 ? STRONG_BUGS : [...STRONG_BUGS, ...RARE_STRONG_BUGS];
+const BUGS = [...STRONG_BUGS, ...FAILOVER_BUGS, ...(SEEDS_MAX < 1_000 ? [] : RARE_STRONG_BUGS)];
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -91,7 +91,7 @@ export class Dkv<V = unknown> {
         .addOrUpdate(this.settings.namespace, key, bytes, writing)
         .then((result) => this.values.written(key, value, bytes, result));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

@@ -1,8 +1,23 @@
 /** Runs that bring about what chance brings too seldom; each tells which rules it found broken. */
+import { judgeFailover, type Loss, runFailover } from '../../../libs/dkv/testing/simulation/failover.js';
 import { createTestCluster, type TestCluster } from '../../../libs/dkv/testing/simulation/sim-cluster.js';
 import { groupsOf } from '../../../libs/dkv/testing/simulation/group-facts.js';
 
 const KEY = 'k1';
+
+/** Of the runs below: one that serves a group too late is enough. */
+const FAILOVER_SEEDS = 12;
+
+/** A node of five is lost while clients write, with the groups that it led. */
+export async function loseLeader(loss: Loss, copies: number): Promise<readonly string[]> {
+  for (let seed = 1; seed <= FAILOVER_SEEDS; seed++) {
+    const findings = judgeFailover(await runFailover({ nodes: 5, copies, partitions: 64 }, loss, seed));
+    if (findings.length > 0) {
+      return findings.map(({ rule }) => rule);
+    }
+  }
+  return [];
+}
 
 /**
  * A leader's process stands still, another node is elected and writes, and the first one is read from. With `isClogged` it

@@ -3,7 +3,7 @@ import { type FrameHead, type NodeMessage } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type ClusterView } from './cluster-view.js';
-import { Peer } from './peers.js';
+import { NEVER, Peer } from './peers.js';
 
 type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
 
@@ -51,6 +51,8 @@ export interface RememberedPeer {
 
 /** A closed connection is a suspicion at once; so long may it take the peer to open another. */
 const RECONNECT_MS = 200;
+/** So long after the close, what arrives may have been sent before it, by another connection: no sign of life. */
+const LEFTOVER_MS = 50;
 const WARN_EVERY_MS = 10_000;
 /** Stands for a position where the whole incarnation is void. */
 const RETIRED_POSITION = Number.MAX_SAFE_INTEGER;
@@ -198,22 +200,25 @@ export class PeerDirectory {
   /** Any byte is a sign of life. */
   heard(peer: Peer): void {
     peer.refused = '';
-    peer.heardAtMs = this.clock.monotonic();
-    peer.isDisconnected = false;
-    if (this.lost.delete(peer.nodeId)) {
+    const now = this.clock.monotonic();
+    peer.heardAtMs = now;
+    const wasLost = this.lost.delete(peer.nodeId);
+    if (wasLost || now - peer.disconnectedAtMs > LEFTOVER_MS) {
+      peer.disconnectedAtMs = NEVER;
       this.view.setState(peer.nodeId, 'up');
+    }
+    if (wasLost) {
       this.listener.found(peer);
     }
   }
 
   disconnected(nodeId: string): void {
     const peer = this.peers.get(nodeId);
-    if (peer && !peer.isDisconnected) {
-      peer.isDisconnected = true;
-      if (!this.lost.has(nodeId)) {
-        this.view.setState(nodeId, 'suspect');
-        this.clock.schedule(RECONNECT_MS, () => this.look());
-      }
+    if (peer && !peer.isDisconnected && !this.lost.has(nodeId)) {
+      peer.disconnectedAtMs = this.clock.monotonic();
+      this.view.setState(nodeId, 'suspect');
+      // Timers count whole milliseconds, and may be early by a part of one.
+      this.clock.schedule(RECONNECT_MS + 1, () => this.look());
     }
   }
 
@@ -307,8 +312,7 @@ export class PeerDirectory {
     const now = this.clock.monotonic();
     for (const peer of this.peers.values()) {
       const silentMs = now - Math.max(peer.heardAtMs, this.startedMs);
-      const isLost =
-        silentMs > this.options.electionTimeoutMs || (peer.isDisconnected && silentMs >= RECONNECT_MS);
+      const isLost = silentMs > this.options.electionTimeoutMs || now - peer.disconnectedAtMs >= RECONNECT_MS;
       if (isLost && !this.lost.has(peer.nodeId)) {
         this.lost.add(peer.nodeId);
         this.view.setState(peer.nodeId, 'down');

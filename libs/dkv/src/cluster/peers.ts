@@ -5,6 +5,8 @@ type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
 
 /** A folder takes a new incarnation when it may have forgotten, which is rare. */
 const RETIRED_MAX = 16;
+/** Later than any moment. */
+export const NEVER = Infinity;
 
 /** One other node. */
 export class Peer {
@@ -13,8 +15,8 @@ export class Peer {
   clusterId = '';
   /** Monotonic, milliseconds; -Infinity until it has spoken. */
   heardAtMs = -Infinity;
-  /** Its live connection has ended, and nothing came since. */
-  isDisconnected = false;
+  /** When its live connection ended, monotonic; {@link NEVER} where something came since. */
+  disconnectedAtMs = NEVER;
   isFit = false;
   isReady = false;
   /** Of its log, as this process run of it said. */
@@ -69,6 +71,10 @@ export class Peer {
     this.name = `${this.nodeId}@${incarnation}`;
   }
 
+  get isDisconnected(): boolean {
+    return this.disconnectedAtMs !== NEVER;
+  }
+
   /** All that was ever told of this incarnation's log. */
   get highestPosition(): number {
     return Math.max(this.durablePosition, this.earlierPosition);
@@ -96,6 +102,7 @@ export class Peer {
     this.refused = '';
     this.incarnation = incarnation;
     this.session = session;
+    this.disconnectedAtMs = NEVER;
     this.isFit = false;
     this.isReady = false;
     this.ledNumber = -1;

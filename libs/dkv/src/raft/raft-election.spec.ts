@@ -31,6 +31,16 @@ describe('standing for election', () => {
     expect(waited).toEqual([4, 7, 6]);
   });
 
+  it('is elected by who refused an earlier pre-vote of the same term', () => {
+    const group = testGroup([1]);
+    group.campaign('silence');
+    group.step('b', { type: 'preVoteReply', term: 1, granted: false });
+    group.step('c', { type: 'preVoteReply', term: 1, granted: false });
+    expect(group.role).toBe('preCandidate');
+    group.step('b', { type: 'preVoteReply', term: 2, granted: true });
+    expect(group.role).toBe('candidate');
+  });
+
   it('asks for votes once the term and the own vote are durable', () => {
     const group = testGroup([1]);
     group.campaign('silence');
@@ -148,9 +158,7 @@ describe('voting', () => {
     group.step('b', append(1, 1, 1));
     const vote = { type: 'vote', term: 9, lastTerm: 9, lastIndex: 9, transfer: false } as const;
     expect(answer(group, 'c', vote)).toEqual([]);
-    expect(answer(group, 'c', { type: 'preVote', term: 9, lastTerm: 9, lastIndex: 9 })).toMatchObject([
-      { granted: false },
-    ]);
+    expect(answer(group, 'c', { type: 'preVote', term: 9, lastTerm: 9, lastIndex: 9 })).toEqual([]);
     expect([group.term, group.leader]).toEqual([1, 'b']);
     expect(answer(group, 'c', { ...vote, transfer: true })).toMatchObject([{ term: 9, granted: true }]);
   });
@@ -173,6 +181,59 @@ describe('voting', () => {
     ]);
     group.heardFrom('b');
     expect([group.leader, group.needsTick]).toEqual(['b', false]);
+  });
+});
+
+describe('a candidate that the members meet one after the other', () => {
+  const preVote = { type: 'preVote', term: 2, lastTerm: 1, lastIndex: 2 } as const;
+
+  it('is answered by one that believed in the leader once that is lost', () => {
+    const group = testGroup([1, 1]);
+    group.step('b', append(1, 2, 1));
+    expect(answer(group, 'c', preVote)).not.toContainEqual(expect.objectContaining({ type: 'preVoteReply' }));
+    group.leaderLost();
+    expect(sentBy(group)).toEqual([{ to: 'c', message: { type: 'preVoteReply', term: 2, granted: true } }]);
+  });
+
+  it.each([
+    ['sent entries since', append(1, 2, 1, [1])],
+    ['is another since', append(2, 2, 1)],
+  ])('is not answered any more where the leader %s', (_, message) => {
+    const group = testGroup([1, 1]);
+    group.step('b', append(1, 2, 1));
+    group.step('c', preVote);
+    group.step('b', message);
+    sentBy(group);
+    group.leaderLost();
+    expect([sentBy(group), group.lacksEntries('c')]).toEqual([[], false]);
+  });
+
+  it.each([
+    ['which is named later, steps aside', 'b', 'follower'],
+    ['which is named first, goes on', 'a', 'preCandidate'],
+  ])('is one of two that ask at the same time: the other, %s', (_, self, role) => {
+    const group = testGroup([1, 1], {}, { self });
+    group.campaign('silence');
+    expect(answer(group, self === 'a' ? 'b' : 'a', preVote)).toEqual([
+      { type: 'preVoteReply', term: 2, granted: true },
+    ]);
+    expect(group.role).toBe(role);
+  });
+
+  it('does not make one step aside that it cannot win against', () => {
+    const group = testGroup([1, 1, 1], {}, { self: 'b' });
+    group.campaign('silence');
+    group.step('a', preVote);
+    expect(group.role).toBe('preCandidate');
+  });
+
+  it('is known to lack entries until there is a leader again', () => {
+    const group = testGroup([1, 1, 1]);
+    group.step('b', preVote);
+    group.step('c', { ...preVote, lastIndex: 3 });
+    expect([group.lacksEntries('b'), group.lacksEntries('c')]).toEqual([true, false]);
+    group.heardFrom('c');
+    expect(group.lacksEntries('b')).toBe(false);
   });
 });
 

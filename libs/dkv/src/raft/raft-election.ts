@@ -30,6 +30,10 @@ export abstract class RaftElection {
   protected messages: AddressedMessage[] = [];
   protected durableMessages: AddressedMessage[] = [];
   private votes: RaftVotes | undefined;
+  /** A pre-vote that this member did not answer, because it believed in a leader that has sent no entries since. */
+  protected unanswered: { readonly from: MemberId; readonly message: Message<'preVote'> } | undefined;
+  /** Candidates whose logs lack entries that this member has, since it last had a leader: they cannot win. */
+  private behind: readonly MemberId[] = NOBODY;
   /** Of this candidacy, where a majority is gone and those that are left hold all that was committed. */
   protected forced: Configuration | undefined;
   private elapsedTicks = 0;
@@ -151,6 +155,7 @@ export abstract class RaftElection {
     this.role = 'leader';
     this.leader = this.options.self;
     this.votes = undefined;
+    this.behind = NOBODY;
     this.lead();
   }
 
@@ -174,6 +179,10 @@ export abstract class RaftElection {
     this.role = 'follower';
     this.leader = leader;
     this.votes = undefined;
+    this.unanswered = undefined;
+    if (leader !== undefined) {
+      this.behind = NOBODY;
+    }
     this.startElectionTimer();
   }
 
@@ -183,16 +192,36 @@ export abstract class RaftElection {
     this.timeoutTicks = electionTicks + Math.floor(random.next() * electionTicks);
   }
 
-  protected onPreVote(from: MemberId, { term, lastIndex, lastTerm, survivors }: Message<'preVote'>): void {
-    const granted =
-      term > this.term &&
-      !this.believesInLeader(from) &&
-      this.isUpToDate(lastTerm, lastIndex) &&
-      this.agreesOn(survivors);
+  /**
+   * Members find out one after the other that their leader is gone. One that still believes in it keeps the question
+   * for then: a refusal would cost the candidate another election timeout.
+   */
+  protected onPreVote(from: MemberId, message: Message<'preVote'>): void {
+    const { term, lastIndex, lastTerm, survivors } = message;
+    if (term > this.term && this.believesInLeader(from)) {
+      this.unanswered = { from, message };
+      return;
+    }
+    this.noteLog(from, lastTerm, lastIndex);
+    const granted = term > this.term && this.isUpToDate(lastTerm, lastIndex) && this.agreesOn(survivors);
     this.messages.push({
       to: from,
       message: { type: 'preVoteReply', term: granted ? term : this.term, granted },
     });
+    if (granted && this.role === 'preCandidate' && this.comesBefore(from)) {
+      this.follow(this.term, undefined);
+    }
+  }
+
+  /**
+   * Of two that ask at the same time, the one that is named first in the configuration stands: both would split the votes,
+   * and have the group wait for another timeout.
+   */
+  private comesBefore(member: MemberId): boolean {
+    const voters = votersOf(this.configuration);
+    const place = voters.indexOf(member);
+    const ownPlace = voters.indexOf(this.options.self);
+    return place >= 0 && (ownPlace < 0 || place < ownPlace);
   }
 
   protected onVote(
@@ -251,10 +280,25 @@ export abstract class RaftElection {
     return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex);
   }
 
+  private noteLog(from: MemberId, lastTerm: number, lastIndex: number): void {
+    if (this.leader === undefined && !this.lacksEntries(from) && !this.isUpToDate(lastTerm, lastIndex)) {
+      this.behind = [...this.behind, from];
+    }
+  }
+
+  /** Whether it stood for election, since this member last had a leader, with a log that lacks entries of this one. */
+  lacksEntries(candidate: MemberId): boolean {
+    return this.behind.includes(candidate);
+  }
+
+  /**
+   * A refusal counts for nothing: it may answer an earlier pre-vote of the same term, and who refused may grant the next.
+   * A candidacy that is not won ends with its timeout.
+   */
   protected onPreVoteReply(from: MemberId, { term, granted }: Message<'preVoteReply'>): void {
     if (!granted && term > this.term) {
       this.follow(term, undefined);
-    } else if (this.role === 'preCandidate' && (!granted || term === this.term + 1)) {
+    } else if (granted && this.role === 'preCandidate' && term === this.term + 1) {
       this.count(from, granted);
     }
   }
@@ -288,8 +332,11 @@ export abstract class RaftElection {
   /** The failure detector between the nodes says that the leader is gone: forgets it and starts the election timer. */
   leaderLost(): void {
     if (this.role === 'follower' && this.leader !== undefined) {
-      this.leader = undefined;
-      this.startElectionTimer();
+      const { unanswered } = this;
+      this.follow(this.term, undefined);
+      if (unanswered) {
+        this.onPreVote(unanswered.from, unanswered.message);
+      }
     }
   }
 
@@ -301,4 +348,5 @@ export abstract class RaftElection {
   }
 }
 
+const NOBODY: readonly MemberId[] = Object.freeze([]);
 const NOBODY_GONE = Object.freeze({});

@@ -118,6 +118,10 @@ export abstract class RaftFollower extends RaftElection {
     }
     switch (message.type) {
       case 'append': {
+        if (message.entries.length > 0) {
+          // Held against a longer log, a candidate of long ago would seem to lack entries.
+          this.unanswered = undefined;
+        }
         const index = this.replica.receive(message);
         if (index === REJECTED) {
           this.reject(from, message.prevIndex, message.prevTerm);

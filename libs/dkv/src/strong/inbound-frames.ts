@@ -147,6 +147,9 @@ export class InboundFrames {
     }
     if (group.generation === generation && !group.isSuspended && this.services.birth().isBorn) {
       group.raft.step(peer.member, message);
+      if (message.type === 'preVote') {
+        this.node.leadership.stoodForElection(peer.member, group);
+      }
       this.node.wake(group);
     }
   }

@@ -2,7 +2,7 @@
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type LedGroup } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
-import { nodeOf } from '../model/raft-messages.js';
+import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
 
@@ -29,6 +29,8 @@ export class Leadership {
   private ledText = '';
   private number = 0;
   private isLeaving = false;
+  /** As of the last tick. Whom others hold for unfit they do not wait for: both would stand, and split the votes. */
+  private isFit = true;
 
   constructor(
     private readonly selfId: string,
@@ -118,6 +120,7 @@ export class Leadership {
 
   /** Once a heartbeat interval. */
   tick(isFit: boolean): void {
+    this.isFit = isFit;
     const now = this.clock.monotonic();
     let left = TRANSFERS_PER_TICK;
     for (const group of this.groups.values()) {
@@ -160,13 +163,25 @@ export class Leadership {
     return false;
   }
 
-  /** A group without a leader, at a start or after one was lost: the preferred one that is up tries first. */
+  /** Where nobody leads and the candidate cannot win, the next of the list that could stands at once. */
+  stoodForElection(candidate: MemberId, group: StrongGroup): void {
+    const { raft } = group;
+    if (raft.role === 'follower' && raft.lacksEntries(candidate)) {
+      this.campaignIfFirst(group);
+    }
+  }
+
+  /** A group without a leader, at a start or after one was lost: the preferred one that can win tries first. */
   campaignIfFirst(group: StrongGroup): void {
     const directory = this.directory();
-    const first = group.list.find(
-      (nodeId) => nodeId === this.selfId || (directory.isUp(nodeId) && directory.find(nodeId)?.isFit),
-    );
-    if (first === this.selfId && group.isWhole && !this.isLeaving && !directory.isStalled) {
+    const first = group.list.find((nodeId) => {
+      const peer = directory.find(nodeId);
+      return (
+        peer === undefined || (directory.isUp(nodeId) && peer.isFit && !group.raft.lacksEntries(peer.member))
+      );
+    });
+    const mayStand = group.isWhole && this.isFit && !this.isLeaving && !directory.isStalled;
+    if (first === this.selfId && mayStand) {
       group.raft.campaign('silence');
     }
   }

@@ -152,12 +152,11 @@ function plantShorterLog(): void {
 }
 
 function plantNoPromise(): void {
-  const { isElected: original } = RaftElection.prototype as unknown as Standing;
-  vi.spyOn(RaftElection.prototype as unknown as Standing, 'isElected').mockImplementation(function (
+  const { beginVotes: original } = RaftElection.prototype as unknown as Standing;
+  vi.spyOn(RaftElection.prototype as unknown as Standing, 'beginVotes').mockImplementation(function (
     this: Standing,
-    votes,
   ) {
-    return this.forced !== undefined || original.call(this, votes);
+    return original.call(this) || this.forced !== undefined;
   });
 }
 
@@ -166,7 +165,7 @@ interface Standing {
   readonly options: { readonly self: MemberId };
   readonly forced: object | undefined;
   isUpToDate(lastTerm: number, lastIndex: number): boolean;
-  readonly isElected: (this: Standing, votes: object) => boolean;
+  readonly beginVotes: (this: Standing) => boolean;
   readonly campaign: (this: RaftElection, reason: 'silence' | 'transfer' | 'single') => void;
 }
 

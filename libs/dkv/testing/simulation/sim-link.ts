@@ -60,8 +60,9 @@ export class SimLink {
     this.clogged = true;
   }
 
-  /** Carries again. What was held back is delivered late, in random order. */
+  /** Carries again, by new connections: what was held back, or is late, is delivered late, in random order. */
   heal(): void {
+    this.arrivals.clear();
     if (!this.blocked && !this.clogged) {
       return;
     }

@@ -41,7 +41,7 @@ interface Listener {
 export class SimNetwork {
   readonly scheduler: SimScheduler;
   readonly trace: SimTrace;
-  readonly connections: ConnectionFaults;
+  connections: ConnectionFaults;
   readonly posts = new SimPosts(this);
   private faults: LinkFaults;
   private readonly random: SimRandom;

@@ -6,12 +6,14 @@ import { checkLinearizability } from './checkers/linearizability.js';
 import { type Finding, type FindingRule } from './checkers/finding.js';
 import { checkLocalReads } from './checkers/local-reads.js';
 import { checkCounts, checkExpiry, checkVersionOrder } from './checkers/strong.js';
+import { failOver, judgeFailover, LOSSES } from './failover.js';
 import { History, type HistoryOperation } from './history.js';
 import { type ScenarioOptions, type ScenarioResult } from './scenario.js';
 import { createTestCluster, type TestCluster, type TestStorageOptions } from './sim-cluster.js';
 import { SimRandom } from './sim-random.js';
 import { StrongFaults } from './strong-faults.js';
 import { groupsOf, memberOf } from './group-facts.js';
+import { DELAY_MS_MAX } from './world-faults.js';
 import { StrongWitness } from './strong-witness.js';
 import { type KeyKind, runClient, type StrongKey, type StrongWorld } from './strong-workload.js';
 
@@ -75,7 +77,7 @@ export async function runStrongScenario(
     pauseMsMax: random.pick([60, 200, 500]),
     running: true,
   };
-  const forgets = cluster.ring.copies > 2;
+  const forgets = cluster.ring.copies > 1;
   const options = { durability, forgets, wildClocks, faultsMax };
   const faults = new StrongFaults(cluster, random.fork('faults'), options, (nodeId) =>
     witness.mayForget(nodeId),
@@ -89,6 +91,9 @@ export async function runStrongScenario(
   await cluster.advance(500);
   await cluster.settle(faults.repairAll());
   const findings = await heal(world);
+  if (findings.length === 0 && cluster.ring.copies > 2) {
+    findings.push(...(await loseLeader(world, faults, random.fork('failover'))));
+  }
   world.running = false;
   await cluster.advance(200);
   findings.push(...witness.findings, ...world.observed, ...(await judge(world)));
@@ -130,8 +135,22 @@ function storageOf(random: SimRandom): Partial<TestStorageOptions> {
   };
 }
 
+/** Whatever came before, the groups of a node that is lost now, and of no other, are served again as soon as promised. */
+async function loseLeader(
+  world: StrongWorld,
+  faults: StrongFaults,
+  random: SimRandom,
+): Promise<readonly Finding[]> {
+  const { cluster } = world;
+  await cluster.advance(DELAY_MS_MAX);
+  const failover = await failOver(cluster, random.pick(cluster.nodeIds), random.pick(LOSSES));
+  await cluster.settle(faults.repairAll());
+  const findings = judgeFailover(failover);
+  return findings.length > 0 ? findings : heal(world);
+}
+
 /** All is well from now on: leaders must be found in time, and members must come to be alike. */
-async function heal({ cluster, witness, history }: StrongWorld): Promise<Finding[]> {
+async function heal({ cluster }: StrongWorld): Promise<Finding[]> {
   const findings: Finding[] = [];
   const fromMs = cluster.scheduler.nowMs;
   let ledMs: number | undefined;
@@ -145,8 +164,6 @@ async function heal({ cluster, witness, history }: StrongWorld): Promise<Finding
       break;
     }
   }
-  void witness;
-  void history;
   if (settledMs === undefined) {
     findings.push(
       found('liveness', 'cluster', `${CONVERGENCE_MS} ms after all was well ${unsettled(cluster)}`),

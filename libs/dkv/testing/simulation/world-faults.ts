@@ -2,6 +2,8 @@
 import { type TestCluster, type TestNode } from './sim-cluster.js';
 import { type SimRandom } from './sim-random.js';
 
+/** What left before a network was healed may be on its way for so long; disks take less to end what was begun. */
+export const DELAY_MS_MAX = 4_000;
 const CLOCK_OFFSET_MS_MAX = 200;
 const HOUR_MS = 3_600_000;
 
@@ -47,7 +49,7 @@ export class WorldFaults {
       dropRate: random.pick([0, 0.02, 0.2]),
       duplicateRate: random.pick([0, 0.1, 0.3]),
       overloadRate: random.pick([0, 0.05]),
-      delay: { minMs: 0.2, meanMs: random.pick([0.5, 5, 40, 300]), maxMs: 4_000 },
+      delay: { minMs: 0.2, meanMs: random.pick([0.5, 5, 40, 300]), maxMs: DELAY_MS_MAX },
     });
   }
 

@@ -25,6 +25,8 @@ export type FindingRule =
   | 'monotone-version'
   /** Two replicas of a partition differ after they had the time to agree. */
   | 'divergence'
+  /** Groups of a lost node were served by nobody for longer than promised. */
+  | 'failover'
   /** With every fault gone, the store still does not serve. */
   | 'liveness'
   /** A hash tree is not the one that its records give. */

@@ -19,6 +19,7 @@ const cas = (expected: string | null, value: string): HistoryAction => ({
   expected,
   value,
 });
+const TOUCH: HistoryAction = { kind: 'touch', ttlMs: 0 };
 const remove: HistoryAction = { kind: 'delete' };
 const add = (by: number): HistoryAction => ({ kind: 'increment', by });
 
@@ -101,6 +102,12 @@ const REGISTER_HISTORIES: readonly [string, boolean, HistoryOperation[]][] = [
 ];
 
 const SEARCH_HISTORIES: readonly [string, boolean, HistoryOperation[]][] = [
+  [
+    'a timed-out write that only a touch found',
+    true,
+    [write('a', 0, 1, INDETERMINATE), operation(2, 3, TOUCH, ok({ version: '7' }))],
+  ],
+  ['a touch of what nobody wrote', false, [operation(2, 3, TOUCH, ok({ version: '7' }))]],
   ['a deleted value', true, [write('a', 0, 1), operation(2, 3, remove), read(undefined, 4, 5)]],
   ['a deleted value that is back', false, [write('a', 0, 1), operation(2, 3, remove), read('a', 4, 5)]],
   [

@@ -68,7 +68,7 @@ function saysSomething({ outcome }: HistoryOperation): boolean {
 
 /**
  * Leaves out writes of unknown outcome whose value nobody saw: each would double the search. Sound as long as
- * nothing in the history is explained by a value being overwritten: a failed comparison, a sum, an `existed`.
+ * nothing in the history is explained by a value being overwritten: a failed comparison, a sum, an `existed`, a touch.
  */
 function dropUnseen(operations: readonly HistoryOperation[]): readonly HistoryOperation[] {
   const seen = new Set<string>();
@@ -78,7 +78,7 @@ function dropUnseen(operations: readonly HistoryOperation[]): readonly HistoryOp
       return operations;
     }
     if (outcome.kind === 'ok') {
-      if (outcome.existed !== undefined) {
+      if (outcome.existed !== undefined || action.kind === 'touch') {
         return operations;
       }
       if (outcome.value !== undefined) {

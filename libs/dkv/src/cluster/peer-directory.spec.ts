@@ -1,0 +1,102 @@
+/** When a peer counts as lost: by silence, or by a connection that closed and was not opened again. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { CapturedLog } from '../../testing/captured-log.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { testNodes } from '../../testing/test-nodes.js';
+import { testRing } from '../../testing/test-ring.js';
+import { ClusterView } from './cluster-view.js';
+import { PeerDirectory } from './peer-directory.js';
+
+const NODES = testNodes('a', 'b', 'c');
+const OWN = {
+  session: 1,
+  incarnation: 'a1',
+  clusterId: 'one',
+  openedPosition: 0,
+  durablePosition: 0,
+  isFit: true,
+  isReady: true,
+  ledNumber: 1,
+};
+
+let clock: ManualClock;
+let view: ClusterView;
+let directory: PeerDirectory;
+let told: string[];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  view = new ClusterView('a', testRing(NODES), NODES);
+  told = [];
+  const note =
+    (what: string) =>
+    ({ nodeId }: { nodeId: string }) =>
+      void told.push(`${what} ${nodeId}`);
+  directory = new PeerDirectory(
+    view,
+    clock,
+    new CapturedLog(),
+    { heartbeatIntervalMs: 100, electionTimeoutMs: 1_000 },
+    500,
+    OWN,
+    {
+      lost: note('lost'),
+      found: note('found'),
+      missed: note('missed'),
+      restarted: note('restarted'),
+      forgotten: note('forgotten'),
+    },
+    new Map(),
+  );
+  hear();
+  told = [];
+});
+
+function hear(): void {
+  directory.heard(directory.find('b')!);
+}
+
+/** Time passes, with a tick every 100 ms. */
+function pass(ms: number): void {
+  for (let left = ms; left > 0; left -= 100) {
+    clock.advance(Math.min(100, left));
+    directory.tick();
+  }
+}
+
+describe('a peer', () => {
+  it('is lost when it is silent for longer than an election timeout', () => {
+    pass(1_000);
+    expect(told).toEqual([]);
+    pass(100);
+    expect([told, view.stateOf('b')]).toEqual([['lost b'], 'down']);
+    hear();
+    expect([told, view.stateOf('b')]).toEqual([['lost b', 'found b'], 'up']);
+  });
+
+  it('whose connection closed is suspected at once, and lost 200 ms later', () => {
+    directory.disconnected('b');
+    expect([view.stateOf('b'), directory.isUp('b')]).toEqual(['suspect', true]);
+    clock.advance(199);
+    expect(told).toEqual([]);
+    clock.advance(2);
+    expect([told, view.stateOf('b')]).toEqual([['lost b'], 'down']);
+  });
+
+  it('is lost in spite of what it had sent before the close', () => {
+    directory.disconnected('b');
+    clock.advance(20);
+    hear();
+    clock.advance(181);
+    expect(told).toEqual(['lost b']);
+  });
+
+  it('that is heard by another connection is up again', () => {
+    directory.disconnected('b');
+    clock.advance(100);
+    hear();
+    expect(view.stateOf('b')).toBe('up');
+    pass(900);
+    expect(told).toEqual([]);
+  });
+});
