@@ -2,7 +2,7 @@
 import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
 import { membershipOf } from '../cluster/membership.js';
 import { Hashring } from '../hashring/hashring.js';
-import { type Configuration, NO_CONFIGURATION } from '../model/raft-messages.js';
+import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../model/raft-messages.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 import {
@@ -13,7 +13,13 @@ import {
   openOffline,
 } from '../storage/offline-storage.js';
 import { incarnationOf, previousIncarnationsOf } from '../strong/incarnation.js';
-import { newestConfigurationOf, positionOf, type StoredPosition } from '../strong/stored-group.js';
+import {
+  newestConfigurationOf,
+  positionOf,
+  type StoredPosition,
+  strayOf,
+  withoutStray,
+} from '../strong/stored-group.js';
 
 /** Of one group, in one folder. */
 export interface GroupView extends StoredPosition {
@@ -23,6 +29,8 @@ export interface GroupView extends StoredPosition {
   readonly term: number;
   readonly lastIndex: number;
   readonly lastTerm: number;
+  /** What the log has behind a gap that a lost segment left: of no use, and kept where the group goes on elsewhere. */
+  readonly stray: readonly LogEntry[];
 }
 
 export interface FolderView {
@@ -76,7 +84,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
     Hashring.of(membership.nodes, { partitions, replicas: membership.replicas, hashFunc: ANY_HASH });
   const groups = new Map<number, GroupView>();
   for (const [number, stored] of storage.groups) {
-    const position = positionOf(stored);
+    const position = positionOf(withoutStray(stored));
     const last = position.tail.at(-1);
     // Where the folder does not tell on which nodes the group is, its voters are not known, and it is left as it is.
     const born =
@@ -90,6 +98,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
       term: Math.max(position.hardState?.term ?? 0, position.appliedTerm, last?.term ?? 0),
       lastIndex: last?.index ?? position.applied,
       lastTerm: last?.term ?? position.appliedTerm,
+      stray: strayOf(stored),
     });
   }
   const damage = await damageOf(folder);

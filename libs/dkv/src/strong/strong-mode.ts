@@ -17,6 +17,7 @@ import { birthConfiguration, NOTHING_STORED, ownGroups } from './own-groups.js';
 import { Readiness } from './readiness.js';
 import { isGoneMember, stepReplacement } from './replacement.js';
 import { Standing } from './standing.js';
+import { closeGaps } from './stored-group.js';
 import { shownOf } from './call-ends.js';
 import { StrongCalls } from './strong-calls.js';
 import { StrongGroup } from './strong-group.js';
@@ -158,7 +159,9 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   static async open(parts: StrongModeParts): Promise<ReplicatedStrongMode> {
-    return new ReplicatedStrongMode(parts, await openIdentity(parts));
+    const { forgot, log } = parts;
+    const stored = forgot === undefined ? parts.stored : await closeGaps(parts.stored, log);
+    return new ReplicatedStrongMode({ ...parts, stored }, await openIdentity(parts));
   }
 
   get member(): string {
