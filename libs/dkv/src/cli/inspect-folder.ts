@@ -1,5 +1,6 @@
 /** What a data folder says of its node and of each of its groups, read without changing it. */
 import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
 import { membershipOf } from '../cluster/membership.js';
 import { Hashring } from '../hashring/hashring.js';
 import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../model/raft-messages.js';
@@ -78,6 +79,8 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
   const { nodeId, partitions } = folder.identity;
   const noted = await local.getMeta(CLUSTER_META);
   const cluster = noted === undefined ? NO_CLUSTER : (JSON.parse(noted) as ClusterNote);
+  const notedClasses = await local.getMeta(CLASSES_META);
+  const classes = notedClasses === undefined ? {} : (JSON.parse(notedClasses) as ClassNotes);
   const membership = await membershipOf(local);
   const ring =
     membership &&
@@ -89,7 +92,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
     // Where the folder does not tell on which nodes the group is, its voters are not known, and it is left as it is.
     const born =
       ring && position.generation === 1
-        ? birthConfiguration(cluster, listOf(ring, number))
+        ? birthConfiguration(cluster, classes, listOf(ring, number))
         : NO_CONFIGURATION;
     groups.set(number, {
       ...position,
@@ -124,8 +127,13 @@ function listOf(ring: Hashring, number: number): readonly string[] {
   return ring.preferenceList(number % partitions).slice(0, copies - Math.floor(number / partitions));
 }
 
-/** Who votes in a group that nothing was written to yet: as every node knows it from the cluster's birth. */
-function birthConfiguration({ members }: ClusterNote, list: readonly string[]): Configuration {
+/** Who votes in a group that nothing was written to yet: as every node knows it from its birth. */
+function birthConfiguration(
+  cluster: ClusterNote,
+  classes: ClassNotes,
+  list: readonly string[],
+): Configuration {
+  const { members } = cluster.classes.includes(list.length) ? cluster : (classes[list.length] ?? NO_CLUSTER);
   const voters = list.map((nodeId) => members.find((member) => member.startsWith(`${nodeId}@`)));
   return voters.every((voter) => voter !== undefined)
     ? { voters, outgoing: [], learners: [] }

@@ -249,6 +249,7 @@ describe('a segment of the log is missing', () => {
     await cluster.start();
     await cluster.advance(2_000);
     await putAll(cluster, 'v');
+    await cluster.advance(1_000);
     // Everything so far is in the stores; what follows is in the logs alone.
     for (const nodeId of cluster.nodeIds) {
       await cluster.settle(cluster.node(nodeId).storage.checkpoint());

@@ -210,7 +210,9 @@ export class TestNode {
     const { copies } = cluster.ring;
     const records = new RecordMerger(merger, codec);
     const namespaces = new Namespaces(
-      [NAMESPACE, ...further].map((name) => ({ name, mode, copies, codec, merger: records })),
+      [NAMESPACE, ...further]
+        .map((given) => (typeof given === 'string' ? { name: given, copies } : given))
+        .map((given) => ({ ...given, mode, codec, merger: records })),
     );
     const context: CoreContext = {
       view,
