@@ -229,9 +229,16 @@ export class Dkv<V = unknown> {
   metrics(): DkvMetrics {
     const { processor, view, storage } = this.core;
     const partitionsUnderReplicated = view.underReplicated();
-    const { ready, groupsWithoutQuorum } = processor;
+    const { ready, groupsWithoutQuorum, groupsLed } = processor;
     const { hintBytes } = storage;
-    return { ready, hintBytes, partitionsUnderReplicated, groupsWithoutQuorum, ...storage.metrics() };
+    return {
+      ready,
+      hintBytes,
+      partitionsUnderReplicated,
+      groupsWithoutQuorum,
+      groupsLed,
+      ...storage.metrics(),
+    };
   }
 
   /** The nodes as this one sees them. */

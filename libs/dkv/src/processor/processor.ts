@@ -107,6 +107,10 @@ export class Processor implements PeerService {
     return this.strong.groupsWithoutQuorum;
   }
 
+  get groupsLed(): number {
+    return this.strong.groupsLed;
+  }
+
   get caughtUp(): boolean {
     return this.eventual.caughtUp;
   }

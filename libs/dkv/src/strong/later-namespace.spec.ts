@@ -83,6 +83,8 @@ class Later {
         expect([...raft.configuration.voters].sort()).toEqual(list.map((id) => inside(id).member).sort());
       }
     }
+    const led = cluster.nodeIds.map((nodeId) => cluster.node(nodeId).strong.groupsLed);
+    expect(led.reduce((sum, count) => sum + count)).toBe(2 * PARTITIONS);
     expect(await cluster.get('a', 'k', { level: 'linearizable' })).toBe('before');
   }
 }

@@ -242,6 +242,11 @@ export class ReplicatedStrongMode implements StrongMode {
     return this.readiness.groupsWithoutQuorum;
   }
 
+  /** Counted at the last heartbeat. */
+  get groupsLed(): number {
+    return this.node.leadership.ledGroups.length;
+  }
+
   private groupOf(namespace: string, key: string): number {
     const { view, namespaces, store } = this.parts;
     return store.groupOf(namespace, key) ?? view.partitionOf(key, namespaces.get(namespace).copies);
