@@ -126,6 +126,22 @@ describe('a namespace with another number of copies', () => {
     await later.expectWhole();
   });
 
+  it('has the votes of nodes that do not name it, also after they were started again', async () => {
+    const later = await Later.of();
+    later.declare();
+    await later.again('c', 'restarted');
+    later.declared.length = 0;
+    await later.again('a', 'restarted');
+    await later.again('b', 'replaced');
+    expect(later.cluster.nodeIds.map((nodeId) => later.unready(nodeId))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const led = later.cluster.nodeIds.map((nodeId) => later.cluster.node(nodeId).strong.groupsLed);
+    expect(led.reduce((sum, count) => sum + count)).toBe(2 * PARTITIONS);
+  });
+
   it('is not born before every node has said that it has nothing of it', async () => {
     const later = await Later.of();
     later.cluster.kill('c');
