@@ -20,6 +20,9 @@ export class Readiness {
     if (log.failure) {
       return `its log takes nothing: ${log.failure.message}`;
     }
+    if (log.isDiskFull) {
+      return 'its disk is full: it takes nothing but removes until there is room';
+    }
     if (groups.size === 0) {
       return undefined;
     }

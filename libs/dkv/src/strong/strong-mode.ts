@@ -2,6 +2,7 @@
 import { BoundedClock } from '../cluster/bounded-clock.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
+import { type Answer } from '../model/node-messages.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Timer } from '../ports/clock.js';
@@ -116,6 +117,7 @@ export class ReplicatedStrongMode implements StrongMode {
         isGone: (member) => isGoneMember(member, this.directory),
       },
       codecOf: (namespace) => parts.namespaces.get(namespace).codec,
+      onlyRemoves: (list) => (log.isDiskFull ? this.fullDisk(list) : undefined),
       boundedNowMs: () => this.boundedClock.nowMs(),
       wake: (group) => this.node.wake(group as StrongGroup),
     };
@@ -262,7 +264,21 @@ export class ReplicatedStrongMode implements StrongMode {
 
   /** Whether leaderships are well placed here. */
   private get isFit(): boolean {
-    return this.canLead && this.boundedClock.isRight;
+    return this.canLead && this.boundedClock.isRight && !this.parts.log.isDiskFull;
+  }
+
+  /** Where another node may lead instead, the caller finds it in a moment. */
+  private fullDisk(list: readonly string[]): Answer {
+    const isElsewhere = list.some(
+      (nodeId) => this.directory.isUp(nodeId) && this.directory.find(nodeId)?.isFit,
+    );
+    return isElsewhere
+      ? { type: 'retry', leader: '', session: 0 }
+      : {
+          type: 'refused',
+          code: 'DKV_READ_ONLY',
+          message: `The disk of node ${this.parts.view.selfId} is full: it takes nothing but removes until there is room.`,
+        };
   }
 
   /** Whether it may stand for election: where it is not fit, but the only one with all of a log, somebody must. */

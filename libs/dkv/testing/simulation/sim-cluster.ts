@@ -59,6 +59,7 @@ export interface TestStorageOptions {
   readonly logBytesMax: number;
   readonly segmentBytesMax: number;
   readonly pendingBytesMax: number;
+  readonly reserveBytes: number;
   /** Of hot records; default: start after start for all, for a few keys, for none. */
   readonly cacheBytesMax: number;
 }
