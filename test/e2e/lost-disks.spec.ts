@@ -1,8 +1,8 @@
 /** Disks that are lost, one after another, machines that go down, logs that are damaged: nothing acknowledged is lost. */
 import { open, readdir, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { bootedAs } from './booted-as.js';
 import { type DemoCluster, useCluster } from './demo-cluster.js';
 import { type DemoNode } from './demo-node.js';
 import { until } from './until.js';
@@ -13,8 +13,6 @@ import { WriteStream } from './write-stream.js';
  * at most on a machine with time for it; those that run tests are shared.
  */
 const BACK_WITHIN_MS = 60_000;
-const PLAYED_BOOT = fileURLToPath(new URL('./played-boot.mjs', import.meta.url));
-const bootedAs = (id: string) => ({ NODE_OPTIONS: `--import=${PLAYED_BOOT}`, PLAYED_BOOT_ID: id });
 
 /** Writes through all nodes but `away`, from now until `end`, while something happens to that one. */
 const writesBeside = (cluster: DemoCluster, away: DemoNode, name: string) =>

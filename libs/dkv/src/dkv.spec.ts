@@ -444,6 +444,7 @@ describe('what the client tells of the cluster', () => {
       dirtyBytes: 5,
       corruptRecords: 6,
       groupsWithoutQuorum: 8,
+      groupsLed: 9,
     });
     processor.ready = false;
     expect(dkv.metrics().ready).toBe(false);

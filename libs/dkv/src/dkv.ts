@@ -30,7 +30,7 @@ import { DkvError } from './dkv.errors.js';
 import { READ_LEVELS, WRITE_LEVELS } from './model/consistency.js';
 import { type ShownRecord } from './model/shown-record.js';
 import { type Codec } from './ports/codec.js';
-import { type WriteOptions, type Written } from './processor/processor.js';
+import { rejection, type Written, type WriteOptions } from './processor/processor.js';
 
 const NO_OPTIONS = Object.freeze({});
 
@@ -91,7 +91,7 @@ export class Dkv<V = unknown> {
         .addOrUpdate(this.settings.namespace, key, bytes, writing)
         .then((result) => this.values.written(key, value, bytes, result));
     } catch (error) {
-      return Promise.reject(error);
+      return rejection(error as Error);
     }
   }
 
@@ -235,9 +235,16 @@ export class Dkv<V = unknown> {
   metrics(): DkvMetrics {
     const { processor, view, storage } = this.core;
     const partitionsUnderReplicated = view.underReplicated();
-    const { ready, groupsWithoutQuorum } = processor;
+    const { ready, groupsWithoutQuorum, groupsLed } = processor;
     const { hintBytes } = storage;
-    return { ready, hintBytes, partitionsUnderReplicated, groupsWithoutQuorum, ...storage.metrics() };
+    return {
+      ready,
+      hintBytes,
+      partitionsUnderReplicated,
+      groupsWithoutQuorum,
+      groupsLed,
+      ...storage.metrics(),
+    };
   }
 
   /** The nodes as this one sees them. */

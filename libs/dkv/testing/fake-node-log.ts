@@ -30,6 +30,12 @@ export class FakeNodeLog implements NodeLog {
   /** Of what was flushed. */
   private flushedEnd = 0;
 
+  isDiskFull = false;
+
+  noteFull(): void {
+    this.isDiskFull = true;
+  }
+
   pinnedGroups(): readonly number[] {
     return [];
   }

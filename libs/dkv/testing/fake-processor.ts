@@ -31,6 +31,7 @@ export class FakeProcessor {
   merge = (value: Uint8Array) => value;
   ready = true;
   groupsWithoutQuorum = 8;
+  groupsLed = 9;
   underWay = 0;
   underWayMax = 0;
 

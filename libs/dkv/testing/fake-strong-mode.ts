@@ -42,6 +42,7 @@ export class FakeStrongMode implements StrongMode {
   phase: 'new' | 'running' | 'stopped' = 'new';
   unreadyReason: string | undefined;
   groupsWithoutQuorum = 0;
+  groupsLed = 0;
   /** Every read and write is refused with it. */
   failure: Error | undefined;
   private index = 0;

@@ -12,6 +12,7 @@ export const NO_STRONG_MODE: StrongMode = {
   disconnected() {},
   unreadyReason: undefined,
   groupsWithoutQuorum: 0,
+  groupsLed: 0,
 };
 
 function refused(): Promise<never> {

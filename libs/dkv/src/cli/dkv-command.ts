@@ -3,6 +3,10 @@
 import { createInterface } from 'node:readline/promises';
 import { runDkv } from './dkv-program.js';
 
+// Whoever read the output may be gone, as in `dkv recover … | head`: what was begun goes on.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
 process.exitCode = await runDkv(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   error: (text) => void process.stderr.write(text),

@@ -1,8 +1,9 @@
 /** What a data folder says of its node and of each of its groups, read without changing it. */
 import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
 import { membershipOf } from '../cluster/membership.js';
 import { Hashring } from '../hashring/hashring.js';
-import { type Configuration, NO_CONFIGURATION } from '../model/raft-messages.js';
+import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../model/raft-messages.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 import {
@@ -13,7 +14,13 @@ import {
   openOffline,
 } from '../storage/offline-storage.js';
 import { incarnationOf, previousIncarnationsOf } from '../strong/incarnation.js';
-import { newestConfigurationOf, positionOf, type StoredPosition } from '../strong/stored-group.js';
+import {
+  newestConfigurationOf,
+  positionOf,
+  type StoredPosition,
+  strayOf,
+  withoutStray,
+} from '../strong/stored-group.js';
 
 /** Of one group, in one folder. */
 export interface GroupView extends StoredPosition {
@@ -23,6 +30,8 @@ export interface GroupView extends StoredPosition {
   readonly term: number;
   readonly lastIndex: number;
   readonly lastTerm: number;
+  /** What the log has behind a gap that a lost segment left: of no use, and kept where the group goes on elsewhere. */
+  readonly stray: readonly LogEntry[];
 }
 
 export interface FolderView {
@@ -70,18 +79,20 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
   const { nodeId, partitions } = folder.identity;
   const noted = await local.getMeta(CLUSTER_META);
   const cluster = noted === undefined ? NO_CLUSTER : (JSON.parse(noted) as ClusterNote);
+  const notedClasses = await local.getMeta(CLASSES_META);
+  const classes = notedClasses === undefined ? {} : (JSON.parse(notedClasses) as ClassNotes);
   const membership = await membershipOf(local);
   const ring =
     membership &&
     Hashring.of(membership.nodes, { partitions, replicas: membership.replicas, hashFunc: ANY_HASH });
   const groups = new Map<number, GroupView>();
   for (const [number, stored] of storage.groups) {
-    const position = positionOf(stored);
+    const position = positionOf(withoutStray(stored));
     const last = position.tail.at(-1);
     // Where the folder does not tell on which nodes the group is, its voters are not known, and it is left as it is.
     const born =
       ring && position.generation === 1
-        ? birthConfiguration(cluster, listOf(ring, number))
+        ? birthConfiguration(cluster, classes, listOf(ring, number))
         : NO_CONFIGURATION;
     groups.set(number, {
       ...position,
@@ -90,6 +101,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
       term: Math.max(position.hardState?.term ?? 0, position.appliedTerm, last?.term ?? 0),
       lastIndex: last?.index ?? position.applied,
       lastTerm: last?.term ?? position.appliedTerm,
+      stray: strayOf(stored),
     });
   }
   const damage = await damageOf(folder);
@@ -115,8 +127,13 @@ function listOf(ring: Hashring, number: number): readonly string[] {
   return ring.preferenceList(number % partitions).slice(0, copies - Math.floor(number / partitions));
 }
 
-/** Who votes in a group that nothing was written to yet: as every node knows it from the cluster's birth. */
-function birthConfiguration({ members }: ClusterNote, list: readonly string[]): Configuration {
+/** Who votes in a group that nothing was written to yet: as every node knows it from its birth. */
+function birthConfiguration(
+  cluster: ClusterNote,
+  classes: ClassNotes,
+  list: readonly string[],
+): Configuration {
+  const { members } = cluster.classes.includes(list.length) ? cluster : (classes[list.length] ?? NO_CLUSTER);
   const voters = list.map((nodeId) => members.find((member) => member.startsWith(`${nodeId}@`)));
   return voters.every((voter) => voter !== undefined)
     ? { voters, outgoing: [], learners: [] }

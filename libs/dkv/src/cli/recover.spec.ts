@@ -239,6 +239,69 @@ describe('all machines lost power, under the durability wal', () => {
   });
 });
 
+describe('a segment of the log is missing', () => {
+  /** A log of several segments of which no checkpoint has anything, and b without its first. */
+  async function withoutSegment(): Promise<TestCluster> {
+    const cluster = createTestCluster(3, {
+      mode: 'strong',
+      partitions: PARTITIONS,
+      storage: { segmentBytesMax: 4_096, checkpointIntervalMs: 3_600_000 },
+    });
+    await cluster.start();
+    await cluster.advance(2_000);
+    await putAll(cluster, 'v');
+    await cluster.advance(1_000);
+    // Everything so far is in the stores; what follows is in the logs alone.
+    for (const nodeId of cluster.nodeIds) {
+      await cluster.settle(cluster.node(nodeId).storage.checkpoint());
+    }
+    await cluster.advance(2_000);
+    for (let round = 0; round < 16; round++) {
+      await putAll(cluster, 'w');
+    }
+    const { folder } = cluster.node('b');
+    killAll(cluster);
+    const files = folder.copy();
+    const segments = [...files.keys()].filter((name) => name.endsWith('.seg')).sort();
+    expect(segments.length).toBeGreaterThan(3);
+    folder.putBack(new Map([...files].filter(([name]) => name !== segments[0])));
+    return cluster;
+  }
+
+  const NEW_VALUES = VALUES.map((value) => value.replace('v', 'w'));
+
+  it('and its node goes on without it, as a new voter that the others bring up to date', async () => {
+    const cluster = await withoutSegment();
+    const planned = await plan(cluster, ['b']);
+    expect(planned.cut.map(({ nodeId }) => nodeId)).toEqual(['b']);
+    expect(planned.folders[0]!.damage).toMatchObject({ what: expect.stringContaining('missing') as string });
+    await run(cluster, planned);
+    await startAll(cluster);
+    expectAllVoters(cluster, 1);
+    expect(await valuesAt(cluster, 'b')).toEqual(NEW_VALUES);
+    // The gap is closed for good.
+    cluster.kill('b');
+    await startAll(cluster, 'b');
+    expectAllVoters(cluster, 1);
+  });
+
+  it('and what is behind it is not gone on from, but kept', async () => {
+    const cluster = await withoutSegment();
+    ['a', 'c'].forEach((nodeId) => cluster.node(nodeId).loseDisk());
+    const kept: Kept = new Map();
+    const planned = await plan(cluster, ['b'], { gone: ['a', 'c'], kept });
+    expect(verdicts(planned)).toEqual(['forced']);
+    for (const { forced } of planned.groups) {
+      expect(forced!.view.lastIndex).toBe(forced!.view.applied);
+    }
+    await run(cluster, planned);
+    expect([...kept.keys()].filter((name) => name.startsWith('dropped-'))).toHaveLength(1);
+    await startAll(cluster);
+    expectAllVoters(cluster, 2);
+    expect(await valuesAt(cluster, 'c')).toEqual(VALUES);
+  });
+});
+
 describe('nothing is forced', () => {
   it.each<[string, readonly string[], readonly string[], Verdict]>([
     ['where the folders have a majority', ['a', 'b'], [], 'served'],

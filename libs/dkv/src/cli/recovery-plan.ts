@@ -33,7 +33,7 @@ export interface ForcedGroup {
   readonly generation: number;
   /** Above all that were seen. */
   readonly term: number;
-  /** Entries of other folders that the source has not, by folder: never known as committed, and dropped. */
+  /** Entries that the group goes on without, by folder: never known as committed, or behind a lost segment. */
   readonly dropped: readonly { readonly folder: FolderView; readonly entries: readonly LogEntry[] }[];
 }
 
@@ -156,10 +156,11 @@ function forcedBy(source: Copy, copies: readonly Copy[], newest: number): Forced
   const { view } = source;
   const own = new Map(view.tail.map(({ index, term }) => [index, term]));
   const dropped = copies
-    .filter(({ folder }) => folder !== source.folder)
     .map(({ folder, view: other }) => ({
       folder,
-      entries: other.tail.filter(({ index, term }) => index > view.applied && own.get(index) !== term),
+      entries: [...other.tail, ...other.stray].filter(
+        ({ index, term }) => index > view.applied && own.get(index) !== term,
+      ),
     }))
     .filter(({ entries }) => entries.length > 0);
   return {

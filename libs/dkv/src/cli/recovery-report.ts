@@ -29,7 +29,7 @@ export function describePlan(plan: RecoveryPlan, isEveryGroup: boolean): string 
       lines.push(`  ${groups.length} ${text}: ${numbersOf(groups)}`);
     }
   }
-  lines.push(...whatWillBeDone(plan), ...whatMayBeLost(plan), ...whatIsMissing(plan));
+  lines.push(...whatWillBeDone(plan, isEveryGroup), ...whatMayBeLost(plan), ...whatIsMissing(plan));
   return `${lines.join('\n')}\n`;
 }
 
@@ -76,7 +76,7 @@ function describeConfiguration({ voters, outgoing, learners }: Configuration): s
   );
 }
 
-function whatWillBeDone({ cut, groups, voided }: RecoveryPlan): string[] {
+function whatWillBeDone({ cut, groups, voided }: RecoveryPlan, isEveryGroup: boolean): string[] {
   const lines: string[] = [];
   for (const { nodeId, damage } of cut) {
     lines.push(
@@ -84,14 +84,20 @@ function whatWillBeDone({ cut, groups, voided }: RecoveryPlan): string[] {
         'others bring it up to date.',
     );
   }
-  for (const { number, forced } of groups) {
-    if (forced) {
-      const { source, generation, view } = forced;
-      lines.push(
-        `  Partition ${number} goes on as generation ${generation} from node ${source.nodeId}, behind entry ` +
-          `${view.lastIndex} of term ${view.lastTerm}.`,
-      );
-    }
+  const forced = groups.filter((group) => group.forced);
+  for (const group of isEveryGroup ? forced : forced.slice(0, LISTED_MAX)) {
+    const { source, generation, view } = group.forced!;
+    lines.push(
+      `  Partition ${group.number} goes on as generation ${generation} from node ${source.nodeId}, behind entry ` +
+        `${view.lastIndex} of term ${view.lastTerm}.`,
+    );
+  }
+  if (!isEveryGroup && forced.length > LISTED_MAX) {
+    const rest = forced.slice(LISTED_MAX);
+    const nodeIds = [...new Set(rest.map((group) => group.forced!.source.nodeId))].sort();
+    lines.push(
+      `  ${rest.length} more go on likewise, from ${nodeIds.join(', ')} (--groups lists each of them).`,
+    );
   }
   for (const folder of new Set(voided.map((one) => one.folder))) {
     const own = voided.filter((one) => one.folder === folder);
@@ -122,17 +128,24 @@ function whatMayBeLost({ cut, groups }: RecoveryPlan): string[] {
     const entries = dropped.reduce((sum, one) => sum + one.entries.length, 0);
     if (entries > 0) {
       lines.push(
-        `  ${entries} entries in other logs that no folder knows as committed; they are kept in a file dropped-….jsonl.`,
+        `  ${entries} entries that no folder knows as committed; they are kept in a file dropped-….jsonl.`,
       );
     }
   }
   return lines.length > 0 ? ['What may be lost', ...lines] : [];
 }
 
-function whatIsMissing({ groups }: RecoveryPlan): string[] {
+function whatIsMissing({ cut, groups }: RecoveryPlan): string[] {
   const undecided = groups.filter(({ verdict }) => verdict === 'undecided');
   const lost = groups.filter(({ verdict }) => verdict === 'lost');
+  const others = groups.filter(({ verdict }) => verdict === 'others').flatMap((group) => group.unknown);
   const lines: string[] = [];
+  if (others.length > 0 && cut.length === 0) {
+    lines.push(
+      `Not given: ${[...new Set(others)].sort().join(', ')}. If these nodes do not serve it, give their folders in the same ` +
+        'command, or name them with --gone if their data will never come back.',
+    );
+  }
   if (undecided.length > 0) {
     const unknown = [...new Set(undecided.flatMap((group) => group.unknown))].sort();
     lines.push(

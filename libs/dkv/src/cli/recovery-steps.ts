@@ -5,6 +5,7 @@ import { encodeConfiguration } from '../raft/configuration-layout.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 import { type OfflineOptions, openOffline } from '../storage/offline-storage.js';
 import { newIncarnation, noteIncarnation } from '../strong/incarnation.js';
+import { closeGaps } from '../strong/stored-group.js';
 import { type FolderView } from './inspect-folder.js';
 import { type ForcedGroup, type RecoveryPlan, type VoidedGroup } from './recovery-plan.js';
 
@@ -37,18 +38,25 @@ export async function recover(
       found?.source === folder ? [{ ...found, number }] : [],
     );
     if (forced.length > 0 || plan.cut.includes(folder)) {
-      await workOn({ folder, forced, voided: [], dropped: [] }, options, done);
+      const dropped = droppedOf(plan, folder).filter(({ source }) => source === folder);
+      await workOn({ folder, forced, voided: [], dropped }, options, done);
     }
   }
   for (const folder of plan.folders) {
     const voided = plan.voided.filter((one) => one.folder === folder);
-    const dropped = plan.groups.flatMap(({ number, forced }) =>
-      (forced?.dropped ?? []).filter((one) => one.folder === folder).map((from) => ({ number, from })),
-    );
+    const dropped = droppedOf(plan, folder).filter(({ source }) => source !== folder);
     if (voided.length > 0) {
       await workOn({ folder, forced: [], voided, dropped }, options, done);
     }
   }
+}
+
+function droppedOf({ groups }: RecoveryPlan, folder: FolderView) {
+  return groups.flatMap(({ number, forced }) =>
+    (forced?.dropped ?? [])
+      .filter((one) => one.folder === folder)
+      .map((from) => ({ number, from, source: forced!.source })),
+  );
 }
 
 async function workOn(
@@ -111,6 +119,7 @@ async function memberOfNow(
     return `${nodeId}@${incarnation}`;
   }
   const next = newIncarnation(random);
+  await closeGaps(storage.groups, storage.log);
   await noteIncarnation(storage.local, next);
   await storage.acceptForgetting();
   did(`the node is another voter from now on: ${nodeId}@${next}.`);

@@ -32,6 +32,8 @@ export interface DkvMetrics extends DkvStorageMetrics {
   readonly partitionsUnderReplicated: number;
   /** Own partitions of strong namespaces in which no majority can be reached: their keys take no writes. */
   readonly groupsWithoutQuorum: number;
+  /** Partitions of strong namespaces that this node leads: their writes and linearizable reads are decided here. */
+  readonly groupsLed: number;
 }
 
 export function nodeStatuses({ ring, members }: ClusterView): readonly DkvNodeStatus[] {

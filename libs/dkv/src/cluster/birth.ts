@@ -11,19 +11,28 @@ export interface ClusterNote {
   readonly clusterId: string;
   /** The first incarnation of every node: who votes in a group that has no entries yet. */
   readonly members: readonly MemberId[];
+  /** The numbers of copies of the groups that are born with the cluster; for others see `class-birth.ts`. */
+  readonly classes: readonly number[];
   /** Whether it is known that every node has accepted these members. */
   readonly isBorn: boolean;
 }
 
 /** Under which name the note is kept. */
 export const CLUSTER_META = 'cluster';
-export const NO_CLUSTER: ClusterNote = Object.freeze({ clusterId: '', members: [], isBorn: false });
+export const NO_CLUSTER: ClusterNote = Object.freeze({
+  clusterId: '',
+  members: [],
+  classes: [],
+  isBorn: false,
+});
 
 export interface BirthServices {
   readonly self: MemberId;
   readonly selfId: string;
   /** All nodes of the cluster, this one included. */
   readonly nodeIds: readonly string[];
+  /** The numbers of copies that namespaces of this node have. */
+  readonly classes: () => readonly number[];
   readonly directory: () => PeerDirectory;
   readonly logger: Logger;
   newClusterId(): string;
@@ -59,8 +68,15 @@ export class Birth {
     return this.cluster.isBorn ? this.cluster.clusterId : '';
   }
 
-  get members(): readonly MemberId[] {
-    return this.cluster.members;
+  /** The numbers of copies that the cluster was born with groups of. */
+  get classes(): readonly number[] {
+    return this.cluster.isBorn ? this.cluster.classes : [];
+  }
+
+  /** The first members of the cluster, where it was born with groups of so many copies. */
+  bornWith(copies: number): readonly MemberId[] | undefined {
+    const { isBorn, classes, members } = this.cluster;
+    return isBorn && classes.includes(copies) ? members : undefined;
   }
 
   /** The nodes that must be seen with new folders, and have not been. */
@@ -84,8 +100,8 @@ export class Birth {
       if (peer.hasIntroducedItself && peer.clusterId !== '') {
         // It was born without this folder: whoever had been here before is forgotten.
         const { clusterId } = peer;
-        const members = clusterId === this.cluster.clusterId ? this.cluster.members : [];
-        this.finish({ clusterId, members, isBorn: true });
+        const known = clusterId === this.cluster.clusterId ? this.cluster : NO_CLUSTER;
+        this.finish({ ...known, clusterId, isBorn: true });
         return;
       }
     }
@@ -99,21 +115,21 @@ export class Birth {
       }
       for (const peer of directory().all) {
         if (!this.accepted.has(peer.nodeId)) {
-          const { clusterId } = this.proposed;
-          this.services.post(peer.nodeId, { kind: 'birth', clusterId, members });
+          const { clusterId, classes } = this.proposed;
+          this.services.post(peer.nodeId, { kind: 'birth', clusterId, members, classes });
         }
       }
     }
   }
 
   /** The lowest node has seen every folder new. */
-  receiveBirth(peer: Peer, clusterId: string, members: readonly MemberId[]): void {
+  receiveBirth(peer: Peer, { clusterId, members, classes }: Extract<NodeMessage, { kind: 'birth' }>): void {
     const { self, nodeIds } = this.services;
     const isLowest = [...nodeIds].sort()[0] === peer.nodeId;
     if (this.cluster.isBorn || !isLowest || !members.includes(self)) {
       return;
     }
-    this.note({ clusterId, members, isBorn: false }, () =>
+    this.note({ clusterId, members, classes, isBorn: false }, () =>
       this.services.post(peer.nodeId, { kind: 'birthAccepted', clusterId }),
     );
   }
@@ -124,9 +140,9 @@ export class Birth {
     }
   }
 
-  receiveBorn(clusterId: string, members: readonly MemberId[]): void {
+  receiveBorn({ clusterId, members, classes }: Extract<NodeMessage, { kind: 'born' }>): void {
     if (!this.cluster.isBorn && this.cluster.clusterId === clusterId) {
-      this.finish({ clusterId, members, isBorn: true });
+      this.finish({ clusterId, members, classes, isBorn: true });
     }
   }
 
@@ -147,7 +163,13 @@ export class Birth {
   }
 
   private propose(): ClusterNote {
-    return { clusterId: this.services.newClusterId(), members: this.membersNow(), isBorn: true };
+    const { services } = this;
+    return {
+      clusterId: services.newClusterId(),
+      members: this.membersNow(),
+      classes: services.classes(),
+      isBorn: true,
+    };
   }
 
   private finish(cluster: ClusterNote): void {
@@ -158,6 +180,7 @@ export class Birth {
           kind: 'born',
           clusterId: cluster.clusterId,
           members: cluster.members,
+          classes: cluster.classes,
         });
       }
     });

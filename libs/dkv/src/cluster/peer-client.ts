@@ -1,4 +1,4 @@
-/** Asks one peer: puts the envelope on, checks the one that comes back, tells liveness what was seen. */
+/** Asks one peer: puts the envelope on, checks the one that comes back, counts what it took. */
 import { DkvError } from '../dkv.errors.js';
 import {
   type PeerEnvelope,
@@ -13,14 +13,7 @@ import { type Telemetry } from '../ports/telemetry.js';
 import { type ClusterView } from './cluster-view.js';
 import { type EnvelopeGuard } from './envelope-guard.js';
 
-/** Told of every answer: a sign of life. A failure is none of death: a caller in a hurry or a full queue makes one. */
-export interface PeerObserver {
-  answered(nodeId: string): void;
-}
-
 export class PeerClient {
-  private observer: PeerObserver | undefined;
-
   constructor(
     private readonly view: ClusterView,
     private readonly remote: RemoteKvRepo,
@@ -28,10 +21,6 @@ export class PeerClient {
     private readonly clock: Clock,
     private readonly telemetry: Telemetry,
   ) {}
-
-  observe(observer: PeerObserver): void {
-    this.observer = observer;
-  }
 
   /** @throws DkvError as RemoteKvRepo.send, or the peer's own. */
   call<K extends PeerRequestKind>(
@@ -48,7 +37,6 @@ export class PeerClient {
       (reply) => {
         this.tell(nodeId, kind, startedMs);
         this.assertAcceptable(nodeId, reply);
-        this.observer?.answered(nodeId);
         return reply.answer;
       },
       (error: unknown) => {

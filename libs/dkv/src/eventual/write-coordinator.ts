@@ -63,6 +63,12 @@ export class WriteCoordinator {
         cause: local.failure,
       });
     }
+    if (local.isDiskFull && operation.kind !== 'remove') {
+      throw new DkvError(
+        'DKV_READ_ONLY',
+        `The disk of node ${view.selfId} is full: it takes nothing but removes until there is room.`,
+      );
+    }
     const bytes = operation.value.byteLength + RECORD_OVERHEAD_BYTES;
     this.underWay.take(bytes);
     let ended: Promise<unknown> = Promise.resolve();

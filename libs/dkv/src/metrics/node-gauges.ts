@@ -47,6 +47,7 @@ export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteK
     'Own partitions of strong namespaces without a majority that can be reached',
     () => figures().groupsWithoutQuorum,
   );
+  gauge('groups_led', 'Partitions of strong namespaces that this node leads', () => figures().groupsLed);
   total('corrupt_records', 'Damaged strong records met by reads', () => figures().corruptRecords);
   gauge('hints_pending_bytes', 'Marks of what other nodes missed', () => figures().hintBytes);
   gauge(

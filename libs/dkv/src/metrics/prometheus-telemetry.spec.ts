@@ -79,6 +79,7 @@ describe('what is read when it is asked for', () => {
     dirtyBytes: 20,
     corruptRecords: 21,
     groupsWithoutQuorum: 22,
+    groupsLed: 23,
   };
   const nodes = [
     { nodeId: 'a', state: 'up', partitions: { holder: 5, replica: 6 } },
@@ -108,6 +109,7 @@ describe('what is read when it is asked for', () => {
     'dkv_dirty_bytes 20',
     'dkv_corrupt_records_total 21',
     'dkv_groups_without_quorum 22',
+    'dkv_groups_led 23',
     'dkv_members{state="up"} 2',
     'dkv_members{state="suspect"} 0',
     'dkv_members{state="down"} 1',

@@ -122,9 +122,31 @@ export type NodeMessage =
         | undefined;
     }
   /** Makes of new folders a cluster: the first incarnation of every node. */
-  | { readonly kind: 'birth'; readonly clusterId: string; readonly members: readonly MemberId[] }
+  | {
+      readonly kind: 'birth';
+      readonly clusterId: string;
+      readonly members: readonly MemberId[];
+      /** The numbers of copies of which there are groups from the beginning. */
+      readonly classes: readonly number[];
+    }
   | { readonly kind: 'birthAccepted'; readonly clusterId: string }
-  | { readonly kind: 'born'; readonly clusterId: string; readonly members: readonly MemberId[] };
+  | {
+      readonly kind: 'born';
+      readonly clusterId: string;
+      readonly members: readonly MemberId[];
+      readonly classes: readonly number[];
+    }
+  /**
+   * Makes groups of a number of copies that the cluster had not when it was born. `members`, `isBorn`: what the sender has
+   * noted of them, or proposes.
+   */
+  | {
+      readonly kind: 'class';
+      readonly copies: number;
+      readonly intent: 'ask' | 'propose' | 'tell';
+      readonly members: readonly MemberId[];
+      readonly isBorn: boolean;
+    };
 
 type MessageOfGroup = Extract<NodeMessage, { kind: 'raft' }>;
 

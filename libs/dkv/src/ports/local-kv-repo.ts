@@ -79,6 +79,8 @@ export interface LocalKvRepo {
   close(): Promise<void>;
   /** The first storage error; set, the repository takes no writes. */
   readonly failure: Error | undefined;
+  /** The disk is full, and only deletes should be written, in the room that a reserve had. Default false. */
+  readonly isDiskFull?: boolean;
 
   /** The record, tombstones included. It is shared: nobody may change its bytes. */
   get(id: RecordId): Promise<KvRecord | undefined>;

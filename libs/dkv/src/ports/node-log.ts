@@ -99,6 +99,13 @@ export interface NodeLog {
   /** Why nothing can be appended now; undefined when it can. Full disks and exhausted descriptors pass, others do not. */
   readonly failure: DkvError | undefined;
   /**
+   * The disk is full, and what is appended takes of the room that a reserve had: only what frees space should be. Ends by
+   * itself once there is room for the reserve.
+   */
+  readonly isDiskFull: boolean;
+  /** Somebody else found the disk full: the reserve is given up. */
+  noteFull(): void;
+  /**
    * Waits for all appends, syncs, notes the end and closes the files.
    * @throws DkvError `DKV_STORAGE_FAILED` when that sync failed: the stop was not clean
    */

@@ -28,4 +28,6 @@ export interface StrongMode {
   readonly unreadyReason: string | undefined;
   /** Own groups in which no majority can be reached. */
   readonly groupsWithoutQuorum: number;
+  /** Groups that this node leads, as it told the others last. */
+  readonly groupsLed: number;
 }

@@ -107,6 +107,10 @@ export class Processor implements PeerService {
     return this.strong.groupsWithoutQuorum;
   }
 
+  get groupsLed(): number {
+    return this.strong.groupsLed;
+  }
+
   get caughtUp(): boolean {
     return this.eventual.caughtUp;
   }
@@ -323,6 +327,7 @@ function startedBy<T>(work: (mode: NamespaceMode) => Promise<T>, mode: Namespace
   }
 }
 
-function rejection(error: Error): Promise<never> {
+/** For functions that are not async: they reject, they do not throw. */
+export function rejection(error: Error): Promise<never> {
   return Promise.reject(error);
 }

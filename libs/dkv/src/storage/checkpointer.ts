@@ -4,7 +4,7 @@ import { type Clock, type Timer } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type LoggedEngine } from './logged-engine.js';
-import { isPassing, storageError } from './storage-error.js';
+import { isFullDisk, isPassing, storageError } from './storage-error.js';
 import { type StrongRecords } from './strong/strong-records.js';
 
 /** How often it is looked whether a checkpoint is due by time or by bytes of the log. */
@@ -138,6 +138,9 @@ export class Checkpointer {
     const error = storageError(`Writing a checkpoint to ${where}`, cause);
     // While the log takes nothing, it is the log that says when it does again.
     this.isFinal = !isPassing(error) && error !== log.failure;
+    if (isFullDisk(error)) {
+      log.noteFull();
+    }
     const outlook = this.isFinal
       ? 'No other is made until this node is started again: mend the storage.'
       : 'It is tried again: make room, or raise the limit that it names.';

@@ -272,6 +272,7 @@ async function openParts(
         cacheBytesMax: cacheBytesMax / 2,
         logger,
         isPassing: () => !isOver(log),
+        isDiskFull: () => log.isDiskFull,
       },
     );
     await local.open(identity);

@@ -3,6 +3,8 @@ import { DkvError } from '../dkv.errors.js';
 
 /** Of the engine's messages: it gives the system's code in words only. */
 const PASSING = /no space left|disk quota exceeded|too many open files|temporarily unavailable/i;
+const FULL = /no space left|disk quota exceeded/i;
+const FULL_CODES: readonly unknown[] = ['ENOSPC', 'EDQUOT'];
 const PASSING_CODES: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EAGAIN'];
 
 /** Whether a read failed because the engine's own checksums say that what it met is damaged. */
@@ -14,6 +16,16 @@ export function isEngineDamage(error: unknown): boolean {
 export function isPassing(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (PASSING_CODES.includes(codeOf(cause)) || PASSING.test(cause.message)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Whether it is for want of room on the disk. */
+export function isFullDisk(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (FULL_CODES.includes(codeOf(cause)) || FULL.test(cause.message)) {
       return true;
     }
   }

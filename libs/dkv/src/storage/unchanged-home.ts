@@ -79,6 +79,10 @@ class UnchangedFiles implements LogFiles {
     this.changed.set(name, undefined);
   }
 
+  async freeBytes(): Promise<number> {
+    return 0;
+  }
+
   async syncFolder(): Promise<void> {}
 }
 

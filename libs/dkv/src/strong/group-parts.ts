@@ -23,6 +23,8 @@ export interface KeyName {
 /** A group, as its own parts and the confirmations of leaderships see it. */
 export interface GroupCore {
   readonly number: number;
+  /** The nodes of the group, the preferred leader first. */
+  readonly list: readonly string[];
   readonly raft: RaftGroup;
   readonly generation: number;
   /** Index of the last entry applied. */
@@ -60,6 +62,8 @@ export interface GroupServices {
   readonly raft: Omit<RaftGroupOptions, 'self'>;
   /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
   codecOf(namespace: string): Codec;
+  /** Why nothing but removes may be decided here now; undefined when all may. */
+  onlyRemoves(list: readonly string[]): Answer | undefined;
   /** This node's wall clock, held back where it is ahead of most others (rule 19). */
   boundedNowMs(): number;
   /** The group has output, or entries to apply: it wants a turn. */

@@ -206,6 +206,13 @@ export class GroupWrites implements Expiring {
       this.cold.read(rememberedKey, waiting);
       return;
     }
+    if (write.kind !== 'remove') {
+      const refusal = services.onlyRemoves(group.list);
+      if (refusal) {
+        asker.answer(slot, refusal);
+        return;
+      }
+    }
     let decision: Decision;
     const timeMs = this.timeMs();
     try {

@@ -1,5 +1,6 @@
 /** What other nodes say to this one, frame by frame: who may say what, and which part of the node it is for. */
 import { type Birth } from '../cluster/birth.js';
+import { type ClassBirth } from '../cluster/class-birth.js';
 import { readFrame } from '../cluster/frames/node-message-layout.js';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
@@ -37,6 +38,7 @@ export interface FrameTarget {
 export interface InboundServices {
   readonly directory: () => PeerDirectory;
   readonly birth: () => Birth;
+  readonly classBirth: () => ClassBirth;
   readonly logger: Logger;
   /** Answers to questions that this node asked. */
   readonly answered: (slot: number, answer: Answer) => void;
@@ -98,11 +100,13 @@ export class InboundFrames {
     const birth = this.services.birth();
     switch (message.kind) {
       case 'birth':
-        return birth.receiveBirth(peer, message.clusterId, message.members);
+        return birth.receiveBirth(peer, message);
       case 'birthAccepted':
         return birth.receiveAccepted(peer, message.clusterId);
       case 'born':
-        return birth.receiveBorn(message.clusterId, message.members);
+        return birth.receiveBorn(message);
+      case 'class':
+        return this.services.classBirth().receive(peer, message);
       case 'raft':
         return this.step(peer, message);
       case 'ask':
@@ -138,14 +142,14 @@ export class InboundFrames {
       // Who lacks a snapshot could be elected for its log, and would then have nobody to fetch the records from.
       return;
     }
-    if (generation > group.generation && !group.isSuspended && this.services.birth().isBorn) {
+    if (generation > group.generation && !group.isSuspended && group.isBorn) {
       this.services.logger.warn(
         `Partition ${number} was recovered by an operator, as generation ${generation}: what this node has of ` +
           `generation ${group.generation} is void, and it fetches a snapshot.`,
       );
       group.beginGeneration(generation);
     }
-    if (group.generation === generation && !group.isSuspended && this.services.birth().isBorn) {
+    if (group.generation === generation && !group.isSuspended && group.isBorn) {
       group.raft.step(peer.member, message);
       if (message.type === 'preVote') {
         this.node.leadership.stoodForElection(peer.member, group);

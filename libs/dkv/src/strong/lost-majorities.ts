@@ -72,7 +72,7 @@ function describe(lost: readonly number[], missed: readonly MemberId[]): string 
   return (
     `a majority of the members of ${lost.length} partitions (${named(lost)}) has forgotten what it acknowledged, so nobody ` +
     `may lead them: missed are ${named(missed)}. Put back their folders if you have them; else stop the nodes and go on ` +
-    'with what is left: npx -p nestjs-dkv dkv recover --data-dir <folder> for each of them (with storage memory, start ' +
-    'all nodes again: the cluster begins empty)'
+    'with what is left, all folders in one command: npx -p nestjs-dkv dkv recover --data-dir <folder> --data-dir <folder> … ' +
+    '(with storage memory, start all nodes again: the cluster begins empty)'
   );
 }

@@ -1,5 +1,6 @@
 /** What names this node to the others: its incarnation, its process run, its cluster; read or made when it starts. */
 import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
 import { type RememberedPeer } from '../cluster/peer-directory.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
@@ -18,6 +19,7 @@ export interface Identity {
   /** Under which requests are made: this process run, or a later one that has to be pretended. */
   requestSession: number;
   readonly cluster: ClusterNote;
+  readonly classes: ClassNotes;
   readonly peers: ReadonlyMap<string, RememberedPeer>;
 }
 
@@ -50,8 +52,9 @@ export async function openIdentity(parts: StrongModeParts): Promise<Identity> {
   const session = sessionAfter(await read(SESSION_META, 0), clock, random);
   await meta.putMeta(SESSION_META, JSON.stringify(session));
   const cluster = await read(CLUSTER_META, NO_CLUSTER);
+  const classes = await read<ClassNotes>(CLASSES_META, {});
   const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
-  return { incarnation, session, requestSession: session, cluster, peers };
+  return { incarnation, session, requestSession: session, cluster, classes, peers };
 }
 
 /** Rises with every process run, also when the clock was set back, as far as the folder tells. */

@@ -1,4 +1,5 @@
 /** Which groups a node has a member in, and who votes in a group before it has an entry. */
+import { type ClassNote } from '../cluster/class-birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
 import { type Configuration, type MemberId, NO_CONFIGURATION, nodeOf } from '../model/raft-messages.js';
@@ -18,38 +19,35 @@ export const NOTHING_STORED: StoredGroup = {
   generation: 0,
 };
 
-/** One for each partition that the node holds, and each number of copies that a strong namespace has. */
-export function ownGroups({
-  view,
-  namespaces,
-}: {
-  readonly view: ClusterView;
-  readonly namespaces: Namespaces;
-}): readonly OwnGroup[] {
+/** The numbers of copies that strong namespaces have. */
+export function copiesOfNamespaces(namespaces: Namespaces): readonly number[] {
   const classes = new Set<number>();
   for (const { mode, copies } of namespaces) {
     if (mode === 'strong') {
       classes.add(copies);
     }
   }
+  return [...classes];
+}
+
+/** One for each partition that the node holds, of those with so many copies. */
+export function ownGroups(view: ClusterView, copies: number): readonly OwnGroup[] {
   const groups: OwnGroup[] = [];
-  for (const copies of classes) {
-    const first = (view.ring.copies - copies) * view.ring.partitions;
-    for (let number = first; number < first + view.ring.partitions; number++) {
-      const list = view.listOf(number);
-      if (list.includes(view.selfId)) {
-        groups.push({ number, list });
-      }
+  const first = (view.ring.copies - copies) * view.ring.partitions;
+  for (let number = first; number < first + view.ring.partitions; number++) {
+    const list = view.listOf(number);
+    if (list.includes(view.selfId)) {
+      groups.push({ number, list });
     }
   }
   return groups;
 }
 
-/** The first incarnations of the group's nodes, where this one is among the first of the cluster. */
+/** The first voters of a group, where this member is one of those that groups of so many copies are born with. */
 export function birthConfiguration(
   list: readonly string[],
   self: MemberId,
-  { members, isBorn }: { readonly members: readonly MemberId[]; readonly isBorn: boolean },
+  { members, isBorn }: ClassNote,
 ): Configuration {
   if (!isBorn || !members.includes(self)) {
     return NO_CONFIGURATION;

@@ -1,5 +1,6 @@
 /** Whether this node does its part in all its groups, and which of them cannot be served, for whoever watches. */
 import { type Birth } from '../cluster/birth.js';
+import { type ClassBirth } from '../cluster/class-birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { majorityOf } from '../model/consistency.js';
 import { type NodeLog } from '../ports/node-log.js';
@@ -11,7 +12,7 @@ export class Readiness {
     private readonly view: ClusterView,
     private readonly log: NodeLog,
     private readonly groups: GroupList,
-    private readonly birth: () => Birth,
+    private readonly births: { readonly birth: () => Birth; readonly classBirth: () => ClassBirth },
   ) {}
 
   /** Undefined when this node does its part: it may be that others do not. */
@@ -20,15 +21,22 @@ export class Readiness {
     if (log.failure) {
       return `its log takes nothing: ${log.failure.message}`;
     }
+    if (log.isDiskFull) {
+      return 'its disk is full: it takes nothing but removes until there is room';
+    }
     if (groups.size === 0) {
       return undefined;
     }
-    const birth = this.birth();
+    const birth = this.births.birth();
     if (!birth.isBorn) {
       const { missing } = birth;
       return missing.length > 0
         ? `the cluster is not born yet: not seen so far: ${missing.join(', ')}`
         : 'the cluster is being born';
+    }
+    const missing = this.births.classBirth().missing;
+    if (missing.length > 0) {
+      return `partitions of namespaces that were added are not born yet: not seen so far: ${missing.join(', ')}`;
     }
     let strangers = 0;
     let behind = 0;

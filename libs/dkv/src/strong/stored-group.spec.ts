@@ -1,10 +1,11 @@
 /** What of a group's store and log counts when a node starts, by their generations. */
 import { describe, expect, it } from 'vitest';
 import { entriesOf, votersOf } from '../../testing/raft-test-group.js';
+import { FakeNodeLog } from '../../testing/fake-node-log.js';
 import { encodeConfiguration } from '../raft/configuration-layout.js';
 import { encodeAppliedState } from './group-state-layout.js';
 import { RequestTable } from './request-table.js';
-import { newestConfigurationOf, positionOf, type StoredGroup } from './stored-group.js';
+import { closeGaps, newestConfigurationOf, positionOf, type StoredGroup, strayOf } from './stored-group.js';
 
 /** A store of this generation that shows entry 3 of term 2, and a log of another with entries 2 to 5. */
 function stored(storeGeneration: number, logGeneration: number, resetAt = 0): StoredGroup {
@@ -72,5 +73,49 @@ describe('of a store and a log', () => {
     expect(newestConfigurationOf(positionOf(given))).toEqual(votersOf('a@1', 'b@1'));
     const entries = [...given.entries, { term: 3, index: 6, kind: 'configuration', data } as const];
     expect(newestConfigurationOf(positionOf({ ...given, entries }))).toEqual(votersOf('c@1'));
+  });
+});
+
+describe('a segment of the log that is lost', () => {
+  /** The store shows entry 3; entry 4 was in the segment. */
+  const gapped = (storeGeneration = 1): StoredGroup => ({
+    ...stored(storeGeneration, 2),
+    entries: entriesOf([2, 3], 5),
+  });
+
+  /** Group, generation, index and term of each. */
+  const resetsOf = (log: FakeNodeLog): number[][] => {
+    const resets: number[][] = [];
+    log.replay({
+      hardState: () => undefined,
+      entry: () => undefined,
+      reset: (...reset) => void resets.push(reset),
+      batch: () => undefined,
+    });
+    return resets;
+  };
+
+  it('takes what follows it out of the log, which begins anew behind the store', async () => {
+    expect(strayOf(gapped(2)).map(({ index }) => index)).toEqual([5, 6]);
+    const log = new FakeNodeLog();
+    const whole = { ...stored(2, 2) };
+    const closed = await closeGaps(
+      new Map([
+        [7, gapped(2)],
+        [8, whole],
+      ]),
+      log,
+    );
+    expect(closed.get(8)).toBe(whole);
+    expect(positionOf(closed.get(7)!)).toMatchObject({ isVoid: false, applied: 3, tail: [] });
+    expect(positionOf(closed.get(7)!).hardState?.term).toBe(7);
+    expect(resetsOf(log)).toEqual([[7, 2, 3, 2]]);
+  });
+
+  it('leaves a store void that the log, of a newer generation, was to replace', async () => {
+    const log = new FakeNodeLog();
+    const closed = await closeGaps(new Map([[7, gapped(1)]]), log);
+    expect(positionOf(closed.get(7)!)).toMatchObject({ generation: 2, isVoid: true, applied: 0, tail: [] });
+    expect(resetsOf(log)).toEqual([[7, 2, 0, 0]]);
   });
 });

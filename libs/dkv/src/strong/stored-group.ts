@@ -1,6 +1,6 @@
 /** What a node finds of a group when it starts, and what of it counts: a newer generation makes void what is older. */
 import { type Configuration, type LogEntry } from '../model/raft-messages.js';
-import { type HardState } from '../ports/node-log.js';
+import { type HardState, type NodeLog } from '../ports/node-log.js';
 import { type GroupState } from '../ports/strong-store.js';
 import { decodeConfiguration } from '../raft/configuration-layout.js';
 import { type AppliedState, decodeAppliedState } from './group-state-layout.js';
@@ -56,6 +56,48 @@ export function positionOf(stored: StoredGroup): StoredPosition {
 export function newestConfigurationOf({ state, tail }: StoredPosition): Configuration | undefined {
   const newest = tail.findLast(({ kind }) => kind === 'configuration');
   return newest ? decodeConfiguration(newest.data) : state?.configuration;
+}
+
+/**
+ * What the log has of a group behind a lost segment: nothing leads up to it from the store, so it is no part of the group's
+ * log any more. Empty where there is no such gap.
+ */
+export function strayOf(stored: StoredGroup): readonly LogEntry[] {
+  const { applied, tail } = positionOf(stored);
+  const [first] = tail;
+  return first && first.index > applied + 1 ? tail : [];
+}
+
+/** The same without what {@link strayOf} finds. */
+export function withoutStray(stored: StoredGroup): StoredGroup {
+  return strayOf(stored).length === 0
+    ? stored
+    : { ...stored, entries: [], resetAt: positionOf(stored).applied };
+}
+
+/**
+ * Of a node that forgot (rule 12): the log of each group begins anew right behind the store where a lost segment left a
+ * gap. Durable when it resolves, and so before the node is another voter, for which no gap is to be expected.
+ */
+export async function closeGaps(
+  groups: ReadonlyMap<number, StoredGroup>,
+  log: NodeLog,
+): Promise<ReadonlyMap<number, StoredGroup>> {
+  const closed = new Map<number, StoredGroup>();
+  let gaps = 0;
+  for (const [number, stored] of groups) {
+    const mended = withoutStray(stored);
+    closed.set(number, mended);
+    if (mended !== stored) {
+      const { generation, applied, appliedTerm } = positionOf(mended);
+      log.addReset(number, generation, applied, appliedTerm);
+      gaps++;
+    }
+  }
+  if (gaps > 0) {
+    await new Promise<void>((resolve, reject) => log.flush((error) => (error ? reject(error) : resolve())));
+  }
+  return closed;
 }
 
 /**

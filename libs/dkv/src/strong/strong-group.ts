@@ -40,6 +40,8 @@ export class StrongGroup implements GroupCore {
   isUnannounced = false;
   /** Those who asked from other nodes. */
   readonly askers = new Map<string, Asker>();
+  /** It is known here that such groups are born (rule 0): before, nothing that others say of it counts. */
+  isBorn = false;
   /** Nothing of it may leave this node, and nothing is taken in. */
   isSuspended = false;
   /** Whether it has applied, since this process began, what a leader had committed. */
@@ -211,8 +213,9 @@ export class StrongGroup implements GroupCore {
     this.isCaughtUp ||= this.isWhole && this.raft.leader !== undefined && this.applied >= this.raft.commit;
   }
 
-  /** The cluster is born: a group that has nothing yet begins with its first voters. */
+  /** The group is born: where it has nothing yet, it begins with its first voters. */
   beBorn(configuration: Configuration): void {
+    this.isBorn = true;
     if (this.generation === 1 && this.raft.lastIndex === 0 && this.appliedConfiguration.voters.length === 0) {
       this.appliedConfiguration = configuration;
       this.raft = this.raftAgain();

@@ -1,25 +1,24 @@
 /** Strong namespaces at one node: everything behind the calls of the Processor, from birth to the last leadership. */
-import { Birth, CLUSTER_META, type ClusterNote } from '../cluster/birth.js';
 import { BoundedClock } from '../cluster/bounded-clock.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
-import { hex12 } from '../model/hex.js';
-import { type Configuration } from '../model/raft-messages.js';
+import { type Answer } from '../model/node-messages.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Timer } from '../ports/clock.js';
 import { type StrongMode } from '../ports/strong-mode.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { Forgetting } from './forgetting.js';
+import { GroupBirths } from './group-births.js';
 import { type GroupServices } from './group-parts.js';
 import { type Identity, openIdentity, PeerMemory, raiseSession } from './node-identity.js';
-import { birthConfiguration, NOTHING_STORED, ownGroups } from './own-groups.js';
 import { Readiness } from './readiness.js';
 import { isGoneMember, stepReplacement } from './replacement.js';
 import { Standing } from './standing.js';
+import { closeGaps } from './stored-group.js';
 import { shownOf } from './call-ends.js';
 import { StrongCalls } from './strong-calls.js';
-import { StrongGroup } from './strong-group.js';
+import { type StrongGroup } from './strong-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
 import { StrongNode } from './strong-node.js';
 import { Upkeep } from './upkeep.js';
@@ -34,7 +33,7 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly node: StrongNode;
   private readonly calls: StrongCalls;
   private readonly directory: PeerDirectory;
-  private readonly birth: Birth;
+  private readonly births: GroupBirths;
   private readonly services: GroupServices;
   private readonly sweep: ExpirySweep;
   private readonly upkeep: Upkeep;
@@ -60,7 +59,7 @@ export class ReplicatedStrongMode implements StrongMode {
       logger,
       limits,
       limits.maxClockOffsetMs,
-      new Standing(identity, log, () => this.birth, {
+      new Standing(identity, log, () => this.births.birth, {
         isFit: () => this.isFit,
         isReady: () => this.unreadyReason === undefined,
         ledNumber: () => this.node.leadership.ledNumber,
@@ -82,7 +81,8 @@ export class ReplicatedStrongMode implements StrongMode {
       store,
       remote,
       directory: () => this.directory,
-      birth: () => this.birth,
+      birth: () => this.births.birth,
+      classBirth: () => this.births.classBirth,
       member: () => this.member,
       session: () => this.identity.session,
       answered: (slot, answer) => this.calls.answer(slot, answer),
@@ -100,20 +100,6 @@ export class ReplicatedStrongMode implements StrongMode {
       session: () => this.identity.requestSession,
       holdsCopy: (group) => this.mayShow(this.node.groups.get(group)),
     });
-    this.birth = new Birth(
-      {
-        self: this.member,
-        selfId: view.selfId,
-        nodeIds: view.members.map(({ node }) => node.nodeId),
-        directory: () => this.directory,
-        logger,
-        newClusterId: () => hex12(Math.floor(random.next() * 2 ** 48)),
-        post: (nodeId, message) => this.node.say(nodeId, message),
-        note: (cluster) => parts.meta.putMeta(CLUSTER_META, JSON.stringify(cluster)),
-        born: (cluster) => this.born(cluster),
-      },
-      identity.cluster,
-    );
     this.services = {
       member: () => this.member,
       store,
@@ -131,10 +117,20 @@ export class ReplicatedStrongMode implements StrongMode {
         isGone: (member) => isGoneMember(member, this.directory),
       },
       codecOf: (namespace) => parts.namespaces.get(namespace).codec,
+      onlyRemoves: (list) => (log.isDiskFull ? this.fullDisk(list) : undefined),
       boundedNowMs: () => this.boundedClock.nowMs(),
       wake: (group) => this.node.wake(group as StrongGroup),
     };
-    this.readiness = new Readiness(view, log, this.node.groups, () => this.birth);
+    this.births = new GroupBirths(parts, identity, {
+      node: this.node,
+      services: this.services,
+      directory: () => this.directory,
+      member: () => this.member,
+    });
+    this.readiness = new Readiness(view, log, this.node.groups, {
+      birth: () => this.births.birth,
+      classBirth: () => this.births.classBirth,
+    });
     this.forgetting = new Forgetting(parts, this.node.groups, (incarnation) => {
       this.identity.incarnation = incarnation;
     });
@@ -158,7 +154,9 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   static async open(parts: StrongModeParts): Promise<ReplicatedStrongMode> {
-    return new ReplicatedStrongMode(parts, await openIdentity(parts));
+    const { forgot, log } = parts;
+    const stored = forgot === undefined ? parts.stored : await closeGaps(parts.stored, log);
+    return new ReplicatedStrongMode({ ...parts, stored }, await openIdentity(parts));
   }
 
   get member(): string {
@@ -166,11 +164,7 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   start(): void {
-    for (const { number, list } of ownGroups(this.parts)) {
-      const found = this.parts.stored.get(number) ?? NOTHING_STORED;
-      const group = new StrongGroup(number, list, this.services, found, this.birthConfiguration(list));
-      this.node.groups.add(group);
-    }
+    this.births.start();
     this.tick();
   }
 
@@ -250,6 +244,11 @@ export class ReplicatedStrongMode implements StrongMode {
     return this.readiness.groupsWithoutQuorum;
   }
 
+  /** Counted at the last heartbeat. */
+  get groupsLed(): number {
+    return this.node.leadership.ledGroups.length;
+  }
+
   private groupOf(namespace: string, key: string): number {
     const { view, namespaces, store } = this.parts;
     return store.groupOf(namespace, key) ?? view.partitionOf(key, namespaces.get(namespace).copies);
@@ -265,7 +264,21 @@ export class ReplicatedStrongMode implements StrongMode {
 
   /** Whether leaderships are well placed here. */
   private get isFit(): boolean {
-    return this.canLead && this.boundedClock.isRight;
+    return this.canLead && this.boundedClock.isRight && !this.parts.log.isDiskFull;
+  }
+
+  /** Where another node may lead instead, the caller finds it in a moment. */
+  private fullDisk(list: readonly string[]): Answer {
+    const isElsewhere = list.some(
+      (nodeId) => this.directory.isUp(nodeId) && this.directory.find(nodeId)?.isFit,
+    );
+    return isElsewhere
+      ? { type: 'retry', leader: '', session: 0 }
+      : {
+          type: 'refused',
+          code: 'DKV_READ_ONLY',
+          message: `The disk of node ${this.parts.view.selfId} is full: it takes nothing but removes until there is room.`,
+        };
   }
 
   /** Whether it may stand for election: where it is not fit, but the only one with all of a log, somebody must. */
@@ -279,25 +292,6 @@ export class ReplicatedStrongMode implements StrongMode {
     );
   }
 
-  private birthConfiguration(list: readonly string[]): Configuration {
-    return birthConfiguration(list, this.member, this.birth);
-  }
-
-  private born({ clusterId, members }: ClusterNote): void {
-    const { logger, view } = this.parts;
-    const isFirst = members.includes(this.member);
-    logger.log(
-      isFirst
-        ? `Cluster ${clusterId} is born: ${view.members.length} nodes.`
-        : `Node ${view.selfId} joins cluster ${clusterId}, which exists, with an empty folder.`,
-    );
-    for (const group of this.node.groups.values()) {
-      group.beBorn(this.birthConfiguration(group.list));
-      this.node.leadership.campaignIfFirst(group);
-      this.node.wake(group);
-    }
-  }
-
   private tick(): void {
     if (this.isStopped) {
       return;
@@ -307,7 +301,7 @@ export class ReplicatedStrongMode implements StrongMode {
     this.directory.tick();
     this.boundedClock.compare(this.directory);
     this.forgetting.tick();
-    this.birth.tick();
+    this.births.tick();
     const { leadership, snapshots, rounds } = this.node;
     leadership.checkQuorums();
     leadership.checkLeaders();
@@ -355,7 +349,7 @@ export class ReplicatedStrongMode implements StrongMode {
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (group.isWhole && this.birth.isBorn && this.canLead) {
+    } else if (group.isWhole && this.births.birth.isBorn && this.canLead) {
       // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
       if (this.ticks === 2) {
         this.node.leadership.campaignIfFirst(group);
@@ -375,7 +369,7 @@ export class ReplicatedStrongMode implements StrongMode {
   private found(peer: Peer): void {
     // With it there may be a majority again: where nobody leads, the first of the list need not wait for its time-out.
     for (const group of this.node.groups.values()) {
-      if (group.raft.leader === undefined && this.birth.isBorn && this.canLead) {
+      if (group.raft.leader === undefined && this.births.birth.isBorn && this.canLead) {
         this.node.leadership.campaignIfFirst(group);
       }
     }

@@ -46,8 +46,8 @@ export interface TestClusterOptions {
   readonly storage?: Partial<TestStorageOptions>;
   /** How wrong the clock of a node is. Default: it is right. */
   readonly clocks?: (nodeId: string) => SimClockOptions;
-  /** Further namespaces, like the default one. */
-  readonly namespaces?: readonly string[];
+  /** Further namespaces, like the default one but for the number of copies where one is given; looked at by every start. */
+  readonly namespaces?: readonly (string | { readonly name: string; readonly copies: number })[];
   /** Lines of the trace that are kept for reading. Default 100. */
   readonly traceLinesMax?: number;
 }
@@ -59,6 +59,7 @@ export interface TestStorageOptions {
   readonly logBytesMax: number;
   readonly segmentBytesMax: number;
   readonly pendingBytesMax: number;
+  readonly reserveBytes: number;
   /** Of hot records; default: start after start for all, for a few keys, for none. */
   readonly cacheBytesMax: number;
 }

@@ -71,6 +71,10 @@ export class SimFiles implements LogFiles {
     this.folder.note('remove', name);
   }
 
+  async freeBytes(): Promise<number> {
+    return Math.max(0, this.folder.faults.capacityBytes - this.folder.bytes);
+  }
+
   async syncFolder(): Promise<void> {
     await this.wait(this.folder.faults.syncDelay);
     if (this.folder.random.chance(this.folder.faults.syncErrorRate)) {

@@ -63,6 +63,7 @@ const STORAGE: Omit<TestStorageOptions, 'cacheBytesMax'> = {
   logBytesMax: MIB,
   segmentBytesMax: 64 * 1024,
   pendingBytesMax: 64 * MIB,
+  reserveBytes: 4_096,
 };
 /** One node: its parts are new with every start, its disk stays. */
 export class TestNode {
@@ -186,7 +187,6 @@ export class TestNode {
       ...this.options.storage,
       durability: this.options.durability ?? 'wal',
       clock: this.clock,
-      reserveBytes: 4_096,
       logger: this.log,
     });
     this.local = this.storage.local;
@@ -210,7 +210,9 @@ export class TestNode {
     const { copies } = cluster.ring;
     const records = new RecordMerger(merger, codec);
     const namespaces = new Namespaces(
-      [NAMESPACE, ...further].map((name) => ({ name, mode, copies, codec, merger: records })),
+      [NAMESPACE, ...further]
+        .map((given) => (typeof given === 'string' ? { name: given, copies } : given))
+        .map((given) => ({ ...given, mode, codec, merger: records })),
     );
     const context: CoreContext = {
       view,

@@ -28,8 +28,10 @@ const KINDS = [
   'birth',
   'birthAccepted',
   'born',
+  'class',
 ] as const satisfies readonly NodeMessage['kind'][];
 
+const INTENTS = ['ask', 'propose', 'tell'] as const;
 const FRAME_VERSION = 1;
 const TEXT_BYTES_MAX = 8_192;
 const GROUPS_MAX = 65_536;
@@ -161,6 +163,15 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.text(message.clusterId);
       to.count(message.members.length);
       message.members.forEach((member) => to.text(member));
+      to.count(message.classes.length);
+      message.classes.forEach((copies) => to.count(copies));
+      return;
+    case 'class':
+      to.count(message.copies);
+      to.byte(INTENTS.indexOf(message.intent));
+      to.count(message.members.length);
+      message.members.forEach((member) => to.text(member));
+      to.flag(message.isBorn);
       return;
     case 'birthAccepted':
       to.text(message.clusterId);
@@ -244,6 +255,15 @@ function readMessage(from: ByteReader): NodeMessage {
         kind,
         clusterId: from.text(TEXT_BYTES_MAX),
         members: readList(from, GROUPS_MAX, () => from.text(MEMBER_BYTES_MAX)),
+        classes: readList(from, GROUPS_MAX, () => from.count()),
+      };
+    case 'class':
+      return {
+        kind,
+        copies: from.count(),
+        intent: INTENTS[from.choice(INTENTS.length)]!,
+        members: readList(from, GROUPS_MAX, () => from.text(MEMBER_BYTES_MAX)),
+        isBorn: from.flag(),
       };
     case 'birthAccepted':
       return { kind, clusterId: from.text(TEXT_BYTES_MAX) };

@@ -48,6 +48,8 @@ export interface EngineLocalKvRepoOptions {
   readonly logger: Logger;
   /** Which failed batches leave nothing behind and may succeed later. Default: none, the first failure is the last. */
   readonly isPassing?: (cause: unknown) => boolean;
+  /** Default: never. */
+  readonly isDiskFull?: () => boolean;
 }
 
 export class EngineLocalKvRepo implements LocalKvRepo {
@@ -101,6 +103,10 @@ export class EngineLocalKvRepo implements LocalKvRepo {
       this.closing = this.finish(store);
     }
     await this.closing;
+  }
+
+  get isDiskFull(): boolean {
+    return this.options.isDiskFull?.() ?? false;
   }
 
   get failure(): Error | undefined {

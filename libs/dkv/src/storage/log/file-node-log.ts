@@ -127,6 +127,16 @@ export class FileNodeLog implements NodeLog {
     return this.writer.failure;
   }
 
+  get isDiskFull(): boolean {
+    return this.writer.isDiskFull;
+  }
+
+  noteFull(): void {
+    if (!this.writer.isDiskFull && !this.closing) {
+      this.writer.noteFull();
+    }
+  }
+
   acceptEnd(): Promise<void> {
     this.forgotten = undefined;
     return this.noteEndFinally();

@@ -36,21 +36,53 @@ describe('a full disk', () => {
     expect(machine.replayed).toEqual(['operations 1 1/1 a', 'operations 1 1/2 b']);
   });
 
-  it('gets the reserve, and appends wait until it is back', async () => {
-    const machine = await new LogMachine({ reserveBytes: 10_000 }).open();
+  /** With a reserve, and no room beside it. */
+  async function fullMachine(): Promise<LogMachine> {
+    const machine = await new LogMachine({ reserveBytes: 20_000 }).open();
     // Nobody waits for it at the start.
     await machine.scheduler.runFor(500);
     machine.folder.setFaults({ capacityBytes: machine.folder.bytes });
     expect(await machine.append(1, 1, 'a')).toBe('DKV_STORAGE_FAILED');
     await machine.scheduler.runFor(500);
-    // What a checkpoint can now use.
-    expect(machine.folder.faults.capacityBytes - machine.folder.bytes).toBeGreaterThanOrEqual(10_000);
+    return machine;
+  }
+
+  it('gets the reserve, in whose room appends go on; it is made anew once there is room', async () => {
+    const machine = await fullMachine();
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, true]);
+    expect(await machine.append(1, 1, 'in the room of the reserve')).toBe('ok');
+    // What a checkpoint can now use: it stays, however long the disk is full.
     await machine.scheduler.runFor(5_000);
-    expect(machine.log.failure).toBeDefined();
-    machine.folder.setFaults({ capacityBytes: machine.folder.bytes + 10_200 });
+    expect(machine.folder.faults.capacityBytes - machine.folder.bytes).toBeGreaterThan(15_000);
+    expect(machine.log.isDiskFull).toBe(true);
+    machine.folder.setFaults({ capacityBytes: machine.folder.bytes + 25_000 });
     await machine.scheduler.runFor(1_500);
-    expect(machine.log.failure).toBeUndefined();
-    expect(machine.folder.names.get('log-reserve')!.content).toHaveLength(10_000);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, false]);
+    expect(machine.folder.names.get('log-reserve')!.content).toHaveLength(20_000);
+    await machine.open();
+    expect(machine.replayed).toEqual(['operations 1 1/1 in the room of the reserve']);
+  });
+
+  it('takes nothing once the room of the reserve is used up, until there is more', async () => {
+    const machine = await fullMachine();
+    expect(await machine.append(1, 1, 'x'.repeat(9_000))).toBe('ok');
+    expect(await machine.append(1, 2, 'x'.repeat(9_000))).toBe('DKV_STORAGE_FAILED');
+    await machine.scheduler.runFor(5_000);
+    expect(await machine.append(1, 2, 'y')).toBe('DKV_READ_ONLY');
+    machine.folder.heal();
+    await machine.scheduler.runFor(1_500);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, false]);
+    expect(await machine.append(1, 2, 'y')).toBe('ok');
+  });
+
+  it('is told by others, too: the reserve goes, though no append has failed', async () => {
+    const machine = await new LogMachine({ reserveBytes: 10_000 }).open();
+    await machine.scheduler.runFor(500);
+    machine.folder.setFaults({ capacityBytes: machine.folder.bytes });
+    machine.log.noteFull();
+    await machine.scheduler.runFor(100);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, true]);
+    expect(machine.folder.names.has('log-reserve')).toBe(false);
     expect(await machine.append(1, 1, 'a')).toBe('ok');
   });
 

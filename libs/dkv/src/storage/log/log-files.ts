@@ -29,6 +29,8 @@ export interface LogFiles {
   create(name: string): Promise<LogFile>;
   rename(name: string, to: string): Promise<void>;
   remove(name: string): Promise<void>;
+  /** Room for more, for this process. */
+  freeBytes(): Promise<number>;
   /** Makes creations, renames and removals durable. */
   syncFolder(): Promise<void>;
 }

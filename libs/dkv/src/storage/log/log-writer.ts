@@ -56,6 +56,8 @@ export class LogWriter {
   durablePosition: number;
   durableCrc: number;
   failure: DkvError | undefined;
+  /** The disk was full, and the reserve is not there again: appends take of the room that it had. */
+  isDiskFull = false;
   readonly queue: AppendQueue;
   private readonly hardStates: Map<number, HardState>;
   private readonly floor: number;
@@ -66,6 +68,8 @@ export class LogWriter {
   /** The current segment takes no more: bytes that are no whole append could not be cut off, or none could be begun. */
   private mustBegin = false;
   private isFinal = false;
+  /** The reserve was given up, and no append was tried since. */
+  private isRoomGiven = false;
   private closed = false;
   private whenIdle: (() => void)[] = [];
   private readonly retired: RetiredFiles;
@@ -121,29 +125,66 @@ export class LogWriter {
     this.isFinal ||= !passes(cause);
     this.options.logger.error(failure.message);
     if (isFull(cause)) {
-      this.options.reserve.giveUp().catch((error: unknown) => this.warn('The reserve file stays', error));
+      this.noteFull();
     }
     return failure;
   }
 
+  /** The disk is full, as an append or a checkpoint found: the reserve goes, and appends go on in its room. */
+  noteFull(): void {
+    this.isDiskFull = true;
+    const { reserve, files, logger } = this.options;
+    reserve.giveUp().then(
+      async (wasMade) => {
+        if (wasMade) {
+          logger.warn(
+            `The disk of ${files.where} is full: a reserve of ${reserve.bytes} bytes is given up for removes and ` +
+              'checkpoints. Nothing else is written until there is room for it again.',
+          );
+          this.isRoomGiven = true;
+          await this.probe();
+        }
+      },
+      (error: unknown) => this.warn('The reserve file stays', error),
+    );
+  }
+
   /** Whether appends are possible again after an error that passes: tries one that is empty. */
   async probe(): Promise<void> {
-    if (!this.failure || this.isFinal || this.busy || this.closed) {
+    if ((!this.failure && !this.isDiskFull) || this.isFinal || this.busy || this.closed) {
       return;
     }
     this.busy = true;
     try {
-      // An empty append may fit where no other does: there must be room for the whole reserve.
-      await this.options.reserve.make();
-      await (this.mustBegin || !this.file ? this.begin() : this.appendNothing(this.file));
-      this.failure = undefined;
-      this.options.logger.log(`The log in ${this.options.files.where} takes appends again.`);
+      // An empty append may fit where no other does: there must be room for the whole reserve, or that which it had.
+      await this.makeReserve();
+      if (this.failure) {
+        await (this.mustBegin || !this.file ? this.begin() : this.appendNothing(this.file));
+        this.failure = undefined;
+        this.options.logger.log(`The log in ${this.options.files.where} takes appends again.`);
+      }
     } catch (error) {
       if (!passes(error)) {
         this.refuse(error);
       }
     }
     this.run();
+  }
+
+  /** @throws what the files throw, where there is no room for appends either */
+  private async makeReserve(): Promise<void> {
+    try {
+      await this.options.reserve.make();
+      if (this.isDiskFull) {
+        this.isDiskFull = false;
+        this.options.logger.log(`The disk of ${this.options.files.where} has room again, and a reserve.`);
+      }
+    } catch (error) {
+      if (!passes(error) || (this.failure && !this.isRoomGiven)) {
+        throw error;
+      }
+    }
+    this.isRoomGiven = false;
   }
 
   /** Begins a segment; the log goes on in it. */

@@ -6,6 +6,9 @@ export class MemoryNodeLog implements NodeLog {
   readonly openedPosition = 0;
   readonly bytes = 0;
   readonly failure = undefined;
+  readonly isDiskFull = false;
+
+  noteFull(): void {}
 
   get durablePosition(): number {
     return this.position;

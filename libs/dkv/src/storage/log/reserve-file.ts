@@ -3,6 +3,8 @@ import { isMissing } from './log-errors.js';
 import { type LogFiles, synced, written } from './log-files.js';
 
 const NAME = 'log-reserve';
+/** Room beside it, as a part of it, without which it is not made: it would only be given up again at once. */
+const MARGIN = 0.25;
 const CHUNK_BYTES = 1024 * 1024;
 
 export class ReserveFile {
@@ -17,13 +19,24 @@ export class ReserveFile {
     private readonly sizeBytes: number,
   ) {}
 
+  /** Of the file. */
+  get bytes(): number {
+    return this.sizeBytes;
+  }
+
   /** Writes zeros: a file that is only made long takes no space. A part of it that failed is given back. */
   make(): Promise<void> {
     return this.inTurn(() => this.makeNow());
   }
 
-  giveUp(): Promise<void> {
-    return this.inTurn(() => this.giveUpNow());
+  /** Gives whether there was one: so much room is there now. */
+  async giveUp(): Promise<boolean> {
+    let wasMade = false;
+    await this.inTurn(async () => {
+      wasMade = this.made && this.sizeBytes > 0;
+      await this.giveUpNow();
+    });
+    return wasMade;
   }
 
   /** Resolves when nothing is written any more; a file that is not whole by then goes. */
@@ -39,6 +52,10 @@ export class ReserveFile {
     if (this.made || this.sizeBytes === 0 || (await this.hasWholeFile())) {
       this.made = true;
       return;
+    }
+    // Asked before, so that nothing is taken from who needs the last of it.
+    if ((await this.files.freeBytes()) < this.sizeBytes * (1 + MARGIN)) {
+      throw noRoom(this.sizeBytes);
     }
     const file = await this.files.create(NAME);
     try {
@@ -90,4 +107,10 @@ export class ReserveFile {
       throw error;
     }
   }
+}
+
+function noRoom(sizeBytes: number): Error {
+  return Object.assign(new Error(`ENOSPC: there is no room for a reserve of ${sizeBytes} bytes`), {
+    code: 'ENOSPC',
+  });
 }

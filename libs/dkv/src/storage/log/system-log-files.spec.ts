@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { CapturedLog } from '../../../testing/captured-log.js';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { type LogReplay } from '../../ports/node-log.js';
@@ -55,7 +55,7 @@ it.each(['wal', 'fsync'] as const)(
       }
       await new Promise<void>((resolve, reject) => log.flush((error) => (error ? reject(error) : resolve())));
     }
-    expect((await readFile(join(folder, 'log-reserve'))).length).toBe(100_000);
+    await vi.waitFor(async () => expect((await readFile(join(folder, 'log-reserve'))).length).toBe(100_000));
     const shown: string[] = [];
     // The first one is left as a killed process leaves it.
     const second = await open(durability, shown);

@@ -1,6 +1,6 @@
 /** The node log's files in a folder of the real file system. */
 import { fdatasync, ftruncate, fstat, close, read, write, writeSync } from 'node:fs';
-import { open as openFile, readdir, rename, rm } from 'node:fs/promises';
+import { open as openFile, readdir, rename, rm, statfs } from 'node:fs/promises';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -42,6 +42,11 @@ export class SystemLogFiles implements LogFiles {
 
   remove(name: string): Promise<void> {
     return rm(join(this.where, name));
+  }
+
+  async freeBytes(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.where);
+    return bavail * bsize;
   }
 
   async syncFolder(): Promise<void> {

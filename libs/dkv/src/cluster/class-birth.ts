@@ -1,0 +1,254 @@
+/** How the groups of a number of copies come to be, once, where the cluster was born without them: rule 0. */
+import { type MemberId } from '../model/raft-messages.js';
+import { type NodeMessage } from '../model/node-messages.js';
+import { type Logger } from '../ports/logger.js';
+import { type PeerDirectory } from './peer-directory.js';
+import { type Peer } from './peers.js';
+
+/** What is noted durably of the groups of a number of copies. */
+export interface ClassNote {
+  /** Who votes in those that have no entries yet, one of each node; empty where that is not known. */
+  readonly members: readonly MemberId[];
+  /** Whether it is known that every node has accepted these members. */
+  readonly isBorn: boolean;
+}
+
+/** By number of copies. */
+export type ClassNotes = Readonly<Record<number, ClassNote>>;
+export type ClassMessage = Extract<NodeMessage, { kind: 'class' }>;
+
+/** Under which name the notes are kept. */
+export const CLASSES_META = 'classes';
+const NOTHING_KNOWN: ClassNote = Object.freeze({ members: [], isBorn: false });
+const BORN_WITHOUT_NOTE: ClassNote = Object.freeze({ members: [], isBorn: true });
+const ASK_EVERY_TICKS = 3;
+
+export interface ClassBirthServices {
+  readonly selfId: string;
+  /** This node, as the groups know it now. */
+  readonly self: () => MemberId;
+  /** All nodes of the cluster, this one included. */
+  readonly nodeIds: readonly string[];
+  readonly directory: () => PeerDirectory;
+  readonly logger: Logger;
+  /** Before the cluster is born, nothing is asked or said. */
+  readonly isClusterBorn: () => boolean;
+  /** The first members of the cluster, where it was born with groups of so many copies. */
+  bornWithCluster(copies: number): readonly MemberId[] | undefined;
+  /** The numbers of copies that it was born with. */
+  readonly classesOfCluster: () => readonly number[];
+  /** Whether this node has anything of such a group, a vote included. */
+  hasGroups(copies: number): boolean;
+  post(nodeId: string, message: ClassMessage): void;
+  /** Resolves when the notes are durable. */
+  note(notes: ClassNotes): Promise<void>;
+  /** Groups of so many copies are born. */
+  born(copies: number, members: readonly MemberId[]): void;
+}
+
+interface Report extends ClassNote {
+  readonly member: MemberId;
+}
+
+/**
+ * A namespace that is declared later, with a number of copies that no other has, needs groups that were not there when the
+ * cluster was born; the first incarnations may be gone by then. As at the birth of the cluster ({@link Birth}) the node with
+ * the lowest id asks every other, and only when each has said that it has no such group, and knows of none, it proposes the
+ * incarnations that the nodes have now; each accepts durably, then all are told. Nothing is voted on before.
+ *
+ * Only the lowest node proposes, it is one of those it proposes, and it notes a birth before it tells it: while it has
+ * the incarnation under which it proposed, it knows what was born. Where it has another, members that all accepted who have
+ * not forgotten it may have been born: then those are proposed again.
+ */
+export class ClassBirth {
+  /** By namespaces of this node, and of others that asked. */
+  private readonly declared = new Set<number>();
+  private readonly wanted = new Set<number>();
+  private readonly reports = new Map<number, Map<string, Report>>();
+  private isNoting = false;
+  private ticks = 0;
+
+  constructor(
+    private readonly services: ClassBirthServices,
+    private notes: ClassNotes,
+  ) {}
+
+  /** A namespace of this node has so many copies. */
+  want(copies: number): void {
+    this.declared.add(copies);
+    this.wanted.add(copies);
+  }
+
+  noteOf(copies: number): ClassNote {
+    const members = this.services.bornWithCluster(copies);
+    const noted = members ? { members, isBorn: true } : (this.notes[copies] ?? NOTHING_KNOWN);
+    return !noted.isBorn && this.services.hasGroups(copies) ? BORN_WITHOUT_NOTE : noted;
+  }
+
+  /** The numbers of copies of which there are groups in this cluster, as far as it is known here. */
+  get known(): readonly number[] {
+    const classes = new Set([...this.services.classesOfCluster(), ...Object.keys(this.notes).map(Number)]);
+    return [...classes].filter((copies) => this.noteOf(copies).isBorn);
+  }
+
+  /** Nodes that have not yet said whether they have groups of which this node has none; empty where nothing is missed. */
+  get missing(): readonly string[] {
+    const { nodeIds, selfId, directory } = this.services;
+    const isAwaited = [...this.declared].some((copies) => !this.noteOf(copies).isBorn);
+    return isAwaited ? nodeIds.filter((nodeId) => nodeId !== selfId && !directory().isUp(nodeId)) : [];
+  }
+
+  /** Once a heartbeat interval. */
+  tick(): void {
+    if (!this.services.isClusterBorn() || this.ticks++ % ASK_EVERY_TICKS !== 0) {
+      return;
+    }
+    for (const copies of new Set([...this.wanted, ...this.known])) {
+      const own = this.noteOf(copies);
+      for (const { nodeId } of this.services.directory().all) {
+        const report = this.reportOf(copies, nodeId);
+        // Who has joined later, or has no such namespace yet, takes part all the same: what is born must be told to all.
+        const isTold = own.isBorn ? report?.isBorn : this.isLowest && report;
+        if (!isTold) {
+          this.say(nodeId, copies, 'ask', own);
+        }
+      }
+      this.lead(copies);
+    }
+  }
+
+  receive(peer: Peer, { copies, intent, members, isBorn }: ClassMessage): void {
+    const { isClusterBorn, nodeIds } = this.services;
+    if (!isClusterBorn() || copies > nodeIds.length) {
+      return;
+    }
+    const own = this.noteOf(copies);
+    if (intent === 'propose') {
+      const accepted = { members, isBorn: false };
+      if (own.isBorn || peer.nodeId !== lowestOf(nodeIds)) {
+        this.say(peer.nodeId, copies, 'tell', own);
+      } else {
+        this.keep(copies, accepted, () => this.say(peer.nodeId, copies, 'tell', this.noteOf(copies)));
+      }
+      return;
+    }
+    let reports = this.reports.get(copies);
+    if (!reports) {
+      reports = new Map();
+      this.reports.set(copies, reports);
+    }
+    reports.set(peer.nodeId, { member: peer.member, members, isBorn });
+    if (intent === 'ask') {
+      this.say(peer.nodeId, copies, 'tell', own);
+      // It may be that no namespace here has so many copies, and that this node has to lead the birth all the same.
+      this.wanted.add(copies);
+    }
+    if (isBorn && !own.isBorn) {
+      this.finish(copies, members);
+    } else {
+      this.lead(copies);
+    }
+  }
+
+  /** Of the node with the lowest id: the next step, where there is one. */
+  private lead(copies: number): void {
+    const own = this.noteOf(copies);
+    if (!this.isLowest || own.isBorn || !this.wanted.has(copies)) {
+      return;
+    }
+    const { self, directory } = this.services;
+    const reports: Report[] = [{ ...own, member: self() }];
+    for (const { nodeId } of directory().all) {
+      const report = this.reportOf(copies, nodeId);
+      if (!report) {
+        return;
+      }
+      reports.push(report);
+    }
+    const members = this.mayBeBorn(reports) ?? reports.map(({ member }) => member).sort();
+    if (!isSame(own.members, members)) {
+      this.keep(copies, { members, isBorn: false }, () => this.lead(copies));
+      return;
+    }
+    let isAccepted = true;
+    for (const { nodeId } of directory().all) {
+      if (!isSame(this.reportOf(copies, nodeId)!.members, members)) {
+        isAccepted = false;
+        this.say(nodeId, copies, 'propose', own);
+      }
+    }
+    if (isAccepted) {
+      this.finish(copies, members);
+    }
+  }
+
+  /** What an earlier incarnation of this node may have told to be born: all who have not forgotten it have accepted it. */
+  private mayBeBorn(reports: readonly Report[]): readonly MemberId[] | undefined {
+    const self = this.services.self();
+    return reports.find(
+      ({ members }) =>
+        members.length > 0 &&
+        !members.includes(self) &&
+        reports.every((report) => !members.includes(report.member) || isSame(report.members, members)),
+    )?.members;
+  }
+
+  /** What the node has said as the incarnation that it is. */
+  private reportOf(copies: number, nodeId: string): Report | undefined {
+    const report = this.reports.get(copies)?.get(nodeId);
+    return report?.member === this.services.directory().find(nodeId)?.member ? report : undefined;
+  }
+
+  private finish(copies: number, members: readonly MemberId[]): void {
+    const note = { members, isBorn: true };
+    this.keep(copies, note, () => {
+      this.services.born(copies, members);
+      for (const { nodeId } of this.services.directory().all) {
+        this.say(nodeId, copies, 'tell', note);
+      }
+    });
+  }
+
+  /** One at a time; what could not be noted is tried again by the next tick. */
+  private keep(copies: number, note: ClassNote, then: () => void): void {
+    if (this.isNoting) {
+      return;
+    }
+    this.isNoting = true;
+    const notes = { ...this.notes, [copies]: note };
+    this.services.note(notes).then(
+      () => {
+        this.isNoting = false;
+        this.notes = notes;
+        then();
+      },
+      (error: Error) => {
+        this.isNoting = false;
+        this.services.logger.error(
+          `The birth of partitions with ${copies} copies could not be noted in the data folder: ${error.message}`,
+        );
+      },
+    );
+  }
+
+  private say(
+    nodeId: string,
+    copies: number,
+    intent: ClassMessage['intent'],
+    { members, isBorn }: ClassNote,
+  ): void {
+    this.services.post(nodeId, { kind: 'class', copies, intent, members, isBorn });
+  }
+
+  private get isLowest(): boolean {
+    return this.services.selfId === lowestOf(this.services.nodeIds);
+  }
+}
+
+function lowestOf(nodeIds: readonly string[]): string {
+  return [...nodeIds].sort()[0]!;
+}
+
+function isSame(some: readonly MemberId[], others: readonly MemberId[]): boolean {
+  return some.join() === others.join();
+}
