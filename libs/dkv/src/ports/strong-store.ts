@@ -50,7 +50,6 @@ export interface StrongStore {
   peek(group: number, namespace: string, key: string): StrongRecord | null | undefined;
   /** The record, from the engine where it is not in memory; comes into memory unless it was written meanwhile. */
   read(group: number, namespace: string, key: string): Promise<StrongRecord | undefined>;
-  /** Takes the record over, but for the bytes of its value, which are copied. */
   put(group: number, namespace: string, key: string, record: StrongRecord): void;
   remove(group: number, namespace: string, key: string): void;
   /** The group's state changed, and is to be in the next checkpoint, though no record did. */

@@ -24,6 +24,8 @@ interface Session {
   session: number;
   /** Numbers below it are answered, or given up. */
   lowestUnanswered: number;
+  /** The highest number that has an outcome: most requests are above it, and need not be looked for. */
+  highest: number;
   /** By the number of the request. */
   readonly outcomes: NumberedList<RequestOutcome>;
 }
@@ -47,24 +49,26 @@ export class RequestTable {
     if (session < known.session || number < known.lowestUnanswered) {
       return 'stale';
     }
-    return known.outcomes.get(number) ?? 'new';
+    return number > known.highest ? 'new' : (known.outcomes.get(number) ?? 'new');
   }
 
   /** The request is decided by the entry that is being applied. It must be `new`. */
   record({ nodeId, session, number, lowestUnanswered }: Request, outcome: RequestOutcome): void {
     let known = this.find(nodeId);
     if (!known) {
-      known = { nodeId, session, lowestUnanswered: 0, outcomes: new NumberedList() };
+      known = { nodeId, session, lowestUnanswered: 0, highest: 0, outcomes: new NumberedList() };
       this.sessions.push(known);
     } else if (known.session !== session) {
       known.session = session;
       known.lowestUnanswered = 0;
+      known.highest = 0;
       known.outcomes.clear();
     }
     if (lowestUnanswered > known.lowestUnanswered) {
       known.lowestUnanswered = lowestUnanswered;
       known.outcomes.dropBelow(lowestUnanswered);
     }
+    known.highest = Math.max(known.highest, number);
     known.outcomes.set(number, outcome);
   }
 
@@ -107,8 +111,10 @@ export class RequestTable {
       const session = reader.count();
       const lowestUnanswered = reader.count();
       const outcomes = new NumberedList<RequestOutcome>();
+      let highest = 0;
       for (let more = reader.elements(reader.left); more > 0; more--) {
         const number = reader.count();
+        highest = Math.max(highest, number);
         const index = reader.count();
         const flags = reader.choice(4);
         outcomes.set(number, {
@@ -119,7 +125,7 @@ export class RequestTable {
           counted: reader.bytesOf(Infinity),
         });
       }
-      table.sessions.push({ nodeId, session, lowestUnanswered, outcomes });
+      table.sessions.push({ nodeId, session, lowestUnanswered, highest, outcomes });
     }
     return table;
   }

@@ -2,6 +2,7 @@
 import { AgeList } from '../../model/age-list.js';
 import { type StrongRecord } from '../../ports/strong-store.js';
 import { namespaceBytes } from './strong-keys.js';
+import { PlacedRecord } from './placed-record.js';
 import { type ValueChunk, ValueChunks } from './value-chunks.js';
 
 /** What an entry takes beside key and value, about: measured on Node 20 with 100,000 records. */
@@ -157,7 +158,7 @@ export class RecordTable {
     }
   }
 
-  /** `record` undefined is a removal. Takes the record over, with a copy of its value in the place of that. */
+  /** `record` undefined is a removal. Shares no bytes with it. */
   write(number: number, namespace: string, key: string, record: StrongRecord | undefined): void {
     const group = this.group(number);
     if (group.isClearing) {
@@ -285,11 +286,9 @@ export class RecordTable {
       entry.chunk = undefined;
       return;
     }
-    const chunk = chunks.chunkFor(record.value.length);
-    // The same bytes at another place: whoever has the record sees no difference, and a second one would be garbage soon.
-    (record as { value: Uint8Array }).value = chunks.copy(record.value, chunk);
-    entry.record = record;
-    entry.chunk = chunk;
+    const placed = new PlacedRecord(record, chunks);
+    entry.record = placed;
+    entry.chunk = placed.chunk;
   }
 
   private leaveDirty(entry: Entry): void {

@@ -28,7 +28,13 @@ interface Mark extends PageMark {
 
 const textOf = ({ namespace, key }: PageMark) => `${namespace}\0${key}`;
 const shown = (record: StrongRecord | null | undefined) =>
-  record && { ...record, value: Buffer.from(record.value).toString() };
+  record && {
+    generation: record.generation,
+    index: record.index,
+    expiresAtMs: record.expiresAtMs,
+    modifiedMs: record.modifiedMs,
+    value: Buffer.from(record.value).toString(),
+  };
 const shownAll = (records: readonly KeyedRecord[]) =>
   records.map(({ namespace, key, record }) => ({ namespace, key, record: shown(record) }));
 

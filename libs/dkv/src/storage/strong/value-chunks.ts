@@ -42,13 +42,13 @@ export class ValueChunks {
     return this.current;
   }
 
-  /** The value's bytes in the chunk; they are in use until `release(chunk)`. */
-  copy(value: Uint8Array, chunk: ValueChunk): Uint8Array {
+  /** Copies the value's bytes into the chunk; gives where they begin. They are in use until `release(chunk)`. */
+  copy(value: Uint8Array, chunk: ValueChunk): number {
     const start = chunk.used;
     chunk.bytes.set(value, start);
     chunk.used += value.length;
     chunk.live++;
-    return chunk.bytes.subarray(start, chunk.used);
+    return start;
   }
 
   release(chunk: ValueChunk): void {
