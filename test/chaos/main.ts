@@ -42,18 +42,12 @@ interface Options {
 
 /** Text: what is wrong. */
 function optionsOf(args: readonly string[]): Options | string {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      minutes: { type: 'string', default: '10' },
-      mode: { type: 'string', default: 'both' },
-      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-      links: { type: 'string', default: 'auto' },
-      clients: { type: 'string', default: '32' },
-      short: { type: 'boolean', default: false },
-      report: { type: 'string' },
-    },
-  });
+  let values: ReturnType<typeof valuesOf>;
+  try {
+    values = valuesOf(args);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
   const { mode, links, seed, short, report } = values;
   const [minutes, clients] = [Number(values.minutes), Number(values.clients)];
   if (!(minutes > 0 && minutes <= 10_000)) {
@@ -70,4 +64,21 @@ function optionsOf(args: readonly string[]): Options | string {
   }
   const modes: readonly Mode[] = mode === 'both' ? ['strong', 'eventual'] : [mode];
   return { minutes, modes, seed, links, clients, short, report };
+}
+
+/** @throws TypeError for an option that there is not */
+function valuesOf(args: readonly string[]) {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: '10' },
+      mode: { type: 'string', default: 'both' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      links: { type: 'string', default: 'auto' },
+      clients: { type: 'string', default: '32' },
+      short: { type: 'boolean', default: false },
+      report: { type: 'string' },
+    },
+  });
+  return values;
 }
