@@ -69,6 +69,9 @@ export class ReadRounds {
 
   /** Asks for all that was asked in this turn. */
   flush(): void {
+    if (this.next.size === 0) {
+      return;
+    }
     const groups = [...this.next.values()].filter((confirmation) => !confirmation.isOver);
     this.next = new Map();
     if (groups.length === 0) {
