@@ -63,10 +63,6 @@ export class ReadRounds {
     confirmation.waiting.push(done);
   }
 
-  get hasNext(): boolean {
-    return this.next.size > 0;
-  }
-
   /** Asks for all that was asked in this turn. */
   flush(): void {
     if (this.next.size === 0) {
