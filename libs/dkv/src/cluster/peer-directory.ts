@@ -189,10 +189,14 @@ export class PeerDirectory {
   heard(peer: Peer): void {
     peer.refused = '';
     peer.heardAtMs = this.clock.monotonic();
+    const isSuspect = peer.isDisconnected;
     peer.isDisconnected = false;
     if (this.lost.delete(peer.nodeId)) {
       this.view.setState(peer.nodeId, 'up');
       this.listener.found(peer);
+    } else if (isSuspect) {
+      // Over another connection. Hints, anti-entropy and tombstone collection leave out whoever is not up.
+      this.view.setState(peer.nodeId, 'up');
     }
   }
 
