@@ -13,7 +13,7 @@ import { Forwarding } from '../../../libs/dkv/src/eventual/forwarding.js';
 import { AntiEntropy } from '../../../libs/dkv/src/eventual/repair/anti-entropy.js';
 import { HintedHandoff } from '../../../libs/dkv/src/eventual/repair/hinted-handoff.js';
 import { ReadRepair } from '../../../libs/dkv/src/eventual/repair/read-repair.js';
-import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
+import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
 import { type PlantedBug, replace } from './plant.js';
 
 export const EVENTUAL_BUGS: readonly PlantedBug[] = [
@@ -58,7 +58,8 @@ export const EVENTUAL_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a write is on the disk before it is acknowledged',
     rules: ['lost-write', 'resurrection', 'own-writes', 'quorum-read', 'divergence', 'restamp'],
-    plant: () => replace<[number], void>(SimDisk, 'sync', () => {}),
+    plant: () =>
+      replace<[number], void>(SimInode, 'sync', (_, original, count) => original(Math.min(count, 0))),
   },
   {
     protection: 'a delete is a record on every replica',

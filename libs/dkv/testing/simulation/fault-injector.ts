@@ -1,6 +1,8 @@
 /** Breaks a test cluster at random times, never more than the store promises to survive, and mends it in the end. */
-import { type TestCluster } from './sim-cluster.js';
+import { isDkvError } from '../../src/dkv.errors.js';
+import { type TestCluster, type TestNode } from './sim-cluster.js';
 import { type SimRandom } from './sim-random.js';
+import { isLostForGood } from './world-faults.js';
 
 export interface FaultInjectorOptions {
   /** A crash may take unsynced writes along: only where writes are synced before they are acknowledged. */
@@ -46,7 +48,9 @@ export class FaultInjector {
     for (const nodeId of this.cluster.nodeIds) {
       const node = this.cluster.node(nodeId);
       node.disk.heal();
-      if (node.alive && node.local.failure) {
+      node.folder.heal();
+      // One whose start is under way may still come to know that its disk failed while it began.
+      if (node.alive && (isLostForGood(node) || !node.serves)) {
         node.kill();
       }
       if (!node.alive) {
@@ -71,7 +75,7 @@ export class FaultInjector {
     if (node.alive) {
       node.kill();
       if (this.options.losesPower && this.random.chance(0.5)) {
-        node.disk.losePower();
+        node.losePower();
       }
       this.restartLater(node.nodeId);
     }
@@ -86,17 +90,20 @@ export class FaultInjector {
       node.kill();
       node.loseDisk();
       node.disk.heal();
-      void node.start();
+      node.folder.heal();
+      void this.start(node);
     }
   }
 
-  /** EIO or ENOSPC: the node stops writing until it is started again, on a disk that works. */
+  /**
+   * The log of the node, or its store engine, gets EIO or ENOSPC. It stops writing: after EIO until it is started again, on a
+   * disk that works, else until there is room.
+   */
   failDisk(): void {
     const node = this.cluster.node(this.anyNode());
     if (node.alive) {
-      node.disk.setFaults(
-        this.random.pick([{ writeErrorRate: 1 }, { syncErrorRate: 1 }, { capacityBytes: 0 }]),
-      );
+      const part = this.random.pick([node.folder, node.disk]);
+      part.setFaults(this.random.pick([{ writeErrorRate: 1 }, { syncErrorRate: 1 }, { capacityBytes: 0 }]));
       this.restartLater(node.nodeId);
     }
   }
@@ -148,8 +155,10 @@ export class FaultInjector {
   }
 
   slowDisk(): void {
-    const meanMs = this.random.pick([0.1, 30, 400]);
-    this.cluster.node(this.anyNode()).disk.setFaults({ syncDelay: { minMs: 0.1, meanMs, maxMs: 2_000 } });
+    const { folder, disk } = this.cluster.node(this.anyNode());
+    const syncDelay = { minMs: 0.1, meanMs: this.random.pick([0.1, 30, 400]), maxMs: 2_000 };
+    folder.setFaults({ syncDelay });
+    disk.setFaults({ syncDelay });
   }
 
   private restartLater(nodeId: string): void {
@@ -162,12 +171,29 @@ export class FaultInjector {
     await this.cluster.scheduler.sleep(50 + this.random.int(8_000));
     const node = this.cluster.node(nodeId);
     node.disk.heal();
-    if (node.alive && node.local.failure) {
+    node.folder.heal();
+    if (node.alive && isLostForGood(node)) {
       node.kill();
     }
     if (!node.alive) {
       // A start that the next kill interrupts never ends: nobody may wait for it.
-      void node.start();
+      void this.start(node);
+    }
+  }
+
+  /** A node whose disk fails while it starts gives up, and is down until the next restart. */
+  private async start(node: TestNode): Promise<void> {
+    const started = node.start();
+    const { incarnation } = node;
+    try {
+      await started;
+    } catch (error) {
+      if (!isDkvError(error)) {
+        throw error;
+      }
+      if (node.incarnation === incarnation) {
+        node.kill();
+      }
     }
   }
 

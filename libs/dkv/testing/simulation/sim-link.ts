@@ -60,7 +60,10 @@ export class SimLink {
     this.clogged = true;
   }
 
-  /** Carries again, by new connections: what was held back, or is late, is delivered late, in random order. */
+  /**
+   * Carries again. What was held back is delivered late, in random order. What leaves from now on goes over new connections:
+   * behind frames that take seconds it would be the heartbeats that come late, on a network that is said to be well.
+   */
   heal(): void {
     this.arrivals.clear();
     if (!this.blocked && !this.clogged) {
@@ -87,7 +90,7 @@ export class SimLink {
 
   /**
    * As `carry`, but nothing overtakes what left before on the same lane while the link is sound: one connection carries
-   * it. On a link that loses or repeats connections come and go, and order with them.
+   * it. On a link that loses or repeats, and when one is healed, connections come and go, and order with them.
    */
   carryInOrder(lane: string, label: string, deliver: () => void): void {
     const { delay, dropRate, duplicateRate } = this.faults;

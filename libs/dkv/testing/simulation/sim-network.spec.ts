@@ -389,6 +389,19 @@ describe('SimNetwork', () => {
     expect(received).toHaveLength(40);
   });
 
+  it('frames posted after a heal do not wait for those that left while the network was slow', async () => {
+    world.network.setFaults({ delay: { minMs: 5_000, meanMs: 5_000, maxMs: 5_000 } });
+    const service = world.serve();
+    world.remote.post(node('b'), Uint8Array.of(1), 'live');
+    world.network.heal(FIXED);
+    world.remote.post(node('b'), Uint8Array.of(2), 'live');
+    world.remote.post(node('b'), Uint8Array.of(3), 'live');
+    await world.scheduler.runFor(10);
+    expect(service.received).toEqual(['a 2', 'a 3']);
+    await world.scheduler.run();
+    expect(service.received).toEqual(['a 2', 'a 3', 'a 1']);
+  });
+
   it.each([
     [1, ['b']],
     [0, []],
