@@ -37,7 +37,7 @@ class FakeRemote implements RemoteKvRepo {
     if (this.failure) {
       throw this.failure;
     }
-    const answer = { record: undefined, ready: true, caughtUp: true } as unknown as PeerReply<K>['answer'];
+    const answer = { record: undefined, roots: [] } as unknown as PeerReply<K>['answer'];
     const { kind, configuration, sentAtMs } = request;
     return { kind, answer, configuration, sentAtMs, from: to.nodeId, ...this.envelope };
   }
@@ -77,7 +77,7 @@ beforeEach(() => {
 
 const ID = { partition: 1, namespace: 'default', key: 'k' };
 const get = () => client.call('b', 'get', { id: ID }, { timeoutMs: 70 });
-const ping = () => client.call('b', 'ping', {}, { timeoutMs: 70 });
+const getRoots = () => client.call('b', 'getRoots', { partitions: [1] }, { timeoutMs: 70 });
 
 describe('a request', () => {
   it("goes to where the peer is now, in this node's envelope, with the time and the wish of the caller", async () => {
@@ -105,7 +105,7 @@ describe('a request', () => {
   });
 
   it('to a node that is no member is sent nowhere', async () => {
-    expect(await rejected(client.call('x', 'ping', {}, { timeoutMs: 70 }))).toMatchObject({
+    expect(await rejected(client.call('x', 'get', { id: ID }, { timeoutMs: 70 }))).toMatchObject({
       code: 'DKV_PEER_UNREACHABLE',
     });
     expect(remote.sent).toEqual([]);
@@ -133,13 +133,13 @@ it.each<DkvErrorCode>(['DKV_PEER_UNREACHABLE', 'DKV_PEER_DISCONNECTED', 'DKV_OVE
   async (code) => {
     remote.failure = new DkvError(code, 'no');
     expect(await rejected(get())).toBe(remote.failure);
-    expect(await rejected(ping())).toBe(remote.failure);
+    expect(await rejected(getRoots())).toBe(remote.failure);
   },
 );
 
 it('measures every exchange, failed ones too', async () => {
   remote.failure = new DkvError('DKV_PEER_UNREACHABLE', 'no');
   await rejected(get());
-  await rejected(ping());
-  expect(telemetry.events).toEqual(['peerCall b get', 'peerCall b ping']);
+  await rejected(getRoots());
+  expect(telemetry.events).toEqual(['peerCall b get', 'peerCall b getRoots']);
 });

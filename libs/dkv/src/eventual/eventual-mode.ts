@@ -65,7 +65,6 @@ export class EventualMode {
   constructor(
     private readonly context: CoreContext,
     guard: EnvelopeGuard,
-    node: { readonly ready: boolean },
   ) {
     const { limits, clock, random } = context;
     const rate = new RateLimit(limits.repairBytesPerSecond, clock);
@@ -83,15 +82,10 @@ export class EventualMode {
     this.sweeper = new ExpirySweeper(context, this.requestIds, (operation, deadline) =>
       this.coordinator.write(operation, deadline),
     );
-    const readiness = {
-      isReady: () => node.ready,
-      isCaughtUp: () => this.caughtUp,
-    };
     this.inbound = new InboundHandler(context, guard, {
       replica,
       collection: this.collection,
       forward: (ask, sentAtMs) => this.coordinateForwarded(ask, sentAtMs),
-      readiness,
     });
   }
 

@@ -30,8 +30,6 @@ export interface InboundParts {
   readonly replica: Replica;
   readonly collection: Pick<TombstoneCollection, 'confirm'>;
   readonly forward: (ask: PeerProtocol['forward']['ask'], sentAtMs: number) => Promise<WriteResult>;
-  /** What a heartbeat is answered. */
-  readonly readiness: { isReady(): boolean; isCaughtUp(): boolean };
 }
 
 export class InboundHandler {
@@ -40,7 +38,7 @@ export class InboundHandler {
   constructor(
     private readonly context: CoreContext,
     private readonly guard: EnvelopeGuard,
-    { replica, collection, forward, readiness }: InboundParts,
+    { replica, collection, forward }: InboundParts,
   ) {
     const { local } = context;
     this.handlers = {
@@ -59,7 +57,6 @@ export class InboundHandler {
         return collection.confirm(ask);
       },
       getHeaders: (ask) => this.getHeaders(ask),
-      ping: async () => ({ ready: readiness.isReady(), caughtUp: readiness.isCaughtUp() }),
     };
   }
 

@@ -66,8 +66,6 @@ export interface PeerProtocol {
     ask: { partition: number; bucket: number; after?: { namespace: string; key: string } };
     answer: { headers: readonly RecordHeader[]; done: boolean };
   };
-  /** Heartbeat. */
-  ping: { ask: Record<never, never>; answer: { ready: boolean; caughtUp: boolean } };
 }
 
 export type PeerRequestKind = keyof PeerProtocol;
@@ -103,5 +101,4 @@ export const PEER_REQUEST_KINDS = [
   'getTree',
   'confirmFloor',
   'getHeaders',
-  'ping',
 ] as const satisfies readonly PeerRequestKind[];

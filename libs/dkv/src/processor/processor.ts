@@ -63,7 +63,7 @@ export class Processor implements PeerService {
     private readonly strong: StrongMode,
   ) {
     this.admission = new Admission(context.clock.monotonic());
-    this.eventual = new EventualMode(context, guard, this);
+    this.eventual = new EventualMode(context, guard);
   }
 
   /**

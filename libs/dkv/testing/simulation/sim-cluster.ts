@@ -249,13 +249,11 @@ export class TestCluster {
     this.messages.length = 0;
   }
 
-  /** The messages by kind, heartbeats left out. */
+  /** The messages by kind. */
   get traffic(): Readonly<Record<string, number>> {
     const counts: Record<string, number> = {};
     for (const { kind } of this.messages) {
-      if (kind !== 'ping') {
-        counts[kind] = (counts[kind] ?? 0) + 1;
-      }
+      counts[kind] = (counts[kind] ?? 0) + 1;
     }
     return counts;
   }

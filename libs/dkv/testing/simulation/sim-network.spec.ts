@@ -15,15 +15,15 @@ import { SimTrace } from './trace.js';
 
 const node = (nodeId: string): ClusterNode => ({ nodeId, weight: 1, zone: '', host: nodeId, port: 7000 });
 const FIXED: Partial<LinkFaults> = { delay: { minMs: 1, meanMs: 1, maxMs: 1 } };
-const ping = (sentAtMs = 0): PeerRequest<'ping'> => ({
-  kind: 'ping',
+const question = (sentAtMs = 0): PeerRequest<'getRoots'> => ({
+  kind: 'getRoots',
   from: 'a',
   configuration: 'c',
   sentAtMs,
-  ask: {},
+  ask: { partitions: [1] },
 });
 
-/** Answers pings with what it was sent, after `workMs`, and remembers them. */
+/** Answers with what it was sent, after `workMs`, and remembers them. */
 class EchoService implements PeerService {
   readonly served: PeerRequest[] = [];
   readonly received: string[] = [];
@@ -36,7 +36,7 @@ class EchoService implements PeerService {
   async serve<K extends PeerRequestKind>(request: PeerRequest<K>): Promise<PeerReply<K>> {
     this.served.push(request);
     await this.work(request);
-    const answer = { ready: this.self.alive, caughtUp: true };
+    const answer = { roots: ['c0ffee'] };
     return { ...request, from: this.self.nodeId, answer };
   }
 
@@ -79,8 +79,8 @@ class World {
     return this.scheduler.settle(how);
   }
 
-  ping(timeoutMs = 100, signal?: AbortSignal): Promise<PeerReply<'ping'>> {
-    return this.remote.send(node('b'), ping(this.scheduler.nowMs), { timeoutMs, signal });
+  ask(timeoutMs = 100, signal?: AbortSignal): Promise<PeerReply<'getRoots'>> {
+    return this.remote.send(node('b'), question(this.scheduler.nowMs), { timeoutMs, signal });
   }
 }
 
@@ -92,8 +92,8 @@ describe('SimNetwork', () => {
 
   it('carries a request there and its answer back, each over its link', async () => {
     const service = world.serve();
-    const reply = await world.scheduler.settle(world.ping());
-    expect(reply).toMatchObject({ from: 'b', answer: { ready: true } });
+    const reply = await world.scheduler.settle(world.ask());
+    expect(reply).toMatchObject({ from: 'b', answer: { roots: ['c0ffee'] } });
     expect(world.scheduler.nowMs).toBe(2);
     expect(service.served).toHaveLength(1);
     expect(world.remote.metrics().sentBytes).toBeGreaterThan(0);
@@ -109,7 +109,7 @@ describe('SimNetwork', () => {
     stop();
     const second = world.serve(world.b.next());
     stop();
-    expect(await world.outcome(world.ping())).toBe('ok@2');
+    expect(await world.outcome(world.ask())).toBe('ok@2');
     expect(second.served).toHaveLength(1);
   });
 
@@ -135,7 +135,7 @@ describe('SimNetwork', () => {
       },
     });
     const request: PeerRequest<'addOrUpdate'> = {
-      ...ping(),
+      ...question(),
       kind: 'addOrUpdate',
       ask: { partition: 0, record },
     };
@@ -154,7 +154,7 @@ describe('SimNetwork', () => {
 
   it('refuses a connection where nobody listens: certainly not delivered, also not later', async () => {
     world = new World(FIXED, { refuseRate: 1 });
-    expect(await world.outcome(world.ping())).toBe('DKV_PEER_UNREACHABLE@2');
+    expect(await world.outcome(world.ask())).toBe('DKV_PEER_UNREACHABLE@2');
     const service = world.serve();
     await world.scheduler.runFor(1000);
     expect(service.served).toHaveLength(0);
@@ -162,7 +162,7 @@ describe('SimNetwork', () => {
 
   it('waits for the time-out where nobody listens and nobody refuses', async () => {
     world = new World(FIXED, { refuseRate: 0 });
-    expect(await world.outcome(world.ping(30))).toBe('DKV_PEER_DISCONNECTED@30');
+    expect(await world.outcome(world.ask(30))).toBe('DKV_PEER_DISCONNECTED@30');
   });
 
   it.each<[string, (world: World) => void, number]>([
@@ -175,32 +175,32 @@ describe('SimNetwork', () => {
     world = new World(FIXED, { connectFailureRate: 0 });
     const service = world.serve();
     fault(world);
-    expect(await world.outcome(world.ping(30))).toBe('DKV_PEER_DISCONNECTED@30');
+    expect(await world.outcome(world.ask(30))).toBe('DKV_PEER_DISCONNECTED@30');
     expect(service.served).toHaveLength(served);
   });
 
   it('delivers late what was clogged, when it is healed, and loses what was cut', async () => {
     const service = world.serve();
     world.network.clog('a', 'b');
-    await world.outcome(world.ping(30));
+    await world.outcome(world.ask(30));
     world.network.heal(FIXED);
     await world.scheduler.run();
     expect(service.served).toHaveLength(1);
 
-    void world.ping(30).catch(() => undefined);
+    void world.ask(30).catch(() => undefined);
     world.network.cut('a', 'b');
     await world.scheduler.runFor(40);
-    void world.ping(30).catch(() => undefined);
+    void world.ask(30).catch(() => undefined);
     world.network.heal(FIXED);
     await world.scheduler.run();
     expect(service.served).toHaveLength(1);
-    expect(await world.outcome(world.ping(30))).toMatch(/^ok/);
+    expect(await world.outcome(world.ask(30))).toMatch(/^ok/);
   });
 
   it('takes no notice of an answer that comes too late', async () => {
     world.serve();
     world.network.clog('b', 'a');
-    expect(await world.outcome(world.ping(30))).toBe('DKV_PEER_DISCONNECTED@30');
+    expect(await world.outcome(world.ask(30))).toBe('DKV_PEER_DISCONNECTED@30');
     world.network.heal(FIXED);
     await world.scheduler.run();
     expect(world.trace.tail().at(-1)).toMatch(/arrive b>a/);
@@ -211,7 +211,7 @@ describe('SimNetwork', () => {
     world = new World(FIXED, { connectFailureRate: 1 });
     const service = world.serve();
     world.network.partition(['a'], ['b', 'c']);
-    expect(await world.outcome(world.ping(30))).toBe('DKV_PEER_UNREACHABLE@1');
+    expect(await world.outcome(world.ask(30))).toBe('DKV_PEER_UNREACHABLE@1');
     world.network.heal(FIXED);
     await world.scheduler.run();
     expect(service.served).toHaveLength(0);
@@ -220,7 +220,7 @@ describe('SimNetwork', () => {
   it('hands a duplicated request over twice and answers once', async () => {
     world.network.setFaults({ duplicateRate: 1 });
     const service = world.serve();
-    expect(await world.outcome(world.ping())).toBe('ok@2');
+    expect(await world.outcome(world.ask())).toBe('ok@2');
     await world.scheduler.run();
     expect(service.served).toHaveLength(2);
     expect(world.trace.tail().filter((line) => line.includes('arrive b>a'))).toHaveLength(1);
@@ -230,7 +230,7 @@ describe('SimNetwork', () => {
     world = new World({ delay: { minMs: 1, meanMs: 10, maxMs: 100 } });
     const service = world.serve();
     const sent = Array.from({ length: 50 }, (_, at) =>
-      world.remote.send(node('b'), ping(at), { timeoutMs: 1000 }),
+      world.remote.send(node('b'), question(at), { timeoutMs: 1000 }),
     );
     await world.scheduler.settle(Promise.all(sent));
     const order = service.served.map(({ sentAtMs }) => sentAtMs);
@@ -241,7 +241,7 @@ describe('SimNetwork', () => {
   it('sends nothing when overloaded', async () => {
     world.network.setFaults({ overloadRate: 1 });
     const service = world.serve();
-    expect(await world.outcome(world.ping())).toBe('DKV_OVERLOADED@1');
+    expect(await world.outcome(world.ask())).toBe('DKV_OVERLOADED@1');
     await world.scheduler.run();
     expect(service.served).toHaveLength(0);
   });
@@ -250,7 +250,7 @@ describe('SimNetwork', () => {
     world.serve(world.b, async () => {
       throw new DkvError('DKV_CLOCK_SKEW', 'ahead', { cause: new Error('secret') });
     });
-    const error = await world.scheduler.settle(world.ping().catch((caught: unknown) => caught));
+    const error = await world.scheduler.settle(world.ask().catch((caught: unknown) => caught));
     expect(error).toBeInstanceOf(DkvError);
     expect(error).toMatchObject({ code: 'DKV_CLOCK_SKEW', message: 'ahead' });
     expect(error).not.toHaveProperty('cause');
@@ -269,12 +269,12 @@ describe('SimNetwork', () => {
       (world) =>
         world.network.listen(world.b, {
           receive: () => undefined,
-          serve: async () => ({ kind: 'ping', answer: new Map() }) as never,
+          serve: async () => ({ kind: 'getRoots', answer: new Map() }) as never,
         }),
     ],
   ])('fails the run when a service %s', async (_, serve) => {
     serve(world);
-    void world.ping().catch(() => undefined);
+    void world.ask().catch(() => undefined);
     await expect(world.scheduler.run()).rejects.toThrow(SimulationError);
   });
 
@@ -282,18 +282,18 @@ describe('SimNetwork', () => {
     const controller = new AbortController();
     const service = world.serve();
     world.scheduler.after(1.5, () => controller.abort(new Error('enough')));
-    expect(await world.outcome(world.ping(100, controller.signal))).toBe('DKV_ABORTED@1.5');
-    expect(await world.outcome(world.ping(100, controller.signal))).toBe('DKV_ABORTED@1.5');
+    expect(await world.outcome(world.ask(100, controller.signal))).toBe('DKV_ABORTED@1.5');
+    expect(await world.outcome(world.ask(100, controller.signal))).toBe('DKV_ABORTED@1.5');
     await world.scheduler.run();
     expect(service.served).toHaveLength(1);
   });
 
   it('gives up what is under way at close, and sends nothing after', async () => {
     const service = world.serve(world.b, () => world.scheduler.sleep(50));
-    const first = world.outcome(world.ping());
+    const first = world.outcome(world.ask());
     world.scheduler.after(10, () => void world.remote.close());
     expect(await first).toBe('DKV_PEER_DISCONNECTED@10');
-    expect(await world.outcome(world.ping())).toBe('DKV_NOT_READY@10');
+    expect(await world.outcome(world.ask())).toBe('DKV_NOT_READY@10');
     expect(service.served).toHaveLength(1);
   });
 
@@ -304,13 +304,13 @@ describe('SimNetwork', () => {
     world = new World(FIXED, { resetRate });
     world.serve(world.b, () => world.scheduler.sleep(50));
     world.scheduler.after(10, () => world.b.kill());
-    expect(await world.outcome(world.ping())).toBe(expected);
+    expect(await world.outcome(world.ask())).toBe(expected);
   });
 
   it('a message may arrive in the next run of its target, never in a dead one', async () => {
     const first = world.serve();
     world.network.clog('a', 'b');
-    const outcome = world.outcome(world.ping(500));
+    const outcome = world.outcome(world.ask(500));
     world.scheduler.after(5, () => world.b.kill());
     let second: EchoService | undefined;
     world.scheduler.after(20, () => {
@@ -326,9 +326,9 @@ describe('SimNetwork', () => {
     const service = world.serve();
     let acted = 0;
     const act = (): void => void acted++;
-    void world.ping().then(act, act);
+    void world.ask().then(act, act);
     world.a.kill();
-    void world.ping().then(act, act);
+    void world.ask().then(act, act);
     await world.scheduler.runFor(1000);
     expect([acted, service.served.length]).toEqual([0, 1]);
   });
@@ -341,7 +341,7 @@ describe('SimNetwork', () => {
       finished = true;
     });
     world.scheduler.after(10, () => world.b.kill());
-    expect(await world.outcome(world.ping())).toBe('DKV_PEER_DISCONNECTED@100');
+    expect(await world.outcome(world.ask())).toBe('DKV_PEER_DISCONNECTED@100');
     expect(finished).toBe(true);
   });
 
@@ -440,7 +440,7 @@ describe('SimNetwork', () => {
       world = new World(faults, {}, seed);
       world.serve();
       for (let at = 0; at < 40; at++) {
-        world.scheduler.after(at * 3, () => void world.ping(30).catch(() => undefined));
+        world.scheduler.after(at * 3, () => void world.ask(30).catch(() => undefined));
       }
       world.scheduler.after(60, () => world.b.kill());
       world.scheduler.after(90, () => void world.serve(world.b.next()));

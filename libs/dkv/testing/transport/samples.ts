@@ -163,6 +163,5 @@ export function sampleExchanges(largeBytes: number): Exchange[] {
       { partition: 5, bucket: 0, after: { namespace: 'sessions', key: '__proto__' } },
       { headers: [headerOf(tombstone)], done: true },
     ),
-    exchange('ping', 'an answer', {}, { ready: true, caughtUp: false }),
   ];
 }

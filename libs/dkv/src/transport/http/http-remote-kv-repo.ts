@@ -51,12 +51,12 @@ const IDLE_SOCKET_MS = 30_000;
 /**
  * Requests of one lane wait for each other's connections, never for another lane's. A forwarded write is answered
  * only after its coordinator asked the replicas: in one lane, two nodes that forward to each other would wait for
- * ever. A heartbeat must not wait for either.
+ * ever.
  */
-type Lane = 'forward' | 'ping' | 'other' | PostLane;
+type Lane = 'forward' | 'other' | PostLane;
 
 function laneOf(kind: PeerRequestKind): Lane {
-  return kind === 'forward' || kind === 'ping' ? kind : 'other';
+  return kind === 'forward' ? kind : 'other';
 }
 
 /** {@link RemoteKvRepo} as `POST /peer/{kind}` on an axios `HttpService`. May be called concurrently. */
@@ -106,7 +106,6 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     };
     this.agents = {
       forward: agent(socketsPerPeerMax),
-      ping: agent(1),
       other: agent(socketsPerPeerMax),
       live: agent(1),
       bulk: agent(1),

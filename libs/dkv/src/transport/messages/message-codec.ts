@@ -55,7 +55,6 @@ export const KIND_NUMBERS: Readonly<Record<PeerRequestKind, number>> = {
   getTree: 10,
   confirmFloor: 11,
   getHeaders: 12,
-  ping: 13,
 };
 
 const KINDS_BY_NUMBER: readonly (PeerRequestKind | undefined)[] = Array.from({ length: 256 }, (_, number) =>
@@ -75,8 +74,6 @@ const ID_ASK: Codec<PeerProtocol['get']['ask']> = {
   write: (to, { id }) => writeId(to, id),
   read: (from) => ({ id: readId(from) }),
 };
-
-const NOTHING: Codec<Record<never, never>> = { write: () => undefined, read: () => ({}) };
 
 export const ASKS: Codecs<'ask'> = {
   get: ID_ASK,
@@ -136,7 +133,6 @@ export const ASKS: Codecs<'ask'> = {
       after: readOptional(from, where, readName),
     }),
   },
-  ping: NOTHING,
 };
 
 export const ANSWERS: Codecs<'answer'> = {
@@ -197,13 +193,6 @@ export const ANSWERS: Codecs<'answer'> = {
       headers: readList(from, HEADERS_PER_PAGE_MAX, readHeader),
       done: from.flag(),
     }),
-  },
-  ping: {
-    write(to, { ready, caughtUp }) {
-      to.flag(ready);
-      to.flag(caughtUp);
-    },
-    read: (from) => ({ ready: from.flag(), caughtUp: from.flag() }),
   },
 };
 

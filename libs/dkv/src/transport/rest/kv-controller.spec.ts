@@ -283,7 +283,7 @@ describe('the door', () => {
     ['GET', '/kv/k'],
     ['POST', '/kv'],
     ['DELETE', '/kv/k'],
-    ['POST', '/peer/ping'],
+    ['POST', '/peer/get'],
     ['GET', '/nowhere'],
     ['GET', '/kv/%zz'],
   ];
@@ -301,7 +301,7 @@ describe('the door', () => {
     ['GET', '/nowhere'],
     ['GET', '/kv'],
     ['PUT', '/kv/k'],
-    ['GET', '/peer/ping'],
+    ['GET', '/peer/get'],
     ['GET', '/kv/k/more'],
   ])('knows no route %s %s', async (method, path) => {
     const { status, body } = await call(method, path);

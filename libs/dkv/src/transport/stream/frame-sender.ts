@@ -86,7 +86,10 @@ export class FrameSender {
     return true;
   }
 
-  /** What has not left whole leaves no more. Whether any of it did leave is `sentBytes`. Of what was added, once. */
+  /**
+   * What has not left whole leaves no more. Whether any of it did leave is `sentBytes`. Of what was added, once; never
+   * of what is urgent.
+   */
   remove(outgoing: Outgoing): void {
     if (this.closed || outgoing.sent) {
       return;
@@ -95,7 +98,6 @@ export class FrameSender {
     if (outgoing.large) {
       this.large.delete(outgoing);
     } else {
-      this.urgent.remove(outgoing);
       this.small.remove(outgoing);
     }
   }
@@ -258,7 +260,7 @@ class OutgoingQueue {
     return undefined;
   }
 
-  /** Also of one that is not here, which is forgotten again when the last has left. */
+  /** Of one that is here. */
   remove(outgoing: Outgoing): void {
     this.removed.add(outgoing);
     // So that what nobody wants does not pile up while there is no connection.

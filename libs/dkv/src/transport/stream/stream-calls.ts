@@ -18,16 +18,12 @@ export interface Call {
   forgetSignal: (() => void) | undefined;
 }
 
-/** Room for heartbeats where everything else is turned away: a slow peer must not look like a dead one. */
-const PING_RESERVE_BYTES = 64 * 1024;
-
 /** So that a flood of requests without values meets the bound as well: about what one costs in memory. */
 export const REQUEST_COST_BYTES = 1024;
 
 /** Bytes of requests to one peer that are not answered, on all its connections. */
 export class InFlightBytes {
   private bytes = 0;
-  private pingBytes = 0;
 
   constructor(
     private readonly max: number,
@@ -35,33 +31,20 @@ export class InFlightBytes {
   ) {}
 
   /** @throws DkvError `DKV_OVERLOADED` */
-  take({ kind, outgoing }: Pick<Call, 'kind' | 'outgoing'>): void {
-    const costBytes = costOf(outgoing);
-    if (kind === 'ping') {
-      this.assertRoom(this.pingBytes + costBytes, PING_RESERVE_BYTES);
-      this.pingBytes += costBytes;
-    } else {
-      this.assertRoom(this.bytes + costBytes, this.max);
-      this.bytes += costBytes;
-    }
-  }
-
-  give({ kind, outgoing }: Call): void {
-    if (kind === 'ping') {
-      this.pingBytes -= costOf(outgoing);
-    } else {
-      this.bytes -= costOf(outgoing);
-    }
-  }
-
-  private assertRoom(bytes: number, max: number): void {
-    if (bytes > max) {
+  take(outgoing: Outgoing): void {
+    const bytes = this.bytes + costOf(outgoing);
+    if (bytes > this.max) {
       throw new DkvError(
         'DKV_OVERLOADED',
-        `${this.peer}: requests to it that are not answered yet would have ${bytes} bytes, and ${max} are allowed. ` +
+        `${this.peer}: requests to it that are not answered yet would have ${bytes} bytes, and ${this.max} are allowed. ` +
           `Try again later.`,
       );
     }
+    this.bytes = bytes;
+  }
+
+  give(outgoing: Outgoing): void {
+    this.bytes -= costOf(outgoing);
   }
 }
 
@@ -86,8 +69,8 @@ export class StreamCalls {
   }
 
   /** @throws DkvError `DKV_OVERLOADED` */
-  admit(call: Pick<Call, 'kind' | 'outgoing'>): void {
-    this.inFlight.take(call);
+  admit(outgoing: Outgoing): void {
+    this.inFlight.take(outgoing);
   }
 
   /** Of a call that was admitted. */
@@ -105,7 +88,7 @@ export class StreamCalls {
     const call = this.calls.get(id);
     if (call) {
       this.calls.delete(id);
-      this.inFlight.give(call);
+      this.inFlight.give(call.outgoing);
       call.forgetSignal?.();
     }
     return call;

@@ -119,11 +119,11 @@ export class StreamConnection implements FrameHandler {
         `${peer}: the ${kind} request has ${outgoing.bytes.length} bytes; ${requestBytesMax} are allowed.`,
       );
     }
-    this.calls.admit({ kind, outgoing });
+    this.calls.admit(outgoing);
     const startedMs = clock.monotonic();
     this.lastCallMs = startedMs;
     this.calls.add({ kind, outgoing, options, startedMs, resolve, reject, forgetSignal: undefined });
-    this.sender.add(outgoing, kind === 'ping');
+    this.sender.add(outgoing);
   }
 
   /** As `RemoteKvRepo.post`. */

@@ -7,7 +7,6 @@ import { ManualClock } from '../../../testing/manual-clock.js';
 import {
   addOrUpdate,
   ANSWERING,
-  ASKING,
   question,
   sampleRecord,
   VERSION,
@@ -26,7 +25,6 @@ import { StreamRemoteKvRepo, type StreamRemoteKvRepoOptions } from './stream-rem
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const TIMEOUT_MS = 5000;
-const PING: PeerRequest<'ping'> = { kind: 'ping', ...ASKING, ask: {} };
 
 /** The far end of one connection, as a test wants it. */
 class FarEnd implements FrameHandler {
@@ -66,7 +64,7 @@ class FarEnd implements FrameHandler {
   incoming(message: Incoming): void {
     const request = decodeRequest(message);
     this.requests.push({ id: message.id, request });
-    if (this.answering || request.kind === 'ping') {
+    if (this.answering) {
       this.say(answerFrame(message.id, replyTo(request)));
     }
   }
@@ -96,14 +94,9 @@ class FarEnd implements FrameHandler {
 }
 
 function replyTo({ kind }: PeerRequest): PeerReply {
-  switch (kind) {
-    case 'ping':
-      return { kind, ...ANSWERING, answer: { ready: true, caughtUp: true } };
-    case 'addOrUpdate':
-      return { kind, ...ANSWERING, answer: { version: VERSION, newer: undefined } };
-    default:
-      return { kind: 'get', ...ANSWERING, answer: { record: undefined } };
-  }
+  return kind === 'addOrUpdate'
+    ? { kind, ...ANSWERING, answer: { version: VERSION, newer: undefined } }
+    : { kind: 'get', ...ANSWERING, answer: { record: undefined } };
 }
 
 /** A peer whose connections a test holds in its hand. */
@@ -210,11 +203,11 @@ describe('sending', () => {
     peer.prepare = ({ socket }) => socket.once('data', () => socket.pause());
     const sent = many(24, () => send(remote, peer.port, large()));
     await peer.until(() => peer.ends[0]?.messages === 1);
-    sent.push(send(remote, peer.port), send(remote, peer.port, PING));
+    sent.push(send(remote, peer.port));
     await new Promise(setImmediate);
     peer.ends[0]!.socket.resume();
     await Promise.all(sent);
-    expect(peer.ends[0]!.kinds.slice(0, 2).sort()).toEqual(['get', 'ping']);
+    expect(peer.ends[0]!.kinds[0]).toBe('get');
   });
 
   it('tells the peer of a request that nobody waits for any more', async () => {
@@ -237,32 +230,27 @@ describe('sending', () => {
 });
 
 describe('overload', () => {
-  it('turns requests away at once, lets heartbeats through, and goes on when answers have come', async () => {
+  it('turns requests away at once, and goes on when answers have come', async () => {
     const peer = await FarPeer.listen();
     peer.prepare = (end) => (end.answering = false);
     const remote = remoteWith({ inFlightBytesMax: 3 * MIB });
     const sent = [send(remote, peer.port, large()), send(remote, peer.port, large())];
     expect((await failureOf(send(remote, peer.port, large()))).code).toBe('DKV_OVERLOADED');
-    await send(remote, peer.port, PING);
-    await peer.until(() => peer.ends[0]?.requests.length === 3);
+    await peer.until(() => peer.ends[0]?.requests.length === 2);
     peer.ends[0]!.answerAll();
     await Promise.all(sent);
     peer.ends[0]!.answering = true;
     await send(remote, peer.port, large());
   });
 
-  it('bounds small requests by what they cost in memory, and heartbeats as well', async () => {
+  it('bounds small requests by what they cost in memory', async () => {
     const peer = await FarPeer.listen();
     const remote = remoteWith({ inFlightBytesMax: 3 * MIB });
-    for (const [request, most] of [
-      [question(), 3072],
-      [PING, 64],
-    ] as const) {
-      const settled = await Promise.allSettled(many(5000, () => send(remote, peer.port, request)));
-      const carried = settled.filter(({ status }) => status === 'fulfilled').length;
-      expect(carried).toBeGreaterThan(most / 2);
-      expect(carried).toBeLessThanOrEqual(most);
-    }
+    const most = 3072;
+    const settled = await Promise.allSettled(many(5000, () => send(remote, peer.port)));
+    const carried = settled.filter(({ status }) => status === 'fulfilled').length;
+    expect(carried).toBeGreaterThan(most / 2);
+    expect(carried).toBeLessThanOrEqual(most);
   });
 
   it('does not bound one peer by what another owes', async () => {

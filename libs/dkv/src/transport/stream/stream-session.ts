@@ -134,7 +134,7 @@ export class StreamSession implements FrameHandler {
     } else {
       this.underWay++;
       this.underWayBytes += costOf(message);
-      if (kind === KIND_NUMBERS.ping || this.hasRoom) {
+      if (this.hasRoom) {
         this.carryOut(message);
       } else {
         this.waiting.push(message);
@@ -224,7 +224,7 @@ export class StreamSession implements FrameHandler {
   private answered(message: Incoming, answer: Outgoing): void {
     this.underWay--;
     this.underWayBytes -= costOf(message);
-    this.sender.add(answer, message.kind === KIND_NUMBERS.ping);
+    this.sender.add(answer);
   }
 
   /** Tells `done` once, later. Without async functions: two around each request make it twice as dear. */
