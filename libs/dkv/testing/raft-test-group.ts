@@ -93,10 +93,10 @@ export function append(
   prevTerm: number,
   terms: readonly number[] = [],
   commit = 0,
-  everywhere = 0,
+  matchedByAll = 0,
 ): RaftMessage {
   const entries = entriesOf(terms, prevIndex + 1);
-  return { type: 'append', term, prevIndex, prevTerm, commit, everywhere, entries };
+  return { type: 'append', term, prevIndex, prevTerm, commit, matchedByAll, entries };
 }
 
 export function termsOf(group: RaftGroup): (number | undefined)[] {

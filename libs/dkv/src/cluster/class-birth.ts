@@ -144,7 +144,8 @@ export class ClassBirth {
       this.wanted.add(copies);
     }
     if (isBorn && !own.isBorn) {
-      this.finish(copies, members);
+      // Who knows of no members has groups all the same: then those that were accepted here are the ones.
+      this.finish(copies, members.length > 0 ? members : own.members);
     } else {
       this.lead(copies);
     }

@@ -24,7 +24,9 @@ let view: ClusterView;
 let directory: PeerDirectory;
 let told: string[];
 
-beforeEach(() => {
+beforeEach(() => begin(100));
+
+function begin(heartbeatIntervalMs: number): void {
   clock = new ManualClock();
   view = new ClusterView('a', testRing(NODES), NODES);
   told = [];
@@ -36,7 +38,7 @@ beforeEach(() => {
     view,
     clock,
     new CapturedLog(),
-    { heartbeatIntervalMs: 100, electionTimeoutMs: 1_000 },
+    { heartbeatIntervalMs, electionTimeoutMs: 1_000 },
     500,
     OWN,
     {
@@ -50,7 +52,7 @@ beforeEach(() => {
   );
   hear();
   told = [];
-});
+}
 
 function hear(): void {
   directory.heard(directory.find('b')!);
@@ -81,6 +83,15 @@ describe('a peer', () => {
     expect(told).toEqual([]);
     clock.advance(2);
     expect([told, view.stateOf('b')]).toEqual([['lost b'], 'down']);
+  });
+
+  it('has the time of a heartbeat to be heard again, however rare those are', () => {
+    begin(400);
+    directory.disconnected('b');
+    clock.advance(385);
+    hear();
+    clock.advance(300);
+    expect([told, view.stateOf('b')]).toEqual([[], 'up']);
   });
 
   it('is lost in spite of what it had sent before the close', () => {

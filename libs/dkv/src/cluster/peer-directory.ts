@@ -49,7 +49,7 @@ export interface RememberedPeer {
   readonly retired?: readonly string[];
 }
 
-/** A closed connection is a suspicion at once; so long may it take the peer to open another. */
+/** A closed connection is a suspicion at once; so long may it take the peer to open another, at least. */
 const RECONNECT_MS = 200;
 /** So long after the close, what arrives may have been sent before it, by another connection: no sign of life. */
 const LEFTOVER_MS = 50;
@@ -218,7 +218,7 @@ export class PeerDirectory {
       peer.disconnectedAtMs = this.clock.monotonic();
       this.view.setState(nodeId, 'suspect');
       // Timers count whole milliseconds, and may be early by a part of one.
-      this.clock.schedule(RECONNECT_MS + 1, () => this.look());
+      this.clock.schedule(this.reconnectMs + 1, () => this.look());
     }
   }
 
@@ -308,11 +308,17 @@ export class PeerDirectory {
     return this.clock.monotonic() - peer.heardAtMs < 3 * this.options.heartbeatIntervalMs;
   }
 
+  /** Long enough for a heartbeat that was not on its way when the connection closed. */
+  private get reconnectMs(): number {
+    return Math.max(RECONNECT_MS, LEFTOVER_MS + 1.5 * this.options.heartbeatIntervalMs);
+  }
+
   private look(): void {
     const now = this.clock.monotonic();
     for (const peer of this.peers.values()) {
       const silentMs = now - Math.max(peer.heardAtMs, this.startedMs);
-      const isLost = silentMs > this.options.electionTimeoutMs || now - peer.disconnectedAtMs >= RECONNECT_MS;
+      const isLost =
+        silentMs > this.options.electionTimeoutMs || now - peer.disconnectedAtMs >= this.reconnectMs;
       if (isLost && !this.lost.has(peer.nodeId)) {
         this.lost.add(peer.nodeId);
         this.view.setState(peer.nodeId, 'down');

@@ -35,8 +35,8 @@ export interface LogEntry {
 
 export type RaftMessage =
   /**
-   * Entries that follow (prevIndex, prevTerm); none is a probe. `commit` is the leader's commit index; `everywhere` is up to
-   * where every member has the log durably: nobody will ask for that again.
+   * Entries that follow (prevIndex, prevTerm); none is a probe. `commit` is the leader's commit index; `matchedByAll` is up to
+   * where every member has the log durably; who comes later gets a snapshot.
    */
   | {
       readonly type: 'append';
@@ -44,7 +44,7 @@ export type RaftMessage =
       readonly prevIndex: number;
       readonly prevTerm: number;
       readonly commit: number;
-      readonly everywhere: number;
+      readonly matchedByAll: number;
       readonly entries: readonly LogEntry[];
     }
   /** The sender's log equals the leader's up to `index`, durably. */

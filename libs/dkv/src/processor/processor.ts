@@ -187,8 +187,7 @@ export class Processor implements PeerService {
     }
     this.underWay++;
     const reply = this.eventual.serve(request);
-    const left = () => this.leave(false, true, 0);
-    reply.then(left, left);
+    reply.then(this.ended, this.ended);
     return reply;
   }
 
@@ -298,11 +297,15 @@ export class Processor implements PeerService {
     if (isBounded) {
       this.admission.leave(isCompleted, nowMs);
     }
+    this.ended();
+  }
+
+  private readonly ended = (): void => {
     this.underWay--;
     if (this.underWay === 0) {
       this.idle?.();
     }
-  }
+  };
 }
 
 function strongWrite(

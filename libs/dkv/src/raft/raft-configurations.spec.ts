@@ -152,7 +152,7 @@ describe('snapshots', () => {
     leader.compactReplicated();
     expect(leader.firstIndex).toBe(10);
     leader.propose('operations', Buffer.from('x'));
-    expect(sentBy(leader).at(-1)).toMatchObject({ message: { type: 'append', everywhere: 9 } });
+    expect(sentBy(leader).at(-1)).toMatchObject({ message: { type: 'append', matchedByAll: 9 } });
 
     const follower = testGroup(Array.from({ length: 10 }, () => 1));
     follower.step('b', append(2, 10, 1, [], 10, 9));

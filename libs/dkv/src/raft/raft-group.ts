@@ -78,7 +78,7 @@ export class RaftGroup extends RaftFollower {
   compactReplicated(): void {
     const { replica, leadership } = this;
     if (replica.applied - replica.log.snapshotIndex >= COMPACTED_MIN) {
-      replica.compact(leadership ? leadership.everywhere : replica.everywhere, COMPACTED_MIN);
+      replica.compact(leadership ? leadership.matchedByAll : replica.matchedByAll, COMPACTED_MIN);
     }
   }
 
@@ -306,7 +306,7 @@ export class RaftGroup extends RaftFollower {
     }
     if (this.acknowledgedIndex >= 0 && this.leader !== undefined) {
       const message = { type: 'appended', term, index: this.acknowledgedIndex } as const;
-      // Mostly it is all there is to say; an array that grows makes room for seventeen.
+      // Mostly it is all there is to say: a list of one as a literal, since V8 gives an array that is pushed to room for 17.
       if (this.durableMessages.length === 0) {
         this.durableMessages = [{ to: this.leader, message }];
       } else {

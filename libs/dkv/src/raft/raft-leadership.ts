@@ -200,7 +200,7 @@ export class Leadership {
   }
 
   /** Up to where every member has the log, durably. */
-  get everywhere(): number {
+  get matchedByAll(): number {
     let least = this.own.match;
     for (const { match } of this.peers) {
       least = Math.min(least, match);
@@ -234,8 +234,8 @@ export class Leadership {
         const isBare = peer.state === 'probe' && peer.isBare;
         if (shared?.prevIndex !== prevIndex || isBare) {
           const entries = isBare ? NO_ENTRIES : this.log.chunk(peer.next, this.options.appendBytesMax);
-          const { term, everywhere } = this;
-          shared = { type: 'append', term, prevIndex, prevTerm, commit, everywhere, entries };
+          const { term, matchedByAll } = this;
+          shared = { type: 'append', term, prevIndex, prevTerm, commit, matchedByAll, entries };
         }
         messages.push({ to: peer.member, message: shared });
         peer.sent(shared.entries.length, commit);

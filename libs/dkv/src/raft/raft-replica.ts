@@ -26,7 +26,7 @@ export class RaftReplica {
   /** What the state machine shows: nothing at or before it is needed for applying. */
   applied: number;
   /** Every member has the log up to here, as its leader said last. */
-  everywhere = 0;
+  matchedByAll = 0;
   /** The log begins anew here and that has not been given out to be written. */
   pendingReset: { readonly index: number; readonly term: number } | undefined;
   /** The last reset until something behind it is known to be durable: a failed append may have taken it along. */
@@ -62,7 +62,7 @@ export class RaftReplica {
    * Takes what a leader sent (5.3). Gives the index up to which this log equals the leader's, {@link REJECTED} or
    * {@link IGNORED}. Only a conflict truncates: a late message with fewer entries takes away nothing.
    */
-  receive({ prevIndex, prevTerm, commit, everywhere, entries }: Append): number {
+  receive({ prevIndex, prevTerm, commit, matchedByAll, entries }: Append): number {
     const { log } = this;
     const lastIndex = prevIndex + entries.length;
     // What is before the snapshot can no longer be compared; its last entry can, if the message reaches so far.
@@ -92,7 +92,7 @@ export class RaftReplica {
       this.append(entry);
     }
     this.commitTo(Math.min(commit, lastIndex));
-    this.everywhere = everywhere;
+    this.matchedByAll = matchedByAll;
     return lastIndex;
   }
 

@@ -64,7 +64,14 @@ describe('a follower', () => {
     expect(answer(group, 'b', append(5, 0, 0, [3, 3, 3]))).toEqual([]);
     expect(termsOf(group)).toEqual([1, 1]);
     const [first, second] = entriesOf([5, 5], 3);
-    const message = { type: 'append', term: 5, prevIndex: 2, prevTerm: 1, commit: 0, everywhere: 0 } as const;
+    const message = {
+      type: 'append',
+      term: 5,
+      prevIndex: 2,
+      prevTerm: 1,
+      commit: 0,
+      matchedByAll: 0,
+    } as const;
     expect(answer(group, 'b', { ...message, entries: [first!, { ...second!, index: 9 }] })).toEqual([]);
     expect(group.lastIndex).toBeLessThan(5);
   });

@@ -25,8 +25,11 @@ export interface DecisionGround {
   /** Log time of the entry that would be made, milliseconds since 1970. */
   readonly timeMs: number;
   readonly idempotencyTtlMs: number;
-  /** Of the namespace, for `increment`. */
-  readonly codec: Codec;
+  /**
+   * For `increment` alone: whoever leads a group need not name all namespaces in it.
+   * @throws DkvError `DKV_UNKNOWN_NAMESPACE`
+   */
+  readonly codecOf: (namespace: string) => Codec;
 }
 
 export type Decision =
@@ -40,7 +43,7 @@ export type Decision =
       readonly record: StrongRecord | undefined;
     };
 
-/** @throws DkvError `DKV_INVALID_ARGUMENT`, `DKV_CODEC_FAILED`: nothing is to be written, and the caller is told why. */
+/** @throws DkvError `DKV_INVALID_ARGUMENT`, `DKV_CODEC_FAILED`, `DKV_UNKNOWN_NAMESPACE`: nothing is to be written, and the caller is told why. */
 export function decide(write: AskedWrite, ground: DecisionGround): Decision {
   const { current, remembered, timeMs, idempotencyTtlMs } = ground;
   const { kind, namespace, key, ttlMs, expected, idempotencyKey } = write;
@@ -61,7 +64,7 @@ export function decide(write: AskedWrite, ground: DecisionGround): Decision {
   const changes: KeyChange[] = [];
   if (existed || kind === 'put' || kind === 'increment') {
     const expiresAtMs = ttlMs === 0 ? 0 : timeMs + ttlMs;
-    changes.push({ namespace, key, value: valueOf(write, seen, ground.codec), expiresAtMs });
+    changes.push({ namespace, key, value: valueOf(write, seen, ground.codecOf), expiresAtMs });
   } else if (idempotencyKey === undefined) {
     // What expired is gone for every reader, and its removal is no caller's business.
     return { kind: 'nothing', outcome: 'done', existed, repeated: false, record: undefined };
@@ -101,9 +104,9 @@ function repeatedOf(
 }
 
 function valueOf(
-  { kind, key, value, by = 0 }: AskedWrite,
+  { kind, namespace, key, value, by = 0 }: AskedWrite,
   seen: StrongRecord | undefined,
-  codec: Codec,
+  codecOf: DecisionGround['codecOf'],
 ): Uint8Array | undefined {
   switch (kind) {
     case 'put':
@@ -112,8 +115,10 @@ function valueOf(
       return undefined;
     case 'touch':
       return seen!.value;
-    case 'increment':
+    case 'increment': {
+      const codec = codecOf(namespace);
       return encoded(codec, key, incremented(key, seen && decoded(codec, key, seen.value), by));
+    }
   }
 }
 

@@ -101,7 +101,7 @@ function readChange(reader: ByteReader): KeyChange {
   return { namespace, key, expiresAtMs, value: hasValue ? reader.block(reader.left) : undefined };
 }
 
-/** Nearly all have one element: an array that grows makes room for seventeen. */
+/** Nearly all have one element: made as a literal, since V8 gives an array that is pushed to room for 17. */
 function readList<T>(reader: ByteReader, read: (from: ByteReader) => T): readonly T[] {
   const count = reader.elements(CHANGES_MAX);
   if (count === 1) {

@@ -61,7 +61,7 @@ export interface GroupServices {
   readonly idempotencyTtlMs: number;
   readonly raft: Omit<RaftGroupOptions, 'self'>;
   /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
-  codecOf(namespace: string): Codec;
+  readonly codecOf: (namespace: string) => Codec;
   /** Why nothing but removes may be decided here now; undefined when all may. */
   onlyRemoves(list: readonly string[]): Answer | undefined;
   /** This node's wall clock, held back where it is ahead of most others (rule 19). */

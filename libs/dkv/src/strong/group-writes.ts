@@ -224,7 +224,7 @@ export class GroupWrites implements Expiring {
         remembered: remembered ?? undefined,
         timeMs,
         idempotencyTtlMs: services.idempotencyTtlMs,
-        codec: services.codecOf(namespace),
+        codecOf: services.codecOf,
       });
     } catch (error) {
       asker.answer(slot, refusalOf(error));

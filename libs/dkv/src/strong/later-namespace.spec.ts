@@ -142,6 +142,16 @@ describe('a namespace with another number of copies', () => {
     expect(led.reduce((sum, count) => sum + count)).toBe(2 * PARTITIONS);
   });
 
+  it('is served by leaders that do not name it', async () => {
+    const later = await Later.of();
+    later.declare();
+    await later.again('c', 'restarted');
+    for (let number = 0; number < 4 * PARTITIONS; number++) {
+      await later.put('c', `k${number}`, `v${number}`);
+      expect(await later.get('c', `k${number}`)).toBe(`v${number}`);
+    }
+  });
+
   it('is not born before every node has said that it has nothing of it', async () => {
     const later = await Later.of();
     later.cluster.kill('c');

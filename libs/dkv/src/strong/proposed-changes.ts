@@ -80,8 +80,10 @@ export class ProposedChanges {
       known = { session, lowestUnanswered, indexes: new NumberedList() };
       this.sessions.set(nodeId, known);
     }
-    known.lowestUnanswered = Math.max(known.lowestUnanswered, lowestUnanswered);
-    known.indexes.set(number, index);
+    if (known.session === session) {
+      known.lowestUnanswered = Math.max(known.lowestUnanswered, lowestUnanswered);
+      known.indexes.set(number, index);
+    }
   }
 
   removeRequest({ nodeId, session, number }: RequestId): void {

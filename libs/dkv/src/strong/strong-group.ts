@@ -338,7 +338,7 @@ export class StrongGroup implements GroupCore {
   }
 
   /** The first of a request and its cancel wins; what nobody waits for any more does nothing. */
-  protected standingFor({ request }: EntryOperation): RequestStanding {
+  private standingFor({ request }: EntryOperation): RequestStanding {
     return request === undefined ? 'new' : this.requests.standingOf(request);
   }
 

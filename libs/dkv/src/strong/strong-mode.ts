@@ -349,7 +349,7 @@ export class ReplicatedStrongMode implements StrongMode {
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (group.isWhole && this.births.birth.isBorn && this.canLead) {
+    } else if (group.isWhole && group.isBorn && this.canLead) {
       // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
       if (this.ticks === 2) {
         this.node.leadership.campaignIfFirst(group);
@@ -369,7 +369,7 @@ export class ReplicatedStrongMode implements StrongMode {
   private found(peer: Peer): void {
     // With it there may be a majority again: where nobody leads, the first of the list need not wait for its time-out.
     for (const group of this.node.groups.values()) {
-      if (group.raft.leader === undefined && this.births.birth.isBorn && this.canLead) {
+      if (group.raft.leader === undefined && group.isBorn && this.canLead) {
         this.node.leadership.campaignIfFirst(group);
       }
     }

@@ -66,8 +66,8 @@ export class StrongNode implements FrameTarget {
   private isInTurn = false;
   private isStopped = false;
   private appends: PendingAppend[] = [];
-  /** What was taken from a group last. */
-  private readonly taken = emptyOutput();
+  /** Filled in by each group in turn. */
+  private readonly reusedOutput = emptyOutput();
   private readonly lent = lentMessage();
 
   constructor(private readonly parts: StrongNodeParts) {
@@ -255,7 +255,7 @@ export class StrongNode implements FrameTarget {
     if (group.isSuspended || log.failure || (!raft.hasOutput && !announceCommit)) {
       return;
     }
-    const output = raft.takeOutput({ announceCommit }, this.taken);
+    const output = raft.takeOutput({ announceCommit }, this.reusedOutput);
     const { reset, hardState, entries } = output;
     if (reset) {
       log.addReset(number, generation, reset.index, reset.term);

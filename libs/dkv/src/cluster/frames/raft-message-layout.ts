@@ -28,7 +28,7 @@ export function writeRaftMessage(to: ByteWriter, message: RaftMessage): void {
       to.count(message.prevIndex);
       to.count(message.prevTerm);
       to.count(message.commit);
-      to.count(message.everywhere);
+      to.count(message.matchedByAll);
       to.count(message.entries.length);
       for (let at = 0; at < message.entries.length; at++) {
         const { term, kind, data } = message.entries[at]!;
@@ -81,7 +81,7 @@ export function readRaftMessage(from: ByteReader): RaftMessage {
       const prevIndex = from.count();
       const prevTerm = from.count();
       const commit = from.count();
-      const everywhere = from.count();
+      const matchedByAll = from.count();
       const entries: LogEntry[] = [];
       const count = from.elements(from.left);
       for (let position = 1; position <= count; position++) {
@@ -89,7 +89,7 @@ export function readRaftMessage(from: ByteReader): RaftMessage {
         const kind = ENTRY_KINDS[from.choice(ENTRY_KINDS.length)]!;
         entries.push({ term: entryTerm, index: prevIndex + position, kind, data: from.bytesOf(Infinity) });
       }
-      return { type, term, prevIndex, prevTerm, commit, everywhere, entries };
+      return { type, term, prevIndex, prevTerm, commit, matchedByAll, entries };
     }
     case 'appended':
       return { type, term, index: from.count() };

@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { probeBinding, probeRocksdb } from './rocksdb-probe.js';
 
@@ -34,6 +34,12 @@ describe('the probe of RocksDB', () => {
       expect(await readdir(folder)).toEqual([]);
     },
   );
+
+  it('is given the same folder by a path from where this process runs', async () => {
+    const location = join(folder, 'binding.cjs');
+    await writeFile(location, 'module.exports = (store) => ({ open() { throw new Error(store); } });');
+    expect(await probeBinding(location, relative(process.cwd(), folder))).toContain(`Error: ${folder}`);
+  });
 
   it('outlives a binding that aborts its process, and tells how it ended', { timeout: 60_000 }, async () => {
     expect(await probing(opening('process.abort();'))).toMatch(/ends the process with SIGABRT on Node v\d+/);

@@ -1,7 +1,7 @@
 /** Finds out in a child process whether RocksDB runs: where its binding does not fit Node, it aborts the process. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { resolveRocksdb } from './rocksdb-store-engine.js';
 
 /** What a killed probe leaves behind begins like this. */
@@ -54,7 +54,8 @@ export async function probeBinding(
   folder: string,
   timeoutMs = PROBE_TIMEOUT_MS,
 ): Promise<string | undefined> {
-  const place = await mkdtemp(join(folder, PROBE_PREFIX));
+  // The child runs in another folder than this process.
+  const place = await mkdtemp(join(resolve(folder), PROBE_PREFIX));
   const options = {
     // A core dump of the abort would land here, and go with the folder.
     cwd: place,
