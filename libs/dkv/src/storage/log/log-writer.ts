@@ -160,7 +160,8 @@ export class LogWriter {
           if (wasMade) {
             logger.warn(
               `The disk of ${files.where} is full: a reserve of ${reserve.bytes} bytes is given up for removes and ` +
-                'checkpoints. Nothing else is written until there is room for it again.',
+                'checkpoints. This node takes no other writes until there is room for it again; what other nodes commit ' +
+                'is still written here, as far as the room goes.',
             );
           }
           if (wasMade || wasMaking) {
