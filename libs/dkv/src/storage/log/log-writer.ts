@@ -2,13 +2,13 @@
 import { type DkvError } from '../../dkv.errors.js';
 import { type Logger } from '../../ports/logger.js';
 import { type Appended, type HardState } from '../../ports/node-log.js';
+import { hasFullCode } from '../storage-error.js';
 import { type AppendBuffer } from './append-buffer.js';
 import { AppendQueue } from './append-queue.js';
 import {
   appendFailed,
   FailedSyncError,
   folderSynced,
-  isFull,
   logClosed,
   logOverloaded,
   logReadOnly,
@@ -127,7 +127,7 @@ export class LogWriter {
     this.failure = failure;
     this.isFinal ||= !passes(cause);
     this.options.logger.error(failure.message);
-    if (isFull(cause)) {
+    if (hasFullCode(cause)) {
       this.noteFull();
     }
     return failure;
@@ -136,7 +136,7 @@ export class LogWriter {
   /** At the start. Without room for it the node comes up nevertheless: to read, and to remove in what room there is. */
   holdReserve(): void {
     this.makeReserve().catch((error: unknown) => {
-      if (isFull(error)) {
+      if (hasFullCode(error)) {
         this.warn('Nothing is held back for a full disk', error);
         this.noteFull();
       } else {
@@ -189,7 +189,7 @@ export class LogWriter {
     try {
       await this.makeReserve().catch((error: unknown) => {
         // An empty append may fit where no other does: there must be room for the whole reserve, or that which it had.
-        const isForRoom = isFull(this.failure?.cause) && !this.isRoomGiven;
+        const isForRoom = hasFullCode(this.failure?.cause) && !this.isRoomGiven;
         if (isForRoom || !passes(error)) {
           throw error;
         }
