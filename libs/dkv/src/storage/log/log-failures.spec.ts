@@ -299,6 +299,22 @@ describe('a failed sync', () => {
     expect(await machine.append(1, 3, 'c')).toBe('DKV_READ_ONLY');
   });
 
+  it('of an old segment is final, too, while another error is being got over', async () => {
+    const machine = await new LogMachine({ durability: 'wal', segmentBytesMax: 200 }, 1, {
+      inlineWriteRate: 0,
+    }).open();
+    const slow = (ms: number) => ({ minMs: ms, meanMs: ms, maxMs: ms });
+    await machine.append(1, 1, 'a'.repeat(150));
+    machine.folder.setFaults({ syncErrorRate: 1, syncDelay: slow(5_000) });
+    expect(await machine.append(1, 2, 'b')).toBe('ok');
+    machine.folder.setFaults({ writeErrorRate: 1, writeErrorCode: 'ENOSPC' });
+    expect(await machine.append(1, 3, 'c')).toBe('DKV_STORAGE_FAILED');
+    machine.folder.setFaults({ writeErrorRate: 0, writeDelay: slow(8_000) });
+    await machine.scheduler.runFor(30_000);
+    expect(machine.log.failure?.message).toContain('fsync');
+    expect(await machine.append(1, 3, 'c')).toBe('DKV_READ_ONLY');
+  });
+
   it('at the end makes the stop unclean', async () => {
     const machine = await new LogMachine({ durability: 'wal' }).open();
     await machine.append(1, 1, 'a');

@@ -196,8 +196,11 @@ export class LogWriter {
       });
       this.isRoomGiven = false;
       await (this.mustBegin || !this.file ? this.begin() : this.appendNothing(this.file));
-      this.failure = undefined;
-      this.options.logger.log(`The log in ${this.options.files.where} takes appends again.`);
+      // A sync in the background may have failed meanwhile.
+      if (!this.isFinal) {
+        this.failure = undefined;
+        this.options.logger.log(`The log in ${this.options.files.where} takes appends again.`);
+      }
     } catch (error) {
       if (!passes(error)) {
         this.refuse(error);
