@@ -120,6 +120,18 @@ describe('a full disk', () => {
     expect(await machine.append(1, 2, 'b')).toBe('ok');
   });
 
+  it('gets the reserve also where it is found while another error is being got over', async () => {
+    const machine = await new LogMachine({ reserveBytes: 20_000, segmentBytesMax: 200 }).open();
+    await machine.scheduler.runFor(500);
+    expect(await machine.append(1, 1, 'a'.repeat(150))).toBe('ok');
+    machine.folder.setFaults({ openErrorRate: 1 });
+    expect(await machine.append(1, 2, 'failed')).toBe('DKV_STORAGE_FAILED');
+    machine.folder.setFaults({ openErrorRate: 0, capacityBytes: machine.folder.bytes });
+    await machine.scheduler.runFor(3_000);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, true]);
+    expect(await machine.append(1, 2, 'b')).toBe('ok');
+  });
+
   /** With room for a reserve again, which is written and whose sync takes its time. */
   async function makingMachine(): Promise<LogMachine> {
     const machine = await new LogMachine({ reserveBytes: 20_000, durability: 'wal' }).open();

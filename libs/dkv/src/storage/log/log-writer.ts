@@ -202,7 +202,8 @@ export class LogWriter {
         this.options.logger.log(`The log in ${this.options.files.where} takes appends again.`);
       }
     } catch (error) {
-      if (!passes(error)) {
+      const becameFull = !this.isFinal && hasFullCode(error) && !hasFullCode(this.failure?.cause);
+      if (becameFull || !passes(error)) {
         this.refuse(error);
       }
     }
