@@ -1,6 +1,7 @@
 /** Coordinates a write of an eventual namespace: stamps it once, merges once, ships the result, counts copies. */
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { copiesNeeded } from '../model/consistency.js';
+import { fullDiskOf } from '../model/full-disk.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord, type RecordHeader, stampRecord, stampTombstone } from '../model/record.js';
 import { type HintedHandoff } from './repair/hinted-handoff.js';
@@ -64,10 +65,7 @@ export class WriteCoordinator {
       });
     }
     if (local.isDiskFull && operation.kind !== 'remove') {
-      throw new DkvError(
-        'DKV_READ_ONLY',
-        `The disk of node ${view.selfId} is full: it takes nothing but removes until there is room.`,
-      );
+      throw new DkvError('DKV_READ_ONLY', fullDiskOf(view.selfId));
     }
     const bytes = operation.value.byteLength + RECORD_OVERHEAD_BYTES;
     this.underWay.take(bytes);

@@ -99,8 +99,9 @@ export interface NodeLog {
   /** Why nothing can be appended now; undefined when it can. Full disks and exhausted descriptors pass, others do not. */
   readonly failure: DkvError | undefined;
   /**
-   * The disk is full, and what is appended takes of the room that a reserve had: only what frees space should be. Ends by
-   * itself once there is room for the reserve.
+   * The disk is full, and what is appended takes of the room that a reserve had: of the node's own writes only what frees
+   * space should be. Entries that other nodes lead go into it, too; when it is used up, `failure` says so. Ends by itself
+   * once there is room for the reserve.
    */
   readonly isDiskFull: boolean;
   /** Somebody else found the disk full: the reserve is given up. */

@@ -73,6 +73,21 @@ class Bench {
 }
 
 describe('checkpoints', () => {
+  it('come once as soon as the disk becomes full, whoever found that', async () => {
+    const bench = await Bench.open();
+    for (let times = 1; times <= 2; times++) {
+      bench.put();
+      bench.log.isDiskFull = true;
+      await bench.passMs(1_500);
+      expect(bench.engine.batches).toHaveLength(times);
+      bench.put();
+      await bench.passMs(5_000);
+      expect(bench.engine.batches).toHaveLength(times);
+      bench.log.isDiskFull = false;
+      await bench.passMs(1_500);
+    }
+  });
+
   it('come by time, if anything changed, and let the log go', async () => {
     const bench = await Bench.open();
     await bench.passMs(2 * INTERVAL_MS);

@@ -42,6 +42,8 @@ export class Checkpointer {
   private retryDelayMs = RETRY_DELAY_MS;
   private lastFailure: DkvError | undefined;
   private isFinal = false;
+  /** As at the last look. */
+  private wasFull = false;
 
   constructor(private readonly options: CheckpointerOptions) {
     this.lastMs = options.clock.monotonic();
@@ -59,9 +61,12 @@ export class Checkpointer {
 
   start(): void {
     this.timer = this.options.clock.schedule(LOOK_INTERVAL_MS, () => {
-      if (this.isDue()) {
+      const { isDiskFull } = this.options.log;
+      // At once when the disk becomes full: other nodes still have their entries written here, and it frees what they take.
+      if ((isDiskFull && !this.wasFull) || this.isDue()) {
         this.ask();
       }
+      this.wasFull = isDiskFull;
       this.start();
     });
   }

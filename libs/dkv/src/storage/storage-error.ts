@@ -4,8 +4,8 @@ import { DkvError } from '../dkv.errors.js';
 /** Of the engine's messages: it gives the system's code in words only. */
 const PASSING = /no space left|disk quota exceeded|too many open files|temporarily unavailable/i;
 const FULL = /no space left|disk quota exceeded/i;
-const FULL_CODES: readonly unknown[] = ['ENOSPC', 'EDQUOT'];
-const PASSING_CODES: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EAGAIN'];
+const FULL_CODES: readonly string[] = ['ENOSPC', 'EDQUOT'];
+const PASSING_CODES: readonly string[] = [...FULL_CODES, 'EMFILE', 'ENFILE', 'EAGAIN'];
 
 /** Whether a read failed because the engine's own checksums say that what it met is damaged. */
 export function isEngineDamage(error: unknown): boolean {
@@ -15,7 +15,7 @@ export function isEngineDamage(error: unknown): boolean {
 /** Whether the same may succeed later: a full disk, too many open files (rule 6 of the strong mode). */
 export function isPassing(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (PASSING_CODES.includes(codeOf(cause)) || PASSING.test(cause.message)) {
+    if (hasPassingCode(cause) || PASSING.test(cause.message)) {
       return true;
     }
   }
@@ -25,7 +25,7 @@ export function isPassing(error: unknown): boolean {
 /** Whether it is for want of room on the disk. */
 export function isFullDisk(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (FULL_CODES.includes(codeOf(cause)) || FULL.test(cause.message)) {
+    if (hasFullCode(cause) || FULL.test(cause.message)) {
       return true;
     }
   }
@@ -41,6 +41,18 @@ export function storageError(what: string, cause: unknown): DkvError {
   return new DkvError('DKV_STORAGE_FAILED', `${what} failed: ${reason}.`, { cause });
 }
 
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+/** Of the system: an error that ends by itself or by an operator's hand, without a restart. */
+export function hasPassingCode(error: unknown): boolean {
+  return PASSING_CODES.includes(codeOf(error));
+}
+
+/** Of the system: an error for want of room. */
+export function hasFullCode(error: unknown): boolean {
+  return FULL_CODES.includes(codeOf(error));
+}
+
+/** Empty where there is none. */
+export function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : '';
 }

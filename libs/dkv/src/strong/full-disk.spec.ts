@@ -69,6 +69,23 @@ describe('where all disks are full', () => {
   );
 });
 
+describe('where nodes are started again', () => {
+  it.each([1, 3])('of %s, all on full disks: they read and remove, as before', async (size) => {
+    const full = await cluster(size);
+    await fill(full, ...full.nodeIds);
+    full.nodeIds.forEach((nodeId) => full.kill(nodeId));
+    await full.start();
+    await full.advance(5_000);
+    expect(await full.get('a', 'k1', READ)).toBe(VALUE);
+    await expect(puts(full, 'k0')).rejects.toMatchObject({ code: 'DKV_READ_ONLY' });
+    expect(await full.remove('a', 'k0')).toBe(true);
+    full.nodeIds.forEach((nodeId) => full.node(nodeId).folder.heal());
+    await full.advance(3_000);
+    await puts(full, 'k0');
+    expect(full.node('a').strong.unreadyReason).toBeUndefined();
+  });
+});
+
 describe('where one disk of three is full', () => {
   it('the other nodes lead, and all is written', async () => {
     const full = await cluster(3);

@@ -3,6 +3,7 @@ import { type Birth } from '../cluster/birth.js';
 import { type ClassBirth } from '../cluster/class-birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { majorityOf } from '../model/consistency.js';
+import { fullDisk } from '../model/full-disk.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
@@ -22,7 +23,7 @@ export class Readiness {
       return `its log takes nothing: ${log.failure.message}`;
     }
     if (log.isDiskFull) {
-      return 'its disk is full: it takes nothing but removes until there is room';
+      return fullDisk('its disk');
     }
     if (groups.size === 0) {
       return undefined;

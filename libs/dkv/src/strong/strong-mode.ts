@@ -2,6 +2,7 @@
 import { BoundedClock } from '../cluster/bounded-clock.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
+import { fullDiskOf } from '../model/full-disk.js';
 import { type Answer } from '../model/node-messages.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
@@ -277,7 +278,7 @@ export class ReplicatedStrongMode implements StrongMode {
       : {
           type: 'refused',
           code: 'DKV_READ_ONLY',
-          message: `The disk of node ${this.parts.view.selfId} is full: it takes nothing but removes until there is room.`,
+          message: fullDiskOf(this.parts.view.selfId),
         };
   }
 

@@ -1,5 +1,6 @@
 /** What the node log tells an operator when files fail: which file, which offset, what to do. */
 import { DkvError } from '../../dkv.errors.js';
+import { codeOf, hasPassingCode } from '../storage-error.js';
 import { type LogFiles } from './log-files.js';
 
 /** A sync that failed: what of the file is on the medium is not known any more, and no later sync tells. */
@@ -11,10 +12,7 @@ export class FailedSyncError extends Error {
   }
 }
 
-/** Errors that end by themselves or by an operator's hand, without a restart: rule 6 of the strong mode. */
-const PASSING_CODES = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EAGAIN']);
 const DESCRIPTOR_CODES = new Set(['EMFILE', 'ENFILE']);
-const FULL_CODES = new Set(['ENOSPC', 'EDQUOT']);
 
 /** Tells a failed sync from other errors. */
 export async function syncedFinally(sync: Promise<void>): Promise<void> {
@@ -37,12 +35,9 @@ export async function folderSynced(files: LogFiles): Promise<void> {
   }
 }
 
+/** Rule 6 of the strong mode. */
 export function passes(error: unknown): boolean {
-  return !(error instanceof FailedSyncError) && PASSING_CODES.has(codeOf(error));
-}
-
-export function isFull(error: unknown): boolean {
-  return FULL_CODES.has(codeOf(error));
+  return !(error instanceof FailedSyncError) && hasPassingCode(error);
 }
 
 export function isMissing(error: unknown): boolean {
@@ -118,9 +113,4 @@ export function logOfOtherVersion(where: string, file: string, what: string, cau
     `The log in ${where} was written by another version of nestjs-dkv: ${file}: ${what}. Start the version that wrote it.`,
     { cause },
   );
-}
-
-function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === 'string' ? code : '';
 }

@@ -94,10 +94,99 @@ describe('a full disk', () => {
     await machine.open({ reserveBytes: 10_000 });
     await machine.scheduler.runFor(500);
     expect(machine.replayed).toEqual(['operations 1 1/1 a']);
-    expect(machine.log.failure).toBeDefined();
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, true]);
+    expect(machine.logger.warnings.join()).toContain('no room for a reserve of 10000 bytes');
+    machine.folder.setFaults({ capacityBytes: machine.folder.bytes + 5_000 });
+    expect(await machine.append(1, 2, 'in the little room that there is')).toBe('ok');
     machine.folder.heal();
     await machine.scheduler.runFor(1_500);
-    expect(machine.log.failure).toBeUndefined();
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, false]);
+  });
+
+  it('does not keep the log from getting over another error that passes', async () => {
+    const machine = await new LogMachine({ reserveBytes: 20_000, segmentBytesMax: 200 }).open();
+    await machine.scheduler.runFor(500);
+    machine.folder.setFaults({ capacityBytes: machine.folder.bytes });
+    machine.log.noteFull();
+    await machine.scheduler.runFor(500);
+    expect(await machine.append(1, 1, 'a'.repeat(150))).toBe('ok');
+    machine.folder.setFaults({ openErrorRate: 1 });
+    expect(await machine.append(1, 2, 'failed')).toBe('DKV_STORAGE_FAILED');
+    await machine.scheduler.runFor(3_000);
+    expect(machine.log.failure?.message).toContain('EMFILE');
+    machine.folder.setFaults({ openErrorRate: 0 });
+    await machine.scheduler.runFor(1_500);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, true]);
+    expect(await machine.append(1, 2, 'b')).toBe('ok');
+  });
+
+  it('gets the reserve also where it is found while another error is being got over', async () => {
+    const machine = await new LogMachine({ reserveBytes: 20_000, segmentBytesMax: 200 }).open();
+    await machine.scheduler.runFor(500);
+    expect(await machine.append(1, 1, 'a'.repeat(150))).toBe('ok');
+    machine.folder.setFaults({ openErrorRate: 1 });
+    expect(await machine.append(1, 2, 'failed')).toBe('DKV_STORAGE_FAILED');
+    machine.folder.setFaults({ openErrorRate: 0, capacityBytes: machine.folder.bytes });
+    await machine.scheduler.runFor(3_000);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, true]);
+    expect(await machine.append(1, 2, 'b')).toBe('ok');
+  });
+
+  /** With room for a reserve again, which is written and whose sync takes its time. */
+  async function makingMachine(): Promise<LogMachine> {
+    const machine = await new LogMachine({ reserveBytes: 20_000, durability: 'wal' }).open();
+    await machine.scheduler.runFor(500);
+    machine.folder.setFaults({ capacityBytes: machine.folder.bytes });
+    machine.log.noteFull();
+    await machine.scheduler.runFor(500);
+    const syncDelay = { minMs: 10_000, meanMs: 10_000, maxMs: 10_000 };
+    machine.folder.setFaults({ syncDelay, capacityBytes: machine.folder.bytes + 25_000 });
+    await machine.scheduler.runFor(2_000);
+    expect(machine.folder.names.get('log-reserve')!.content).toHaveLength(20_000);
+    expect(machine.log.isDiskFull).toBe(true);
+    return machine;
+  }
+
+  it('holds no append back while the reserve is made anew', async () => {
+    const machine = await makingMachine();
+    expect(await machine.append(1, 1, 'a')).toBe('ok');
+    expect(machine.log.isDiskFull).toBe(true);
+    await machine.scheduler.runFor(15_000);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, false]);
+  });
+
+  it('gets the new reserve, too, where an append fails while that is made', async () => {
+    const machine = await makingMachine();
+    machine.folder.setFaults({ capacityBytes: machine.folder.bytes });
+    expect(await machine.append(1, 1, 'a')).toBe('DKV_STORAGE_FAILED');
+    await machine.scheduler.runFor(15_000);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, true]);
+    expect(machine.folder.names.has('log-reserve')).toBe(false);
+    expect(await machine.append(1, 1, 'a')).toBe('ok');
+  });
+
+  it('gets back what half a reserve took', async () => {
+    const machine = await new LogMachine({ reserveBytes: 20_000 }, 1, { inlineWriteRate: 0 }).open();
+    await machine.scheduler.runFor(500);
+    const { writeDelay } = machine.folder.faults;
+    machine.folder.setFaults({ capacityBytes: machine.folder.bytes });
+    machine.log.noteFull();
+    await machine.scheduler.runFor(500);
+    const slow = { minMs: 10_000, meanMs: 10_000, maxMs: 10_000 };
+    machine.folder.setFaults({ writeDelay: slow, capacityBytes: machine.folder.bytes + 25_000 });
+    await machine.scheduler.runFor(2_000);
+    machine.folder.setFaults({ writeDelay, capacityBytes: machine.folder.bytes });
+    expect(await machine.append(1, 1, 'a')).toBe('DKV_STORAGE_FAILED');
+    machine.folder.setFaults({ capacityBytes: machine.folder.bytes + 5_000 });
+    await machine.scheduler.runFor(15_000);
+    expect([machine.log.failure, machine.log.isDiskFull]).toEqual([undefined, true]);
+    expect(await machine.append(1, 1, 'a')).toBe('ok');
+  });
+
+  it('lets the log be closed while the reserve is made anew', async () => {
+    const machine = await makingMachine();
+    await machine.do(machine.log.close());
+    expect(machine.folder.names.has('log-reserve')).toBe(false);
   });
 });
 
@@ -219,6 +308,22 @@ describe('a failed sync', () => {
     machine.folder.setFaults({ syncErrorRate: 1 });
     await machine.append(1, 2, 'b'.repeat(150));
     await machine.scheduler.runFor(100);
+    expect(await machine.append(1, 3, 'c')).toBe('DKV_READ_ONLY');
+  });
+
+  it('of an old segment is final, too, while another error is being got over', async () => {
+    const machine = await new LogMachine({ durability: 'wal', segmentBytesMax: 200 }, 1, {
+      inlineWriteRate: 0,
+    }).open();
+    const slow = (ms: number) => ({ minMs: ms, meanMs: ms, maxMs: ms });
+    await machine.append(1, 1, 'a'.repeat(150));
+    machine.folder.setFaults({ syncErrorRate: 1, syncDelay: slow(5_000) });
+    expect(await machine.append(1, 2, 'b')).toBe('ok');
+    machine.folder.setFaults({ writeErrorRate: 1, writeErrorCode: 'ENOSPC' });
+    expect(await machine.append(1, 3, 'c')).toBe('DKV_STORAGE_FAILED');
+    machine.folder.setFaults({ writeErrorRate: 0, writeDelay: slow(8_000) });
+    await machine.scheduler.runFor(30_000);
+    expect(machine.log.failure?.message).toContain('fsync');
     expect(await machine.append(1, 3, 'c')).toBe('DKV_READ_ONLY');
   });
 

@@ -2,13 +2,13 @@
 import { type DkvError } from '../../dkv.errors.js';
 import { type Logger } from '../../ports/logger.js';
 import { type Appended, type HardState } from '../../ports/node-log.js';
+import { hasFullCode } from '../storage-error.js';
 import { type AppendBuffer } from './append-buffer.js';
 import { AppendQueue } from './append-queue.js';
 import {
   appendFailed,
   FailedSyncError,
   folderSynced,
-  isFull,
   logClosed,
   logOverloaded,
   logReadOnly,
@@ -70,6 +70,9 @@ export class LogWriter {
   private isFinal = false;
   /** The reserve was given up, and no append was tried since. */
   private isRoomGiven = false;
+  /** Attempts to make the reserve, and to give it up, that are under way. */
+  private makingReserve = 0;
+  private givingUpReserve = 0;
   private closed = false;
   private whenIdle: (() => void)[] = [];
   private readonly retired: RetiredFiles;
@@ -124,67 +127,118 @@ export class LogWriter {
     this.failure = failure;
     this.isFinal ||= !passes(cause);
     this.options.logger.error(failure.message);
-    if (isFull(cause)) {
+    if (hasFullCode(cause)) {
       this.noteFull();
     }
     return failure;
+  }
+
+  /** At the start. Without room for it the node comes up nevertheless: to read, and to remove in what room there is. */
+  holdReserve(): void {
+    this.makeReserve().catch((error: unknown) => {
+      if (hasFullCode(error)) {
+        this.warn('Nothing is held back for a full disk', error);
+        this.noteFull();
+      } else {
+        this.refuse(error);
+      }
+    });
   }
 
   /** The disk is full, as an append or a checkpoint found: the reserve goes, and appends go on in its room. */
   noteFull(): void {
     this.isDiskFull = true;
     const { reserve, files, logger } = this.options;
-    reserve.giveUp().then(
-      async (wasMade) => {
-        if (wasMade) {
-          logger.warn(
-            `The disk of ${files.where} is full: a reserve of ${reserve.bytes} bytes is given up for removes and ` +
-              'checkpoints. Nothing else is written until there is room for it again.',
-          );
-          this.isRoomGiven = true;
-          await this.probe();
-        }
-      },
-      (error: unknown) => this.warn('The reserve file stays', error),
-    );
+    // It may be that half a reserve took the last of the room.
+    const wasMaking = this.makingReserve > 0;
+    this.givingUpReserve++;
+    reserve
+      .giveUp()
+      .finally(() => this.givingUpReserve--)
+      .then(
+        async (wasMade) => {
+          if (wasMade) {
+            logger.warn(
+              `The disk of ${files.where} is full: a reserve of ${reserve.bytes} bytes is given up for removes and ` +
+                'checkpoints. This node takes no other writes until there is room for it again; what other nodes commit ' +
+                'is still written here, as far as the room goes.',
+            );
+          }
+          if (wasMade || wasMaking) {
+            this.isRoomGiven = true;
+            await this.probe();
+          }
+        },
+        (error: unknown) => this.warn('The reserve file stays', error),
+      );
   }
 
   /** Whether appends are possible again after an error that passes: tries one that is empty. */
   async probe(): Promise<void> {
-    if ((!this.failure && !this.isDiskFull) || this.isFinal || this.busy || this.closed) {
+    if (this.isFinal || this.closed) {
+      return;
+    }
+    if (!this.failure) {
+      await this.probeRoom();
+      return;
+    }
+    if (this.busy) {
       return;
     }
     this.busy = true;
     try {
-      // An empty append may fit where no other does: there must be room for the whole reserve, or that which it had.
-      await this.makeReserve();
-      if (this.failure) {
-        await (this.mustBegin || !this.file ? this.begin() : this.appendNothing(this.file));
+      await this.makeReserve().catch((error: unknown) => {
+        // An empty append may fit where no other does: there must be room for the whole reserve, or that which it had.
+        const isForRoom = hasFullCode(this.failure?.cause) && !this.isRoomGiven;
+        if (isForRoom || !passes(error)) {
+          throw error;
+        }
+      });
+      this.isRoomGiven = false;
+      await (this.mustBegin || !this.file ? this.begin() : this.appendNothing(this.file));
+      // A sync in the background may have failed meanwhile.
+      if (!this.isFinal) {
         this.failure = undefined;
         this.options.logger.log(`The log in ${this.options.files.where} takes appends again.`);
       }
     } catch (error) {
-      if (!passes(error)) {
+      const becameFull = !this.isFinal && hasFullCode(error) && !hasFullCode(this.failure?.cause);
+      if (becameFull || !passes(error)) {
         this.refuse(error);
       }
     }
     this.run();
   }
 
-  /** @throws what the files throw, where there is no room for appends either */
-  private async makeReserve(): Promise<void> {
+  /** Beside appends, which need not wait for a reserve that is long to write. */
+  private async probeRoom(): Promise<void> {
+    if (!this.isDiskFull || this.makingReserve > 0) {
+      return;
+    }
+    // From here on appends tell whether there is room.
+    this.isRoomGiven = false;
     try {
-      await this.options.reserve.make();
-      if (this.isDiskFull) {
-        this.isDiskFull = false;
-        this.options.logger.log(`The disk of ${this.options.files.where} has room again, and a reserve.`);
-      }
+      await this.makeReserve();
     } catch (error) {
-      if (!passes(error) || (this.failure && !this.isRoomGiven)) {
-        throw error;
+      if (!passes(error)) {
+        this.refuse(error);
       }
     }
-    this.isRoomGiven = false;
+  }
+
+  /** @throws what the files throw */
+  private async makeReserve(): Promise<void> {
+    this.makingReserve++;
+    try {
+      await this.options.reserve.make();
+    } finally {
+      this.makingReserve--;
+    }
+    // An append may have found no room meanwhile: then it goes at once.
+    if (this.isDiskFull && this.givingUpReserve === 0 && !this.closed) {
+      this.isDiskFull = false;
+      this.options.logger.log(`The disk of ${this.options.files.where} has room again, and a reserve.`);
+    }
   }
 
   /** Begins a segment; the log goes on in it. */

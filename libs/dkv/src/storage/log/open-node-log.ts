@@ -126,7 +126,7 @@ async function open(
     await writer.begin().catch((error: unknown) => writer.refuse(error));
   }
   // A second or two of a slow disk, which nobody need wait for.
-  reserve.make().catch((error: unknown) => writer.refuse(error));
+  writer.holdReserve();
   const log = new FileNodeLog(writer, noteFile, {
     files,
     durability,
