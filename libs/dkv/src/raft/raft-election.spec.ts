@@ -227,6 +227,13 @@ describe('a candidate that the members meet one after the other', () => {
     expect(group.role).toBe('preCandidate');
   });
 
+  it('is not known to lack entries any more when it asks again and has them', () => {
+    const group = testGroup([1, 1, 1]);
+    group.step('b', preVote);
+    group.step('b', { ...preVote, lastIndex: 3 });
+    expect(group.lacksEntries('b')).toBe(false);
+  });
+
   it('is known to lack entries until there is a leader again', () => {
     const group = testGroup([1, 1, 1]);
     group.step('b', preVote);

@@ -281,12 +281,14 @@ export abstract class RaftElection {
   }
 
   private noteLog(from: MemberId, lastTerm: number, lastIndex: number): void {
-    if (this.leader === undefined && !this.lacksEntries(from) && !this.isUpToDate(lastTerm, lastIndex)) {
-      this.behind = [...this.behind, from];
+    if (this.leader !== undefined) {
+      return;
     }
+    const others = this.behind.filter((member) => member !== from);
+    this.behind = this.isUpToDate(lastTerm, lastIndex) ? others : [...others, from];
   }
 
-  /** Whether it stood for election, since this member last had a leader, with a log that lacks entries of this one. */
+  /** Whether it stood for election last, since this member had a leader, with a log that lacks entries of this one. */
   lacksEntries(candidate: MemberId): boolean {
     return this.behind.includes(candidate);
   }
