@@ -36,15 +36,9 @@ export const FAILOVER_BUGS: readonly PlantedBug[] = [
     plant: () => replace<unknown[], boolean>(RaftGroup, 'lacksEntries', () => false),
   },
   {
-    protection: 'of two that ask at the same time one steps aside',
-    rules: ['failover'],
-    directed: () => loseLeader('partlySeenCrash', 3),
-    plant: () => replace<unknown[], boolean>(RaftGroup, 'comesBefore', () => false),
-  },
-  {
     protection: 'a pre-vote is answered when the leader is lost here, too',
     rules: ['failover'],
-    directed: () => loseLeader('silence', 3),
+    directed: () => loseLeader('crash', 3),
     plant: () =>
       replace<[string, { term: number }], void>(RaftGroup, 'onPreVote', (self, original, from, message) => {
         original(from, message);

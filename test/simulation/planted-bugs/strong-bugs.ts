@@ -13,6 +13,7 @@ import { GroupWrites } from '../../../libs/dkv/src/strong/group-writes.js';
 import { Leadership } from '../../../libs/dkv/src/strong/leadership.js';
 import { ProposedChanges } from '../../../libs/dkv/src/strong/proposed-changes.js';
 import { ReadRounds } from '../../../libs/dkv/src/strong/read-rounds.js';
+import { NumberedList } from '../../../libs/dkv/src/model/numbered-list.js';
 import { RequestTable, type RequestStanding } from '../../../libs/dkv/src/strong/request-table.js';
 import { notApplied } from '../../../libs/dkv/src/strong/call-ends.js';
 import { StrongCalls } from '../../../libs/dkv/src/strong/strong-calls.js';
@@ -286,7 +287,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'what was answered is forgotten',
     rules: ['bounds', 'divergence'],
-    plant: () => replace<unknown[], void>(RequestTable, 'forgetBelow', () => undefined),
+    plant: () => replace<unknown[], void>(NumberedList, 'dropBelow', () => undefined),
   },
   {
     protection: 'proposals that are applied are done',
