@@ -56,13 +56,16 @@ export class LockClients {
   private async acquire({ name, random, target }: Client, state: LockState): Promise<boolean> {
     const { recorder } = this.desk;
     const invoked = recorder.tick();
-    const reply = await this.send(target, 'POST', state.key, {
-      ttlMs: TTL_MIN_MS + random.int(TTL_SPREAD_MS),
-    });
+    const ttlMs = TTL_MIN_MS + random.int(TTL_SPREAD_MS);
+    const askedMs = performance.now();
+    const reply = await this.send(target, 'POST', state.key, { ttlMs });
+    const tookMs = performance.now() - askedMs;
     const returned = recorder.tick();
     const { token, fencing } = reply.kind === 'answer' ? reply.body : ({} as AnswerBody);
     if (succeeded(reply) && token !== undefined && fencing !== undefined) {
-      const hold = { key: state.key, client: name, fencing, invoked, returned, heldUntil: returned };
+      // An answer that took longer than the lock lives may find that it has been given to another.
+      const heldUntil = tookMs < ttlMs ? returned : invoked;
+      const hold = { key: state.key, client: name, fencing, invoked, returned, heldUntil };
       this.holds.push(hold);
       state.given.push({ hold, token });
     }

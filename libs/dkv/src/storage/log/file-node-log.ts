@@ -128,12 +128,12 @@ export class FileNodeLog implements NodeLog {
   }
 
   get isDiskFull(): boolean {
-    return this.writer.isDiskFull;
+    return this.writer.room.isFull;
   }
 
   noteFull(): void {
-    if (!this.writer.isDiskFull && !this.closing) {
-      this.writer.noteFull();
+    if (!this.writer.room.isFull && !this.closing) {
+      this.writer.room.noteFull();
     }
   }
 

@@ -5,6 +5,7 @@ import { type Appended, type HardState } from '../../ports/node-log.js';
 import { hasFullCode } from '../storage-error.js';
 import { type AppendBuffer } from './append-buffer.js';
 import { AppendQueue } from './append-queue.js';
+import { DiskRoom } from './disk-room.js';
 import {
   appendFailed,
   FailedSyncError,
@@ -56,8 +57,7 @@ export class LogWriter {
   durablePosition: number;
   durableCrc: number;
   failure: DkvError | undefined;
-  /** The disk was full, and the reserve is not there again: appends take of the room that it had. */
-  isDiskFull = false;
+  readonly room: DiskRoom;
   readonly queue: AppendQueue;
   private readonly hardStates: Map<number, HardState>;
   private readonly floor: number;
@@ -68,11 +68,6 @@ export class LogWriter {
   /** The current segment takes no more: bytes that are no whole append could not be cut off, or none could be begun. */
   private mustBegin = false;
   private isFinal = false;
-  /** The reserve was given up, and no append was tried since. */
-  private isRoomGiven = false;
-  /** Attempts to make the reserve, and to give it up, that are under way. */
-  private makingReserve = 0;
-  private givingUpReserve = 0;
   private closed = false;
   private whenIdle: (() => void)[] = [];
   private readonly retired: RetiredFiles;
@@ -99,6 +94,14 @@ export class LogWriter {
     this.floor = state.floor;
     this.mustBegin = state.floor > state.position;
     this.queue = new AppendQueue(Math.max(state.position, state.floor));
+    this.room = new DiskRoom({
+      reserve: options.reserve,
+      where: options.files.where,
+      logger: options.logger,
+      isClosed: () => this.closed,
+      refuse: (error) => this.refuse(error),
+      probe: () => this.probe(),
+    });
     this.retired = new RetiredFiles({
       files: options.files,
       unsynced: options.durability === 'wal',
@@ -128,49 +131,9 @@ export class LogWriter {
     this.isFinal ||= !passes(cause);
     this.options.logger.error(failure.message);
     if (hasFullCode(cause)) {
-      this.noteFull();
+      this.room.noteFull();
     }
     return failure;
-  }
-
-  /** At the start. Without room for it the node comes up nevertheless: to read, and to remove in what room there is. */
-  holdReserve(): void {
-    this.makeReserve().catch((error: unknown) => {
-      if (hasFullCode(error)) {
-        this.warn('Nothing is held back for a full disk', error);
-        this.noteFull();
-      } else {
-        this.refuse(error);
-      }
-    });
-  }
-
-  /** The disk is full, as an append or a checkpoint found: the reserve goes, and appends go on in its room. */
-  noteFull(): void {
-    this.isDiskFull = true;
-    const { reserve, files, logger } = this.options;
-    // It may be that half a reserve took the last of the room.
-    const wasMaking = this.makingReserve > 0;
-    this.givingUpReserve++;
-    reserve
-      .giveUp()
-      .finally(() => this.givingUpReserve--)
-      .then(
-        async (wasMade) => {
-          if (wasMade) {
-            logger.warn(
-              `The disk of ${files.where} is full: a reserve of ${reserve.bytes} bytes is given up for removes and ` +
-                'checkpoints. This node takes no other writes until there is room for it again; what other nodes commit ' +
-                'is still written here, as far as the room goes.',
-            );
-          }
-          if (wasMade || wasMaking) {
-            this.isRoomGiven = true;
-            await this.probe();
-          }
-        },
-        (error: unknown) => this.warn('The reserve file stays', error),
-      );
   }
 
   /** Whether appends are possible again after an error that passes: tries one that is empty. */
@@ -179,7 +142,7 @@ export class LogWriter {
       return;
     }
     if (!this.failure) {
-      await this.probeRoom();
+      await this.room.look();
       return;
     }
     if (this.busy) {
@@ -187,14 +150,14 @@ export class LogWriter {
     }
     this.busy = true;
     try {
-      await this.makeReserve().catch((error: unknown) => {
+      await this.room.make().catch((error: unknown) => {
         // An empty append may fit where no other does: there must be room for the whole reserve, or that which it had.
-        const isForRoom = hasFullCode(this.failure?.cause) && !this.isRoomGiven;
+        const isForRoom = hasFullCode(this.failure?.cause) && !this.room.isGiven;
         if (isForRoom || !passes(error)) {
           throw error;
         }
       });
-      this.isRoomGiven = false;
+      this.room.isGiven = false;
       await (this.mustBegin || !this.file ? this.begin() : this.appendNothing(this.file));
       // A sync in the background may have failed meanwhile.
       if (!this.isFinal) {
@@ -208,37 +171,6 @@ export class LogWriter {
       }
     }
     this.run();
-  }
-
-  /** Beside appends, which need not wait for a reserve that is long to write. */
-  private async probeRoom(): Promise<void> {
-    if (!this.isDiskFull || this.makingReserve > 0) {
-      return;
-    }
-    // From here on appends tell whether there is room.
-    this.isRoomGiven = false;
-    try {
-      await this.makeReserve();
-    } catch (error) {
-      if (!passes(error)) {
-        this.refuse(error);
-      }
-    }
-  }
-
-  /** @throws what the files throw */
-  private async makeReserve(): Promise<void> {
-    this.makingReserve++;
-    try {
-      await this.options.reserve.make();
-    } finally {
-      this.makingReserve--;
-    }
-    // An append may have found no room meanwhile: then it goes at once.
-    if (this.isDiskFull && this.givingUpReserve === 0 && !this.closed) {
-      this.isDiskFull = false;
-      this.options.logger.log(`The disk of ${this.options.files.where} has room again, and a reserve.`);
-    }
   }
 
   /** Begins a segment; the log goes on in it. */
@@ -436,9 +368,5 @@ export class LogWriter {
     // Alone, an append of any size goes: it would never fit otherwise.
     const isTooMuch = pendingBytes > 0 && pendingBytes + unflushedBytes > pendingBytesMax;
     return isTooMuch ? logOverloaded(files.where, pendingBytes, pendingBytesMax) : undefined;
-  }
-
-  private warn(what: string, error: unknown): void {
-    this.options.logger.warn(`${what} in ${this.options.files.where}: ${messageOf(error)}`);
   }
 }

@@ -126,7 +126,7 @@ async function open(
     await writer.begin().catch((error: unknown) => writer.refuse(error));
   }
   // A second or two of a slow disk, which nobody need wait for.
-  writer.holdReserve();
+  writer.room.hold();
   const log = new FileNodeLog(writer, noteFile, {
     files,
     durability,
