@@ -110,7 +110,7 @@ export class InboundFrames {
       case 'raft':
         return this.step(peer, message);
       case 'ask':
-        return this.askedBy(nodeId, message.slot, message.group, message.ask);
+        return this.askedBy(peer, message.slot, message.group, message.ask);
       case 'answer':
         return this.services.answered(message.slot, message.answer);
       case 'confirm':
@@ -158,21 +158,27 @@ export class InboundFrames {
     }
   }
 
-  private askedBy(nodeId: string, slot: number, number: number, ask: Ask): void {
+  private askedBy(peer: Peer, slot: number, number: number, ask: Ask): void {
     const group = this.node.groups.get(number);
     if (group) {
-      group.ask(this.askerOf(group, nodeId), slot, ask);
+      group.ask(this.askerOf(group, peer), slot, ask);
       this.node.dueTurn();
     } else {
-      this.node.say(nodeId, { kind: 'answer', slot, answer: NOT_HERE });
+      this.node.say(peer.nodeId, { kind: 'answer', slot, answer: NOT_HERE });
     }
   }
 
-  private askerOf(group: StrongGroup, nodeId: string): Asker {
+  private askerOf(group: StrongGroup, peer: Peer): Asker {
+    const { nodeId, session } = peer;
     let asker = group.askers.get(nodeId);
-    if (!asker) {
+    if (asker?.session !== session) {
       asker = {
+        session,
         answer: (slot, answer) => {
+          // Another process run has other questions in the same slots.
+          if (peer.session !== session) {
+            return;
+          }
           if (answer.type === 'done' && answer.isLogged) {
             this.node.announceTo(group, nodeId);
           }

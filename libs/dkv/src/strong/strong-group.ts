@@ -38,8 +38,8 @@ export class StrongGroup implements GroupCore {
   isAwake = false;
   /** Whether its followers are still to be told what is committed. */
   isUnannounced = false;
-  /** Those who asked from other nodes. */
-  readonly askers = new Map<string, Asker>();
+  /** Those who asked from other nodes, and in which process run. */
+  readonly askers = new Map<string, Asker & { readonly session: number }>();
   /** It is known here that such groups are born (rule 0): before, nothing that others say of it counts. */
   isBorn = false;
   /** Nothing of it may leave this node, and nothing is taken in. */
