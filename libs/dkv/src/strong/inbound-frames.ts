@@ -127,7 +127,7 @@ export class InboundFrames {
         this.node.wakeChanged();
         return;
       case 'fetch':
-        return this.node.snapshots.serve(nodeId, message);
+        return this.fetchedBy(peer, message);
       case 'page':
         return this.node.snapshots.receive(message);
     }
@@ -166,6 +166,11 @@ export class InboundFrames {
     } else {
       this.node.say(peer.nodeId, { kind: 'answer', slot, answer: NOT_HERE });
     }
+  }
+
+  private fetchedBy(peer: Peer, message: Extract<NodeMessage, { kind: 'fetch' }>): void {
+    const { session } = peer;
+    this.node.snapshots.serve(peer.nodeId, () => peer.session === session, message);
   }
 
   private askerOf(group: StrongGroup, peer: Peer): Asker {

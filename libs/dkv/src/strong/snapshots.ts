@@ -64,8 +64,8 @@ export class Snapshots {
     return this.fetching.size;
   }
 
-  /** A peer asks for a page of a group that this node leads. */
-  serve(nodeId: string, { slot, group: number, generation, after }: Fetch): void {
+  /** A peer asks for a page of a group that this node leads. `isStill`: whether it is the process run that asked. */
+  serve(nodeId: string, isStill: () => boolean, { slot, group: number, generation, after }: Fetch): void {
     const { groups, store, logger } = this.services;
     const group = groups.get(number);
     // Also a leader that has committed nothing of its term yet: it may be this very follower that it needs for that.
@@ -77,6 +77,10 @@ export class Snapshots {
     const state = after ? NO_BYTES : encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 });
     store.scan(number, after, PAGE_BYTES).then(
       ({ records, done }) => {
+        // Another process run has other groups in the same slots.
+        if (!isStill()) {
+          return;
+        }
         const page = { index, state, readAtIndex: group.applied, records, done };
         if (!this.services.postBulk(nodeId, { kind: 'page', slot, page })) {
           // Asked for again soon: the connection for what is long is being made.
