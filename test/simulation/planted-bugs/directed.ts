@@ -44,6 +44,34 @@ export async function readAtStaleLeader(isClogged: boolean): Promise<readonly st
   return (await read) === 'old' ? ['linearizability'] : [];
 }
 
+/**
+ * A node asks a leader for a write that cannot be committed, is killed, and starts again: its acknowledgement is what
+ * commits the write. When the leader answers, the node waits for another one, the first of its run as that was.
+ */
+export async function answerEarlierRun(): Promise<readonly string[]> {
+  const cluster = createTestCluster(3, { mode: 'strong', partitions: 2 });
+  await cluster.start();
+  await cluster.advance(1_000);
+  const leader = leaderOf(cluster, '');
+  const [asker, third] = cluster.nodeIds.filter((nodeId) => nodeId !== leader) as [string, string];
+  cluster.kill(third);
+  cluster.network.clog(leader, asker);
+  const options = { level: 'quorum', timeoutMs: 5_000, ttlMs: 0 } as const;
+  void cluster.node(asker).processor.addOrUpdate('default', KEY, new Uint8Array(1), options);
+  await cluster.advance(20);
+  cluster.kill(asker);
+  cluster.heal();
+  void cluster.node(asker).start();
+  // Until its folder is open.
+  while (!groupsOf(cluster.node(asker))) {
+    await cluster.advance(1);
+  }
+  await cluster.put(asker, KEY, 'another');
+  await cluster.advance(1_000);
+  const read = await cluster.get(leader, KEY, { level: 'linearizable' });
+  return read === 'another' ? [] : ['linearizability'];
+}
+
 function leaderOf(cluster: TestCluster, except: string): string {
   const number = cluster.ring.partitionOf(KEY);
   const found = cluster.nodeIds.find(

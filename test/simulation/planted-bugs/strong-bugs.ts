@@ -12,6 +12,7 @@ import { GroupReads } from '../../../libs/dkv/src/strong/group-reads.js';
 import { GroupWrites } from '../../../libs/dkv/src/strong/group-writes.js';
 import { Leadership } from '../../../libs/dkv/src/strong/leadership.js';
 import { ProposedChanges } from '../../../libs/dkv/src/strong/proposed-changes.js';
+import { PeerRun } from '../../../libs/dkv/src/strong/peer-run.js';
 import { ReadRounds } from '../../../libs/dkv/src/strong/read-rounds.js';
 import { NumberedList } from '../../../libs/dkv/src/model/numbered-list.js';
 import { RequestTable, type RequestStanding } from '../../../libs/dkv/src/strong/request-table.js';
@@ -24,7 +25,7 @@ import { Proposals } from '../../../libs/dkv/src/strong/proposals.js';
 import { BoundedClock } from '../../../libs/dkv/src/cluster/bounded-clock.js';
 import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
 import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
-import { readAtStaleLeader } from './directed.js';
+import { answerEarlierRun, readAtStaleLeader } from './directed.js';
 import { type PlantedBug, replace, replaceGetter } from './plant.js';
 
 /** What a break of the log, or of who leads it, may look like. */
@@ -140,6 +141,12 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     rules: WRONG,
     directed: () => readAtStaleLeader(true),
     plant: () => replace<unknown[], boolean>(InboundFrames, 'follows', () => true),
+  },
+  {
+    protection: 'an answer goes to the process run that asked',
+    rules: WRONG,
+    directed: answerEarlierRun,
+    plant: () => replaceGetter<boolean>(PeerRun, 'isOver', () => false),
   },
   {
     protection: 'an answer that writes nothing is confirmed',

@@ -16,18 +16,18 @@ import { type MemberId } from '../model/raft-messages.js';
 import { type Logger } from '../ports/logger.js';
 import { type Asker } from './group-parts.js';
 import { type Leadership } from './leadership.js';
+import { type MessageSender, PeerRun } from './peer-run.js';
 import { type ReadRounds } from './read-rounds.js';
 import { type Snapshots } from './snapshots.js';
 import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
 
 /** The node, as far as frames have to do with it. */
-export interface FrameTarget {
+export interface FrameTarget extends MessageSender {
   readonly groups: GroupList;
   readonly rounds: ReadRounds;
   readonly leadership: Leadership;
   readonly snapshots: Snapshots;
-  say(nodeId: string, message: NodeMessage): void;
   wake(group: StrongGroup): void;
   wakeChanged(): void;
   dueTurn(): void;
@@ -48,6 +48,9 @@ export interface InboundServices {
 export const NOT_HERE: Answer = Object.freeze({ type: 'retry', leader: '', session: 0 } as const);
 
 export class InboundFrames {
+  /** Who asked last, by node. */
+  private readonly runs = new Map<string, PeerRun>();
+
   constructor(
     private readonly node: FrameTarget,
     private readonly services: InboundServices,
@@ -110,7 +113,7 @@ export class InboundFrames {
       case 'raft':
         return this.step(peer, message);
       case 'ask':
-        return this.askedBy(peer, message.slot, message.group, message.ask);
+        return this.askedBy(this.runOf(peer), message.slot, message.group, message.ask);
       case 'answer':
         return this.services.answered(message.slot, message.answer);
       case 'confirm':
@@ -127,7 +130,7 @@ export class InboundFrames {
         this.node.wakeChanged();
         return;
       case 'fetch':
-        return this.fetchedBy(peer, message);
+        return this.node.snapshots.serve(this.runOf(peer), message);
       case 'page':
         return this.node.snapshots.receive(message);
     }
@@ -158,41 +161,42 @@ export class InboundFrames {
     }
   }
 
-  private askedBy(peer: Peer, slot: number, number: number, ask: Ask): void {
+  private askedBy(run: PeerRun, slot: number, number: number, ask: Ask): void {
     const group = this.node.groups.get(number);
     if (group) {
-      group.ask(this.askerOf(group, peer), slot, ask);
+      group.ask(this.askerOf(group, run), slot, ask);
       this.node.dueTurn();
     } else {
-      this.node.say(peer.nodeId, { kind: 'answer', slot, answer: NOT_HERE });
+      run.say({ kind: 'answer', slot, answer: NOT_HERE });
     }
   }
 
-  private fetchedBy(peer: Peer, message: Extract<NodeMessage, { kind: 'fetch' }>): void {
-    const { session } = peer;
-    this.node.snapshots.serve(peer.nodeId, () => peer.session === session, message);
-  }
-
-  private askerOf(group: StrongGroup, peer: Peer): Asker {
-    const { nodeId, session } = peer;
+  private askerOf(group: StrongGroup, run: PeerRun): Asker {
+    const { nodeId } = run;
     let asker = group.askers.get(nodeId);
-    if (asker?.session !== session) {
+    if (asker?.run !== run) {
       asker = {
-        session,
+        run,
         answer: (slot, answer) => {
-          // Another process run has other questions in the same slots.
-          if (peer.session !== session) {
-            return;
-          }
-          if (answer.type === 'done' && answer.isLogged) {
+          if (answer.type === 'done' && answer.isLogged && !run.isOver) {
             this.node.announceTo(group, nodeId);
           }
-          this.node.say(nodeId, { kind: 'answer', slot, answer });
+          run.say({ kind: 'answer', slot, answer });
         },
       };
       group.askers.set(nodeId, asker);
     }
     return asker;
+  }
+
+  /** The process run that speaks for the peer now. */
+  private runOf(peer: Peer): PeerRun {
+    let run = this.runs.get(peer.nodeId);
+    if (!run || run.isOver) {
+      run = new PeerRun(peer, this.node);
+      this.runs.set(peer.nodeId, run);
+    }
+    return run;
   }
 
   /** Whether this node follows the peer, as a voter and at this moment, in each group that it names: rule 17. */

@@ -7,6 +7,7 @@ import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { type AppliedState, decodeAppliedState, encodeAppliedState } from './group-state-layout.js';
 import { type GroupList } from './group-list.js';
+import { type PeerRun } from './peer-run.js';
 import { type StrongGroup } from './strong-group.js';
 
 type Fetch = Extract<NodeMessage, { kind: 'fetch' }>;
@@ -28,8 +29,6 @@ export interface SnapshotServices {
   readonly logger: Logger;
   readonly groups: GroupList;
   post(nodeId: string, message: NodeMessage): void;
-  /** False when it was dropped. */
-  postBulk(nodeId: string, message: NodeMessage): boolean;
   wake(group: StrongGroup): void;
   /** Entries that follow a snapshot which this node serves must stay until it is fetched. */
   isStopped(): boolean;
@@ -64,32 +63,28 @@ export class Snapshots {
     return this.fetching.size;
   }
 
-  /** A peer asks for a page of a group that this node leads. `isStill`: whether it is the process run that asked. */
-  serve(nodeId: string, isStill: () => boolean, { slot, group: number, generation, after }: Fetch): void {
+  /** A peer asks for a page of a group that this node leads. */
+  serve(asker: PeerRun, { slot, group: number, generation, after }: Fetch): void {
     const { groups, store, logger } = this.services;
     const group = groups.get(number);
     // Also a leader that has committed nothing of its term yet: it may be this very follower that it needs for that.
     if (!group?.mayServe || group.generation !== generation) {
-      this.services.post(nodeId, { kind: 'page', slot, page: undefined });
+      asker.say({ kind: 'page', slot, page: undefined });
       return;
     }
     const index = group.applied;
     const state = after ? NO_BYTES : encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 });
     store.scan(number, after, PAGE_BYTES).then(
       ({ records, done }) => {
-        // Another process run has other groups in the same slots.
-        if (!isStill()) {
-          return;
-        }
         const page = { index, state, readAtIndex: group.applied, records, done };
-        if (!this.services.postBulk(nodeId, { kind: 'page', slot, page })) {
+        if (!asker.sayBulk({ kind: 'page', slot, page })) {
           // Asked for again soon: the connection for what is long is being made.
-          this.services.post(nodeId, { kind: 'page', slot, page: undefined });
+          asker.say({ kind: 'page', slot, page: undefined });
         }
       },
       (error: Error) => {
-        logger.error(`Partition ${number} could not be read for node ${nodeId}: ${error.message}`);
-        this.services.post(nodeId, { kind: 'page', slot, page: undefined });
+        logger.error(`Partition ${number} could not be read for node ${asker.nodeId}: ${error.message}`);
+        asker.say({ kind: 'page', slot, page: undefined });
       },
     );
   }

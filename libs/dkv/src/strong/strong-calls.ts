@@ -32,6 +32,8 @@ export interface CallServices {
 const ASKING_SHARE = 0.6;
 const SLOTS = 2 ** 20;
 const CALLS_MAX = SLOTS - 1;
+/** A late answer must not meet another call: so many begin before a number comes again. */
+const VERSIONS = 2 ** 33;
 
 interface Call {
   readonly id: number;
@@ -177,7 +179,7 @@ export class StrongCalls implements Asker {
       return;
     }
     const index = this.free.pop() ?? this.slots.length;
-    this.version = (this.version + 1) % SLOTS;
+    this.version = (this.version + 1) % VERSIONS;
     const call: Call = {
       id: this.version * SLOTS + index,
       index,

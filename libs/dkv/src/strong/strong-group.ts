@@ -16,6 +16,7 @@ import { type Asker, type GroupCore, type GroupServices } from './group-parts.js
 import { GroupReads } from './group-reads.js';
 import { GroupWrites } from './group-writes.js';
 import { type AppliedState, encodeAppliedState } from './group-state-layout.js';
+import { type PeerRun } from './peer-run.js';
 import { type RequestOutcome, type RequestStanding, RequestTable } from './request-table.js';
 import { positionOf, type StoredGroup } from './stored-group.js';
 
@@ -38,8 +39,8 @@ export class StrongGroup implements GroupCore {
   isAwake = false;
   /** Whether its followers are still to be told what is committed. */
   isUnannounced = false;
-  /** Those who asked from other nodes, and in which process run. */
-  readonly askers = new Map<string, Asker & { readonly session: number }>();
+  /** Those who asked from other nodes. */
+  readonly askers = new Map<string, Asker & { readonly run: PeerRun }>();
   /** It is known here that such groups are born (rule 0): before, nothing that others say of it counts. */
   isBorn = false;
   /** Nothing of it may leave this node, and nothing is taken in. */

@@ -97,7 +97,6 @@ export class StrongNode implements FrameTarget {
       logger,
       groups: this.groups,
       post: (nodeId, message) => this.say(nodeId, message),
-      postBulk: (nodeId, message) => this.outbox.addBulk(nodeId, message),
       wake: (group) => this.wake(group),
       isStopped: () => this.isStopped,
     });
@@ -116,6 +115,10 @@ export class StrongNode implements FrameTarget {
   say(nodeId: string, message: NodeMessage): void {
     this.outbox.add(nodeId, message);
     this.dueTurn();
+  }
+
+  sayBulk(nodeId: string, message: NodeMessage): boolean {
+    return this.outbox.addBulk(nodeId, message);
   }
 
   /** A question of this node's own callers, to a group here or to another node. */
