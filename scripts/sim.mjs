@@ -35,6 +35,7 @@ if (values.help || !modes.every((mode) => MODES.includes(mode))) {
   console.error(USAGE);
   process.exit(values.help ? 0 : 2);
 }
+/** By mode: one run of a seed. What it throws is a finding like others, or nobody would know of which seed. */
 let RUNS;
 let describeFindings;
 await run(async () => {
@@ -44,11 +45,13 @@ await run(async () => {
   }
   const testing = await import('nestjs-dkv/testing');
   ({ describeFindings } = testing);
-  RUNS = {
-    strong: testing.runStrongScenario,
-    eventual: testing.runEventualScenario,
-    raft: async (...run) => testing.runRaftScenario(...run),
-  };
+  RUNS = Object.fromEntries(
+    Object.entries({
+      strong: testing.runStrongScenario,
+      eventual: testing.runEventualScenario,
+      raft: async (...run) => testing.runRaftScenario(...run),
+    }).map(([mode, play]) => [mode, (...run) => play(...run).catch((error) => crashed(run[0], error))]),
+  );
   process.exitCode = (await main()) ? 0 : 1;
 });
 
@@ -67,6 +70,15 @@ async function main() {
     sound = (await runMany(mode, first, seeds)) && sound;
   }
   return sound;
+}
+
+function crashed(seed, error) {
+  return {
+    seed,
+    operations: 0,
+    acknowledged: 0,
+    findings: [{ rule: 'crash', message: String(error.stack) }],
+  };
 }
 
 function whole(name, text) {

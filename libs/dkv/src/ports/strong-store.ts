@@ -72,6 +72,11 @@ export interface StrongStore {
 
   /** Writes all that changed before the call, in slices; what it covered may leave the log. One at a time. */
   checkpoint(): Promise<void>;
+  /**
+   * Why no checkpoint can be made until a restart: a batch of the engine failed, and what it has on the disk is not known.
+   * What is put meanwhile is in memory, and in the log.
+   */
+  readonly failure: Error | undefined;
   /** Whether so much waits for a checkpoint that new writes must be refused with `DKV_OVERLOADED`. */
   readonly full: boolean;
   metrics(): StrongStoreMetrics;

@@ -4,6 +4,7 @@ import { FakeNodeLog } from '../../testing/fake-node-log.js';
 import { FaultyStoreEngine } from '../../testing/faulty-store-engine.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { microtasks } from '../../testing/microtasks.js';
+import { FailStopEngine } from './engines/fail-stop-engine.js';
 import { Checkpointer } from './checkpointer.js';
 import { LoggedEngine } from './logged-engine.js';
 import { StrongRecords } from './strong/strong-records.js';
@@ -11,7 +12,8 @@ import { StrongRecords } from './strong/strong-records.js';
 const INTERVAL_MS = 30_000;
 
 class Bench {
-  readonly engine = new FaultyStoreEngine();
+  readonly disk = new FaultyStoreEngine();
+  readonly engine = new FailStopEngine(this.disk);
   readonly log = new FakeNodeLog();
   readonly logger = new CapturedLog();
   readonly clock = new ManualClock();
@@ -41,7 +43,7 @@ class Bench {
     );
     const { logged, records } = bench;
     const bounds = { intervalMs: INTERVAL_MS, logBytesMax: 1_000_000 };
-    bench.checkpointer = new Checkpointer({ ...bounds, logged, records, log, clock, logger, where });
+    bench.checkpointer = new Checkpointer({ ...bounds, logged, records, log, engine, clock, logger, where });
     bench.checkpointer.start();
     return bench;
   }
@@ -64,9 +66,9 @@ class Bench {
 
   hold(): () => void {
     let release!: () => void;
-    this.engine.stall = new Promise((resolve) => (release = resolve));
+    this.disk.stall = new Promise((resolve) => (release = resolve));
     return () => {
-      this.engine.stall = undefined;
+      this.disk.stall = undefined;
       release();
     };
   }
@@ -79,10 +81,10 @@ describe('checkpoints', () => {
       bench.put();
       bench.log.isDiskFull = true;
       await bench.passMs(1_500);
-      expect(bench.engine.batches).toHaveLength(times);
+      expect(bench.disk.batches).toHaveLength(times);
       bench.put();
       await bench.passMs(5_000);
-      expect(bench.engine.batches).toHaveLength(times);
+      expect(bench.disk.batches).toHaveLength(times);
       bench.log.isDiskFull = false;
       await bench.passMs(1_500);
     }
@@ -91,7 +93,7 @@ describe('checkpoints', () => {
   it('come by time, if anything changed, and let the log go', async () => {
     const bench = await Bench.open();
     await bench.passMs(2 * INTERVAL_MS);
-    expect(bench.engine.batches).toHaveLength(0);
+    expect(bench.disk.batches).toHaveLength(0);
     bench.put();
     await bench.logged.batch([{ type: 'put', key: Buffer.from('a'), value: Buffer.from('b') }]);
     await bench.passMs(2_000);
@@ -140,7 +142,7 @@ describe('checkpoints', () => {
     expect(bench.log.releases).toHaveLength(0);
     release();
     await running;
-    expect(bench.engine.batches.at(-1)!.sync).toBe(true);
+    expect(bench.disk.batches.at(-1)!.sync).toBe(true);
     expect(bench.log.releases).toHaveLength(1);
   });
 
@@ -155,7 +157,7 @@ describe('checkpoints', () => {
     await microtasks();
     release();
     await Promise.all([first, second, third]);
-    expect(bench.engine.batches).toHaveLength(2);
+    expect(bench.disk.batches).toHaveLength(2);
     expect(bench.log.releases.map(({ batchesUpTo }) => batchesUpTo)).toHaveLength(2);
     expect(bench.records.states.get(1)!.applied).toBe(2);
   });
@@ -163,14 +165,14 @@ describe('checkpoints', () => {
   it('are tried again on a full disk, later and later, and the log stays until one succeeds', async () => {
     const bench = await Bench.open();
     bench.put();
-    bench.engine.error = new Error('IO error: No space left on device: While appending to file');
+    bench.disk.error = new Error('IO error: No space left on device: While appending to file');
     await expect(bench.checkpointer.run()).rejects.toMatchObject({ code: 'DKV_STORAGE_FAILED' });
     expect(bench.checkpointer.failure?.code).toBe('DKV_STORAGE_FAILED');
     await bench.passMs(10_000);
     expect(bench.logger.errors).toHaveLength(1);
     expect(bench.log.releases).toHaveLength(0);
     expect(bench.records.peek(1, 'ns', 'k')).not.toBeNull();
-    bench.engine.error = undefined;
+    bench.disk.error = undefined;
     await bench.passMs(INTERVAL_MS);
     expect(bench.checkpointer.failure).toBeUndefined();
     expect(bench.log.releases).toHaveLength(1);
@@ -179,13 +181,22 @@ describe('checkpoints', () => {
   it('end with a failed sync', async () => {
     const bench = await Bench.open();
     bench.put();
-    bench.engine.error = new Error('IO error: While fsync: Input/output error');
+    bench.disk.error = new Error('IO error: While fsync: Input/output error');
     await expect(bench.checkpointer.run()).rejects.toThrow();
-    bench.engine.error = undefined;
+    bench.disk.error = undefined;
     await bench.passMs(2 * INTERVAL_MS);
     await expect(bench.checkpointer.run()).rejects.toMatchObject({ code: 'DKV_STORAGE_FAILED' });
-    expect(bench.engine.batches).toHaveLength(0);
+    expect(bench.disk.batches).toHaveLength(0);
     expect(bench.log.releases).toHaveLength(0);
     expect(bench.logger.errors[0]).toMatch(/No other is made until this node is started again/);
+  });
+
+  it('end with a failed sync of whatever else was written, though nothing waits to be', async () => {
+    const bench = await Bench.open();
+    bench.disk.error = new Error('IO error: While fsync: Input/output error');
+    await expect(bench.records.clear(1)).rejects.toThrow();
+    bench.disk.error = undefined;
+    await expect(bench.checkpointer.run()).rejects.toMatchObject({ code: 'DKV_STORAGE_FAILED' });
+    expect(bench.log.releases).toHaveLength(0);
   });
 });

@@ -3,8 +3,9 @@ import { type DkvError } from '../dkv.errors.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
+import { type StoreEngine } from './engines/store-engine.js';
 import { type LoggedEngine } from './logged-engine.js';
-import { isFullDisk, isPassing, storageError } from './storage-error.js';
+import { isFullDisk, storageError } from './storage-error.js';
 import { type StrongRecords } from './strong/strong-records.js';
 
 /** How often it is looked whether a checkpoint is due by time or by bytes of the log. */
@@ -16,6 +17,7 @@ export interface CheckpointerOptions {
   readonly logged: LoggedEngine;
   readonly records: StrongRecords;
   readonly log: NodeLog;
+  readonly engine: Pick<StoreEngine, 'failure'>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The folder, for messages. */
@@ -41,7 +43,6 @@ export class Checkpointer {
   private retryAtMs = 0;
   private retryDelayMs = RETRY_DELAY_MS;
   private lastFailure: DkvError | undefined;
-  private isFinal = false;
   /** As at the last look. */
   private wasFull = false;
 
@@ -115,12 +116,13 @@ export class Checkpointer {
   }
 
   private async checkpoint(): Promise<void> {
-    if (this.isFinal) {
-      throw this.lastFailure!;
-    }
-    const { logged, records, log, clock } = this.options;
+    const { logged, records, log, engine, clock } = this.options;
     const { position } = log;
     try {
+      if (engine.failure) {
+        // Also where nothing is to be written: it may have met somebody else's batch.
+        throw engine.failure;
+      }
       await logged.checkpoint();
       await records.checkpoint();
     } catch (error) {
@@ -139,14 +141,12 @@ export class Checkpointer {
   }
 
   private failed(cause: unknown): DkvError {
-    const { clock, intervalMs, log, logger, where } = this.options;
+    const { clock, intervalMs, log, engine, logger, where } = this.options;
     const error = storageError(`Writing a checkpoint to ${where}`, cause);
-    // While the log takes nothing, it is the log that says when it does again.
-    this.isFinal = !isPassing(error) && error !== log.failure;
     if (isFullDisk(error)) {
       log.noteFull();
     }
-    const outlook = this.isFinal
+    const outlook = engine.failure
       ? 'No other is made until this node is started again: mend the storage.'
       : 'It is tried again: make room, or raise the limit that it names.';
     if (this.lastFailure?.message !== error.message) {

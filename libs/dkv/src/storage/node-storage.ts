@@ -1,6 +1,7 @@
 /** Everything that a node keeps: its log, its engine, the records over both, opened in order and closed in order. */
 import { DkvError } from '../dkv.errors.js';
 import { EngineLocalKvRepo } from './eventual/engine-local-kv-repo.js';
+import { FailStopEngine } from './engines/fail-stop-engine.js';
 import { type StoreEngine } from './engines/store-engine.js';
 import { type LogEntry } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
@@ -123,7 +124,7 @@ export class NodeStorage {
     identity: StoreIdentity,
     options: NodeStorageOptions,
   ): Promise<NodeStorage> {
-    const engine = await home.openEngine(identity);
+    const engine = new FailStopEngine(await home.openEngine(identity));
     try {
       return await openParts(home, engine, identity, options, (...parts) => new NodeStorage(...parts));
     } catch (error) {
@@ -135,8 +136,8 @@ export class NodeStorage {
   }
 
   /**
-   * Why nothing can be written; undefined when it can. Of the log, or of a checkpoint that cannot be made: a full disk
-   * passes, others do not.
+   * Why nothing can be written, or no checkpoint made until a restart; undefined when both can. A log's failure for want
+   * of room passes, others do not.
    */
   get failure(): Error | undefined {
     return this.log.failure ?? this.local.failure;
@@ -256,6 +257,7 @@ async function openParts(
     logged,
     records: strong,
     log,
+    engine,
     clock,
     logger,
     where,
@@ -273,6 +275,7 @@ async function openParts(
         logger,
         isPassing: () => !isOver(log),
         isDiskFull: () => log.isDiskFull,
+        failure: () => strong.failure,
       },
     );
     await local.open(identity);

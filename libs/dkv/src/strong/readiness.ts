@@ -5,6 +5,7 @@ import { type ClusterView } from '../cluster/cluster-view.js';
 import { majorityOf } from '../model/consistency.js';
 import { fullDisk } from '../model/full-disk.js';
 import { type NodeLog } from '../ports/node-log.js';
+import { type StrongStore } from '../ports/strong-store.js';
 import { type GroupList } from './group-list.js';
 import { type StrongGroup } from './strong-group.js';
 
@@ -12,15 +13,19 @@ export class Readiness {
   constructor(
     private readonly view: ClusterView,
     private readonly log: NodeLog,
+    private readonly store: Pick<StrongStore, 'failure'>,
     private readonly groups: GroupList,
     private readonly births: { readonly birth: () => Birth; readonly classBirth: () => ClassBirth },
   ) {}
 
   /** Undefined when this node does its part: it may be that others do not. */
   get unreadyReason(): string | undefined {
-    const { log, groups } = this;
+    const { log, store, groups } = this;
     if (log.failure) {
       return `its log takes nothing: ${log.failure.message}`;
+    }
+    if (store.failure) {
+      return `it takes nothing but removes until it is started again: ${store.failure.message}`;
     }
     if (log.isDiskFull) {
       return fullDisk('its disk');

@@ -105,7 +105,8 @@ export class Snapshots {
 
   /** Replaces what this node holds of a group by the state of the member that leads it. */
   fetch(group: StrongGroup, from: MemberId): void {
-    if (this.fetching.has(group.number) || this.fetching.size >= FETCHES_MAX) {
+    const { store } = this.services;
+    if (store.failure || this.fetching.has(group.number) || this.fetching.size >= FETCHES_MAX) {
       return;
     }
     this.fetching.add(group.number);

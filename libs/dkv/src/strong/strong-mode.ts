@@ -118,7 +118,7 @@ export class ReplicatedStrongMode implements StrongMode {
         isGone: (member) => isGoneMember(member, this.directory),
       },
       codecOf: (namespace) => parts.namespaces.get(namespace).codec,
-      onlyRemoves: (list) => (log.isDiskFull ? this.fullDisk(list) : undefined),
+      onlyRemoves: (list) => this.onlyRemoves(list),
       boundedNowMs: () => this.boundedClock.nowMs(),
       wake: (group) => this.node.wake(group as StrongGroup),
     };
@@ -128,7 +128,7 @@ export class ReplicatedStrongMode implements StrongMode {
       directory: () => this.directory,
       member: () => this.member,
     });
-    this.readiness = new Readiness(view, log, this.node.groups, {
+    this.readiness = new Readiness(view, log, store, this.node.groups, {
       birth: () => this.births.birth,
       classBirth: () => this.births.classBirth,
     });
@@ -235,7 +235,7 @@ export class ReplicatedStrongMode implements StrongMode {
   /** Undefined when this node does its part: it may be that others do not. */
   get unreadyReason(): string | undefined {
     const { unreadyReason } = this.readiness;
-    return unreadyReason === undefined || this.parts.log.failure
+    return unreadyReason === undefined || this.parts.log.failure || this.parts.store.failure
       ? unreadyReason
       : (this.upkeep.lostMajority ?? unreadyReason);
   }
@@ -265,21 +265,26 @@ export class ReplicatedStrongMode implements StrongMode {
 
   /** Whether leaderships are well placed here. */
   private get isFit(): boolean {
-    return this.canLead && this.boundedClock.isRight && !this.parts.log.isDiskFull;
+    const { log, store } = this.parts;
+    return this.canLead && this.boundedClock.isRight && !log.isDiskFull && store.failure === undefined;
   }
 
   /** Where another node may lead instead, the caller finds it in a moment. */
-  private fullDisk(list: readonly string[]): Answer {
+  private onlyRemoves(list: readonly string[]): Answer | undefined {
+    const { log, store, view } = this.parts;
+    if (!log.isDiskFull && !store.failure) {
+      return undefined;
+    }
     const isElsewhere = list.some(
       (nodeId) => this.directory.isUp(nodeId) && this.directory.find(nodeId)?.isFit,
     );
-    return isElsewhere
-      ? { type: 'retry', leader: '', session: 0 }
-      : {
-          type: 'refused',
-          code: 'DKV_READ_ONLY',
-          message: fullDiskOf(this.parts.view.selfId),
-        };
+    if (isElsewhere) {
+      return { type: 'retry', leader: '', session: 0 };
+    }
+    const message = store.failure
+      ? `Node ${view.selfId} takes nothing but removes until it is started again: ${store.failure.message}`
+      : fullDiskOf(view.selfId);
+    return { type: 'refused', code: 'DKV_READ_ONLY', message };
   }
 
   /** Whether it may stand for election: where it is not fit, but the only one with all of a log, somebody must. */

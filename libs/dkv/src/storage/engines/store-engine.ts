@@ -42,6 +42,8 @@ export interface StoreEngine {
    * own without syncing the old one. Absent counts as false: whoever needs durability then syncs every batch.
    */
   readonly syncsEarlier?: boolean;
+  /** Why no batch is taken until the store is opened by another process; undefined where some may be. */
+  readonly failure?: Error | undefined;
   get(key: Uint8Array): Promise<Uint8Array | undefined>;
   /** All operations or none, also after a crash at any moment. Readers see them when it resolves, at the latest. */
   batch(operations: readonly StoreOperation[], options: BatchOptions): Promise<void>;

@@ -50,6 +50,8 @@ export interface EngineLocalKvRepoOptions {
   readonly isPassing?: (cause: unknown) => boolean;
   /** Default: never. */
   readonly isDiskFull?: () => boolean;
+  /** Why nothing more should be written though batches are taken. Default: nothing. */
+  readonly failure?: () => Error | undefined;
 }
 
 export class EngineLocalKvRepo implements LocalKvRepo {
@@ -110,7 +112,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   }
 
   get failure(): Error | undefined {
-    return this.access.current?.failure ?? this.lastFailure;
+    return this.access.current?.failure ?? this.lastFailure ?? this.options.failure?.();
   }
 
   get(id: RecordId): Promise<KvRecord | undefined> {

@@ -55,7 +55,7 @@ export async function checkpointGroup(
     const stored = { applied: state.applied, records, bytes: state.bytes };
     operations.push({ type: 'put', key: stateKey(group.number), value: encodeState(group.number, stored) });
     await durable;
-    await engine.batch(operations, { sync: sync || !engine.syncsEarlier });
+    await engine.batch(operations, { sync });
     group.records = records;
   } catch (error) {
     table.giveBack(group, taken);

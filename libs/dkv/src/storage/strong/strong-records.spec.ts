@@ -163,6 +163,35 @@ describe('a checkpoint of strong records', () => {
     expect(bench.engine.batches.map(({ sync }) => sync)).toEqual(syncs);
   });
 
+  it('is durable at its end, also where the last group is dropped meanwhile', async () => {
+    const bench = await Bench.open();
+    bench.put('k', recordOf(1), 1);
+    bench.put('l', recordOf(1), 2);
+    let goOn!: () => void;
+    bench.engine.stall = new Promise((resolve) => (goOn = resolve));
+    const syncsAtEnd = bench.store.checkpoint().then(() => bench.engine.batches.map(({ sync }) => sync));
+    await microtasks();
+    const clearing = bench.store.clear(2);
+    bench.engine.stall = undefined;
+    goOn();
+    expect(await syncsAtEnd).toEqual([false, true]);
+    await clearing;
+  });
+
+  it('is durable at its end, also what one that failed had written', async () => {
+    const bench = await Bench.open();
+    bench.put('k', recordOf(1), 1);
+    bench.put('l', recordOf(1), 2);
+    bench.engine.failFrom = 1;
+    bench.engine.error = new Error('No space left on device');
+    await expect(bench.store.checkpoint()).rejects.toThrow();
+    // Of the group that failed nothing is to be written any more.
+    await expect(bench.store.clear(2)).rejects.toThrow();
+    bench.engine.error = undefined;
+    await bench.store.checkpoint();
+    expect(bench.engine.batches.map(({ sync }) => sync)).toEqual([false, true]);
+  });
+
   it('that fails leaves all dirty, and shown', async () => {
     const bench = await Bench.open({ cacheBytesMax: 0 });
     bench.put('k', recordOf(1));

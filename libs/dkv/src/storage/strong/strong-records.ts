@@ -16,7 +16,7 @@ import {
 import { logDurable } from './durable-log.js';
 import { checkpointGroup } from './group-checkpoint.js';
 import { expiredRecords, scanRecords } from './record-scan.js';
-import { type Entry, RecordTable } from './record-table.js';
+import { type Entry, type GroupTable, RecordTable } from './record-table.js';
 import { isEngineDamage, storageError } from '../storage-error.js';
 import {
   decodeRecord,
@@ -69,6 +69,8 @@ export class StrongRecords implements StrongStore {
   /** The end of what runs alone: checkpoints and deletions of groups. */
   private last: Promise<unknown> = Promise.resolve();
   private dueAtBytes: number;
+  /** Written by a checkpoint, and not synced since. */
+  private unsynced: GroupTable | undefined;
   private hits = 0;
   private misses = 0;
   private corrupt = 0;
@@ -100,6 +102,11 @@ export class StrongRecords implements StrongStore {
 
   get states(): ReadonlyMap<number, GroupState> {
     return this.stored;
+  }
+
+  get failure(): DkvError | undefined {
+    const { engine, where } = this.options;
+    return engine.failure && storageError(`Writing a checkpoint to ${where}`, engine.failure);
   }
 
   get full(): boolean {
@@ -206,6 +213,7 @@ export class StrongRecords implements StrongStore {
         const value = encodeState(number, { ...state, records: 0 });
         await engine.batch([{ type: 'put', key: stateKey(number), value }], { sync: true });
         this.stored.set(number, state);
+        this.unsynced = undefined;
         await this.deleteAll(expiryRange(number));
         await this.deleteAll(recordsRange(number));
         // One more, so that the last deletion is durable too: the same state as before.
@@ -232,19 +240,32 @@ export class StrongRecords implements StrongStore {
         for (const [at, group] of groups.entries()) {
           // A group that is dropped meanwhile writes its own state.
           if (group.isChanged) {
+            const sync = at === groups.length - 1 || !engine.syncsEarlier;
             const state = this.stateNow(group.number);
             const site = { engine, log, table: this.table, nextTurn: this.nextTurn };
-            await checkpointGroup(site, group, state, at === groups.length - 1);
+            await checkpointGroup(site, group, state, sync);
             this.stored.set(group.number, state);
+            this.unsynced = sync ? undefined : group;
             await this.nextTurn();
           }
         }
+        await this.syncEarlier();
       } catch (error) {
         throw storageError(`Writing a checkpoint to ${where}`, error);
       } finally {
         this.dueAtBytes = this.options.checkpointBytes;
       }
     });
+  }
+
+  /** Where the last group of a checkpoint was dropped or failed, no batch has made those before it durable. */
+  private async syncEarlier(): Promise<void> {
+    if (this.unsynced) {
+      const { number, records } = this.unsynced;
+      const value = encodeState(number, { ...this.stored.get(number)!, records });
+      await this.options.engine.batch([{ type: 'put', key: stateKey(number), value }], { sync: true });
+      this.unsynced = undefined;
+    }
   }
 
   metrics(): StrongRecordsMetrics {
