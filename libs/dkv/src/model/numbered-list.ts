@@ -1,5 +1,7 @@
 /** Values by number, where numbers come about in order and go from the lowest: what is under way. */
 
+import { dropFirst } from './drop-first.js';
+
 /** From so many numbers that are gone on, their places are given back. */
 const GONE_MAX = 32;
 
@@ -90,8 +92,8 @@ export class NumberedList<T> {
 
   private dropTo(first: number): void {
     if (first > GONE_MAX && first * 2 > this.numbers.length) {
-      this.numbers.splice(0, first);
-      this.values.splice(0, first);
+      dropFirst(this.numbers, first);
+      dropFirst(this.values, first);
       this.first = 0;
     } else {
       for (; this.first < first; this.first++) {

@@ -1,13 +1,12 @@
 /** Versions of strong namespaces: where in the log of its partition a record was written. */
 import { DkvError } from '../dkv.errors.js';
+import { hex12, hex8 } from './hex.js';
 
 /** Hex digits of the generation, and of the index, in the text. */
 const GENERATION_DIGITS = 8;
 const INDEX_DIGITS = 12;
-const GENERATION_BASE = 16 ** GENERATION_DIGITS;
-const INDEX_BASE = 16 ** INDEX_DIGITS;
-const GENERATION_MAX = GENERATION_BASE - 1;
-const INDEX_MAX = INDEX_BASE - 1;
+const GENERATION_MAX = 16 ** GENERATION_DIGITS - 1;
+const INDEX_MAX = 16 ** INDEX_DIGITS - 1;
 /** A fencing number leaves the index 40 bits, and the generation the 13 above them that a double still holds. */
 const FENCING_INDEX_BITS = 2 ** 40;
 const STRONG_VERSION_PATTERN = /^[0-9a-f]{20}$/;
@@ -33,7 +32,7 @@ export function formatStrongVersion(generation: number, index: number): StrongVe
   if (!isWhole(generation, GENERATION_MAX) || !isWhole(index, INDEX_MAX)) {
     throw new RangeError(`No strong version has generation ${generation} and index ${index}.`);
   }
-  return hexOf(generation, GENERATION_BASE) + hexOf(index, INDEX_BASE);
+  return hex8(generation) + hex12(index);
 }
 
 export function isStrongVersion(value: unknown): value is StrongVersion {
@@ -67,11 +66,6 @@ export function fencingOf(version: StrongVersion): number {
     throw new RangeError(`Version ${version} is too high for a fencing number.`);
   }
   return fencing;
-}
-
-/** As many digits as `base`, a power of 16, has zeros. */
-function hexOf(value: number, base: number): string {
-  return (base + value).toString(16).slice(1);
 }
 
 function isWhole(value: number, max: number): boolean {

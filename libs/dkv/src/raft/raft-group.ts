@@ -18,7 +18,7 @@ type Answer = RaftMessage & { readonly type: 'appended' | 'appendRejected' };
 
 const NO_BYTES = new Uint8Array(0);
 /** Fewer entries are not worth the work. */
-const COMPACTED_MIN = 8;
+const COMPACTED_MIN = 4;
 
 /**
  * Raft with pre-vote, check-quorum, joint consensus and leadership transfer (Ongaro, Consensus: Bridging Theory and

@@ -1,4 +1,5 @@
 /** The entries of a group that are in memory: which of them are on their way to the disk, and which are on it. */
+import { dropFirst } from '../model/drop-first.js';
 import { type LogEntry } from '../model/raft-messages.js';
 
 /** What an entry counts beside its data: its term, index, kind and lengths in a message. */
@@ -84,8 +85,8 @@ export class RaftLog {
     const count = index - this.snapshotIndex;
     this.snapshotTerm = this.termAt(index)!;
     this.sumBefore = this.sums[count - 1]!;
-    this.entries.splice(0, count);
-    this.sums.splice(0, count);
+    dropFirst(this.entries, count);
+    dropFirst(this.sums, count);
     this.snapshotIndex = index;
   }
 

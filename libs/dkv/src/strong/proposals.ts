@@ -1,4 +1,5 @@
 /** The entries that a leader has proposed and not applied yet, in order: what they leave, and who waits for them. */
+import { dropFirst } from '../model/drop-first.js';
 import { type Request } from '../model/request.js';
 import { type StrongRecord } from '../model/strong-record.js';
 import { type OperationsEntry } from './entry-layout.js';
@@ -34,11 +35,14 @@ export interface Proposal {
   readonly record: StrongRecord | undefined;
 }
 
+/** From so many on that are gone, their places are given back. */
+const GONE_MAX = 64;
+
 export class Proposals {
   readonly changes = new ProposedChanges();
   private readonly looks = new Set<ExpiryLook>();
-  /** In order of their indexes. */
-  private list: Proposal[] = [];
+  /** In order of their indexes; those before `first` are gone. */
+  private list: (Proposal | undefined)[] = [];
   private first = 0;
 
   constructor(private readonly limits: WorkLimits) {}
@@ -103,9 +107,10 @@ export class Proposals {
 
   /** The oldest is applied: what it left is in the store. */
   dropFirst(): void {
-    const { entry, index, request, bytes } = this.list[this.first++]!;
-    if (this.first > 64 && this.first * 2 > this.list.length) {
-      this.list.splice(0, this.first);
+    const { entry, index, request, bytes } = this.list[this.first]!;
+    this.list[this.first++] = undefined;
+    if (this.first === this.list.length || this.first > GONE_MAX) {
+      dropFirst(this.list, this.first);
       this.first = 0;
     }
     this.limits.uncommitted.release(bytes);
@@ -121,7 +126,7 @@ export class Proposals {
 
   /** Forgets all; gives those who wait for them. */
   clear(): readonly Proposal[] {
-    const left = this.list.slice(this.first);
+    const left = this.list.slice(this.first) as Proposal[];
     this.list = [];
     this.first = 0;
     this.changes.clear();
