@@ -28,6 +28,12 @@ export interface LoadedRecords {
   readonly remembered: StrongRecord | undefined;
 }
 
+/** What is known of them before: null for none, undefined for what is to be read. */
+export interface KnownRecords {
+  readonly current: StrongRecord | null | undefined;
+  readonly remembered: StrongRecord | null | undefined;
+}
+
 /** Of one key. */
 const WRITES_MAX = 10_000;
 
@@ -50,8 +56,12 @@ export class ColdWrites {
     return queue !== undefined;
   }
 
-  /** Asks the store for the write's key, and for what is remembered under its idempotency key. */
-  read(rememberedKey: string | undefined, waiting: WaitingWrite): void {
+  /**
+   * Asks the store for what is not known of the write's key, and of what is remembered under its idempotency key. What is
+   * known may be of an entry that is not applied yet, which the store does not show; while the write waits, no other of
+   * its key is decided.
+   */
+  read(rememberedKey: string | undefined, waiting: WaitingWrite, known: KnownRecords): void {
     const { namespace, key } = waiting.write;
     const name = nameOf(waiting.write);
     const queue: WaitingWrite[] = [];
@@ -64,8 +74,10 @@ export class ColdWrites {
     const { number, raft } = this.group;
     const { term } = raft;
     const reading = Promise.all([
-      store.read(number, namespace, key),
-      rememberedKey === undefined ? undefined : store.read(number, IDEMPOTENCY_NAMESPACE, rememberedKey),
+      known.current === undefined ? store.read(number, namespace, key) : (known.current ?? undefined),
+      known.remembered === undefined
+        ? store.read(number, IDEMPOTENCY_NAMESPACE, rememberedKey!)
+        : (known.remembered ?? undefined),
     ]);
     reading.then(
       ([current, remembered]) => this.loaded(name, queue, { term, current, remembered }),

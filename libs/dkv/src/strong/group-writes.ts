@@ -203,7 +203,7 @@ export class GroupWrites implements Expiring {
       remembered = remembered === undefined ? (loaded.remembered ?? null) : remembered;
     }
     if (current === undefined || remembered === undefined) {
-      this.cold.read(rememberedKey, waiting);
+      this.cold.read(rememberedKey, waiting, { current, remembered });
       return;
     }
     if (write.kind !== 'remove') {
