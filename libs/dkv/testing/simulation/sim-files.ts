@@ -86,7 +86,9 @@ export class SimFiles implements LogFiles {
   /** Never resolves once the incarnation is dead. */
   async wait(delay: DelayShape): Promise<void> {
     const { folder, self } = this;
-    await folder.scheduler.sleep(folder.random.delay(delay), self);
+    const ms = folder.random.delay(delay);
+    folder.busyUntilMs = Math.max(folder.busyUntilMs, folder.scheduler.nowMs + ms);
+    await folder.scheduler.sleep(ms, self);
     await folder.ready();
     if (!self.alive) {
       await never();

@@ -162,6 +162,8 @@ export class SimFolder {
   readonly trace: SimTrace;
   readonly name: string;
   faults: FileFaults;
+  /** What was begun has ended by then, unless the disk is stalled. */
+  busyUntilMs = 0;
   names = new Map<string, SimInode>();
   private durableNames = new Map<string, SimInode>();
   private unsyncedNames: FolderChange[] = [];

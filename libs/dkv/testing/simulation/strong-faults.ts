@@ -66,7 +66,9 @@ export class StrongFaults extends WorldFaults {
       this.setOffset(node, 0);
     }
     await Promise.all(this.restarts);
-    await cluster.scheduler.sleep(Math.max(0, this.pausedUntilMs - cluster.scheduler.nowMs));
+    const busyUntilMs = cluster.nodeIds.map((nodeId) => cluster.node(nodeId).folder.busyUntilMs);
+    const wellMs = Math.max(this.pausedUntilMs, ...busyUntilMs);
+    await cluster.scheduler.sleep(Math.max(0, wellMs - cluster.scheduler.nowMs));
     for (const nodeId of cluster.nodeIds) {
       const node = cluster.node(nodeId);
       if (node.alive && isLostForGood(node)) {
