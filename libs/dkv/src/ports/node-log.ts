@@ -73,7 +73,7 @@ export interface NodeLog {
   /**
    * Ends the append. `done` gets `DKV_STORAGE_FAILED` when it failed, `DKV_READ_ONLY` when an earlier one did and
    * `failure` stands, `DKV_OVERLOADED` when too many bytes wait: nothing that was added is in the log then, unless the error
-   * is final. `DKV_READ_ONLY` of appends flushed meanwhile is told after the failure; other refusals come at once.
+   * is final. Refusals come in their turn, too: after what is under way has ended.
    */
   flush(done: Appended): void;
   /** Deletes whole segments, oldest first, of which everything is covered. The store must have been synced. */

@@ -14,6 +14,7 @@ const WAITING_READS_MAX = 100_000;
 const COLD_BYTES_MAX = 64 * MIB;
 /** Entries kept in memory for members that lag; who needs older ones gets a snapshot. */
 const ENTRY_TAIL_BYTES_MAX = 64 * MIB;
+const SNAPSHOT_PAGE_BYTES = 256 * 1024;
 
 /** What a strong mode works with. */
 export interface StrongModeParts {
@@ -48,6 +49,7 @@ export function createStrongMode({
       coldBytesMax: COLD_BYTES_MAX,
       waitingReadsMax: WAITING_READS_MAX,
       entryTailBytesMax: ENTRY_TAIL_BYTES_MAX,
+      snapshotPageBytes: SNAPSHOT_PAGE_BYTES,
     },
     stored: storage.groups,
     forgot: storage.forgot,

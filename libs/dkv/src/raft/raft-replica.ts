@@ -11,6 +11,8 @@ export interface RaftReplicaState {
   readonly configuration: Configuration;
   readonly commit: number;
   readonly entries: readonly LogEntry[];
+  /** Entries behind it are not on the disk, and are given out to be written. Default: all are. */
+  readonly durableIndex?: number;
 }
 
 type Append = RaftMessage & { readonly type: 'append' };
@@ -38,8 +40,8 @@ export class RaftReplica {
     for (const entry of state.entries) {
       this.append(entry);
     }
-    this.log.durableIndex = this.log.lastIndex;
-    this.log.handedOutIndex = this.log.lastIndex;
+    this.log.durableIndex = state.durableIndex ?? this.log.lastIndex;
+    this.log.handedOutIndex = this.log.durableIndex;
     if (state.commit < state.snapshotIndex || state.commit > this.log.lastIndex) {
       throw new RangeError(
         `A log from ${state.snapshotIndex} to ${this.log.lastIndex} cannot be committed up to ${state.commit}.`,

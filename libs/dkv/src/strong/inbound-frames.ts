@@ -211,6 +211,8 @@ export class InboundFrames {
     const group = this.node.groups.get(number);
     return (
       group !== undefined &&
+      group.isBorn &&
+      !group.isSuspended &&
       group.generation === generation &&
       group.raft.term === term &&
       group.raft.leader === member &&

@@ -2,9 +2,12 @@
 import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
 import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
 import { type RememberedPeer } from '../cluster/peer-directory.js';
+import { DkvError } from '../dkv.errors.js';
+import { recoverRemedy } from '../model/recover-remedy.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { incarnationOf, newIncarnation, noteIncarnation } from './incarnation.js';
+import { closeGaps, gapIn } from './stored-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
 
 const SESSION_META = 'session';
@@ -23,8 +26,27 @@ export interface Identity {
   readonly peers: ReadonlyMap<string, RememberedPeer>;
 }
 
+/**
+ * Gives what was found with its gaps closed, and who this node is by that: where store and log do not meet, it has forgotten.
+ * @throws DkvError `DKV_LOG_DAMAGED` where nobody else has what lies between
+ */
+export async function openStored(parts: StrongModeParts): Promise<[StrongModeParts, Identity]> {
+  const { view, log } = parts;
+  const gap = gapIn(parts.stored);
+  if (gap !== undefined && view.peers.length === 0) {
+    throw new DkvError(
+      'DKV_LOG_DAMAGED',
+      `Node ${view.selfId} lacks what it had: ${gap}. ${recoverRemedy()}`,
+    );
+  }
+  // First: whoever has closed its gaps shows no more that it forgot.
+  const identity = await openIdentity({ ...parts, forgot: parts.forgot ?? gap });
+  const stored = gap === undefined ? parts.stored : await closeGaps(parts.stored, log);
+  return [{ ...parts, stored }, identity];
+}
+
 /** Reads, or makes, what names this node; resolves when it is durable. */
-export async function openIdentity(parts: StrongModeParts): Promise<Identity> {
+async function openIdentity(parts: StrongModeParts): Promise<Identity> {
   const { meta, clock, random, logger, forgot, view } = parts;
   const read = async <T>(name: string, otherwise: T): Promise<T> => {
     const text = await meta.getMeta(name);

@@ -16,7 +16,6 @@ type Page = NonNullable<PageMessage['page']>;
 
 /** Groups whose snapshot is under way at this node at a time: so many pages are in memory at most. */
 const FETCHES_MAX = 64;
-const PAGE_BYTES = 256 * 1024;
 /** Ticks after which a page that did not come is asked for again; after so many times the fetch is given up. */
 const PAGE_TICKS = 10;
 /** Ticks after which a page is asked for again that the leader could not give at that moment. */
@@ -28,9 +27,9 @@ export interface SnapshotServices {
   readonly log: NodeLog;
   readonly logger: Logger;
   readonly groups: GroupList;
+  readonly pageBytes: number;
   post(nodeId: string, message: NodeMessage): void;
   wake(group: StrongGroup): void;
-  /** Entries that follow a snapshot which this node serves must stay until it is fetched. */
   isStopped(): boolean;
 }
 
@@ -65,17 +64,22 @@ export class Snapshots {
 
   /** A peer asks for a page of a group that this node leads. */
   serve(asker: PeerRun, { slot, group: number, generation, after }: Fetch): void {
-    const { groups, store, logger } = this.services;
+    const { groups, store, logger, pageBytes } = this.services;
     const group = groups.get(number);
     // Also a leader that has committed nothing of its term yet: it may be this very follower that it needs for that.
     if (!group?.mayServe || group.generation !== generation) {
       asker.say({ kind: 'page', slot, page: undefined });
       return;
     }
-    const index = group.applied;
+    const { applied: index, fetches } = group;
     const state = after ? NO_BYTES : encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 });
-    store.scan(number, after, PAGE_BYTES).then(
+    store.scan(number, after, pageBytes).then(
       ({ records, done }) => {
+        if (group.fetches !== fetches) {
+          // Its records became void meanwhile.
+          asker.say({ kind: 'page', slot, page: undefined });
+          return;
+        }
         const page = { index, state, readAtIndex: group.applied, records, done };
         if (!asker.sayBulk({ kind: 'page', slot, page })) {
           // Asked for again soon: the connection for what is long is being made.
@@ -153,6 +157,10 @@ export class Snapshots {
         state = decodeAppliedState(page.state);
         index = page.index;
       }
+      if (page.index < index) {
+        // What comes after `index` is all that the log will mend.
+        throw new Error(`node ${nodeId} has started again, and shows less than it did before`);
+      }
       for (const { namespace, key, record } of page.records) {
         store.put(group.number, namespace, key, record);
       }
@@ -189,6 +197,9 @@ export class Snapshots {
     if (state.generation !== group.generation) {
       throw new Error(`it is of generation ${state.generation}, not ${group.generation}`);
     }
+    if (index < group.applied) {
+      throw new Error(`it ends at ${index}, and this node had applied ${group.applied}`);
+    }
     const continues = raft.termAt(index) === state.term && raft.firstIndex <= index + 1;
     if (!continues && index <= raft.lastIndex && raft.commit > index) {
       throw new Error('the log of this node has gone on behind it');
@@ -200,7 +211,8 @@ export class Snapshots {
       return;
     }
     if (!continues) {
-      raft.restore(index, state.term, state.configuration);
+      // Another one where the node became another member meanwhile.
+      group.raft.restore(index, state.term, state.configuration);
     }
     this.services.wake(group);
   }

@@ -75,9 +75,21 @@ export function withoutStray(stored: StoredGroup): StoredGroup {
     : { ...stored, entries: [], resetAt: positionOf(stored).applied };
 }
 
+/** What shows that store and log do not meet, for people: entries between them are lost. Undefined where all do. */
+export function gapIn(groups: ReadonlyMap<number, StoredGroup>): string | undefined {
+  for (const [number, stored] of groups) {
+    const [first] = strayOf(stored);
+    if (first) {
+      const { applied } = positionOf(stored);
+      return `the store shows partition ${number} up to entry ${applied}, and the log begins with entry ${first.index}`;
+    }
+  }
+  return undefined;
+}
+
 /**
- * Of a node that forgot (rule 12): the log of each group begins anew right behind the store where a lost segment left a
- * gap. Durable when it resolves, and so before the node is another voter, for which no gap is to be expected.
+ * Of a node that forgot (rule 12), once it is another voter: the log of each group begins anew right behind the store
+ * where entries between the two are lost. Durable when it resolves.
  */
 export async function closeGaps(
   groups: ReadonlyMap<number, StoredGroup>,

@@ -270,15 +270,19 @@ export class StrongGroup implements GroupCore {
 
   private raftAgain(): RaftGroup {
     const { raft, services } = this;
+    // Not where a snapshot was taken over and the log has not begun anew behind it yet.
+    const leadsUp = raft.termAt(this.applied) === this.appliedTerm;
+    const before = leadsUp ? raft.firstIndex - 1 : this.applied;
     return new RaftGroup(
       {
         term: raft.term,
         vote: '',
-        snapshotIndex: raft.firstIndex - 1,
-        snapshotTerm: raft.termAt(raft.firstIndex - 1) ?? 0,
+        snapshotIndex: before,
+        snapshotTerm: leadsUp ? (raft.termAt(before) ?? 0) : this.appliedTerm,
         configuration: this.appliedConfiguration,
         commit: this.applied,
-        entries: raft.entriesFrom(raft.firstIndex, raft.lastIndex),
+        entries: leadsUp ? raft.entriesFrom(raft.firstIndex, raft.lastIndex) : [],
+        durableIndex: leadsUp ? raft.durableIndex : this.applied,
       },
       { self: services.member(), ...services.raft },
     );

@@ -19,6 +19,8 @@ export interface StrongLimits extends WorkLimitOptions {
   readonly idempotencyTtlMs: number;
   /** Entries that are kept in memory behind what is applied, for followers, of all groups. */
   readonly entryTailBytesMax: number;
+  /** Of one page of a snapshot, about. */
+  readonly snapshotPageBytes: number;
 }
 
 export interface StrongModeParts {

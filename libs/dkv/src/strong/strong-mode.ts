@@ -12,11 +12,10 @@ import { ExpirySweep } from './expiry-sweep.js';
 import { Forgetting } from './forgetting.js';
 import { GroupBirths } from './group-births.js';
 import { type GroupServices } from './group-parts.js';
-import { type Identity, openIdentity, PeerMemory, raiseSession } from './node-identity.js';
+import { type Identity, openStored, PeerMemory, raiseSession } from './node-identity.js';
 import { Readiness } from './readiness.js';
 import { isGoneMember, stepReplacement } from './replacement.js';
 import { Standing } from './standing.js';
-import { closeGaps } from './stored-group.js';
 import { shownOf } from './call-ends.js';
 import { StrongCalls } from './strong-calls.js';
 import { type StrongGroup } from './strong-group.js';
@@ -80,6 +79,7 @@ export class ReplicatedStrongMode implements StrongMode {
       logger,
       log,
       store,
+      snapshotPageBytes: limits.snapshotPageBytes,
       remote,
       directory: () => this.directory,
       birth: () => this.births.birth,
@@ -155,9 +155,7 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   static async open(parts: StrongModeParts): Promise<ReplicatedStrongMode> {
-    const { forgot, log } = parts;
-    const stored = forgot === undefined ? parts.stored : await closeGaps(parts.stored, log);
-    return new ReplicatedStrongMode({ ...parts, stored }, await openIdentity(parts));
+    return new ReplicatedStrongMode(...(await openStored(parts)));
   }
 
   get member(): string {

@@ -38,6 +38,7 @@ export interface StrongNodeParts extends InboundServices {
   readonly clock: Clock;
   readonly log: NodeLog;
   readonly store: StrongStore;
+  readonly snapshotPageBytes: number;
   readonly remote: Pick<RemoteKvRepo, 'post'>;
   /** This node, as the groups know it now. */
   readonly member: () => MemberId;
@@ -96,6 +97,7 @@ export class StrongNode implements FrameTarget {
       log,
       logger,
       groups: this.groups,
+      pageBytes: parts.snapshotPageBytes,
       post: (nodeId, message) => this.say(nodeId, message),
       wake: (group) => this.wake(group),
       isStopped: () => this.isStopped,
@@ -311,7 +313,9 @@ export class StrongNode implements FrameTarget {
           if (lastIndex > 0) {
             raft.appended(lastTerm, lastIndex);
           }
-          this.post(group, messages);
+          if (!group.isSuspended) {
+            this.post(group, messages);
+          }
           if (raft.hasOutput || raft.commit > group.applied) {
             this.wake(group);
           }

@@ -128,7 +128,7 @@ export class Upkeep {
     }
   }
 
-  /** The tail of a group that commits nothing would hold its segment, and all after it, for ever. */
+  /** The tail of a group that commits nothing, or that waits for a snapshot from nobody, would hold its segment, and all after it, for ever. */
   private unpin(): void {
     const { groups, log, store } = this.services;
     const numbers = log.failure ? [] : log.pinnedGroups();
@@ -142,7 +142,7 @@ export class Upkeep {
       const looks = (this.pinned.get(number) ?? 0) + 1;
       this.pinned.set(number, looks);
       const group = groups.get(number);
-      if (looks < PINNED_LOOKS || !group || group.isFetching) {
+      if (looks < PINNED_LOOKS || !group) {
         continue;
       }
       this.pinned.delete(number);

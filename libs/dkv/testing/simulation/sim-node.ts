@@ -56,6 +56,7 @@ const STRONG_LIMITS: StrongLimits = {
   coldBytesMax: MIB,
   waitingReadsMax: 10_000,
   entryTailBytesMax: MIB,
+  snapshotPageBytes: 256 * 1024,
 };
 const STORAGE: Omit<TestStorageOptions, 'cacheBytesMax'> = {
   dirtyBytesMax: MIB,

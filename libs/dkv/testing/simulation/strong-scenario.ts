@@ -46,11 +46,12 @@ export async function runStrongScenario(
     connections: {},
     traceLinesMax,
     codec: new JsonCodec(),
-    storage: storageOf(random),
+    storage: { ...storageOf(random), pendingBytesMax: random.fork('log').pick([64 * 1_048_576, 2_000]) },
     strongLimits: {
       uncommittedBytesMax: random.pick([1_048_576, 4_096]),
       coldBytesMax: random.pick([1_048_576, 2_048]),
       entryTailBytesMax: random.pick([1_048_576, 2_000, 0]),
+      snapshotPageBytes: random.fork('pages').pick([262_144, 100]),
     },
     clocks: () => ({ driftPpm: drifts ? random.int(400) - 200 : 0 }),
   });

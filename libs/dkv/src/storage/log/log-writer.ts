@@ -70,6 +70,8 @@ export class LogWriter {
   private isFinal = false;
   private closed = false;
   private whenIdle: (() => void)[] = [];
+  /** Who was refused while appends are under way: told when those have ended, since what is told later is later in the log. */
+  private refused: { readonly done: Appended; readonly why: DkvError }[] = [];
   private readonly retired: RetiredFiles;
   /** The append whose records are being shown to `segments`. */
   private readonly visitor = {
@@ -114,7 +116,11 @@ export class LogWriter {
     const refusal = this.refusal();
     if (refusal) {
       this.queue.discard();
-      this.tell([done], refusal);
+      if (this.queue.pendingBytes > 0) {
+        this.refused.push({ done, why: refusal });
+      } else {
+        this.tell([done], refusal);
+      }
       return;
     }
     this.queue.flush(done);
@@ -342,6 +348,9 @@ export class LogWriter {
     const refused = failure ? this.queue.dropAll(failure) : [];
     this.tell(waiting, error);
     this.tell(refused, failure && logReadOnly(failure));
+    if (this.queue.pendingBytes === 0) {
+      this.refused.splice(0).forEach(({ done, why }) => this.tell([done], why));
+    }
   }
 
   /** What a callback throws is its caller's fault, and must not keep the others from being told. */
@@ -364,6 +373,11 @@ export class LogWriter {
     const failure = this.failure ?? brokenBy;
     if (failure) {
       return logReadOnly(failure);
+    }
+    const [first] = this.refused;
+    if (first) {
+      // What was dropped with it comes before this, and may be a part of it.
+      return first.why;
     }
     // Alone, an append of any size goes: it would never fit otherwise.
     const isTooMuch = pendingBytes > 0 && pendingBytes + unflushedBytes > pendingBytesMax;

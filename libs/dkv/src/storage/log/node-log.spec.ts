@@ -74,13 +74,18 @@ describe.each(['wal', 'fsync'] as const)('a log under %s', (durability) => {
 });
 
 describe('flush', () => {
-  it('refuses at once what is beyond the bytes that may wait, and nothing of it is in the log', async () => {
-    const machine = await new LogMachine({ pendingBytesMax: 100 }).open();
+  it('refuses what is beyond the bytes that may wait, in its turn, and nothing of it is in the log', async () => {
+    const machine = await new LogMachine({ pendingBytesMax: 100 }, 1, { inlineWriteRate: 0 }).open();
+    const told: string[] = [];
+    const flush = (name: string) => machine.flushed().then((how) => void told.push(`${name} ${how}`));
     machine.add(1, 1, 'a'.repeat(200));
-    const alone = machine.flushed();
+    const alone = flush('a');
     machine.add(1, 2, 'b');
-    expect(await machine.flushed()).toBe('DKV_OVERLOADED');
-    expect(await machine.do(alone)).toBe('ok');
+    const refused = flush('b');
+    // Added before that by somebody else, and dropped with it.
+    const other = flush('nothing');
+    await machine.do(Promise.all([alone, refused, other]));
+    expect(told).toEqual(['a ok', 'b DKV_OVERLOADED', 'nothing DKV_OVERLOADED']);
     expect(await machine.append(1, 2, 'c')).toBe('ok');
     await machine.open();
     expect(machine.replayed.map((line) => line.at(-1))).toEqual(['a', 'c']);
