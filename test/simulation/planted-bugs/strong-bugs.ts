@@ -344,7 +344,7 @@ export const RARE_STRONG_BUGS: readonly PlantedBug[] = [
     plant: () => {
       const open = MachineRun.open.bind(MachineRun);
       vi.spyOn(MachineRun, 'open').mockImplementation(async (...args) =>
-        Object.assign(await open(...args), { hasCrashed: false }),
+        Object.assign(await open(...args), { hasCrashedUnderWal: false }),
       );
     },
   },

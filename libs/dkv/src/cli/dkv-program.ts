@@ -27,7 +27,6 @@ export async function runDkv(args: readonly string[], terminal: Terminal): Promi
       collect,
       [],
     )
-    .option('--durability <mode>', 'what the nodes run with: wal or fsync', 'wal')
     .option('--groups', 'lists every partition, not only those that need something')
     .option('--json', 'prints one JSON object instead of text')
     .option('--yes', 'does it without asking')

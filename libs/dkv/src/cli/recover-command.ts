@@ -11,7 +11,6 @@ import { type Terminal } from './terminal.js';
 export interface RecoverOptions {
   readonly dataDir: readonly string[];
   readonly gone: readonly string[];
-  readonly durability: string;
   readonly groups?: boolean;
   readonly json?: boolean;
   readonly yes?: boolean;
@@ -43,12 +42,7 @@ const QUIET: Logger = Object.freeze({
 
 /** @throws DkvError of a folder that cannot be used */
 export async function runRecover(options: RecoverOptions, terminal: Terminal): Promise<ExitCode> {
-  const { durability } = options;
-  if (durability !== 'wal' && durability !== 'fsync') {
-    terminal.error(`error: --durability is wal or fsync, not ${durability}\n`);
-    return EXIT.usage;
-  }
-  const work = { clock: new SystemClock(), random: new SystemRandom(), logger: QUIET, durability } as const;
+  const work = { clock: new SystemClock(), random: new SystemRandom(), logger: QUIET };
   const folders: FolderView[] = [];
   for (const dataDir of options.dataDir) {
     folders.push(await inspectFolder(dataDir, work));

@@ -200,7 +200,6 @@ describe('is refused:', () => {
     ['a folder that is none', ['--data-dir', 'none'], EXIT.failed, 'no data folder of nestjs-dkv'],
     ['no folder', [], EXIT.usage, '--data-dir'],
     ['an unknown option', ['--data-dir', 'a', '--force'], EXIT.usage, '--force'],
-    ['another durability', ['--data-dir', 'a', '--durability', 'none'], EXIT.usage, 'wal or fsync'],
     ['a node that is gone and given', ['--data-dir', 'a', '--gone', 'a'], EXIT.usage, 'its folder is given'],
     ['a node of no cluster', ['--data-dir', 'a', '--gone', 'x'], EXIT.usage, 'no node of this cluster: a'],
   ])('%s', async (_, args, code, message) => {

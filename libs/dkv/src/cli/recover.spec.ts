@@ -70,7 +70,7 @@ async function plan(
     const { clock, log: logger } = cluster.node(nodeId);
     const folder = offline(cluster, nodeId, kept, boot);
     // Each look is a process of its own.
-    views.push(await cluster.settle(inspect(folder, { clock, logger, durability: 'wal' })));
+    views.push(await cluster.settle(inspect(folder, { clock, logger })));
   }
   return planRecovery(
     views.map((view) => ({ ...view, folder: offline(cluster, view.nodeId, kept, boot) })),
@@ -87,9 +87,7 @@ async function run(
     Object.assign(folder, { home: fresh(cluster, folder) });
   }
   const { clock, log: logger } = cluster.node('a');
-  await cluster.settle(
-    recover(planned, { clock, logger, durability: 'wal', random: new SimRandom('recover') }, done),
-  );
+  await cluster.settle(recover(planned, { clock, logger, random: new SimRandom('recover') }, done));
 }
 
 /** Opened as often as it takes, each time by a process of its own. */

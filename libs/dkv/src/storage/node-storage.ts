@@ -229,8 +229,8 @@ async function openParts(
   const { durability, clock, logger, pendingBytesMax, cacheBytesMax, dirtyBytesMax } = options;
   const { where } = home;
   const files = await home.logFiles();
-  const run = files && (await MachineRun.open(files, await home.machineBootId()));
-  const crashed = durability === 'wal' && run?.hasCrashed === true;
+  const run = files && (await MachineRun.open(files, await home.machineBootId(), durability));
+  const crashed = run?.hasCrashedUnderWal === true;
   // The store tells what the log must show it, and the log is where it writes to: each is opened with the other.
   const opened: { log?: NodeLog } = {};
   const shared = {
@@ -280,7 +280,7 @@ async function openParts(
     );
     await local.open(identity);
     const forgot = crashed
-      ? 'the machine went down while its log was not synced (durability is wal)'
+      ? 'the machine went down while its log was not synced (durability was wal)'
       : found.forgot;
     if (forgot === undefined) {
       await run?.begin();

@@ -8,7 +8,6 @@ import { folderHome, type FolderOptions } from './create-node-storage.js';
 import { EndNoteFile } from './log/end-note.js';
 import { type LogDamage, LogScan } from './log/log-scan.js';
 import { segmentStart } from './log/segments.js';
-import { type LogDurability } from './log/log-writer.js';
 import { NodeStorage, type StorageHome } from './node-storage.js';
 import { unchangedHome } from './unchanged-home.js';
 
@@ -39,10 +38,7 @@ export async function offlineFolder(options: FolderOptions): Promise<OfflineFold
   return { home, identity: { nodeId, partitions, hashFunc }, engine, keep };
 }
 
-export interface OfflineOptions extends Pick<FolderOptions, 'logger' | 'clock'> {
-  /** By which the node runs: under `wal` a crash of the machine makes it forget. */
-  readonly durability: LogDurability;
-}
+export type OfflineOptions = Pick<FolderOptions, 'logger' | 'clock'>;
 
 /**
  * Opens what is in the folder, without what is behind damage of the log. With `isKept` nothing on the disk changes, not even
@@ -51,11 +47,11 @@ export interface OfflineOptions extends Pick<FolderOptions, 'logger' | 'clock'> 
  */
 export function openOffline(
   { home, identity }: OfflineFolder,
-  { durability, clock, logger }: OfflineOptions,
+  { clock, logger }: OfflineOptions,
   isKept: boolean,
 ): Promise<NodeStorage> {
   return NodeStorage.open(isKept ? unchangedHome(home) : home, identity, {
-    durability,
+    durability: 'fsync',
     clock,
     logger,
     cutDamage: true,

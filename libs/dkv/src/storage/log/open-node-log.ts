@@ -167,7 +167,7 @@ function whatWasForgotten(scan: LogScan, note: EndNote | undefined): string | un
   return note?.forgot ? 'that was found at an earlier start, which did not come to its end' : undefined;
 }
 
-/** Cuts off what is behind the end, and opens the last segment; undefined when there is none. */
+/** Cuts off what is behind the end, syncs older segments, and opens the last one; undefined when there is none. */
 async function mend(
   options: NodeLogOptions,
   scan: LogScan,
@@ -183,6 +183,10 @@ async function mend(
   if (kept === 0) {
     return undefined;
   }
+  // Under `wal` a process may have been killed before it had synced them, and nothing does so later.
+  for (const older of scan.segments.all.slice(0, -1)) {
+    await syncNamed(files, older.name);
+  }
   const { name, sizeBytes } = scan.segments.current;
   const file = await files.open(name);
   try {
@@ -192,12 +196,21 @@ async function mend(
     }
     if (isCut || options.durability === 'fsync') {
       await makeDurable(file, scan, sizeBytes);
-      await folderSynced(files);
     }
+    await folderSynced(files);
     return file;
   } catch (error) {
     await file.close();
     throw error;
+  }
+}
+
+async function syncNamed(files: LogFiles, name: string): Promise<void> {
+  const file = await files.open(name);
+  try {
+    await synced(file);
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,5 +1,5 @@
-/** What a node finds after a start of what older and newer generations have written, and of a crash before it began. */
-import { beforeEach, describe, expect, it } from 'vitest';
+/** What a node finds after a start: what older and newer generations have written, and what a crash has left. */
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { CapturedLog } from '../../testing/captured-log.js';
 import { Incarnation } from '../../testing/simulation/incarnation.js';
 import { SimClock } from '../../testing/simulation/sim-clock.js';
@@ -9,7 +9,8 @@ import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { SimScheduler } from '../../testing/simulation/sim-scheduler.js';
 import { simStorageHome } from '../../testing/simulation/sim-storage-home.js';
 import { SimTrace } from '../../testing/simulation/trace.js';
-import { NodeStorage } from './node-storage.js';
+import { type LogDurability } from './log/log-writer.js';
+import { NodeStorage, type NodeStorageOptions } from './node-storage.js';
 
 const MIB = 1024 * 1024;
 const IDENTITY = { nodeId: 'a', partitions: 4, hashFunc: 'md5' };
@@ -33,7 +34,7 @@ interface Run {
   readonly process: Incarnation;
 }
 
-async function open(): Promise<Run> {
+async function open(options: Partial<NodeStorageOptions> = {}): Promise<Run> {
   const process = new Incarnation('a', 1);
   const home = simStorageHome(disk, folder, process, () => `boot ${boot}`);
   const opening = NodeStorage.open(home, IDENTITY, {
@@ -46,8 +47,16 @@ async function open(): Promise<Run> {
     checkpointIntervalMs: 1_000,
     logBytesMax: MIB,
     reserveBytes: 0,
+    ...options,
   });
   return { storage: await scheduler.settle(opening), process };
+}
+
+function losePower({ process }: Run): void {
+  process.kill();
+  disk.losePower();
+  folder.losePower();
+  boot++;
 }
 
 async function again({ storage, process }: Run): Promise<Run> {
@@ -88,10 +97,7 @@ describe('a crash of the machine under wal', () => {
     let run = await open();
     run.storage.log.addEntry(2, 1, 1, 1, 'operations', DATA);
     await flushed(run);
-    run.process.kill();
-    disk.losePower();
-    folder.losePower();
-    boot++;
+    losePower(run);
     run = await open();
     expect(run.storage.forgot).toContain('the machine went down');
     // It is closed in order, but was never another voter.
@@ -100,5 +106,57 @@ describe('a crash of the machine under wal', () => {
     await scheduler.settle(run.storage.acceptForgetting());
     run = await again(run);
     expect(run.storage.forgot).toBeUndefined();
+  });
+
+  it('is found out where the node is started with fsync, too', async () => {
+    const run = await open({ durability: 'wal' });
+    losePower(run);
+    expect((await open({ durability: 'fsync' })).storage.forgot).toContain('the machine went down');
+  });
+
+  it('has not happened where the node ran with fsync', async () => {
+    const run = await open({ durability: 'fsync' });
+    losePower(run);
+    expect((await open({ durability: 'wal' })).storage.forgot).toBeUndefined();
+  });
+});
+
+describe('a segment that a process killed under wal had not synced', () => {
+  const COUNT = 12;
+
+  /** Opened again in the same boot: the kernel has all of it. */
+  async function openedAfterKill(durability: LogDurability): Promise<Run> {
+    // No operation that is under way at a kill has an effect, and nothing unsynced survives a loss of power.
+    for (const { random } of [disk, folder]) {
+      vi.spyOn(random, 'chance').mockReturnValue(false);
+      vi.spyOn(random, 'int').mockReturnValue(0);
+    }
+    const run = await open({ durability: 'wal', segmentBytesMax: 4_096 });
+    folder.setFaults({ syncDelay: { minMs: 60_000, meanMs: 60_000, maxMs: 60_000 } });
+    for (let index = 1; index <= COUNT; index++) {
+      run.storage.log.addEntry(2, 1, 1, index, 'operations', Buffer.alloc(500));
+      await flushed(run);
+    }
+    run.process.kill();
+    folder.heal();
+    return open({ durability });
+  }
+
+  function expectAllThere({ storage }: Run): void {
+    expect(storage.forgot).toBeUndefined();
+    expect(storage.groups.get(2)!.entries).toHaveLength(COUNT);
+  }
+
+  it('is on the disk once the next run has stopped in order', async () => {
+    const run = await openedAfterKill('wal');
+    await scheduler.settle(run.storage.close());
+    losePower(run);
+    expectAllThere(await open());
+  });
+
+  it('is on the disk once the next run has begun with fsync', async () => {
+    const run = await openedAfterKill('fsync');
+    losePower(run);
+    expectAllThere(await open());
   });
 });
