@@ -282,7 +282,7 @@ export class StrongGroup implements GroupCore {
         configuration: this.appliedConfiguration,
         commit: this.applied,
         entries: leadsUp ? raft.entriesFrom(raft.firstIndex, raft.lastIndex) : [],
-        durableIndex: leadsUp ? raft.durableIndex : this.applied,
+        durableIndex: leadsUp ? Math.min(raft.durableIndex, raft.commit) : this.applied,
       },
       { self: services.member(), ...services.raft },
     );
