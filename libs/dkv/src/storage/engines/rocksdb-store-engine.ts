@@ -1,11 +1,11 @@
 /** RocksDB through the `rocksdb` package (abstract-leveldown API), with the guards that its binding lacks. */
-import { statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { DkvError } from '../../dkv.errors.js';
 import { openErrorOf } from './engine-open-error.js';
 import { GroupedReads } from './grouped-reads.js';
+import { ReopeningStore } from './reopening-store.js';
 import {
   type BatchOptions,
   type StoreEngine,
@@ -55,7 +55,13 @@ export function resolveRocksdb(): string {
  * @throws DkvError `DKV_STORE_LOCKED`, `DKV_STORAGE_FAILED`, `DKV_ENGINE_UNAVAILABLE`
  */
 export async function openRocksdbStoreEngine(folder: string): Promise<StoreEngine> {
-  return new RocksdbStoreEngine(await open(folder), folder);
+  const held = await ReopeningStore.open({
+    folder,
+    open: async () => new CountedStore(await open(folder)),
+    close: (store) => store.close(),
+    roomBytes: async () => REOPEN_ROOM_BYTES,
+  });
+  return new RocksdbStoreEngine(held);
 }
 
 async function open(folder: string): Promise<Leveldown> {
@@ -73,68 +79,64 @@ async function open(folder: string): Promise<Leveldown> {
   return store;
 }
 
-/**
- * The binding dereferences a null pointer when it is called after `close`: so every call is counted, refused once
- * closing began, and iterators are ended before the store is closed.
- */
 class RocksdbStoreEngine implements StoreEngine {
   readonly name = 'rocksdb';
   // RocksDB 6.17 syncs the logs that it rotated away along with the current one when a batch asks for a sync.
   readonly syncsEarlier = true;
   // Never `get`: it makes an Error, with its stack, of every key that is not there.
-  private readonly reads = new GroupedReads((keys) =>
-    this.run<(Buffer | undefined)[]>((store, done) => store.getMany(keys.map(bufferOf), {}, done)),
+  private readonly reads = new GroupedReads(async (keys) =>
+    (this.held.current ?? (await this.held.opened())).getMany(keys),
   );
-  private readonly running = new Set<Promise<unknown>>();
-  private readonly iterators = new Set<LeveldownIterator>();
-  private store: Leveldown | undefined;
-  private writeFailure: Error | undefined;
-  private reopening: Promise<void> | undefined;
-  private isClosed = false;
 
-  constructor(
-    store: Leveldown,
-    private readonly folder: string,
-  ) {
-    this.store = store;
-  }
+  constructor(private readonly held: ReopeningStore<CountedStore>) {}
 
   get(key: Uint8Array): Promise<Uint8Array | undefined> {
     return this.reads.get(key);
   }
 
-  /**
-   * After a failure nothing is written until the store was opened again, which is done once its disk has room. RocksDB 6.17
-   * itself would go on; but a node whose disk had been full, and that went on, left a log at whose replay every later
-   * opening aborted the process (`Assertion seq_per_batch_ failed`: a key twice under one sequence number).
-   */
-  async batch(operations: readonly StoreOperation[], { sync }: BatchOptions): Promise<void> {
-    if (this.writeFailure) {
-      await (this.reopening ??= this.reopen(this.writeFailure).finally(() => (this.reopening = undefined)));
-    }
-    try {
-      await this.write(operations, sync);
-    } catch (error) {
-      this.writeFailure ??= error as Error;
-      throw error;
-    }
+  batch(operations: readonly StoreOperation[], options: BatchOptions): Promise<void> {
+    return this.held.batch(operations, (store, given) => store.write(given, options));
   }
 
-  /** Reads and writes wait for it; iterations that are under way fail. */
-  private async reopen(failure: Error): Promise<void> {
-    const { bavail, bsize } = await statfs(this.folder);
-    if (bavail * bsize < REOPEN_ROOM_BYTES || this.isClosed) {
-      throw failure;
-    }
-    await this.closeStore();
-    this.store = await open(this.folder);
-    this.writeFailure = undefined;
+  async *iterate(range: StoreRange): AsyncGenerator<StoreEntry> {
+    yield* (this.held.current ?? (await this.held.opened())).iterate(range);
+  }
+
+  sizeBytes(): number {
+    const { current } = this.held;
+    return current
+      ? current.numberOf('rocksdb.total-sst-files-size') + current.numberOf('rocksdb.cur-size-all-mem-tables')
+      : 0;
+  }
+
+  nextTurn(): Promise<void> {
+    return nextTurn();
+  }
+
+  close(): Promise<void> {
+    return this.held.close();
+  }
+}
+
+/**
+ * The binding dereferences a null pointer when it is called after `close`: so every call is counted, none begins once
+ * closing began, and iterators are ended before the store is closed.
+ */
+class CountedStore {
+  private readonly running = new Set<Promise<unknown>>();
+  private readonly iterators = new Set<LeveldownIterator>();
+  private isClosing = false;
+
+  constructor(private readonly store: Leveldown) {}
+
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.run<(Buffer | undefined)[]>((done) => this.store.getMany(keys.map(bufferOf), {}, done));
   }
 
   // Chained: an array of operations is read field by field by the binding, 2 µs each instead of 1.3.
-  private async write(operations: readonly StoreOperation[], sync: boolean): Promise<void> {
-    await this.run((store, done) => {
-      const batch = store.batch();
+  write(operations: readonly StoreOperation[], { sync }: BatchOptions): Promise<void> {
+    return this.run((done) => {
+      const batch = this.store.batch();
       for (const operation of operations) {
         if (operation.type === 'put') {
           batch.put(bufferOf(operation.key), bufferOf(operation.value));
@@ -147,9 +149,9 @@ class RocksdbStoreEngine implements StoreEngine {
   }
 
   async *iterate({ from, to }: StoreRange): AsyncGenerator<StoreEntry> {
+    this.assertOpen();
     const range = { gte: bufferOf(from), lt: bufferOf(to) };
-    const options = { ...range, highWaterMark: READ_AHEAD_BYTES, fillCache: false };
-    const iterator = (this.store ?? (await this.reopened())).iterator(options);
+    const iterator = this.store.iterator({ ...range, highWaterMark: READ_AHEAD_BYTES, fillCache: false });
     this.iterators.add(iterator);
     try {
       for (let entry = await this.next(iterator); entry; entry = await this.next(iterator)) {
@@ -160,38 +162,21 @@ class RocksdbStoreEngine implements StoreEngine {
     }
   }
 
-  sizeBytes(): number {
-    const bytes = (property: string) => Number(this.store?.getProperty(property)) || 0;
-    return bytes('rocksdb.total-sst-files-size') + bytes('rocksdb.cur-size-all-mem-tables');
-  }
-
-  nextTurn(): Promise<void> {
-    return nextTurn();
+  numberOf(property: string): number {
+    return Number(this.store.getProperty(property)) || 0;
   }
 
   async close(): Promise<void> {
-    this.isClosed = true;
-    await this.reopening?.catch(() => undefined);
-    await this.closeStore();
-  }
-
-  private async closeStore(): Promise<void> {
-    const { store } = this;
-    this.store = undefined;
+    this.isClosing = true;
     await Promise.allSettled(this.running);
     await Promise.all([...this.iterators].map((iterator) => this.end(iterator)));
-    if (store) {
-      await promisify(store.close.bind(store))();
-    }
+    await promisify(this.store.close.bind(this.store))();
   }
 
   private next(iterator: LeveldownIterator): Promise<StoreEntry | undefined> {
-    return this.run((_, done) => {
-      if (!this.iterators.has(iterator)) {
-        throw new DkvError('DKV_NOT_READY', 'The store was closed under an iteration.');
-      }
-      iterator.next((error, key, value) => done(error, key && value && { key, value }));
-    });
+    return this.run((done) =>
+      iterator.next((error, key, value) => done(error, key && value && { key, value })),
+    );
   }
 
   private async end(iterator: LeveldownIterator): Promise<void> {
@@ -200,11 +185,10 @@ class RocksdbStoreEngine implements StoreEngine {
     }
   }
 
-  private async run<T = void>(start: (store: Leveldown, done: Callback<T>) => void): Promise<T> {
-    // At once where it is open: the bytes are the caller's after that.
-    const store = this.store ?? (await this.reopened());
+  private async run<T = void>(start: (done: Callback<T>) => void): Promise<T> {
+    this.assertOpen();
     const result = new Promise<T>((resolve, reject) =>
-      start(store, (error, value) => (error ? reject(error) : resolve(value))),
+      start((error, value) => (error ? reject(error) : resolve(value))),
     );
     this.running.add(result);
     try {
@@ -214,12 +198,10 @@ class RocksdbStoreEngine implements StoreEngine {
     }
   }
 
-  private async reopened(): Promise<Leveldown> {
-    await this.reopening?.catch(() => undefined);
-    if (this.store) {
-      return this.store;
+  private assertOpen(): void {
+    if (this.isClosing) {
+      throw new DkvError('DKV_NOT_READY', 'The store was closed under an iteration.');
     }
-    throw (!this.isClosed && this.writeFailure) || new DkvError('DKV_NOT_READY', 'The store is closed.');
   }
 }
 

@@ -8,6 +8,7 @@ interface Write {
 }
 
 const MEBIBYTE = 1024 * 1024;
+const PASSING = new Error('ENOSPC');
 const write = (name: string, bytes = 100): Write => ({ name, bytes });
 
 /** A group commit whose batches end when the test says so. */
@@ -29,7 +30,8 @@ class Bench {
     };
     const onFailure = ({ message }: Error) => this.failures.push(message);
     const onDoneError = (error: unknown) => this.doneErrors.push(error);
-    const limits = { pendingBytesMax, where: '/data', onFailure, onDoneError, nextTurn };
+    const isPassing = (cause: unknown) => cause === PASSING;
+    const limits = { pendingBytesMax, where: '/data', onFailure, onDoneError, isPassing, nextTurn };
     this.commits = new GroupCommit(commit, limits);
   }
 
@@ -186,6 +188,21 @@ describe('a caller that throws when it is told', () => {
     ]);
     bench.commits.submit(write('e'), throwing);
     expect(bench.doneErrors).toEqual([thrown, thrown, thrown]);
+  });
+
+  it('keeps no other from hearing of a failure that passes, nor later writes from being stored', async () => {
+    const bench = new Bench();
+    bench.commits.submit(write('a'), throwing);
+    const outcome = Promise.allSettled([bench.submit(write('b'))]);
+    await microtasks();
+    await bench.end(PASSING);
+    expect(await outcome).toMatchObject([{ reason: PASSING }]);
+    const later = bench.submit(write('c'));
+    await microtasks();
+    await bench.end();
+    await later;
+    expect(bench.groups).toEqual([['a', 'b'], ['c']]);
+    expect(bench.doneErrors).toEqual([thrown]);
   });
 });
 

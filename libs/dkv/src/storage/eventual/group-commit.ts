@@ -122,7 +122,7 @@ export class GroupCommit<W extends GroupWrite> {
   }
 
   /** Whatever `done` throws ends here: else no batch would ever begin again, and every later write would hang. */
-  private end(done: Done, error: DkvError | undefined): void {
+  private end(done: Done, error: Error | undefined): void {
     try {
       done(error);
     } catch (thrown) {
@@ -143,7 +143,7 @@ export class GroupCommit<W extends GroupWrite> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     if (this.limits.isPassing?.(cause)) {
       this.bytes -= bytesOf(group);
-      group.forEach(({ done }) => done(cause instanceof Error ? cause : new Error(reason)));
+      group.forEach(({ done }) => this.end(done, cause instanceof Error ? cause : new Error(reason)));
       return;
     }
     this.firstFailure = new DkvError(
