@@ -6,7 +6,7 @@ import { groupsOf } from '../../../libs/dkv/testing/simulation/group-facts.js';
 const KEY = 'k1';
 
 /** Of the runs below: one that serves a group too late is enough. */
-const FAILOVER_SEEDS = 12;
+const FAILOVER_SEEDS = 20;
 
 /** A node of five is lost while clients write, with the groups that it led. */
 export async function loseLeader(loss: Loss, copies: number): Promise<readonly string[]> {
