@@ -23,7 +23,8 @@ export default defineConfig({
     ],
   },
   test: {
-    maxWorkers: 2,
+    // One more than the two cores that there are at least: specs with processes wait most of their time.
+    maxWorkers: 3,
     // A net for what hangs, not a measure: machines that run tests are slow and shared.
     testTimeout: 120_000,
     hookTimeout: 120_000,
