@@ -3,7 +3,6 @@ import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js'
 import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
 import { type RememberedPeer } from '../cluster/peer-directory.js';
 import { DkvError } from '../dkv.errors.js';
-import { recoverRemedy } from '../model/recover-remedy.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { incarnationOf, newIncarnation, noteIncarnation } from './incarnation.js';
@@ -36,7 +35,8 @@ export async function openStored(parts: StrongModeParts): Promise<[StrongModePar
   if (gap !== undefined && view.peers.length === 0) {
     throw new DkvError(
       'DKV_LOG_DAMAGED',
-      `Node ${view.selfId} lacks what it had: ${gap}. ${recoverRemedy()}`,
+      `Node ${view.selfId} lacks what it had: ${gap}. What is between them is nowhere else. Put back a copy of its data ` +
+        'folder that is whole, or begin with an empty one.',
     );
   }
   // First: whoever has closed its gaps shows no more that it forgot.
