@@ -1,4 +1,4 @@
-/** What nodes say while a disk is full: one text, so that it reads alike in both modes and in the health of a node. */
+/** What nodes say that take nothing but removes: one text, so that it reads alike in answers and in the health of a node. */
 
 /** Without the dot. `disk` begins it: "its disk". */
 export function fullDisk(disk: string): string {
@@ -7,4 +7,9 @@ export function fullDisk(disk: string): string {
 
 export function fullDiskOf(nodeId: string): string {
   return `${fullDisk(`The disk of node ${nodeId}`)}.`;
+}
+
+/** `node` begins it: "it", "Node a". */
+export function failedStore(node: string, failure: Error): string {
+  return `${node} takes nothing but removes until it is started again: ${failure.message}`;
 }

@@ -136,11 +136,11 @@ export class NodeStorage {
   }
 
   /**
-   * Why nothing can be written, or no checkpoint made until a restart; undefined when both can. A log's failure for want
-   * of room passes, others do not.
+   * Why nothing can be written, or no checkpoint made until a restart; undefined when both can. A store's failure lasts, so
+   * it goes before a log's, which may pass.
    */
   get failure(): Error | undefined {
-    return this.log.failure ?? this.local.failure;
+    return this.strong.failure ?? this.log.failure ?? this.local.failure;
   }
 
   get hintBytes(): number {

@@ -109,8 +109,9 @@ export class Proposals {
   dropFirst(): void {
     const { entry, index, request, bytes } = this.list[this.first]!;
     this.list[this.first++] = undefined;
-    if (this.first === this.list.length || this.first > GONE_MAX) {
-      dropFirst(this.list, this.first);
+    const { first, list } = this;
+    if (first === list.length || (first > GONE_MAX && first * 2 > list.length)) {
+      dropFirst(list, first);
       this.first = 0;
     }
     this.limits.uncommitted.release(bytes);

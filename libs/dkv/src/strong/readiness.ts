@@ -3,7 +3,7 @@ import { type Birth } from '../cluster/birth.js';
 import { type ClassBirth } from '../cluster/class-birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { majorityOf } from '../model/consistency.js';
-import { fullDisk } from '../model/full-disk.js';
+import { failedStore, fullDisk } from '../model/full-disk.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { type GroupList } from './group-list.js';
@@ -25,7 +25,7 @@ export class Readiness {
       return `its log takes nothing: ${log.failure.message}`;
     }
     if (store.failure) {
-      return `it takes nothing but removes until it is started again: ${store.failure.message}`;
+      return failedStore('it', store.failure);
     }
     if (log.isDiskFull) {
       return fullDisk('its disk');

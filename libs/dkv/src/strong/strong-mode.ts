@@ -2,7 +2,7 @@
 import { BoundedClock } from '../cluster/bounded-clock.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
-import { fullDiskOf } from '../model/full-disk.js';
+import { failedStore, fullDiskOf } from '../model/full-disk.js';
 import { type Answer } from '../model/node-messages.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
@@ -280,7 +280,7 @@ export class ReplicatedStrongMode implements StrongMode {
       return { type: 'retry', leader: '', session: 0 };
     }
     const message = store.failure
-      ? `Node ${view.selfId} takes nothing but removes until it is started again: ${store.failure.message}`
+      ? failedStore(`Node ${view.selfId}`, store.failure)
       : fullDiskOf(view.selfId);
     return { type: 'refused', code: 'DKV_READ_ONLY', message };
   }

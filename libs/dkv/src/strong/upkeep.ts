@@ -128,7 +128,10 @@ export class Upkeep {
     }
   }
 
-  /** The tail of a group that commits nothing, or that waits for a snapshot from nobody, would hold its segment, and all after it, for ever. */
+  /**
+   * The tail of a group that commits nothing, or that waits for a snapshot from nobody, would hold its segment, and all
+   * after it, for ever.
+   */
   private unpin(): void {
     const { groups, log, store } = this.services;
     const numbers = log.failure ? [] : log.pinnedGroups();

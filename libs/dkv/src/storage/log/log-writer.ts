@@ -70,7 +70,7 @@ export class LogWriter {
   private isFinal = false;
   private closed = false;
   private whenIdle: (() => void)[] = [];
-  /** Who was refused while appends are under way: told when those have ended, since what is told later is later in the log. */
+  /** Who was refused while appends are under way: told when those have ended, since ends are told in the log's order. */
   private refused: { readonly done: Appended; readonly why: DkvError }[] = [];
   private readonly retired: RetiredFiles;
   /** The append whose records are being shown to `segments`. */
