@@ -4,6 +4,7 @@ import { CapturedLog } from '../../testing/captured-log.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { testNodes } from '../../testing/test-nodes.js';
 import { testRing } from '../../testing/test-ring.js';
+import { type FrameHead } from '../model/node-messages.js';
 import { ClusterView } from './cluster-view.js';
 import { PeerDirectory } from './peer-directory.js';
 
@@ -58,6 +59,19 @@ function hear(): void {
   directory.heard(directory.find('b')!);
 }
 
+/** Of the first frame of a process run of b. */
+function headOf(session: number): FrameHead {
+  return {
+    from: 'b@b1',
+    session,
+    toIncarnation: '',
+    toSession: 0,
+    configuration: view.configuration,
+    isBulk: false,
+    sequence: 1,
+  };
+}
+
 /** Time passes, with a tick every 100 ms. */
 function pass(ms: number): void {
   for (let left = ms; left > 0; left -= 100) {
@@ -109,5 +123,25 @@ describe('a peer', () => {
     expect(view.stateOf('b')).toBe('up');
     pass(900);
     expect(told).toEqual([]);
+  });
+
+  it('that speaks as a later process right after the close is up again', () => {
+    directory.accept(headOf(1));
+    hear();
+    directory.disconnected('b');
+    clock.advance(4);
+    directory.accept(headOf(2));
+    hear();
+    expect(view.stateOf('b')).toBe('up');
+    clock.advance(900);
+    expect([told, view.stateOf('b')]).toEqual([[], 'up']);
+  });
+
+  it('that is lost is not up by a frame of a process that does not know this one', () => {
+    directory.accept(headOf(1));
+    directory.disconnected('b');
+    clock.advance(201);
+    directory.accept(headOf(2));
+    expect([told, view.stateOf('b')]).toEqual([['lost b'], 'down']);
   });
 });

@@ -300,6 +300,10 @@ export class PeerDirectory {
     if (isKnown) {
       this.listener.restarted(peer);
     }
+    if (!this.lost.has(peer.nodeId)) {
+      // What closed was a connection of the process before: nothing that is heard from now on would end the suspicion.
+      this.view.setState(peer.nodeId, 'up');
+    }
     return true;
   }
 
