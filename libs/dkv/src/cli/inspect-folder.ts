@@ -14,6 +14,8 @@ import {
   openOffline,
 } from '../storage/offline-storage.js';
 import { incarnationOf, previousIncarnationsOf } from '../strong/incarnation.js';
+import { firstConfiguration } from '../strong/own-groups.js';
+import { promisesOf } from '../strong/recovery-promises.js';
 import {
   newestConfigurationOf,
   positionOf,
@@ -30,6 +32,8 @@ export interface GroupView extends StoredPosition {
   readonly term: number;
   readonly lastIndex: number;
   readonly lastTerm: number;
+  /** The highest generation that the node has promised to a recovery; 0 for none. */
+  readonly promised: number;
   /** What the log has behind a gap that a lost segment left: of no use, and kept where the group goes on elsewhere. */
   readonly stray: readonly LogEntry[];
 }
@@ -85,6 +89,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
   const ring =
     membership &&
     Hashring.of(membership.nodes, { partitions, replicas: membership.replicas, hashFunc: ANY_HASH });
+  const promises = await promisesOf(local);
   const groups = new Map<number, GroupView>();
   for (const [number, stored] of storage.groups) {
     const position = positionOf(withoutStray(stored));
@@ -101,6 +106,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
       term: Math.max(position.hardState?.term ?? 0, position.appliedTerm, last?.term ?? 0),
       lastIndex: last?.index ?? position.applied,
       lastTerm: last?.term ?? position.appliedTerm,
+      promised: promises.get(number)?.generation ?? 0,
       stray: strayOf(stored),
     });
   }
@@ -134,10 +140,7 @@ function birthConfiguration(
   list: readonly string[],
 ): Configuration {
   const { members } = cluster.classes.includes(list.length) ? cluster : (classes[list.length] ?? NO_CLUSTER);
-  const voters = list.map((nodeId) => members.find((member) => member.startsWith(`${nodeId}@`)));
-  return voters.every((voter) => voter !== undefined)
-    ? { voters, outgoing: [], learners: [] }
-    : NO_CONFIGURATION;
+  return firstConfiguration(list, { members, isBorn: true });
 }
 
 /** Which partition is on which node does not depend on it. */

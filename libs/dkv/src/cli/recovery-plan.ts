@@ -166,7 +166,7 @@ function forcedBy(source: Copy, copies: readonly Copy[], newest: number): Forced
   return {
     source: source.folder,
     view,
-    generation: newest + 1,
+    generation: Math.max(newest, ...copies.map((copy) => copy.view.promised)) + 1,
     term: Math.max(...copies.map((copy) => copy.view.term)) + 1,
     dropped,
   };

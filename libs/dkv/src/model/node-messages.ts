@@ -1,6 +1,6 @@
 /** The one-way messages between nodes that the strong mode and the failure detector are made of, as plain data. */
 import { type DkvErrorCode } from '../dkv.errors.js';
-import { type MemberId, type RaftMessage } from './raft-messages.js';
+import { type Configuration, type MemberId, type RaftMessage } from './raft-messages.js';
 import { type KeyedRecord, type PageMark, type StrongRecord } from './strong-record.js';
 import { type Request } from './request.js';
 import { type StrongWrite } from './strong-operations.js';
@@ -57,6 +57,29 @@ export type Answer =
   | { readonly type: 'retry'; readonly leader: string; readonly session: number }
   /** Nothing was done and nothing will be. */
   | { readonly type: 'refused'; readonly code: DkvErrorCode; readonly message: string };
+
+/** What a member has of a group that nobody may lead, for who looks whether it can go on (rule 13). */
+export interface GroupReport {
+  readonly generation: number;
+  /** Whether it knows a leader. */
+  readonly isLed: boolean;
+  readonly term: number;
+  readonly lastTerm: number;
+  readonly lastIndex: number;
+  readonly applied: number;
+  /** Whether others may take the group from it: its records and its log are all there. */
+  readonly isWhole: boolean;
+  /** The newest that it knows. */
+  readonly configuration: Configuration;
+  /** Of the folder: the one that it has, and those before. */
+  readonly incarnations: readonly string[];
+  /** Its node keeps nothing on a disk: a restart is no loss that an operator could undo. */
+  readonly isVolatile: boolean;
+  /** The highest generation that its node ever promised; 0 for none. */
+  readonly promised: number;
+  /** Whether the generation that was asked for is promised, durably, and holds. */
+  readonly holds: boolean;
+}
 
 export type NodeMessage =
   | {
@@ -146,6 +169,28 @@ export type NodeMessage =
       readonly intent: 'ask' | 'propose' | 'tell';
       readonly members: readonly MemberId[];
       readonly isBorn: boolean;
+    }
+  /**
+   * Asks what the receiver has of a group; and, where `generation` is not 0, for its promise to take part in nothing of an
+   * older generation.
+   */
+  | { readonly kind: 'recoverAsk'; readonly group: number; readonly generation: number }
+  | {
+      readonly kind: 'recoverReport';
+      readonly group: number;
+      /** That was asked for. */
+      readonly generation: number;
+      readonly report: GroupReport;
+    }
+  /** All have promised the generation: it begins with what the receiver has. */
+  | {
+      readonly kind: 'recoverBegin';
+      readonly group: number;
+      readonly generation: number;
+      /** Above all that were reported. */
+      readonly term: number;
+      /** Those that have promised. */
+      readonly members: readonly MemberId[];
     };
 
 type MessageOfGroup = Extract<NodeMessage, { kind: 'raft' }>;

@@ -54,6 +54,8 @@ export function createStrongMode({
     stored: storage.groups,
     forgot: storage.forgot,
     acceptForgetting: () => storage.acceptForgetting(),
+    makeDurable: () => storage.checkpoint(),
+    isVolatile: storage.isVolatile,
   });
 }
 

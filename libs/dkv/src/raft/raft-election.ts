@@ -64,6 +64,12 @@ export abstract class RaftElection {
     return isVoterOf(this.configuration, this.options.self);
   }
 
+  /** Whether nobody else votes. */
+  get isSoleVoter(): boolean {
+    const { voters, outgoing } = this.configuration;
+    return voters.length === 1 && outgoing.length === 0 && voters[0] === this.options.self;
+  }
+
   /** Whether it may stand for election: learners, removed members and those without a configuration never do. */
   protected abstract get mayStand(): boolean;
 

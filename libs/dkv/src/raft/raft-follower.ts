@@ -93,6 +93,11 @@ export abstract class RaftFollower extends RaftElection {
     return this.replica.log.slice(index, Math.min(to, this.commit));
   }
 
+  /** Entries from `index` on, as far as they are in memory, committed or not. */
+  tailFrom(index: number): readonly LogEntry[] {
+    return this.replica.log.slice(Math.max(index, this.firstIndex), this.lastIndex);
+  }
+
   /** Entries from `index` on that were handed out to be appended, committed or not. */
   handedOutFrom(index: number): readonly LogEntry[] {
     const { log } = this.replica;

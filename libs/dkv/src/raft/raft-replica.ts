@@ -13,6 +13,8 @@ export interface RaftReplicaState {
   readonly entries: readonly LogEntry[];
   /** Entries behind it are not on the disk, and are given out to be written. Default: all are. */
   readonly durableIndex?: number;
+  /** The log on the disk begins anew at `snapshotIndex`, which is given out to be written. Default: it is as it was. */
+  readonly isAnew?: boolean;
 }
 
 type Append = RaftMessage & { readonly type: 'append' };
@@ -49,6 +51,9 @@ export class RaftReplica {
     }
     this.commit = state.commit;
     this.applied = state.commit;
+    if (state.isAnew) {
+      this.beginAnew(state.snapshotIndex, state.snapshotTerm);
+    }
   }
 
   append(entry: LogEntry): void {
@@ -185,8 +190,12 @@ export class RaftReplica {
     }
     this.log.reset(index, term);
     this.configurations.reset(index, configuration);
+    this.beginAnew(index, term);
+    return true;
+  }
+
+  private beginAnew(index: number, term: number): void {
     this.pendingReset = { index, term };
     this.unprovenReset = this.pendingReset;
-    return true;
   }
 }

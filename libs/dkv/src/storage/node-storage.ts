@@ -143,6 +143,11 @@ export class NodeStorage {
     return this.strong.failure ?? this.log.failure ?? this.local.failure;
   }
 
+  /** Nothing outlives the process. */
+  get isVolatile(): boolean {
+    return this.run === undefined;
+  }
+
   get hintBytes(): number {
     return this.local.hintBytes;
   }

@@ -6,7 +6,13 @@ import { hex12 } from '../model/hex.js';
 import { type MemberId } from '../model/raft-messages.js';
 import { type GroupServices } from './group-parts.js';
 import { type Identity } from './node-identity.js';
-import { birthConfiguration, copiesOfNamespaces, NOTHING_STORED, ownGroups } from './own-groups.js';
+import {
+  birthConfiguration,
+  copiesOfNamespaces,
+  firstConfiguration,
+  NOTHING_STORED,
+  ownGroups,
+} from './own-groups.js';
 import { StrongGroup } from './strong-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
 import { type StrongNode } from './strong-node.js';
@@ -18,6 +24,8 @@ interface GroupBirthServices {
   readonly directory: () => PeerDirectory;
   /** This node, as the groups know it now. */
   readonly member: () => MemberId;
+  /** The generation that this member has promised for the group; 0 for none. */
+  readonly promisedIn: (group: number) => number;
 }
 
 export class GroupBirths {
@@ -86,7 +94,7 @@ export class GroupBirths {
 
   /** Those with so many copies that are not there yet. */
   private addGroups(copies: number): void {
-    const { node, services, member } = this.around;
+    const { node, services, member, promisedIn } = this.around;
     const born = this.classBirth.noteOf(copies);
     for (const { number, list } of ownGroups(this.parts.view, copies)) {
       if (!node.groups.get(number)) {
@@ -97,7 +105,9 @@ export class GroupBirths {
           services,
           found,
           birthConfiguration(list, member(), born),
+          promisedIn(number),
         );
+        group.bornWith = firstConfiguration(list, born);
         group.isBorn = this.birth.isBorn && born.isBorn;
         node.groups.add(group);
       }
@@ -148,7 +158,9 @@ export class GroupBirths {
     this.addGroups(copies);
     for (const group of node.groups.values()) {
       if (group.list.length === copies) {
-        group.beBorn(birthConfiguration(group.list, member(), { members, isBorn: true }));
+        const note = { members, isBorn: true };
+        group.bornWith = firstConfiguration(group.list, note);
+        group.beBorn(birthConfiguration(group.list, member(), note));
         node.leadership.campaignIfFirst(group);
         node.wake(group);
       }

@@ -17,6 +17,7 @@ import { type Logger } from '../ports/logger.js';
 import { type Asker } from './group-parts.js';
 import { type Leadership } from './leadership.js';
 import { type MessageSender, PeerRun } from './peer-run.js';
+import { type RecoveryRounds } from './recovery-rounds.js';
 import { type ReadRounds } from './read-rounds.js';
 import { type Snapshots } from './snapshots.js';
 import { type GroupList } from './group-list.js';
@@ -39,6 +40,7 @@ export interface InboundServices {
   readonly directory: () => PeerDirectory;
   readonly birth: () => Birth;
   readonly classBirth: () => ClassBirth;
+  readonly recovery: () => RecoveryRounds;
   readonly logger: Logger;
   /** Answers to questions that this node asked. */
   readonly answered: (slot: number, answer: Answer) => void;
@@ -133,6 +135,12 @@ export class InboundFrames {
         return this.node.snapshots.serve(this.runOf(peer), message);
       case 'page':
         return this.node.snapshots.receive(message);
+      case 'recoverAsk':
+        return this.services.recovery().asked(peer, message);
+      case 'recoverReport':
+        return this.services.recovery().reported(peer, message);
+      case 'recoverBegin':
+        return this.services.recovery().begin(message);
     }
   }
 
@@ -145,9 +153,9 @@ export class InboundFrames {
       // Who lacks a snapshot could be elected for its log, and would then have nobody to fetch the records from.
       return;
     }
-    if (generation > group.generation && !group.isSuspended && group.isBorn) {
+    if (group.mayBegin(generation)) {
       this.services.logger.warn(
-        `Partition ${number} was recovered by an operator, as generation ${generation}: what this node has of ` +
+        `Partition ${number} was recovered from node ${peer.nodeId}, as generation ${generation}: what this node has of ` +
           `generation ${group.generation} is void, and it fetches a snapshot.`,
       );
       group.beginGeneration(generation);

@@ -180,7 +180,8 @@ export class Leadership {
         peer === undefined || (directory.isUp(nodeId) && peer.isFit && !group.raft.lacksEntries(peer.member))
       );
     });
-    const mayStand = group.isWhole && this.isFit && !this.isLeaving && !directory.isStalled;
+    const mayStand =
+      group.isWhole && !group.isSuspended && this.isFit && !this.isLeaving && !directory.isStalled;
     if (first === this.selfId && mayStand) {
       group.raft.campaign('silence');
     }

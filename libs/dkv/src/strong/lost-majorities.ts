@@ -1,4 +1,4 @@
-/** Says which groups nobody can ever lead again without an operator, whose members are missed, and what to do. */
+/** Finds the groups of which a majority of the voters is gone for good, and says whose members are missed and what to do. */
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
@@ -9,11 +9,15 @@ import { isGoneMember } from './replacement.js';
 import { type GroupList } from './group-list.js';
 
 const WARN_EVERY_MS = 60_000;
+/** Mostly they go on by themselves before. */
+const WARN_AFTER_MS = 5_000;
 const NAMED_MAX = 6;
 
 export class LostMajorities {
   private warnedAtMs = -Infinity;
+  private sinceMs: number | undefined;
   private found: string | undefined;
+  private readonly lost = new Set<number>();
 
   constructor(
     private readonly services: {
@@ -31,19 +35,25 @@ export class LostMajorities {
     return this.found;
   }
 
+  /** As of the last {@link look}. */
+  isLost(group: number): boolean {
+    return this.lost.has(group);
+  }
+
   /** Now and then: it costs a look at every group. */
   look(): void {
     const lost: number[] = [];
     const missed = new Set<MemberId>();
-    for (const { number, raft } of this.services.groups.values()) {
-      const { configuration, leader } = raft;
+    this.lost.clear();
+    for (const { number, raft, knownConfiguration: configuration } of this.services.groups.values()) {
       if (
-        leader === undefined &&
+        raft.leader === undefined &&
         configuration.voters.length > 0 &&
         !hasQuorum(configuration, (voter) => !this.isGone(voter)) &&
         forcedConfiguration(configuration, (voter) => this.isGone(voter)) === undefined
       ) {
         lost.push(number);
+        this.lost.add(number);
         votersOf(configuration)
           .filter((voter) => this.isGone(voter))
           .forEach((voter) => missed.add(voter));
@@ -51,7 +61,9 @@ export class LostMajorities {
     }
     this.found = lost.length > 0 ? describe(lost, [...missed].sort()) : undefined;
     const now = this.services.clock.monotonic();
-    if (this.found !== undefined && now - this.warnedAtMs >= WARN_EVERY_MS) {
+    this.sinceMs = this.found === undefined ? undefined : (this.sinceMs ?? now);
+    const lasts = this.sinceMs !== undefined && now - this.sinceMs >= WARN_AFTER_MS;
+    if (lasts && now - this.warnedAtMs >= WARN_EVERY_MS) {
       this.warnedAtMs = now;
       this.services.logger.error(`${this.found}.`);
     }
@@ -71,8 +83,9 @@ function describe(lost: readonly number[], missed: readonly MemberId[]): string 
       : all.join(', ');
   return (
     `a majority of the members of ${lost.length} partitions (${named(lost)}) has forgotten what it acknowledged, so nobody ` +
-    `may lead them: missed are ${named(missed)}. Put back their folders if you have them; else stop the nodes and go on ` +
-    'with what is left, all folders in one command: npx -p nestjs-dkv dkv recover --data-dir <folder> --data-dir <folder> … ' +
-    '(with storage memory, start all nodes again: the cluster begins empty)'
+    `may lead them: missed are ${named(missed)}. They go on by themselves once all their nodes are up, where most of those ` +
+    'have their folders still. Else put back the folders if you have them, or stop the nodes and go on with what is left, ' +
+    'all folders in one command: npx -p nestjs-dkv dkv recover --data-dir <folder> --data-dir <folder> … ' +
+    '(with storage memory, they go on with what is left once all nodes are up)'
   );
 }

@@ -5,7 +5,8 @@ import { type RememberedPeer } from '../cluster/peer-directory.js';
 import { DkvError } from '../dkv.errors.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
-import { incarnationOf, newIncarnation, noteIncarnation } from './incarnation.js';
+import { incarnationOf, newIncarnation, noteIncarnation, previousIncarnationsOf } from './incarnation.js';
+import { promisesOf, type RecoveryPromise } from './recovery-promises.js';
 import { closeGaps, gapIn } from './stored-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
 
@@ -13,9 +14,14 @@ const SESSION_META = 'session';
 const PEERS_META = 'peers';
 /** Process runs of one millisecond are told apart by so many. */
 const SESSIONS_PER_MS = 1_024;
+const NOTE_EVERY_TICKS = 10;
 
 export interface Identity {
   incarnation: string;
+  /** Those that the folder had before, the last first. */
+  earlierIncarnations: readonly string[];
+  /** By group. */
+  readonly promises: ReadonlyMap<number, RecoveryPromise>;
   /** This process run. */
   readonly session: number;
   /** Under which requests are made: this process run, or a later one that has to be pretended. */
@@ -71,12 +77,31 @@ async function openIdentity(parts: StrongModeParts): Promise<Identity> {
   if (forgot !== undefined) {
     await parts.acceptForgetting();
   }
+  if (isNew) {
+    // A folder that does not name a member which the groups count as a voter would be taken for a new one.
+    await parts.makeDurable();
+  }
   const session = sessionAfter(await read(SESSION_META, 0), clock, random);
   await meta.putMeta(SESSION_META, JSON.stringify(session));
   const cluster = await read(CLUSTER_META, NO_CLUSTER);
   const classes = await read<ClassNotes>(CLASSES_META, {});
   const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
-  return { incarnation, session, requestSession: session, cluster, classes, peers };
+  return {
+    incarnation,
+    earlierIncarnations: await previousIncarnationsOf(meta),
+    promises: await promisesOf(meta),
+    session,
+    requestSession: session,
+    cluster,
+    classes,
+    peers,
+  };
+}
+
+/** The node goes on as another incarnation, which is noted durably. */
+export function takeOver(identity: Identity, incarnation: string): void {
+  identity.earlierIncarnations = [identity.incarnation, ...identity.earlierIncarnations];
+  identity.incarnation = incarnation;
 }
 
 /** Rises with every process run, also when the clock was set back, as far as the folder tells. */
@@ -104,11 +129,16 @@ export function raiseSession(
 /** Notes what peers have said of themselves, for the next process run, when it has changed. */
 export class PeerMemory {
   private noted = '';
+  private ticks = 0;
 
   constructor(private readonly parts: StrongModeParts) {}
 
-  note(remembered: Record<string, RememberedPeer>): void {
-    const text = JSON.stringify(remembered);
+  /** Once a heartbeat interval. */
+  tick(remembered: () => Record<string, RememberedPeer>): void {
+    if (++this.ticks % NOTE_EVERY_TICKS !== 0) {
+      return;
+    }
+    const text = JSON.stringify(remembered());
     if (text !== this.noted) {
       this.noted = text;
       this.parts.meta

@@ -44,14 +44,14 @@ export function ownGroups(view: ClusterView, copies: number): readonly OwnGroup[
 }
 
 /** The first voters of a group, where this member is one of those that groups of so many copies are born with. */
-export function birthConfiguration(
-  list: readonly string[],
-  self: MemberId,
-  { members, isBorn }: ClassNote,
-): Configuration {
-  if (!isBorn || !members.includes(self)) {
-    return NO_CONFIGURATION;
-  }
-  const voters = list.map((nodeId) => members.find((member) => nodeOf(member) === nodeId)!);
-  return { voters, outgoing: [], learners: [] };
+export function birthConfiguration(list: readonly string[], self: MemberId, note: ClassNote): Configuration {
+  return note.members.includes(self) ? firstConfiguration(list, note) : NO_CONFIGURATION;
+}
+
+/** The first voters of a group, where they are known. */
+export function firstConfiguration(list: readonly string[], { members, isBorn }: ClassNote): Configuration {
+  const voters = list.map((nodeId) => members.find((member) => nodeOf(member) === nodeId));
+  return isBorn && voters.every((voter) => voter !== undefined)
+    ? { voters, outgoing: [], learners: [] }
+    : NO_CONFIGURATION;
 }

@@ -15,7 +15,7 @@ const BEHIND_MAX = 64;
  */
 export function stepReplacement(group: StrongGroup, directory: PeerDirectory): boolean {
   const { raft } = group;
-  if (!group.leads || raft.configuration.outgoing.length > 0) {
+  if (!raft.isReady || group.isSuspended || group.isSilent || raft.configuration.outgoing.length > 0) {
     return false;
   }
   const { voters, learners } = raft.configuration;
@@ -49,8 +49,11 @@ function nextConfiguration({ raft, list }: StrongGroup, directory: PeerDirectory
   if (missing.length > 0) {
     return { voters, outgoing: [], learners: [...learners, ...missing] };
   }
-  const isReady = (member: MemberId | undefined) =>
-    member !== undefined && (raft.matchOf(member) ?? -1) + BEHIND_MAX >= raft.commit;
+  // Who needs a snapshot has nothing yet, however short the log is.
+  const isReady = (member: MemberId | undefined) => {
+    const match = member === undefined ? undefined : raft.matchOf(member);
+    return match !== undefined && match >= raft.firstIndex - 1 && match + BEHIND_MAX >= raft.commit;
+  };
   const changed = places
     .map((member, place) => (isReady(wanted[place]) ? wanted[place] : member))
     .filter((member) => member !== undefined);

@@ -35,10 +35,12 @@ export function positionOf(stored: StoredGroup): StoredPosition {
   const state = stored.state && decodeAppliedState(stored.state.bytes);
   const generation = Math.max(state?.generation ?? 1, stored.generation);
   const hardState = stored.hardState?.generation === generation ? stored.hardState : undefined;
-  // Where the log says that it begins right behind the store, it took the store over as it was: so a recovery writes it.
+  const shown = stored.state?.applied ?? 0;
+  // Where the log says that it begins right behind the store, it took the store over as it was: so a recovery writes it. A
+  // store that shows no entry has no records that could be void.
   const isVoid =
-    state !== undefined && state.generation < generation && stored.resetAt !== (stored.state?.applied || -1);
-  const applied = isVoid ? 0 : (stored.state?.applied ?? 0);
+    state !== undefined && state.generation < generation && shown > 0 && stored.resetAt !== shown;
+  const applied = isVoid ? 0 : shown;
   const appliedTerm = isVoid ? 0 : (state?.term ?? 0);
   const entries = stored.generation === generation ? stored.entries : [];
   return {

@@ -9,15 +9,17 @@ import {
   NO_CONFIGURATION,
   nodeOf,
 } from '../model/raft-messages.js';
-import { decodeConfiguration } from '../raft/configuration-layout.js';
-import { RaftGroup } from '../raft/raft-group.js';
-import { decodeEntry, type EntryOperation, type OperationsEntry } from './entry-layout.js';
+import { majorityOf } from '../model/consistency.js';
+import { decodeConfiguration, encodeConfiguration } from '../raft/configuration-layout.js';
+import { RaftGroup, type RaftState } from '../raft/raft-group.js';
+import { applyOperations } from './apply-operations.js';
+import { decodeEntry } from './entry-layout.js';
 import { type Asker, type GroupCore, type GroupServices } from './group-parts.js';
 import { GroupReads } from './group-reads.js';
 import { GroupWrites } from './group-writes.js';
 import { type AppliedState, encodeAppliedState } from './group-state-layout.js';
 import { type PeerRun } from './peer-run.js';
-import { type RequestOutcome, type RequestStanding, RequestTable } from './request-table.js';
+import { RequestTable } from './request-table.js';
 import { positionOf, type StoredGroup } from './stored-group.js';
 
 export class StrongGroup implements GroupCore {
@@ -43,12 +45,15 @@ export class StrongGroup implements GroupCore {
   readonly askers = new Map<string, Asker & { readonly run: PeerRun }>();
   /** It is known here that such groups are born (rule 0): before, nothing that others say of it counts. */
   isBorn = false;
-  /** Nothing of it may leave this node, and nothing is taken in. */
-  isSuspended = false;
+  /** This node is about to become another member. */
+  isForgetting = false;
   /** Whether it has applied, since this process began, what a leader had committed. */
   isCaughtUp = false;
+  /** Its first voters, also where this member is none of them. */
+  bornWith: Configuration = NO_CONFIGURATION;
+  /** The generation that this member began is. */
+  isOnMedium = false;
   private appliedTerm: number;
-  private appliedAtLook = 0;
   private appliedConfiguration: Configuration;
   private wasLeader = false;
   private leadingTerm = 0;
@@ -61,6 +66,8 @@ export class StrongGroup implements GroupCore {
     stored: StoredGroup,
     /** Of a group that is born: as every member knows it. */
     birthConfiguration: Configuration,
+    /** It takes part in no older generation (rule 13); 0 where it has promised nothing. */
+    private promised = 0,
   ) {
     const { generation, isVoid, state, applied, appliedTerm, hardState, tail } = positionOf(stored);
     this.generation = generation;
@@ -72,24 +79,43 @@ export class StrongGroup implements GroupCore {
     // What everybody knows from the birth of the cluster is of the first generation.
     this.appliedConfiguration =
       state?.configuration ?? (generation === 1 ? birthConfiguration : NO_CONFIGURATION);
-    this.raft = new RaftGroup(
-      {
-        term: Math.max(hardState?.term ?? 0, this.appliedTerm),
-        vote: hardState?.vote ?? '',
-        snapshotIndex: this.applied,
-        snapshotTerm: this.appliedTerm,
-        configuration: this.appliedConfiguration,
-        commit: this.applied,
-        entries: tail,
-      },
-      { self: services.member(), ...services.raft },
-    );
+    this.raft = this.raftOf({
+      term: Math.max(hardState?.term ?? 0, this.appliedTerm),
+      vote: hardState?.vote ?? '',
+      snapshotIndex: this.applied,
+      snapshotTerm: this.appliedTerm,
+      configuration: this.appliedConfiguration,
+      commit: this.applied,
+      entries: tail,
+    });
     this.reads = new GroupReads(this, services, () => this.writes);
     this.writes = new GroupWrites(this, services, this.reads);
     if (stored.state && generation !== state?.generation) {
       // The log may go only as far as a store of this generation covers it.
       services.store.touch(number);
     }
+  }
+
+  /** Nothing of it may leave this node, and nothing is taken in. */
+  get isSuspended(): boolean {
+    return this.isForgetting || this.isPromised;
+  }
+
+  /** It waits for a generation that it has promised. */
+  get isPromised(): boolean {
+    return this.promised > this.generation;
+  }
+
+  /** The newest that its log has, else the one that the group was born with. */
+  get knownConfiguration(): Configuration {
+    const { configuration } = this.raft;
+    return configuration.voters.length === 0 && this.generation === 1 ? this.bornWith : configuration;
+  }
+
+  /** Whether others could take the group from here: records, and a log that leads up to them and goes on. */
+  get isComplete(): boolean {
+    const { lastIndex } = this.raft;
+    return lastIndex >= this.wholeFrom && this.raft.termAt(this.applied) === this.appliedTerm;
   }
 
   /** Whether its records may be shown. */
@@ -113,12 +139,29 @@ export class StrongGroup implements GroupCore {
 
   /** Whether it decides and reads: rule 7. */
   get leads(): boolean {
-    return this.raft.isReady && this.isWhole && !this.isSuspended;
+    return this.raft.isReady && this.isWhole && !this.isSuspended && !this.waitsForCopies;
+  }
+
+  /**
+   * It has begun a generation, and that is not on the medium yet: nobody may hear of it and give up what he has for it, or
+   * another loss of power would leave the records to nobody.
+   */
+  get isSilent(): boolean {
+    return this.promised === this.generation && !this.isOnMedium && this.raft.isSoleVoter;
+  }
+
+  /**
+   * It has begun a generation alone, and what it acknowledged now would be on one disk: until a majority of the nodes has
+   * fetched the group, it decides nothing.
+   */
+  get waitsForCopies(): boolean {
+    const { voters } = this.raft.configuration;
+    return this.promised === this.generation && voters.length < majorityOf(this.list.length);
   }
 
   /** Whether others may take its state from here: what is applied is committed, whoever leads. */
   get mayServe(): boolean {
-    return this.raft.role === 'leader' && this.isWhole && !this.isSuspended;
+    return this.raft.role === 'leader' && this.isWhole && !this.isSuspended && !this.isSilent;
   }
 
   /** A question of a caller's node, or of this one. Always answered, at once or later, unless the group dies first. */
@@ -225,13 +268,57 @@ export class StrongGroup implements GroupCore {
 
   /** Says and counts nothing any more, until it goes on as another member. */
   suspend(): void {
-    this.isSuspended = true;
+    this.isForgetting = true;
+  }
+
+  /** Takes part in nothing of an older generation from now on: what it has stays as it is until that one begins. */
+  promise(generation: number): void {
+    this.applyCommitted();
+    this.promised = generation;
+    this.services.store.touch(this.number);
+  }
+
+  holdsPromise(generation: number): boolean {
+    return this.isPromised && this.promised === generation && !this.isForgetting;
+  }
+
+  /** Whether a message of a newer generation may be acted on. */
+  mayBegin(generation: number): boolean {
+    return generation > this.generation && generation >= this.promised && !this.isForgetting && this.isBorn;
+  }
+
+  /**
+   * Begins a generation with what this member has (rule 13), all of its log included. It is the only voter at first: the
+   * others, who have begun the generation nowhere, become voters as soon as they have fetched the group.
+   */
+  recover(generation: number, term: number, learners: readonly MemberId[]): void {
+    const { raft, services, applied } = this;
+    const data = encodeConfiguration({ voters: [services.member()], outgoing: [], learners });
+    const index = raft.lastIndex + 1;
+    this.generation = generation;
+    this.raft = this.raftOf({
+      term,
+      vote: '',
+      snapshotIndex: applied,
+      snapshotTerm: this.appliedTerm,
+      configuration: this.appliedConfiguration,
+      commit: applied,
+      entries: [...raft.tailFrom(applied + 1), { term, index, kind: 'configuration', data }],
+      durableIndex: applied,
+      isAnew: true,
+    });
+    this.isCaughtUp = false;
+    this.isOnMedium = false;
+    this.noticeLeadership();
+    services.store.touch(this.number);
   }
 
   /** Goes on with log and records as a member that nobody has voted with before. */
   reincarnate(): void {
     this.raft = this.raftAgain();
-    this.isSuspended = false;
+    this.isForgetting = false;
+    // The one that promised is gone.
+    this.promised = 0;
     this.isCaughtUp = false;
     this.noticeLeadership();
     this.services.wake(this);
@@ -249,18 +336,15 @@ export class StrongGroup implements GroupCore {
     this.appliedConfiguration = NO_CONFIGURATION;
     this.logTimeMs = 0;
     this.requests = new RequestTable();
-    this.raft = new RaftGroup(
-      {
-        term: 0,
-        vote: '',
-        snapshotIndex: 0,
-        snapshotTerm: 0,
-        configuration: NO_CONFIGURATION,
-        commit: 0,
-        entries: [],
-      },
-      { self: services.member(), ...services.raft },
-    );
+    this.raft = this.raftOf({
+      term: 0,
+      vote: '',
+      snapshotIndex: 0,
+      snapshotTerm: 0,
+      configuration: NO_CONFIGURATION,
+      commit: 0,
+      entries: [],
+    });
     this.isCaughtUp = false;
     this.beginFetching();
     this.noticeLeadership();
@@ -268,53 +352,37 @@ export class StrongGroup implements GroupCore {
     services.store.touch(this.number);
   }
 
+  private raftOf(state: RaftState): RaftGroup {
+    const { services } = this;
+    return new RaftGroup(state, { self: services.member(), ...services.raft });
+  }
+
   private raftAgain(): RaftGroup {
-    const { raft, services } = this;
+    const { raft } = this;
     // Not where a snapshot was taken over and the log has not begun anew behind it yet.
     const leadsUp = raft.termAt(this.applied) === this.appliedTerm;
     const before = leadsUp ? raft.firstIndex - 1 : this.applied;
-    return new RaftGroup(
-      {
-        term: raft.term,
-        vote: '',
-        snapshotIndex: before,
-        snapshotTerm: leadsUp ? (raft.termAt(before) ?? 0) : this.appliedTerm,
-        configuration: this.appliedConfiguration,
-        commit: this.applied,
-        entries: leadsUp ? raft.entriesFrom(raft.firstIndex, raft.lastIndex) : [],
-        durableIndex: leadsUp ? Math.min(raft.durableIndex, raft.commit) : this.applied,
-      },
-      { self: services.member(), ...services.raft },
-    );
-  }
-
-  /**
-   * Forgets entries behind what is applied: a leader up to what every member that is alive has, another what was applied
-   * at the last look, since it may have to lead those that are a little behind; or all of them. The bytes of those left.
-   */
-  compact(all: boolean, isAlive: (member: MemberId) => boolean): number {
-    const { raft } = this;
-    let upTo = this.applied;
-    if (!all && raft.role === 'leader') {
-      for (const member of membersOf(raft.configuration)) {
-        if (isAlive(member)) {
-          upTo = Math.min(upTo, raft.matchOf(member) ?? 0);
-        }
-      }
-    } else if (!all) {
-      upTo = Math.min(upTo, this.appliedAtLook);
-    }
-    this.appliedAtLook = this.applied;
-    if (upTo >= raft.firstIndex) {
-      raft.compact(upTo);
-    }
-    return raft.entriesFrom(raft.firstIndex, this.applied).reduce((sum, { data }) => sum + data.length, 0);
+    return this.raftOf({
+      term: raft.term,
+      vote: '',
+      snapshotIndex: before,
+      snapshotTerm: leadsUp ? (raft.termAt(before) ?? 0) : this.appliedTerm,
+      configuration: this.appliedConfiguration,
+      commit: this.applied,
+      entries: leadsUp ? raft.entriesFrom(raft.firstIndex, raft.lastIndex) : [],
+      durableIndex: leadsUp ? Math.min(raft.durableIndex, raft.commit) : this.applied,
+    });
   }
 
   private apply(entry: LogEntry): void {
     if (entry.kind === 'operations') {
       const proposed = this.writes.proposedAt(entry.index, entry.term);
-      const standing = this.applyOperations(entry, proposed?.entry ?? decodeEntry(entry.data));
+      const standing = applyOperations(
+        this,
+        this.services.store,
+        entry.index,
+        proposed?.entry ?? decodeEntry(entry.data),
+      );
       this.applied = entry.index;
       this.appliedTerm = entry.term;
       if (proposed) {
@@ -328,54 +396,4 @@ export class StrongGroup implements GroupCore {
     this.applied = entry.index;
     this.appliedTerm = entry.term;
   }
-
-  /** Gives what became of the last operation's request. */
-  private applyOperations({ index }: LogEntry, { timeMs, operations }: OperationsEntry): RequestStanding {
-    this.logTimeMs = Math.max(this.logTimeMs, timeMs);
-    let standing: RequestStanding = 'new';
-    for (const operation of operations) {
-      standing = this.standingFor(operation);
-      if (standing === 'new') {
-        standing = this.applyOperation(index, operation);
-      }
-    }
-    return standing;
-  }
-
-  /** The first of a request and its cancel wins; what nobody waits for any more does nothing. */
-  private standingFor({ request }: EntryOperation): RequestStanding {
-    return request === undefined ? 'new' : this.requests.standingOf(request);
-  }
-
-  private applyOperation(
-    index: number,
-    { kind, request, existed, isCount, changes }: EntryOperation,
-  ): RequestStanding {
-    const { store } = this.services;
-    const outcome: RequestOutcome = {
-      index,
-      kind: kind === 'cancel' ? 'cancelled' : 'applied',
-      existed,
-      expiresAtMs: changes[0]?.expiresAtMs ?? 0,
-      counted: isCount ? changes[0]!.value! : NO_BYTES,
-    };
-    if (request) {
-      this.requests.record(request, outcome);
-    }
-    for (const { namespace, key, value, expiresAtMs } of changes) {
-      if (value === undefined) {
-        store.remove(this.number, namespace, key);
-      } else {
-        const { generation, logTimeMs: modifiedMs } = this;
-        store.put(this.number, namespace, key, { generation, index, expiresAtMs, modifiedMs, value });
-      }
-    }
-    return outcome;
-  }
-}
-
-const NO_BYTES = new Uint8Array(0);
-
-function membersOf({ voters, outgoing, learners }: Configuration): readonly MemberId[] {
-  return [...voters, ...outgoing, ...learners];
 }

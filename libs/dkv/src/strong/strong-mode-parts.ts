@@ -40,4 +40,8 @@ export interface StrongModeParts {
   readonly forgot: string | undefined;
   /** The node has taken a new incarnation, durably. */
   readonly acceptForgetting: () => Promise<void>;
+  /** Puts on the medium what `meta` was given before, whatever the durability. */
+  readonly makeDurable: () => Promise<void>;
+  /** Nothing outlives the process. */
+  readonly isVolatile: boolean;
 }

@@ -12,8 +12,9 @@ import { ExpirySweep } from './expiry-sweep.js';
 import { Forgetting } from './forgetting.js';
 import { GroupBirths } from './group-births.js';
 import { type GroupServices } from './group-parts.js';
-import { type Identity, openStored, PeerMemory, raiseSession } from './node-identity.js';
+import { type Identity, openStored, PeerMemory, raiseSession, takeOver } from './node-identity.js';
 import { Readiness } from './readiness.js';
+import { RecoveryRounds } from './recovery-rounds.js';
 import { isGoneMember, stepReplacement } from './replacement.js';
 import { Standing } from './standing.js';
 import { shownOf } from './call-ends.js';
@@ -25,7 +26,6 @@ import { Upkeep } from './upkeep.js';
 import { WorkLimits } from './work-limits.js';
 
 const REPLACE_EVERY_TICKS = 2;
-const REMEMBER_EVERY_TICKS = 10;
 /** How long a stop waits for leaderships to be taken over. */
 const LEAVE_MS = 2_000;
 
@@ -45,6 +45,7 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly forgetting: Forgetting;
   private readonly readiness: Readiness;
   private readonly boundedClock: BoundedClock;
+  private readonly recovery: RecoveryRounds;
 
   private constructor(
     private readonly parts: StrongModeParts,
@@ -84,6 +85,7 @@ export class ReplicatedStrongMode implements StrongMode {
       directory: () => this.directory,
       birth: () => this.births.birth,
       classBirth: () => this.births.classBirth,
+      recovery: () => this.recovery,
       member: () => this.member,
       session: () => this.identity.session,
       answered: (slot, answer) => this.calls.answer(slot, answer),
@@ -127,14 +129,22 @@ export class ReplicatedStrongMode implements StrongMode {
       services: this.services,
       directory: () => this.directory,
       member: () => this.member,
+      promisedIn: (group) => this.recovery.promisedIn(group),
+    });
+    this.recovery = new RecoveryRounds(parts, identity, {
+      node: this.node,
+      directory: () => this.directory,
+      member: () => this.member,
+      isLost: (group) => this.upkeep.isLost(group),
+      forget: (reason) => this.forgetting.begin(reason),
     });
     this.readiness = new Readiness(view, log, store, this.node.groups, {
       birth: () => this.births.birth,
       classBirth: () => this.births.classBirth,
     });
-    this.forgetting = new Forgetting(parts, this.node.groups, (incarnation) => {
-      this.identity.incarnation = incarnation;
-    });
+    this.forgetting = new Forgetting(parts, this.node.groups, (incarnation) =>
+      takeOver(identity, incarnation),
+    );
     this.sweep = new ExpirySweep(this.node.groups, store, () => this.boundedClock.nowMs(), logger);
     this.upkeep = new Upkeep({
       groups: this.node.groups,
@@ -325,9 +335,8 @@ export class ReplicatedStrongMode implements StrongMode {
     this.calls.tick();
     this.sweep.tick();
     this.upkeep.tick();
-    if (this.ticks % REMEMBER_EVERY_TICKS === 0) {
-      this.memory.note(this.directory.remembered());
-    }
+    this.recovery.tick();
+    this.memory.tick(() => this.directory.remembered());
     leadership.noteLed();
     for (const peer of this.directory.all) {
       if (peer.ledAskedTicks > 0 && ++peer.ledAskedTicks > 3) {
@@ -353,7 +362,7 @@ export class ReplicatedStrongMode implements StrongMode {
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (group.isWhole && group.isBorn && this.canLead) {
+    } else if (group.isWhole && group.isBorn && !group.isSuspended && this.canLead) {
       // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
       if (this.ticks === 2) {
         this.node.leadership.campaignIfFirst(group);

@@ -337,6 +337,9 @@ export class StrongNode implements FrameTarget {
   }
 
   private post(group: StrongGroup, messages: readonly AddressedMessage[]): void {
+    if (group.isSilent) {
+      return;
+    }
     const directory = this.parts.directory();
     for (let at = 0; at < messages.length; at++) {
       const { to, message } = messages[at]!;

@@ -4,9 +4,12 @@ import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
+import { type LogEntry, type MemberId } from '../model/raft-messages.js';
+import { membersOf } from '../raft/raft-configurations.js';
 import { type Leadership } from './leadership.js';
 import { LostMajorities } from './lost-majorities.js';
 import { type GroupList } from './group-list.js';
+import { type StrongGroup } from './strong-group.js';
 
 const COMPACT_EVERY_TICKS = 10;
 /** A group that holds the oldest segment of the log so often in a row writes its tail again. */
@@ -30,6 +33,7 @@ export interface UpkeepServices {
 export class Upkeep {
   private readonly damaged = new Set<number>();
   private readonly pinned = new Map<number, number>();
+  private readonly appliedAtLook = new Map<number, number>();
   private ticks = 0;
   /** When the oldest append that has not ended was begun; undefined for none. Monotonic. */
   private appendingSinceMs: number | undefined;
@@ -39,6 +43,11 @@ export class Upkeep {
 
   constructor(private readonly services: UpkeepServices) {
     this.lostMajorities = new LostMajorities(services);
+  }
+
+  /** Whether a majority of the group's voters is gone for good. */
+  isLost(group: number): boolean {
+    return this.lostMajorities.isLost(group);
   }
 
   /** Which groups nobody can lead any more, in words; undefined where there is none. */
@@ -119,13 +128,33 @@ export class Upkeep {
     const { groups, directory, entryTailBytesMax, member } = this.services;
     let bytes = 0;
     for (const group of groups.values()) {
-      bytes += group.compact(false, (other) => other === member() || directory.isAlive(other));
+      this.compactGroup(group, (other) => other === member() || directory.isAlive(other));
+      bytes += bytesOf(group.raft.entriesFrom(group.raft.firstIndex, group.applied));
     }
     if (bytes > entryTailBytesMax) {
-      for (const group of groups.values()) {
-        group.compact(true, () => false);
+      for (const { raft, applied } of groups.values()) {
+        raft.compact(applied);
       }
     }
+  }
+
+  /**
+   * A leader forgets entries up to what every member that is alive has, another what was applied at the last look, since it
+   * may have to lead those that are a little behind.
+   */
+  private compactGroup({ number, raft, applied }: StrongGroup, isAlive: (member: MemberId) => boolean): void {
+    let upTo = applied;
+    if (raft.role !== 'leader') {
+      upTo = Math.min(upTo, this.appliedAtLook.get(number) ?? 0);
+    } else {
+      for (const member of membersOf(raft.configuration)) {
+        if (isAlive(member)) {
+          upTo = Math.min(upTo, raft.matchOf(member) ?? 0);
+        }
+      }
+    }
+    this.appliedAtLook.set(number, applied);
+    raft.compact(upTo);
   }
 
   /**
@@ -160,4 +189,8 @@ export class Upkeep {
       log.flush(() => undefined);
     }
   }
+}
+
+function bytesOf(entries: readonly LogEntry[]): number {
+  return entries.reduce((sum, { data }) => sum + data.length, 0);
 }

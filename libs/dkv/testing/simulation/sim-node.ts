@@ -241,6 +241,8 @@ export class TestNode {
         stored: storage.groups,
         forgot: storage.forgot,
         acceptForgetting: () => storage.acceptForgetting(),
+        makeDurable: () => storage.checkpoint(),
+        isVolatile: storage.isVolatile,
       }));
     this.processor = new Processor(context, guard, this.strong);
     this.remote.onDisconnect((peerId) => this.processor.disconnected(peerId));

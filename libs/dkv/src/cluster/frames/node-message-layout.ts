@@ -3,7 +3,13 @@ import { asBuffer, ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
 import { KnownTexts } from '../../model/known-texts.js';
 import { STORED_KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from '../../model/key.js';
-import { type FrameHead, lentMessage, type NodeMessage } from '../../model/node-messages.js';
+import {
+  type FrameHead,
+  type GroupReport,
+  lentMessage,
+  type NodeMessage,
+} from '../../model/node-messages.js';
+import { type MemberId } from '../../model/raft-messages.js';
 import {
   readAnswer,
   readAsk,
@@ -29,6 +35,9 @@ const KINDS = [
   'birthAccepted',
   'born',
   'class',
+  'recoverAsk',
+  'recoverReport',
+  'recoverBegin',
 ] as const satisfies readonly NodeMessage['kind'][];
 
 const INTENTS = ['ask', 'propose', 'tell'] as const;
@@ -161,22 +170,58 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
     case 'birth':
     case 'born':
       to.text(message.clusterId);
-      to.count(message.members.length);
-      message.members.forEach((member) => to.text(member));
+      writeTexts(to, message.members);
       to.count(message.classes.length);
       message.classes.forEach((copies) => to.count(copies));
       return;
     case 'class':
       to.count(message.copies);
       to.byte(INTENTS.indexOf(message.intent));
-      to.count(message.members.length);
-      message.members.forEach((member) => to.text(member));
+      writeTexts(to, message.members);
       to.flag(message.isBorn);
       return;
     case 'birthAccepted':
       to.text(message.clusterId);
       return;
+    case 'recoverAsk':
+      to.count(message.group);
+      to.count(message.generation);
+      return;
+    case 'recoverReport':
+      to.count(message.group);
+      to.count(message.generation);
+      writeReport(to, message.report);
+      return;
+    case 'recoverBegin':
+      to.count(message.group);
+      to.count(message.generation);
+      to.count(message.term);
+      writeTexts(to, message.members);
+      return;
   }
+}
+
+function writeTexts(to: ByteWriter, texts: readonly string[]): void {
+  to.count(texts.length);
+  texts.forEach((text) => to.text(text));
+}
+
+function writeReport(to: ByteWriter, report: GroupReport): void {
+  const { configuration, incarnations } = report;
+  to.count(report.generation);
+  to.flag(report.isLed);
+  to.count(report.term);
+  to.count(report.lastTerm);
+  to.count(report.lastIndex);
+  to.count(report.applied);
+  to.flag(report.isWhole);
+  writeTexts(to, configuration.voters);
+  writeTexts(to, configuration.outgoing);
+  writeTexts(to, configuration.learners);
+  writeTexts(to, incarnations);
+  to.flag(report.isVolatile);
+  to.count(report.promised);
+  to.flag(report.holds);
 }
 
 const lent = lentMessage();
@@ -254,7 +299,7 @@ function readMessage(from: ByteReader): NodeMessage {
       return {
         kind,
         clusterId: from.text(TEXT_BYTES_MAX),
-        members: readList(from, GROUPS_MAX, () => from.text(MEMBER_BYTES_MAX)),
+        members: readMembers(from),
         classes: readList(from, GROUPS_MAX, () => from.count()),
       };
     case 'class':
@@ -262,14 +307,51 @@ function readMessage(from: ByteReader): NodeMessage {
         kind,
         copies: from.count(),
         intent: INTENTS[from.choice(INTENTS.length)]!,
-        members: readList(from, GROUPS_MAX, () => from.text(MEMBER_BYTES_MAX)),
+        members: readMembers(from),
         isBorn: from.flag(),
       };
     case 'birthAccepted':
       return { kind, clusterId: from.text(TEXT_BYTES_MAX) };
+    case 'recoverAsk':
+      return { kind, group: from.count(), generation: from.count() };
+    case 'recoverReport':
+      return { kind, group: from.count(), generation: from.count(), report: readReport(from) };
+    case 'recoverBegin':
+      return {
+        kind,
+        group: from.count(),
+        generation: from.count(),
+        term: from.count(),
+        members: readMembers(from),
+      };
     default:
       throw malformed('a message is of no known kind');
   }
+}
+
+function readMembers(from: ByteReader): MemberId[] {
+  return readList(from, GROUPS_MAX, () => from.text(MEMBER_BYTES_MAX));
+}
+
+function readReport(from: ByteReader): GroupReport {
+  return {
+    generation: from.count(),
+    isLed: from.flag(),
+    term: from.count(),
+    lastTerm: from.count(),
+    lastIndex: from.count(),
+    applied: from.count(),
+    isWhole: from.flag(),
+    configuration: {
+      voters: readMembers(from),
+      outgoing: readMembers(from),
+      learners: readMembers(from),
+    },
+    incarnations: readMembers(from),
+    isVolatile: from.flag(),
+    promised: from.count(),
+    holds: from.flag(),
+  };
 }
 
 function readList<T>(from: ByteReader, max: number, read: () => T): T[] {

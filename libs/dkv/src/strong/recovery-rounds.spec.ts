@@ -1,0 +1,258 @@
+/** A majority of every group's voters has forgotten, and all nodes are there again: rule 13, the half that needs all. */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { rejected } from '../../testing/caught.js';
+import { checkGroupInvariants } from '../../testing/simulation/raft-invariants.js';
+import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
+import { SimRandom } from '../../testing/simulation/sim-random.js';
+import { type MemberId } from '../model/raft-messages.js';
+import { NodeStorage } from '../storage/node-storage.js';
+import { type GroupList } from './group-list.js';
+import { type RecoveryRounds } from './recovery-rounds.js';
+
+const READ = { level: 'linearizable' } as const;
+const NODES = ['a', 'b', 'c'] as const;
+const PARTITIONS = 4;
+
+afterEach(() => vi.restoreAllMocks());
+
+/** What a spec looks at inside of the strong mode. */
+interface Inside {
+  readonly member: MemberId;
+  readonly node: { readonly groups: GroupList };
+  readonly recovery: RecoveryRounds;
+}
+
+const inside = (cluster: TestCluster, nodeId: string) => cluster.node(nodeId).strong as unknown as Inside;
+const groupsOf = (cluster: TestCluster, nodeId: string) => [...inside(cluster, nodeId).node.groups.values()];
+
+async function strongCluster(
+  options: { readonly size?: number; readonly seed?: number; readonly replicas?: number } = {},
+) {
+  const cluster = createTestCluster(options.size ?? NODES.length, {
+    mode: 'strong',
+    partitions: PARTITIONS,
+    ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
+    ...(options.seed === undefined ? {} : { seed: options.seed }),
+  });
+  await cluster.start();
+  await cluster.advance(2_000);
+  return cluster;
+}
+
+async function putAll(cluster: TestCluster, value: string): Promise<void> {
+  for (let key = 0; key < 12; key++) {
+    await cluster.put(cluster.nodeIds[key % cluster.nodeIds.length]!, `k${key}`, `${value}${key}`);
+  }
+}
+
+async function expectAll(cluster: TestCluster, value: string): Promise<void> {
+  for (let key = 0; key < 12; key++) {
+    expect(await cluster.get('a', `k${key}`, READ)).toBe(`${value}${key}`);
+  }
+}
+
+/** All go down at once; of the machines named, what was not synced may be lost. */
+function blackout(cluster: TestCluster, ...powerless: string[]): void {
+  cluster.nodeIds.forEach((nodeId) => cluster.kill(nodeId));
+  powerless.forEach((nodeId) => cluster.node(nodeId).losePower());
+}
+
+async function startAgain(cluster: TestCluster, nodeIds: readonly string[] = cluster.nodeIds): Promise<void> {
+  const started = Promise.all(nodeIds.map((nodeId) => cluster.node(nodeId).start()));
+  started.catch(() => undefined);
+  await cluster.advance(15_000);
+}
+
+/** Every node votes in every group, as the member that it is now. */
+function expectWhole(cluster: TestCluster): void {
+  const members = cluster.nodeIds.map((nodeId) => inside(cluster, nodeId).member).sort();
+  for (const nodeId of cluster.nodeIds) {
+    for (const { raft } of groupsOf(cluster, nodeId)) {
+      expect([...raft.configuration.voters].sort()).toEqual(members);
+      expect(raft.configuration.outgoing).toEqual([]);
+    }
+    expect(cluster.node(nodeId).processor.unreadyReason).toBeUndefined();
+  }
+}
+
+describe('of three nodes that lose power at once while their logs are not synced', () => {
+  it('all are voters again by themselves, with what had reached a disk', async () => {
+    const cluster = await strongCluster();
+    await putAll(cluster, 'old');
+    await cluster.advance(60_000);
+    await putAll(cluster, 'new');
+    blackout(cluster, ...NODES);
+    await startAgain(cluster);
+    expectWhole(cluster);
+    for (let key = 0; key < 12; key++) {
+      expect([`old${key}`, `new${key}`]).toContain(await cluster.get('a', `k${key}`, READ));
+    }
+    await putAll(cluster, 'after');
+    await expectAll(cluster, 'after');
+  });
+
+  it('what one of them still has of what was acknowledged counts', async () => {
+    for (const kept of NODES) {
+      const cluster = await strongCluster();
+      await putAll(cluster, 'new');
+      blackout(cluster, ...NODES.filter((nodeId) => nodeId !== kept));
+      await startAgain(cluster);
+      expectWhole(cluster);
+      await expectAll(cluster, 'new');
+    }
+  });
+
+  it('the last one is waited for, and until then nobody has promised anything', async () => {
+    const cluster = await strongCluster();
+    await putAll(cluster, 'new');
+    blackout(cluster, 'a', 'b');
+    await startAgain(cluster, ['a', 'b']);
+    expect((await rejected(cluster.put('a', 'k0', 'early'))).code).toBe('DKV_QUORUM_NOT_REACHED');
+    expect(groupsOf(cluster, 'a').some((group) => group.isPromised)).toBe(false);
+    await startAgain(cluster, ['c']);
+    expectWhole(cluster);
+    await expectAll(cluster, 'new');
+  });
+
+  it('versions go on above all that were given', async () => {
+    const cluster = await strongCluster();
+    const before = await cluster.put('a', 'k0', 'before');
+    blackout(cluster, ...NODES);
+    await startAgain(cluster);
+    const after = await cluster.put('a', 'k0', 'after');
+    expect(after.version > before.version).toBe(true);
+  });
+
+  it('and it was just born, they go on, too', async () => {
+    const cluster = createTestCluster(3, { mode: 'strong', partitions: PARTITIONS });
+    await cluster.start();
+    blackout(cluster, ...NODES);
+    await startAgain(cluster);
+    expectWhole(cluster);
+    await putAll(cluster, 'after');
+    await expectAll(cluster, 'after');
+  });
+});
+
+describe('a partition with one copy', () => {
+  it('goes on after its machine lost power', async () => {
+    const cluster = await strongCluster({ size: 2, replicas: 0 });
+    await putAll(cluster, 'old');
+    await cluster.advance(60_000);
+    blackout(cluster, 'a', 'b');
+    await startAgain(cluster);
+    await expectAll(cluster, 'old');
+    await putAll(cluster, 'after');
+  });
+});
+
+describe('where a majority left no folder', () => {
+  it('nobody goes on: an operator may still have them, and with them all that was acknowledged is there', async () => {
+    const cluster = await strongCluster();
+    await putAll(cluster, 'new');
+    blackout(cluster);
+    const copies = new Map(['b', 'c'].map((nodeId) => [nodeId, cluster.node(nodeId).copy()]));
+    copies.forEach((_, nodeId) => cluster.node(nodeId).loseDisk());
+    await startAgain(cluster);
+    expect((await rejected(cluster.put('a', 'k0', 'early'))).code).toBe('DKV_QUORUM_NOT_REACHED');
+    expect(groupsOf(cluster, 'a').some((group) => group.isPromised)).toBe(false);
+    blackout(cluster);
+    copies.forEach((copy, nodeId) => cluster.node(nodeId).putBack(copy));
+    await startAgain(cluster);
+    await expectAll(cluster, 'new');
+  });
+
+  it('they go on at once where nothing is kept on a disk', async () => {
+    vi.spyOn(NodeStorage.prototype, 'isVolatile', 'get').mockReturnValue(true);
+    const cluster = await strongCluster();
+    await putAll(cluster, 'new');
+    for (const nodeId of ['b', 'c']) {
+      cluster.kill(nodeId);
+      cluster.node(nodeId).loseDisk();
+    }
+    await startAgain(cluster, ['b', 'c']);
+    expectWhole(cluster);
+    await expectAll(cluster, 'new');
+  });
+});
+
+describe('a promise that came to nothing', () => {
+  it('does not keep a node out: it comes back as another voter', async () => {
+    const cluster = await strongCluster();
+    await putAll(cluster, 'new');
+    const { member } = inside(cluster, 'c');
+    groupsOf(cluster, 'c')[0]!.raft.leaderLost();
+    groupsOf(cluster, 'c')[0]!.promise(9);
+    await cluster.advance(20_000);
+    expect(inside(cluster, 'c').member).not.toBe(member);
+    expectWhole(cluster);
+    await expectAll(cluster, 'new');
+  });
+});
+
+describe('while they recover, nodes are killed and lose power again', () => {
+  it.each(Array.from({ length: 40 }, (_, seed) => seed + 1))(
+    'and in the end one history goes on, above all that was told (run %i)',
+    async (seed) => {
+      const cluster = await strongCluster({ seed });
+      const random = new SimRandom(`recovery ${seed}`);
+      const versions = new Map<string, string>();
+      const write = async (key: string, value: string) => {
+        const nodeId = NODES[random.int(NODES.length)]!;
+        const { version } = await cluster.put(nodeId, key, value);
+        expect(version > (versions.get(key) ?? '')).toBe(true);
+        versions.set(key, version);
+      };
+      for (let key = 0; key < 12; key++) {
+        await write(`k${key}`, 'before');
+      }
+      cluster.watch(() => expect(brokenRules(cluster)).toEqual([]));
+      blackout(cluster, ...NODES);
+      for (const nodeId of NODES) {
+        cluster
+          .node(nodeId)
+          .start()
+          .catch(() => undefined);
+      }
+      for (let strike = 0; strike < 12; strike++) {
+        await cluster.advance(200 + random.int(1_500));
+        const nodeId = NODES[random.int(NODES.length)]!;
+        cluster.kill(nodeId);
+        if (random.int(2) === 0) {
+          cluster.node(nodeId).losePower();
+        }
+        await cluster.advance(random.int(800));
+        cluster
+          .node(nodeId)
+          .start()
+          .catch(() => undefined);
+        await write(`k${strike}`, `during ${strike}`).catch(() => undefined);
+      }
+      await cluster.advance(30_000);
+      expectWhole(cluster);
+      for (let key = 0; key < 12; key++) {
+        await write(`k${key}`, 'after');
+        expect(await cluster.get('b', `k${key}`, READ)).toBe('after');
+      }
+    },
+  );
+});
+
+/** Of Raft's properties, those that members of one generation break. */
+function brokenRules(cluster: TestCluster): string[] {
+  const broken: string[] = [];
+  for (let number = 0; number < PARTITIONS; number++) {
+    const here = cluster.nodeIds.flatMap((nodeId) => {
+      const strong = inside(cluster, nodeId) as Inside | undefined;
+      const group = strong?.node.groups.get(number);
+      return group && group.raft.configuration.voters.length > 0 ? [{ member: strong!.member, group }] : [];
+    });
+    for (const generation of new Set(here.map(({ group }) => group.generation))) {
+      const members = here
+        .filter(({ group }) => group.generation === generation)
+        .map(({ member, group }) => ({ member, group: group.raft }));
+      broken.push(...checkGroupInvariants(members).map(({ rule }) => rule));
+    }
+  }
+  return broken;
+}
