@@ -1,4 +1,5 @@
 /** The promises of recoveries that this node has given, kept on the medium: none is ever given twice. */
+import { type MemberId } from '../model/raft-messages.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 
 type Meta = Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
@@ -9,6 +10,8 @@ export interface RecoveryPromise {
   readonly generation: number;
   /** By which it was given: whoever it has been since is not bound by it. */
   readonly incarnation: string;
+  /** Who asked for it: nobody else may count on it. */
+  readonly to: MemberId;
 }
 
 /** By number of group. */
@@ -46,8 +49,10 @@ export class RecoveryPromises {
     return promise?.incarnation === incarnation ? promise.generation : 0;
   }
 
-  isDurable(group: number, generation: number): boolean {
-    return this.durable.get(group)?.generation === generation;
+  /** Whether the promise is on the medium. @param to whose it is; without it, anybody's */
+  isDurable(group: number, generation: number, to?: MemberId): boolean {
+    const promise = this.durable.get(group);
+    return promise?.generation === generation && (to === undefined || promise.to === to);
   }
 
   /** Resolves when the promise is on the medium, with all that was noted before. */

@@ -115,8 +115,8 @@ export class RecoveryRounds {
   }
 
   /** A member asks what this one has of a group, and perhaps for its promise. */
-  asked({ nodeId }: Peer, { group: number, generation }: Message<'recoverAsk'>): void {
-    this.report(number, generation, (report) =>
+  asked({ nodeId, member }: Peer, { group: number, generation }: Message<'recoverAsk'>): void {
+    this.report(number, generation, member, (report) =>
       this.services.node.say(nodeId, { kind: 'recoverReport', group: number, generation, report }),
     );
   }
@@ -195,7 +195,7 @@ export class RecoveryRounds {
       }
     }
     if (!round.reports.has(selfId)) {
-      this.report(number, generation, (report) =>
+      this.report(number, generation, member(), (report) =>
         this.take(number, generation, selfId, { ...report, member: member() }),
       );
     }
@@ -253,24 +253,29 @@ export class RecoveryRounds {
     }
   }
 
-  private report(number: number, generation: number, done: (report: GroupReport) => void): void {
+  private report(
+    number: number,
+    generation: number,
+    asker: MemberId,
+    done: (report: GroupReport) => void,
+  ): void {
     const { promises } = this;
     const group = this.services.node.groups.get(number);
     if (!group?.isBorn || group.isForgetting) {
       return;
     }
     if (generation <= group.generation || generation <= promises.highest(number) || group.raft.leader) {
-      done(this.reportOf(group, generation));
+      done(this.reportOf(group, generation, asker));
       return;
     }
     group.promise(generation);
-    promises.give(number, { generation, incarnation: this.identity.incarnation }).then(
-      () => done(this.reportOf(group, generation)),
+    promises.give(number, { generation, incarnation: this.identity.incarnation, to: asker }).then(
+      () => done(this.reportOf(group, generation, asker)),
       (error: Error) => this.parts.logger.warn(`A recovery of partition ${number} waits: ${error.message}`),
     );
   }
 
-  private reportOf(group: StrongGroup, generation: number): GroupReport {
+  private reportOf(group: StrongGroup, generation: number, asker: MemberId): GroupReport {
     const { promises, identity } = this;
     const { number, raft } = group;
     return {
@@ -285,7 +290,7 @@ export class RecoveryRounds {
       incarnations: [identity.incarnation, ...identity.earlierIncarnations],
       isVolatile: this.parts.isVolatile,
       promised: promises.highest(number),
-      holds: group.holdsPromise(generation) && promises.isDurable(number, generation),
+      holds: group.holdsPromise(generation) && promises.isDurable(number, generation, asker),
     };
   }
 
