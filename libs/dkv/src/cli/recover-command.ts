@@ -24,8 +24,9 @@ Examples:
     dkv recover --data-dir /var/lib/app/dkv
   The disks of b and c are gone for good; a's is what is left of three.
     dkv recover --data-dir /var/lib/app/dkv --gone b --gone c
-  All machines lost power under durability "wal": bring the folders to one machine, recover, put them back.
-    dkv recover --data-dir ./a --data-dir ./b --data-dir ./c
+  All machines lost power under durability "wal", and c does not come back: bring the folders to one machine, recover, put
+  them back.
+    dkv recover --data-dir ./a --data-dir ./b --gone c
   Only look: answer no, or
     dkv recover --data-dir ./a --json < /dev/null
 

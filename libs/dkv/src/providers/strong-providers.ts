@@ -64,7 +64,7 @@ function sayWhatToExpect({ view, logger }: CoreContext, { storage }: DkvOptions)
   if (storage === 'memory' && view.peers.length > 0) {
     logger.warn(
       'storage is memory: a node that restarts comes back empty, as a new voter, and is filled by the others. If a majority ' +
-        'of the nodes restarts at the same time, restart all: the cluster is then born again, empty and with a new id.',
+        'of the nodes restarts at the same time, it goes on with what the others have; if all do, it is empty, with a new id.',
     );
   }
   if (view.members.length === 2 && view.ring.copies === 2) {
