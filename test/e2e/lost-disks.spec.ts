@@ -88,6 +88,17 @@ describe('a cluster that keeps all in memory', { timeout: 300_000 }, () => {
       }
     },
   );
+
+  it('goes on with what one node has when the others are killed at once', async () => {
+    const { nodes } = cluster();
+    const writes = new WriteStream(nodes, 'before two are killed');
+    await untilMore(writes);
+    await writes.end();
+    const others = nodes.slice(1);
+    await Promise.all(others.map((node) => node.kill9()));
+    await Promise.all(others.map((node) => node.start({ withinMs: BACK_WITHIN_MS })));
+    await expectAll(nodes, [writes]);
+  });
 });
 
 describe('machines that go down', { timeout: 300_000 }, () => {
@@ -131,6 +142,25 @@ describe('machines that go down', { timeout: 300_000 }, () => {
     await Promise.all(nodes.map((node, index) => node.start(boots[index])));
     await cluster().settled();
     await expectAll(nodes, [writes]);
+  });
+});
+
+describe('machines that all go down at once', { timeout: 300_000 }, () => {
+  const cluster = useCluster(3, { env: bootedAs('first') });
+
+  it('are a cluster again by themselves, with all that their disks have', async () => {
+    const { nodes } = cluster();
+    const before = new WriteStream(nodes, 'before the night');
+    await untilMore(before, 300);
+    await Promise.all(nodes.map((node) => node.kill9()));
+    await before.end();
+    await Promise.all(nodes.map((node) => node.start({ withinMs: BACK_WITHIN_MS, env: bootedAs('second') })));
+    const after = new WriteStream(nodes, 'after the night');
+    await untilMore(after, 100);
+    await after.end();
+    expectHonest(after);
+    await expectAll(nodes, [before, after]);
+    expect(cluster().log).toMatch(/Partition \d+ goes on from here as generation 2/);
   });
 });
 
