@@ -42,6 +42,16 @@ describe('a node whose engine failed to sync', () => {
     expect(await cluster.get('a', 'k0', READ)).toBe('after');
   });
 
+  it('tells of that and not of its log, whose failure may pass', async () => {
+    const cluster = await failed(3);
+    const { folder, storage } = cluster.node('a');
+    folder.setFaults({ writeErrorRate: 1 });
+    await cluster.put('b', 'k0', 'after');
+    await cluster.advance(3_000);
+    expect(storage.log.failure).toBeDefined();
+    expect(storage.failure?.message).toBe(storage.strong.failure?.message);
+  });
+
   it('that is the only one refuses all but removes', async () => {
     const cluster = await failed(1);
     await expect(cluster.put('a', 'k0', 'after')).rejects.toMatchObject({
