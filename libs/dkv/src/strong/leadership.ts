@@ -51,8 +51,8 @@ export class Leadership {
   /** To be looked at before a heartbeat leaves. */
   noteLed(): void {
     const led: LedGroup[] = [];
-    for (const { number, raft } of this.groups.values()) {
-      if (raft.role === 'leader') {
+    for (const { number, raft, isSilent } of this.groups.values()) {
+      if (raft.role === 'leader' && !isSilent) {
         led.push({ group: number, term: raft.term });
       }
     }

@@ -55,6 +55,21 @@ export class RecoveryPromises {
     return promise?.generation === generation && (to === undefined || promise.to === to);
   }
 
+  /** Whether it was given, and is not on the medium yet. */
+  isPending(group: number, generation: number): boolean {
+    return generation > 0 && this.highest(group) === generation && !this.isDurable(group, generation);
+  }
+
+  /** What was promised has come to be: it binds nobody any more, and is never promised again. */
+  fulfil(group: number): void {
+    const promise = this.given.get(group);
+    if (promise) {
+      this.given.set(group, { ...promise, incarnation: '' });
+      // Where the note fails, it is fulfilled again after the next start.
+      (this.noting ??= this.noteAll()).catch(() => undefined);
+    }
+  }
+
   /** Resolves when the promise is on the medium, with all that was noted before. */
   async give(group: number, promise: RecoveryPromise): Promise<void> {
     this.given.set(group, promise);

@@ -129,6 +129,35 @@ describe('of three nodes that lose power at once while their logs are not synced
     expect(after.version > before.version).toBe(true);
   });
 
+  it('all go on where a promise takes seconds to be on the disk', async () => {
+    const cluster = await strongCluster();
+    await putAll(cluster, 'new');
+    const { checkpoint: original } = NodeStorage.prototype as unknown as { checkpoint: () => Promise<void> };
+    vi.spyOn(NodeStorage.prototype, 'checkpoint').mockImplementation(async function (this: NodeStorage) {
+      await new Promise<void>((resolve) => cluster.node('a').clock.schedule(3_000, resolve));
+      return original.call(this);
+    });
+    blackout(cluster, 'b', 'c');
+    await startAgain(cluster);
+    await cluster.advance(45_000);
+    expectWhole(cluster);
+    await expectAll(cluster, 'new');
+  });
+
+  it('what was promised then binds nobody any more', async () => {
+    const cluster = await strongCluster();
+    blackout(cluster, ...NODES);
+    await startAgain(cluster);
+    expectWhole(cluster);
+    for (const nodeId of NODES) {
+      cluster.kill(nodeId);
+      await cluster.start(nodeId);
+      for (const { number, generation } of groupsOf(cluster, nodeId)) {
+        expect([generation, inside(cluster, nodeId).recovery.promisedIn(number)]).toEqual([2, 0]);
+      }
+    }
+  });
+
   it('and it was just born, they go on, too', async () => {
     const cluster = createTestCluster(3, { mode: 'strong', partitions: PARTITIONS });
     await cluster.start();

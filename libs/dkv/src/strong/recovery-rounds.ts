@@ -18,6 +18,8 @@ const LOOK_EVERY_TICKS = 10;
 const RANK_LOOKS = 3;
 /** After so many looks a round that came to nothing begins again. */
 const ROUND_LOOKS = 5;
+/** So many, while promises are on their way to the medium; others do not begin a round of their own for as long. */
+const PROMISE_LOOKS = 10;
 /** A promise is given up when somebody leads without this member for so many looks. */
 const OVERTAKEN_LOOKS = 5;
 /** In place of the generation of a round whose generation is to begin now. */
@@ -63,7 +65,10 @@ export class RecoveryRounds {
   private ticks = 0;
 
   constructor(
-    private readonly parts: Pick<StrongModeParts, 'view' | 'logger' | 'meta' | 'makeDurable' | 'isVolatile'>,
+    private readonly parts: Pick<
+      StrongModeParts,
+      'view' | 'log' | 'logger' | 'meta' | 'makeDurable' | 'isVolatile'
+    >,
     private readonly identity: Identity,
     private readonly services: RecoveryServices,
   ) {
@@ -90,6 +95,10 @@ export class RecoveryRounds {
         this.rounds.delete(group.number);
       }
       this.lookForLeader(group);
+      if (group.isPromiseFulfilled) {
+        group.endPromise();
+        this.promises.fulfil(group.number);
+      }
       if (group.isSilent && group.raft.isReady) {
         this.tellOthers(group);
       }
@@ -130,6 +139,7 @@ export class RecoveryRounds {
     const { node, member } = this.services;
     const group = node.groups.get(number);
     if (
+      this.parts.log.failure !== undefined ||
       !group?.holdsPromise(generation) ||
       !this.promises.isDurable(number, generation) ||
       !members.includes(member())
@@ -160,7 +170,8 @@ export class RecoveryRounds {
     if (round.looks <= list.indexOf(this.parts.view.selfId) * RANK_LOOKS || !this.isEverybodyHere(group)) {
       return;
     }
-    if (++round.roundLooks > ROUND_LOOKS || round.generation === 0) {
+    const looksMax = round.generation > 0 ? PROMISE_LOOKS : ROUND_LOOKS;
+    if (++round.roundLooks > looksMax || round.generation === 0) {
       this.restart(round);
     }
     if (round.generation !== BEGUN) {
@@ -264,11 +275,18 @@ export class RecoveryRounds {
     if (!group?.isBorn || group.isForgetting) {
       return;
     }
+    if (promises.isPending(number, generation)) {
+      // Whoever asked is answered when it is on the medium.
+      return;
+    }
     if (generation <= group.generation || generation <= promises.highest(number) || group.raft.leader) {
       done(this.reportOf(group, generation, asker));
       return;
     }
     group.promise(generation);
+    if (asker !== this.services.member()) {
+      this.rounds.set(number, { looks: -PROMISE_LOOKS, generation: 0, roundLooks: 0, reports: new Map() });
+    }
     promises.give(number, { generation, incarnation: this.identity.incarnation, to: asker }).then(
       () => done(this.reportOf(group, generation, asker)),
       (error: Error) => this.parts.logger.warn(`A recovery of partition ${number} waits: ${error.message}`),

@@ -19,6 +19,7 @@ import { GroupReads } from './group-reads.js';
 import { GroupWrites } from './group-writes.js';
 import { type AppliedState, encodeAppliedState } from './group-state-layout.js';
 import { type PeerRun } from './peer-run.js';
+import { type AppliedUpTo, NO_STATE, stateAgain, stateAnew } from './raft-states.js';
 import { RequestTable } from './request-table.js';
 import { positionOf, type StoredGroup } from './stored-group.js';
 
@@ -53,6 +54,9 @@ export class StrongGroup implements GroupCore {
   bornWith: Configuration = NO_CONFIGURATION;
   /** The generation that this member began is. */
   isOnMedium = false;
+  /** Until this index is applied the store is of the generation before: it does not show what the log took over (rule 13). */
+  private begunAt = 0;
+  private begunFrom = 0;
   private appliedTerm: number;
   private appliedConfiguration: Configuration;
   private wasLeader = false;
@@ -222,7 +226,7 @@ export class StrongGroup implements GroupCore {
 
   appliedState(): AppliedState {
     return {
-      generation: this.generation,
+      generation: this.applied < this.begunAt ? this.begunFrom : this.generation,
       term: this.appliedTerm,
       logTimeMs: this.logTimeMs,
       configuration: this.appliedConfiguration,
@@ -278,6 +282,17 @@ export class StrongGroup implements GroupCore {
     this.services.store.touch(this.number);
   }
 
+  /** A majority of the nodes has what this generation began with: what was promised is fulfilled. */
+  get isPromiseFulfilled(): boolean {
+    const { voters, outgoing } = this.appliedConfiguration;
+    const hasCopies = outgoing.length === 0 && voters.length >= majorityOf(this.list.length);
+    return this.promised === this.generation && hasCopies;
+  }
+
+  endPromise(): void {
+    this.promised = 0;
+  }
+
   holdsPromise(generation: number): boolean {
     return this.isPromised && this.promised === generation && !this.isForgetting;
   }
@@ -292,21 +307,13 @@ export class StrongGroup implements GroupCore {
    * others, who have begun the generation nowhere, become voters as soon as they have fetched the group.
    */
   recover(generation: number, term: number, learners: readonly MemberId[]): void {
-    const { raft, services, applied } = this;
+    const { raft, services } = this;
     const data = encodeConfiguration({ voters: [services.member()], outgoing: [], learners });
     const index = raft.lastIndex + 1;
+    this.begunFrom = this.generation;
+    this.begunAt = index;
     this.generation = generation;
-    this.raft = this.raftOf({
-      term,
-      vote: '',
-      snapshotIndex: applied,
-      snapshotTerm: this.appliedTerm,
-      configuration: this.appliedConfiguration,
-      commit: applied,
-      entries: [...raft.tailFrom(applied + 1), { term, index, kind: 'configuration', data }],
-      durableIndex: applied,
-      isAnew: true,
-    });
+    this.raft = this.raftOf(stateAnew(raft, this.appliedUpTo, { term, index, kind: 'configuration', data }));
     this.isCaughtUp = false;
     this.isOnMedium = false;
     this.noticeLeadership();
@@ -331,20 +338,13 @@ export class StrongGroup implements GroupCore {
   beginGeneration(generation: number): void {
     const { services } = this;
     this.generation = generation;
+    this.begunAt = 0;
     this.applied = 0;
     this.appliedTerm = 0;
     this.appliedConfiguration = NO_CONFIGURATION;
     this.logTimeMs = 0;
     this.requests = new RequestTable();
-    this.raft = this.raftOf({
-      term: 0,
-      vote: '',
-      snapshotIndex: 0,
-      snapshotTerm: 0,
-      configuration: NO_CONFIGURATION,
-      commit: 0,
-      entries: [],
-    });
+    this.raft = this.raftOf(NO_STATE);
     this.isCaughtUp = false;
     this.beginFetching();
     this.noticeLeadership();
@@ -358,20 +358,12 @@ export class StrongGroup implements GroupCore {
   }
 
   private raftAgain(): RaftGroup {
-    const { raft } = this;
-    // Not where a snapshot was taken over and the log has not begun anew behind it yet.
-    const leadsUp = raft.termAt(this.applied) === this.appliedTerm;
-    const before = leadsUp ? raft.firstIndex - 1 : this.applied;
-    return this.raftOf({
-      term: raft.term,
-      vote: '',
-      snapshotIndex: before,
-      snapshotTerm: leadsUp ? (raft.termAt(before) ?? 0) : this.appliedTerm,
-      configuration: this.appliedConfiguration,
-      commit: this.applied,
-      entries: leadsUp ? raft.entriesFrom(raft.firstIndex, raft.lastIndex) : [],
-      durableIndex: leadsUp ? Math.min(raft.durableIndex, raft.commit) : this.applied,
-    });
+    return this.raftOf(stateAgain(this.raft, this.appliedUpTo));
+  }
+
+  private get appliedUpTo(): AppliedUpTo {
+    const { applied, appliedTerm, appliedConfiguration: configuration } = this;
+    return { applied, appliedTerm, configuration };
   }
 
   private apply(entry: LogEntry): void {

@@ -1,0 +1,57 @@
+/** With what a group's Raft member begins again: as another member, or in another generation. */
+import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../model/raft-messages.js';
+import { type RaftGroup, type RaftState } from '../raft/raft-group.js';
+
+/** Up to which entry the records show the group. */
+export interface AppliedUpTo {
+  readonly applied: number;
+  readonly appliedTerm: number;
+  readonly configuration: Configuration;
+}
+
+/** Of a member that has nothing. */
+export const NO_STATE: RaftState = Object.freeze({
+  term: 0,
+  vote: '',
+  snapshotIndex: 0,
+  snapshotTerm: 0,
+  configuration: NO_CONFIGURATION,
+  commit: 0,
+  entries: [],
+});
+
+/** Log and records as they are, without the vote: it was another member's. */
+export function stateAgain(raft: RaftGroup, { applied, appliedTerm, configuration }: AppliedUpTo): RaftState {
+  // Not where a snapshot was taken over and the log has not begun anew behind it yet.
+  const leadsUp = raft.termAt(applied) === appliedTerm;
+  const before = leadsUp ? raft.firstIndex - 1 : applied;
+  return {
+    term: raft.term,
+    vote: '',
+    snapshotIndex: before,
+    snapshotTerm: leadsUp ? (raft.termAt(before) ?? 0) : appliedTerm,
+    configuration,
+    commit: applied,
+    entries: leadsUp ? raft.entriesFrom(raft.firstIndex, raft.lastIndex) : [],
+    durableIndex: leadsUp ? Math.min(raft.durableIndex, raft.commit) : applied,
+  };
+}
+
+/** A log that begins anew behind the records, with all of the tail and `last`, to be written again (rule 13). */
+export function stateAnew(
+  raft: RaftGroup,
+  { applied, appliedTerm, configuration }: AppliedUpTo,
+  last: LogEntry,
+): RaftState {
+  return {
+    term: last.term,
+    vote: '',
+    snapshotIndex: applied,
+    snapshotTerm: appliedTerm,
+    configuration,
+    commit: applied,
+    entries: [...raft.tailFrom(applied + 1), last],
+    durableIndex: applied,
+    isAnew: true,
+  };
+}
