@@ -51,7 +51,11 @@ export class GroupBirths {
         logger,
         newClusterId: () => hex12(Math.floor(random.next() * 2 ** 48)),
         post: (nodeId, message) => node.say(nodeId, message),
-        note: (cluster) => meta.putMeta(CLUSTER_META, JSON.stringify(cluster)),
+        // On the medium: a cluster whose nodes all lost power right after its birth would be born again, and count anew.
+        note: async (cluster) => {
+          await meta.putMeta(CLUSTER_META, JSON.stringify(cluster));
+          await parts.makeDurable();
+        },
         born: (cluster) => this.clusterBorn(cluster),
       },
       identity.cluster,
