@@ -49,7 +49,8 @@ export function stateAnew(
     snapshotIndex: applied,
     snapshotTerm: appliedTerm,
     configuration,
-    commit: applied,
+    // It is the only voter: all of it counts, and an append that fails must take nothing of it away.
+    commit: last.index,
     entries: [...raft.tailFrom(applied + 1), last],
     durableIndex: applied,
     isAnew: true,

@@ -314,6 +314,7 @@ export class StrongGroup implements GroupCore {
     this.begunAt = index;
     this.generation = generation;
     this.raft = this.raftOf(stateAnew(raft, this.appliedUpTo, { term, index, kind: 'configuration', data }));
+    this.applyCommitted();
     this.isCaughtUp = false;
     this.isOnMedium = false;
     this.noticeLeadership();
