@@ -66,7 +66,6 @@ export interface GroupReport {
   readonly term: number;
   readonly lastTerm: number;
   readonly lastIndex: number;
-  readonly applied: number;
   /** Whether others may take the group from it: its records and its log are all there. */
   readonly isWhole: boolean;
   /** The newest that it knows. */

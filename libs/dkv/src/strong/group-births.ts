@@ -6,13 +6,7 @@ import { hex12 } from '../model/hex.js';
 import { type MemberId } from '../model/raft-messages.js';
 import { type GroupServices } from './group-parts.js';
 import { type Identity } from './node-identity.js';
-import {
-  birthConfiguration,
-  copiesOfNamespaces,
-  firstConfiguration,
-  NOTHING_STORED,
-  ownGroups,
-} from './own-groups.js';
+import { copiesOfNamespaces, firstConfiguration, NOTHING_STORED, ownGroups } from './own-groups.js';
 import { StrongGroup } from './strong-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
 import { type StrongNode } from './strong-node.js';
@@ -98,7 +92,7 @@ export class GroupBirths {
 
   /** Those with so many copies that are not there yet. */
   private addGroups(copies: number): void {
-    const { node, services, member, promisedIn } = this.around;
+    const { node, services, promisedIn } = this.around;
     const born = this.classBirth.noteOf(copies);
     for (const { number, list } of ownGroups(this.parts.view, copies)) {
       if (!node.groups.get(number)) {
@@ -108,10 +102,9 @@ export class GroupBirths {
           list,
           services,
           found,
-          birthConfiguration(list, member(), born),
+          firstConfiguration(list, born),
           promisedIn(number),
         );
-        group.bornWith = firstConfiguration(list, born);
         group.isBorn = this.birth.isBorn && born.isBorn;
         node.groups.add(group);
       }
@@ -158,13 +151,11 @@ export class GroupBirths {
   }
 
   private groupsBorn(copies: number, members: readonly MemberId[]): void {
-    const { node, member } = this.around;
+    const { node } = this.around;
     this.addGroups(copies);
     for (const group of node.groups.values()) {
       if (group.list.length === copies) {
-        const note = { members, isBorn: true };
-        group.bornWith = firstConfiguration(group.list, note);
-        group.beBorn(birthConfiguration(group.list, member(), note));
+        group.beBorn(firstConfiguration(group.list, { members, isBorn: true }));
         node.leadership.campaignIfFirst(group);
         node.wake(group);
       }

@@ -1,6 +1,7 @@
 /** The bytes of what a checkpoint or a snapshot says of a group beside its records. */
 import { asBuffer, ByteReader } from '../model/byte-reader.js';
 import { ByteWriter } from '../model/byte-writer.js';
+import { readConfiguration, writeConfiguration } from '../model/member-lists.js';
 import { type Configuration } from '../model/raft-messages.js';
 import { RequestTable } from './request-table.js';
 
@@ -21,7 +22,6 @@ export interface AppliedState {
 }
 
 const MEMBERS_MAX = 1_000;
-const MEMBER_BYTES_MAX = 200;
 const writer = new ByteWriter();
 
 export function encodeAppliedState(state: AppliedState): Uint8Array {
@@ -30,10 +30,7 @@ export function encodeAppliedState(state: AppliedState): Uint8Array {
   writer.count(generation);
   writer.count(term);
   writer.count(logTimeMs);
-  for (const members of [configuration.voters, configuration.outgoing, configuration.learners]) {
-    writer.count(members.length);
-    members.forEach((member) => writer.text(member));
-  }
+  writeConfiguration(writer, configuration);
   writer.flag(wholeFrom === Infinity);
   writer.count(wholeFrom === Infinity ? 0 : wholeFrom);
   requests.writeTo(writer);
@@ -46,7 +43,7 @@ export function decodeAppliedState(bytes: Uint8Array): AppliedState {
   const generation = reader.count();
   const term = reader.count();
   const logTimeMs = reader.count();
-  const [voters, outgoing, learners] = [readMembers(reader), readMembers(reader), readMembers(reader)];
+  const configuration = readConfiguration(reader, MEMBERS_MAX);
   const isFetching = reader.flag();
   const wholeFrom = reader.count();
   const requests = RequestTable.readFrom(reader);
@@ -55,16 +52,8 @@ export function decodeAppliedState(bytes: Uint8Array): AppliedState {
     generation,
     term,
     logTimeMs,
-    configuration: { voters, outgoing, learners },
+    configuration,
     requests,
     wholeFrom: isFetching ? Infinity : wholeFrom,
   };
-}
-
-function readMembers(reader: ByteReader): string[] {
-  const members: string[] = [];
-  for (let left = reader.elements(MEMBERS_MAX); left > 0; left--) {
-    members.push(reader.text(MEMBER_BYTES_MAX));
-  }
-  return members;
 }

@@ -42,7 +42,6 @@ export class LostMajorities {
 
   /** Now and then: it costs a look at every group. */
   look(): void {
-    const lost: number[] = [];
     const missed = new Set<MemberId>();
     this.lost.clear();
     for (const { number, raft, knownConfiguration: configuration } of this.services.groups.values()) {
@@ -52,14 +51,13 @@ export class LostMajorities {
         !hasQuorum(configuration, (voter) => !this.isGone(voter)) &&
         forcedConfiguration(configuration, (voter) => this.isGone(voter)) === undefined
       ) {
-        lost.push(number);
         this.lost.add(number);
         votersOf(configuration)
           .filter((voter) => this.isGone(voter))
           .forEach((voter) => missed.add(voter));
       }
     }
-    this.found = lost.length > 0 ? describe(lost, [...missed].sort()) : undefined;
+    this.found = this.lost.size > 0 ? describe([...this.lost], [...missed].sort()) : undefined;
     const now = this.services.clock.monotonic();
     this.sinceMs = this.found === undefined ? undefined : (this.sinceMs ?? now);
     const lasts = this.sinceMs !== undefined && now - this.sinceMs >= WARN_AFTER_MS;

@@ -2,7 +2,7 @@
 import { type ClassNote } from '../cluster/class-birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
-import { type Configuration, type MemberId, NO_CONFIGURATION, nodeOf } from '../model/raft-messages.js';
+import { type Configuration, NO_CONFIGURATION, nodeOf } from '../model/raft-messages.js';
 import { type StoredGroup } from './stored-group.js';
 
 export interface OwnGroup {
@@ -41,11 +41,6 @@ export function ownGroups(view: ClusterView, copies: number): readonly OwnGroup[
     }
   }
   return groups;
-}
-
-/** The first voters of a group, where this member is one of those that groups of so many copies are born with. */
-export function birthConfiguration(list: readonly string[], self: MemberId, note: ClassNote): Configuration {
-  return note.members.includes(self) ? firstConfiguration(list, note) : NO_CONFIGURATION;
 }
 
 /** The first voters of a group, where they are known. */

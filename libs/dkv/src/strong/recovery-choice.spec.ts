@@ -13,7 +13,6 @@ function report(nodeId: string, differs: Partial<MemberReport> = {}): MemberRepo
     term: 3,
     lastTerm: 3,
     lastIndex: 10,
-    applied: 8,
     isWhole: true,
     configuration: { voters: VOTERS, outgoing: [], learners: [] },
     incarnations: ['2', '1'],
@@ -24,7 +23,7 @@ function report(nodeId: string, differs: Partial<MemberReport> = {}): MemberRepo
   };
 }
 
-const NEW_DISK = { incarnations: ['2'], lastIndex: 0, lastTerm: 0, applied: 0, configuration: none() };
+const NEW_DISK = { incarnations: ['2'], lastIndex: 0, lastTerm: 0, configuration: none() };
 
 function none() {
   return { voters: [], outgoing: [], learners: [] };
@@ -52,13 +51,13 @@ describe('the member from which a group goes on', () => {
       [
         report('a', { isWhole: false, lastIndex: 20, configuration: none() }),
         report('b'),
-        report('c', { lastIndex: 7, applied: 7 }),
+        report('c', { lastIndex: 7 }),
       ],
       'b@2',
     ],
     [
       'may be the only one whose disk is not new',
-      [report('a'), report('b', { applied: 9 }), report('c', NEW_DISK)],
+      [report('a'), report('b', { term: 4 }), report('c', NEW_DISK)],
       'a@2',
     ],
     [

@@ -8,6 +8,7 @@ import { chooseRecovery, type MemberReport } from './recovery-choice.js';
 import { type GroupList } from './group-list.js';
 import { type Identity } from './node-identity.js';
 import { RecoveryPromises } from './recovery-promises.js';
+import { memberNow } from './replacement.js';
 import { type StrongGroup } from './strong-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
 
@@ -63,6 +64,8 @@ export class RecoveryRounds {
   private readonly overtaken = new Map<number, number>();
   private readonly promises: RecoveryPromises;
   private ticks = 0;
+  /** A checkpoint for what began here is under way. */
+  private isTelling = false;
 
   constructor(
     private readonly parts: Pick<
@@ -99,28 +102,35 @@ export class RecoveryRounds {
         group.endPromise();
         this.promises.fulfil(group.number);
       }
-      if (group.isSilent && group.raft.isReady) {
-        this.tellOthers(group);
-      }
+    }
+    const silent = this.services.node.groups
+      .values()
+      .filter(({ isSilent, raft }) => isSilent && raft.isReady);
+    if (silent.length > 0 && !this.isTelling) {
+      this.tellOthers(silent);
     }
   }
 
   /** What was left is applied here, and goes to the medium, before others hear of the generation. */
-  private tellOthers(group: StrongGroup): void {
+  private tellOthers(silent: readonly StrongGroup[]): void {
+    const began = silent.map(({ raft }) => raft);
+    this.isTelling = true;
+    this.parts
+      .makeDurable()
+      .then(
+        () => silent.filter(({ raft }, at) => raft === began[at]).forEach((group) => this.tell(group)),
+        (error: Error) => this.parts.logger.warn(`A recovery waits: ${error.message}`),
+      )
+      .finally(() => (this.isTelling = false));
+  }
+
+  private tell(group: StrongGroup): void {
     const { raft } = group;
-    this.parts.makeDurable().then(
-      () => {
-        if (group.raft === raft) {
-          group.isOnMedium = true;
-          // What others have is void: they need all of it, and entries alone would not tell them so.
-          raft.compact(group.applied);
-          raft.configuration.learners.forEach((learner) => raft.unreachable(learner));
-          this.services.node.wake(group);
-        }
-      },
-      (error: Error) =>
-        this.parts.logger.warn(`The recovery of partition ${group.number} waits: ${error.message}`),
-    );
+    group.isOnMedium = true;
+    // What others have is void: they need all of it, and entries alone would not tell them so.
+    raft.compact(group.applied);
+    raft.configuration.learners.forEach((learner) => raft.unreachable(learner));
+    this.services.node.wake(group);
   }
 
   /** A member asks what this one has of a group, and perhaps for its promise. */
@@ -163,7 +173,7 @@ export class RecoveryRounds {
     const { number, list } = group;
     let round = this.rounds.get(number);
     if (!round) {
-      round = { looks: 0, generation: 0, roundLooks: 0, reports: new Map() };
+      round = newRound(0);
       this.rounds.set(number, round);
     }
     round.looks++;
@@ -187,13 +197,8 @@ export class RecoveryRounds {
 
   private isEverybodyHere({ list }: StrongGroup): boolean {
     const { selfId } = this.parts.view;
-    const { directory } = this.services;
-    return list.every((nodeId) => {
-      const peer = directory().find(nodeId);
-      return (
-        nodeId === selfId || (peer?.hasIntroducedItself && peer.clusterId !== '' && directory().isUp(nodeId))
-      );
-    });
+    const directory = this.services.directory();
+    return list.every((nodeId) => nodeId === selfId || memberNow(nodeId, directory) !== undefined);
   }
 
   private ask({ number, list }: StrongGroup, round: Round): void {
@@ -226,7 +231,7 @@ export class RecoveryRounds {
     round.reports.clear();
     const choice = chooseRecovery(reports);
     if (generation === 0) {
-      if (choice && mayBegin(reports)) {
+      if (choice && needsRecovery(reports)) {
         round.generation = 1 + Math.max(...reports.map((one) => Math.max(one.generation, one.promised)));
         round.roundLooks = 0;
         this.ask(group, round);
@@ -285,7 +290,7 @@ export class RecoveryRounds {
     }
     group.promise(generation);
     if (asker !== this.services.member()) {
-      this.rounds.set(number, { looks: -PROMISE_LOOKS, generation: 0, roundLooks: 0, reports: new Map() });
+      this.rounds.set(number, newRound(-PROMISE_LOOKS));
     }
     promises.give(number, { generation, incarnation: this.identity.incarnation, to: asker }).then(
       () => done(this.reportOf(group, generation, asker)),
@@ -302,7 +307,6 @@ export class RecoveryRounds {
       term: raft.term,
       lastTerm: raft.lastTerm,
       lastIndex: raft.lastIndex,
-      applied: group.applied,
       isWhole: group.isComplete,
       configuration: group.knownConfiguration,
       incarnations: [identity.incarnation, ...identity.earlierIncarnations],
@@ -327,8 +331,13 @@ export class RecoveryRounds {
   }
 }
 
+/** Of a member that waits longer where `looks` is below 0. */
+function newRound(looks: number): Round {
+  return { looks, generation: 0, roundLooks: 0, reports: new Map() };
+}
+
 /** Nobody leads it, and no majority could: or it was promised, and nobody but a new round frees those who did. */
-function mayBegin(reports: readonly MemberReport[]): boolean {
+function needsRecovery(reports: readonly MemberReport[]): boolean {
   const isStuck = reports.some(({ promised, generation }) => promised > generation);
   const isHere = (voter: MemberId) => reports.some(({ member }) => member === voter);
   const newest = Math.max(...reports.map(({ generation }) => generation));

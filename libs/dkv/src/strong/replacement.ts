@@ -79,7 +79,7 @@ function replacementOf(member: MemberId, directory: PeerDirectory): MemberId | u
 }
 
 /** The member that a node is, as long as it is heard. */
-function memberNow(nodeId: string, directory: PeerDirectory): MemberId | undefined {
+export function memberNow(nodeId: string, directory: PeerDirectory): MemberId | undefined {
   const peer = directory.find(nodeId);
   const isHere = peer?.hasIntroducedItself && peer.clusterId !== '' && directory.isAlive(peer.member);
   return isHere ? peer.member : undefined;

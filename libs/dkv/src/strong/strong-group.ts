@@ -11,6 +11,7 @@ import {
 } from '../model/raft-messages.js';
 import { majorityOf } from '../model/consistency.js';
 import { decodeConfiguration, encodeConfiguration } from '../raft/configuration-layout.js';
+import { isVoterOf } from '../raft/raft-configurations.js';
 import { RaftGroup, type RaftState } from '../raft/raft-group.js';
 import { applyOperations } from './apply-operations.js';
 import { decodeEntry } from './entry-layout.js';
@@ -50,13 +51,8 @@ export class StrongGroup implements GroupCore {
   isForgetting = false;
   /** Whether it has applied, since this process began, what a leader had committed. */
   isCaughtUp = false;
-  /** Its first voters, also where this member is none of them. */
-  bornWith: Configuration = NO_CONFIGURATION;
   /** The generation that this member began is. */
   isOnMedium = false;
-  /** Until this index is applied the store is of the generation before: it does not show what the log took over (rule 13). */
-  private begunAt = 0;
-  private begunFrom = 0;
   private appliedTerm: number;
   private appliedConfiguration: Configuration;
   private wasLeader = false;
@@ -68,8 +64,8 @@ export class StrongGroup implements GroupCore {
     readonly list: readonly string[],
     private readonly services: GroupServices,
     stored: StoredGroup,
-    /** Of a group that is born: as every member knows it. */
-    birthConfiguration: Configuration,
+    /** Its first voters, also where this member is none of them; none as long as that is not known. */
+    private bornWith: Configuration,
     /** It takes part in no older generation (rule 13); 0 where it has promised nothing. */
     private promised = 0,
   ) {
@@ -81,8 +77,7 @@ export class StrongGroup implements GroupCore {
     this.wholeFrom = isVoid ? Infinity : (state?.wholeFrom ?? 0);
     this.appliedTerm = appliedTerm;
     // What everybody knows from the birth of the cluster is of the first generation.
-    this.appliedConfiguration =
-      state?.configuration ?? (generation === 1 ? birthConfiguration : NO_CONFIGURATION);
+    this.appliedConfiguration = state?.configuration ?? (generation === 1 ? this.ownBirth : NO_CONFIGURATION);
     this.raft = this.raftOf({
       term: Math.max(hardState?.term ?? 0, this.appliedTerm),
       vote: hardState?.vote ?? '',
@@ -226,7 +221,7 @@ export class StrongGroup implements GroupCore {
 
   appliedState(): AppliedState {
     return {
-      generation: this.applied < this.begunAt ? this.begunFrom : this.generation,
+      generation: this.generation,
       term: this.appliedTerm,
       logTimeMs: this.logTimeMs,
       configuration: this.appliedConfiguration,
@@ -264,10 +259,16 @@ export class StrongGroup implements GroupCore {
   /** The group is born: where it has nothing yet, it begins with its first voters. */
   beBorn(configuration: Configuration): void {
     this.isBorn = true;
+    this.bornWith = configuration;
     if (this.generation === 1 && this.raft.lastIndex === 0 && this.appliedConfiguration.voters.length === 0) {
-      this.appliedConfiguration = configuration;
+      this.appliedConfiguration = this.ownBirth;
       this.raft = this.raftAgain();
     }
+  }
+
+  /** What a member that the group was born with begins with; others are taken in by the log. */
+  private get ownBirth(): Configuration {
+    return isVoterOf(this.bornWith, this.services.member()) ? this.bornWith : NO_CONFIGURATION;
   }
 
   /** Says and counts nothing any more, until it goes on as another member. */
@@ -310,10 +311,9 @@ export class StrongGroup implements GroupCore {
     const { raft, services } = this;
     const data = encodeConfiguration({ voters: [services.member()], outgoing: [], learners });
     const index = raft.lastIndex + 1;
-    this.begunFrom = this.generation;
-    this.begunAt = index;
     this.generation = generation;
     this.raft = this.raftOf(stateAnew(raft, this.appliedUpTo, { term, index, kind: 'configuration', data }));
+    // At once: no checkpoint may say that generation before it shows what the log took over.
     this.applyCommitted();
     this.isCaughtUp = false;
     this.isOnMedium = false;
@@ -339,7 +339,6 @@ export class StrongGroup implements GroupCore {
   beginGeneration(generation: number): void {
     const { services } = this;
     this.generation = generation;
-    this.begunAt = 0;
     this.applied = 0;
     this.appliedTerm = 0;
     this.appliedConfiguration = NO_CONFIGURATION;

@@ -1,5 +1,5 @@
 /** The bytes of questions to the leader of a group, and of their answers. */
-import { MEMBER_BYTES_MAX } from './raft-message-layout.js';
+import { MEMBER_BYTES_MAX } from '../../model/member-lists.js';
 import { isDkvErrorCode } from '../../dkv.errors.js';
 import { type ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';

@@ -4,12 +4,18 @@ import { type ByteWriter } from '../../model/byte-writer.js';
 import { KnownTexts } from '../../model/known-texts.js';
 import { STORED_KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from '../../model/key.js';
 import {
+  MEMBER_BYTES_MAX,
+  readConfiguration,
+  readMembers,
+  writeConfiguration,
+  writeMembers,
+} from '../../model/member-lists.js';
+import {
   type FrameHead,
   type GroupReport,
   lentMessage,
   type NodeMessage,
 } from '../../model/node-messages.js';
-import { type MemberId } from '../../model/raft-messages.js';
 import {
   readAnswer,
   readAsk,
@@ -18,7 +24,7 @@ import {
   writeAsk,
   writeKeyedRecord,
 } from './ask-layout.js';
-import { MEMBER_BYTES_MAX, readRaftMessage, writeRaftMessage } from './raft-message-layout.js';
+import { readRaftMessage, writeRaftMessage } from './raft-message-layout.js';
 
 const KINDS = [
   'raft',
@@ -170,14 +176,14 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
     case 'birth':
     case 'born':
       to.text(message.clusterId);
-      writeTexts(to, message.members);
+      writeMembers(to, message.members);
       to.count(message.classes.length);
       message.classes.forEach((copies) => to.count(copies));
       return;
     case 'class':
       to.count(message.copies);
       to.byte(INTENTS.indexOf(message.intent));
-      writeTexts(to, message.members);
+      writeMembers(to, message.members);
       to.flag(message.isBorn);
       return;
     case 'birthAccepted':
@@ -196,14 +202,9 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.count(message.group);
       to.count(message.generation);
       to.count(message.term);
-      writeTexts(to, message.members);
+      writeMembers(to, message.members);
       return;
   }
-}
-
-function writeTexts(to: ByteWriter, texts: readonly string[]): void {
-  to.count(texts.length);
-  texts.forEach((text) => to.text(text));
 }
 
 function writeReport(to: ByteWriter, report: GroupReport): void {
@@ -213,12 +214,9 @@ function writeReport(to: ByteWriter, report: GroupReport): void {
   to.count(report.term);
   to.count(report.lastTerm);
   to.count(report.lastIndex);
-  to.count(report.applied);
   to.flag(report.isWhole);
-  writeTexts(to, configuration.voters);
-  writeTexts(to, configuration.outgoing);
-  writeTexts(to, configuration.learners);
-  writeTexts(to, incarnations);
+  writeConfiguration(to, configuration);
+  writeMembers(to, incarnations);
   to.flag(report.isVolatile);
   to.count(report.promised);
   to.flag(report.holds);
@@ -299,7 +297,7 @@ function readMessage(from: ByteReader): NodeMessage {
       return {
         kind,
         clusterId: from.text(TEXT_BYTES_MAX),
-        members: readMembers(from),
+        members: readMembers(from, GROUPS_MAX),
         classes: readList(from, GROUPS_MAX, () => from.count()),
       };
     case 'class':
@@ -307,7 +305,7 @@ function readMessage(from: ByteReader): NodeMessage {
         kind,
         copies: from.count(),
         intent: INTENTS[from.choice(INTENTS.length)]!,
-        members: readMembers(from),
+        members: readMembers(from, GROUPS_MAX),
         isBorn: from.flag(),
       };
     case 'birthAccepted':
@@ -322,15 +320,11 @@ function readMessage(from: ByteReader): NodeMessage {
         group: from.count(),
         generation: from.count(),
         term: from.count(),
-        members: readMembers(from),
+        members: readMembers(from, GROUPS_MAX),
       };
     default:
       throw malformed('a message is of no known kind');
   }
-}
-
-function readMembers(from: ByteReader): MemberId[] {
-  return readList(from, GROUPS_MAX, () => from.text(MEMBER_BYTES_MAX));
 }
 
 function readReport(from: ByteReader): GroupReport {
@@ -340,14 +334,9 @@ function readReport(from: ByteReader): GroupReport {
     term: from.count(),
     lastTerm: from.count(),
     lastIndex: from.count(),
-    applied: from.count(),
     isWhole: from.flag(),
-    configuration: {
-      voters: readMembers(from),
-      outgoing: readMembers(from),
-      learners: readMembers(from),
-    },
-    incarnations: readMembers(from),
+    configuration: readConfiguration(from, GROUPS_MAX),
+    incarnations: readMembers(from, GROUPS_MAX),
     isVolatile: from.flag(),
     promised: from.count(),
     holds: from.flag(),

@@ -1,6 +1,7 @@
 /** The bytes of Raft's messages. */
 import { type ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
+import { readMembers, writeMembers } from '../../model/member-lists.js';
 import { ENTRY_KINDS, type LogEntry, type MemberId, type RaftMessage } from '../../model/raft-messages.js';
 
 const TYPES = [
@@ -17,8 +18,6 @@ const TYPES = [
 ] as const satisfies readonly RaftMessage['type'][];
 
 const MEMBERS_MAX = 255;
-/** Of a member's name. */
-export const MEMBER_BYTES_MAX = 200;
 
 export function writeRaftMessage(to: ByteWriter, message: RaftMessage): void {
   to.byte(TYPES.indexOf(message.type));
@@ -55,13 +54,13 @@ export function writeRaftMessage(to: ByteWriter, message: RaftMessage): void {
     case 'preVote':
       to.count(message.lastIndex);
       to.count(message.lastTerm);
-      writeMembers(to, message.survivors);
+      writeMembers(to, message.survivors ?? []);
       return;
     case 'vote':
       to.count(message.lastIndex);
       to.count(message.lastTerm);
       to.flag(message.transfer);
-      writeMembers(to, message.survivors);
+      writeMembers(to, message.survivors ?? []);
       return;
     case 'preVoteReply':
     case 'voteReply':
@@ -115,15 +114,7 @@ export function readRaftMessage(from: ByteReader): RaftMessage {
   }
 }
 
-function writeMembers(to: ByteWriter, members: readonly MemberId[] = []): void {
-  to.count(members.length);
-  members.forEach((member) => to.text(member));
-}
-
 function readSurvivors(from: ByteReader): { readonly survivors?: readonly MemberId[] } {
-  const survivors: MemberId[] = [];
-  for (let left = from.elements(MEMBERS_MAX); left > 0; left--) {
-    survivors.push(from.text(MEMBER_BYTES_MAX));
-  }
+  const survivors = readMembers(from, MEMBERS_MAX);
   return survivors.length > 0 ? { survivors } : {};
 }
