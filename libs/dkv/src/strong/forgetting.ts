@@ -10,6 +10,8 @@ export class Forgetting {
   private noting = false;
   /** Why, where it could not be noted yet. */
   private reason: string | undefined;
+  /** Which is to be noted: the same one however often that fails. */
+  private incarnation: string | undefined;
 
   constructor(
     private readonly parts: {
@@ -17,6 +19,8 @@ export class Forgetting {
       readonly logger: Logger;
       readonly random: Random;
       readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
+      /** Puts on the medium what was written, whatever the durability. */
+      readonly makeDurable: () => Promise<void>;
     },
     private readonly groups: GroupList,
     private readonly taken: (incarnation: string) => void,
@@ -44,15 +48,18 @@ export class Forgetting {
     if (this.reason === undefined || this.noting) {
       return;
     }
-    const { meta, random, logger } = this.parts;
-    const incarnation = newIncarnation(random);
+    const { meta, random, logger, makeDurable } = this.parts;
+    const incarnation = (this.incarnation ??= newIncarnation(random));
     this.noting = true;
     for (const group of this.groups.values()) {
       group.suspend();
     }
-    noteIncarnation(meta, incarnation).then(
+    // A folder that does not name a member which the groups count as a voter would be taken for a new one.
+    const noted = noteIncarnation(meta, incarnation).then(makeDurable);
+    noted.then(
       () => {
         this.taken(incarnation);
+        this.incarnation = undefined;
         this.noting = false;
         this.reason = undefined;
         for (const group of this.groups.values()) {

@@ -7,8 +7,8 @@ type Meta = Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
 
 const INCARNATION_META = 'incarnation';
 const PREVIOUS_META = 'previousIncarnations';
-/** Older ones are of no configuration any more. */
-const PREVIOUS_MAX = 8;
+/** A machine that goes down under `wal` takes one with every start, also while a group waits for others for days. */
+const PREVIOUS_MAX = 256;
 
 export function newIncarnation(random: Random): string {
   return hex12(Math.floor(random.next() * 2 ** 48));
@@ -28,7 +28,7 @@ export async function previousIncarnationsOf(meta: Pick<Meta, 'getMeta'>): Promi
 /** Resolves when it is durable that the folder is another voter from now on. */
 export async function noteIncarnation(meta: Meta, incarnation: string): Promise<void> {
   const last = await incarnationOf(meta);
-  if (last !== undefined) {
+  if (last !== undefined && last !== incarnation) {
     // First, so that a crash in between forgets none.
     const known = (await previousIncarnationsOf(meta)).filter((previous) => previous !== last);
     await meta.putMeta(PREVIOUS_META, JSON.stringify([last, ...known].slice(0, PREVIOUS_MAX)));

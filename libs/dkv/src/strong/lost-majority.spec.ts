@@ -1,36 +1,31 @@
 /** A majority of a group's incarnations is gone, and those that are left hold all: rule 13, the half that needs nobody. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { rejected } from '../../testing/caught.js';
-import { checkGroupInvariants } from '../../testing/simulation/raft-invariants.js';
-import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
+import { groupsOf } from '../../testing/simulation/group-facts.js';
+import { type TestCluster } from '../../testing/simulation/sim-cluster.js';
+import {
+  blackout,
+  brokenRules,
+  membersOf,
+  startNodes,
+  strongCluster,
+} from '../../testing/simulation/strong-cluster.js';
 import { type MemberId } from '../model/raft-messages.js';
 import { RaftElection } from '../raft/raft-election.js';
-import { type GroupList } from './group-list.js';
 
 const READ = { level: 'linearizable' } as const;
 
 afterEach(() => vi.restoreAllMocks());
 
-/** What a spec looks at inside of the strong mode. */
-interface Inside {
-  readonly member: MemberId;
-  readonly node: { readonly groups: GroupList };
-}
-
-const inside = (cluster: TestCluster, nodeId: string) => cluster.node(nodeId).strong as unknown as Inside;
-const members = (cluster: TestCluster, nodeIds: readonly string[]) =>
-  nodeIds.map((nodeId) => inside(cluster, nodeId).member).sort();
-
 /** Who votes in each group, as the node knows it. */
 function votersAt(cluster: TestCluster, nodeId: string): MemberId[][] {
-  const { groups } = inside(cluster, nodeId).node;
-  return [...groups.values()].map(({ raft }) => [...raft.configuration.voters].sort());
+  return [...groupsOf(cluster.node(nodeId))!.values()].map(({ raft }) =>
+    [...raft.configuration.voters].sort(),
+  );
 }
 
-async function strongCluster(size: number, keys: number): Promise<TestCluster> {
-  const cluster = createTestCluster(size, { mode: 'strong', replicas: size - 1, partitions: 4 });
-  await cluster.start();
-  await cluster.advance(2_000);
+async function clusterWith(size: number, keys: number): Promise<TestCluster> {
+  const cluster = await strongCluster(size, { replicas: size - 1 });
   for (let number = 0; number < keys; number++) {
     await cluster.put(cluster.nodeIds[number % size]!, `k${number}`, `v${number}`);
   }
@@ -43,17 +38,16 @@ async function forget(cluster: TestCluster, ...nodeIds: string[]): Promise<void>
     cluster.kill(nodeId);
     cluster.node(nodeId).loseDisk();
   }
-  const started = Promise.all(nodeIds.map((nodeId) => cluster.node(nodeId).start()));
-  started.catch(() => undefined);
+  startNodes(cluster, nodeIds);
   await cluster.advance(15_000);
 }
 
 describe('of two nodes, one loses its disk', () => {
   it('and is a full voter again, by itself, with all that was acknowledged', async () => {
-    const cluster = await strongCluster(2, 12);
-    const [, before] = members(cluster, ['a', 'b']);
+    const cluster = await clusterWith(2, 12);
+    const [, before] = membersOf(cluster, ['a', 'b']).sort();
     await forget(cluster, 'b');
-    const now = members(cluster, ['a', 'b']);
+    const now = membersOf(cluster, ['a', 'b']).sort();
     expect(now).not.toContain(before);
     expect(votersAt(cluster, 'a')).toEqual(Array.from({ length: 4 }, () => now));
     expect(votersAt(cluster, 'b')).toEqual(votersAt(cluster, 'a'));
@@ -71,23 +65,22 @@ describe('of two nodes, one loses its disk', () => {
   });
 
   it('and loses it again while it is on its way back', async () => {
-    const cluster = await strongCluster(2, 6);
+    const cluster = await clusterWith(2, 6);
     for (const afterMs of [100, 700, 1_500, 2_500]) {
       cluster.kill('b');
       cluster.node('b').loseDisk();
-      cluster
-        .node('b')
-        .start()
-        .catch(() => undefined);
+      startNodes(cluster, ['b']);
       await cluster.advance(afterMs);
     }
     await cluster.advance(15_000);
-    expect(votersAt(cluster, 'a')).toEqual(Array.from({ length: 4 }, () => members(cluster, ['a', 'b'])));
+    expect(votersAt(cluster, 'a')).toEqual(
+      Array.from({ length: 4 }, () => membersOf(cluster, ['a', 'b']).sort()),
+    );
     expect(await cluster.get('b', 'k5', READ)).toBe('v5');
   });
 
   it('and is waited for as long as it is only silent', async () => {
-    const cluster = await strongCluster(2, 1);
+    const cluster = await clusterWith(2, 1);
     cluster.kill('b');
     await cluster.advance(20_000);
     expect((await rejected(cluster.put('a', 'k0', 'alone'))).code).toBe('DKV_QUORUM_NOT_REACHED');
@@ -96,9 +89,9 @@ describe('of two nodes, one loses its disk', () => {
 
 describe('of four nodes with a copy each, two lose their disks at once', () => {
   it('and all four vote again, with all that was acknowledged', async () => {
-    const cluster = await strongCluster(4, 20);
+    const cluster = await clusterWith(4, 20);
     await forget(cluster, 'b', 'd');
-    const now = members(cluster, ['a', 'b', 'c', 'd']);
+    const now = membersOf(cluster, ['a', 'b', 'c', 'd']).sort();
     expect(votersAt(cluster, 'a')).toEqual(Array.from({ length: 4 }, () => now));
     for (let number = 0; number < 20; number++) {
       expect(await cluster.get('d', `k${number}`, READ)).toBe(`v${number}`);
@@ -110,12 +103,12 @@ describe('of four nodes with a copy each, two lose their disks at once', () => {
   it('and of the two that are left, the one that lacks the last write does not lead', async () => {
     const { cluster, key } = await withOneBehind();
     await forget(cluster, 'b', 'd');
-    expect(brokenRules(cluster, key)).toEqual([]);
+    expect(brokenRules(cluster)).toEqual([]);
     expect(await acknowledged(cluster, key)).toBe('new');
   });
 
   it('three are too many', async () => {
-    const cluster = await strongCluster(4, 1);
+    const cluster = await clusterWith(4, 1);
     await forget(cluster, 'b', 'c', 'd');
     expect((await rejected(cluster.put('a', 'k0', 'alone'))).code).toBe('DKV_QUORUM_NOT_REACHED');
     // Those who can tell it say whom they miss, and what an operator can do.
@@ -141,8 +134,7 @@ describe('that who lacks a write which was acknowledged never leads, is seen to 
       }
     });
     await forget(cluster, 'b', 'd');
-    const { groups } = inside(cluster, 'a').node;
-    const { raft } = groups.get(cluster.ring.partitionOf(key))!;
+    const { raft } = groupsOf(cluster.node('a'))!.get(cluster.ring.partitionOf(key))!;
     expect(raft.role === 'leader').toBe(leads);
   });
 });
@@ -174,33 +166,16 @@ async function acknowledged(cluster: TestCluster, key: string): Promise<string |
   return cluster.get('d', key, READ).catch(() => undefined);
 }
 
-/** Of Raft's properties, those that the members of the key's group break. */
-function brokenRules(cluster: TestCluster, key: string): string[] {
-  const number = cluster.ring.partitionOf(key);
-  const groups = cluster.nodeIds.map((nodeId) => {
-    const { member, node } = inside(cluster, nodeId);
-    return { member, group: node.groups.get(number)!.raft };
-  });
-  return checkGroupInvariants(groups).map(({ rule }) => rule);
-}
-
 /** `key` was written while `a`, the preferred leader of its group, was cut off; then all four stopped. */
 async function withOneBehind(): Promise<{ readonly cluster: TestCluster; readonly key: string }> {
-  const cluster = await strongCluster(4, 0);
+  const cluster = await clusterWith(4, 0);
   const key = cluster.keyWhere(([holder]) => holder === 'a');
   await cluster.put('a', key, 'old');
   cluster.partition(['a'], ['b', 'c', 'd']);
   await cluster.advance(5_000);
   await cluster.put('c', key, 'new');
-  for (const nodeId of cluster.nodeIds) {
-    cluster.kill(nodeId);
-  }
+  blackout(cluster);
   cluster.heal();
-  for (const nodeId of ['a', 'c']) {
-    cluster
-      .node(nodeId)
-      .start()
-      .catch(() => undefined);
-  }
+  startNodes(cluster, ['a', 'c']);
   return { cluster, key };
 }

@@ -20,7 +20,10 @@ export const NO_STATE: RaftState = Object.freeze({
   entries: [],
 });
 
-/** Log and records as they are, without the vote: it was another member's. */
+/**
+ * Log and records as they are, without the vote: it was another member's. Also what is not known to be committed, since
+ * others may have counted it, and forget it, too.
+ */
 export function stateAgain(raft: RaftGroup, { applied, appliedTerm, configuration }: AppliedUpTo): RaftState {
   // Not where a snapshot was taken over and the log has not begun anew behind it yet.
   const leadsUp = raft.termAt(applied) === appliedTerm;
@@ -32,8 +35,8 @@ export function stateAgain(raft: RaftGroup, { applied, appliedTerm, configuratio
     snapshotTerm: leadsUp ? (raft.termAt(before) ?? 0) : appliedTerm,
     configuration,
     commit: applied,
-    entries: leadsUp ? raft.entriesFrom(raft.firstIndex, raft.lastIndex) : [],
-    durableIndex: leadsUp ? Math.min(raft.durableIndex, raft.commit) : applied,
+    entries: leadsUp ? raft.tailFrom(raft.firstIndex) : [],
+    durableIndex: leadsUp ? raft.durableIndex : applied,
   };
 }
 

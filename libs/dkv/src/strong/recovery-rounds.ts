@@ -3,7 +3,7 @@ import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
 import { type GroupReport, type NodeMessage } from '../model/node-messages.js';
 import { type MemberId } from '../model/raft-messages.js';
-import { hasQuorum } from '../raft/raft-configurations.js';
+import { hasQuorum, isVoterOf } from '../raft/raft-configurations.js';
 import { chooseRecovery, type MemberReport } from './recovery-choice.js';
 import { type GroupList } from './group-list.js';
 import { type Identity } from './node-identity.js';
@@ -19,8 +19,12 @@ const LOOK_EVERY_TICKS = 10;
 const RANK_LOOKS = 3;
 /** After so many looks a round that came to nothing begins again. */
 const ROUND_LOOKS = 5;
-/** So many, while promises are on their way to the medium; others do not begin a round of their own for as long. */
+/**
+ * So many, while promises are on their way to the medium, and twice as many each time after it; others do not begin a round
+ * of their own for as long.
+ */
 const PROMISE_LOOKS = 10;
+const DOUBLINGS_MAX = 5;
 /** A promise is given up when somebody leads without this member for so many looks. */
 const OVERTAKEN_LOOKS = 5;
 /** In place of the generation of a round whose generation is to begin now. */
@@ -32,6 +36,8 @@ interface Round {
   generation: number;
   /** Since it was asked for. */
   roundLooks: number;
+  /** How often promises were asked for, here or by another member. */
+  tries: number;
   /** By node. */
   readonly reports: Map<string, MemberReport>;
 }
@@ -171,22 +177,27 @@ export class RecoveryRounds {
 
   private lookAt(group: StrongGroup): void {
     const { number, list } = group;
-    let round = this.rounds.get(number);
-    if (!round) {
-      round = newRound(0);
-      this.rounds.set(number, round);
-    }
+    const round = this.roundOf(number);
     round.looks++;
     if (round.looks <= list.indexOf(this.parts.view.selfId) * RANK_LOOKS || !this.isEverybodyHere(group)) {
       return;
     }
-    const looksMax = round.generation > 0 ? PROMISE_LOOKS : ROUND_LOOKS;
+    const looksMax = round.generation > 0 ? promiseLooks(round) : ROUND_LOOKS;
     if (++round.roundLooks > looksMax || round.generation === 0) {
       this.restart(round);
     }
     if (round.generation !== BEGUN) {
       this.ask(group, round);
     }
+  }
+
+  private roundOf(number: number): Round {
+    let round = this.rounds.get(number);
+    if (!round) {
+      round = { looks: 0, generation: 0, roundLooks: 0, tries: 0, reports: new Map() };
+      this.rounds.set(number, round);
+    }
+    return round;
   }
 
   private restart(round: Round): void {
@@ -234,6 +245,7 @@ export class RecoveryRounds {
       if (choice && needsRecovery(reports)) {
         round.generation = 1 + Math.max(...reports.map((one) => Math.max(one.generation, one.promised)));
         round.roundLooks = 0;
+        round.tries++;
         this.ask(group, round);
       }
     } else if (choice && reports.every((one) => one.holds && this.isStill(one))) {
@@ -290,7 +302,10 @@ export class RecoveryRounds {
     }
     group.promise(generation);
     if (asker !== this.services.member()) {
-      this.rounds.set(number, newRound(-PROMISE_LOOKS));
+      const round = this.roundOf(number);
+      this.restart(round);
+      round.tries++;
+      round.looks = -promiseLooks(round);
     }
     promises.give(number, { generation, incarnation: this.identity.incarnation, to: asker }).then(
       () => done(this.reportOf(group, generation, asker)),
@@ -331,12 +346,11 @@ export class RecoveryRounds {
   }
 }
 
-/** Of a member that waits longer where `looks` is below 0. */
-function newRound(looks: number): Round {
-  return { looks, generation: 0, roundLooks: 0, reports: new Map() };
+function promiseLooks({ tries }: Round): number {
+  return PROMISE_LOOKS * 2 ** Math.min(tries - 1, DOUBLINGS_MAX);
 }
 
-/** Nobody leads it, and no majority could: or it was promised, and nobody but a new round frees those who did. */
+/** Nobody leads it, and none of its voters finds a majority: or it was promised, and nobody but a new round frees those who did. */
 function needsRecovery(reports: readonly MemberReport[]): boolean {
   const isStuck = reports.some(({ promised, generation }) => promised > generation);
   const isHere = (voter: MemberId) => reports.some(({ member }) => member === voter);
@@ -345,8 +359,8 @@ function needsRecovery(reports: readonly MemberReport[]): boolean {
     reports.every(({ isLed }) => !isLed) &&
     (isStuck ||
       reports.every(
-        ({ generation, configuration }) =>
-          generation < newest || configuration.voters.length === 0 || !hasQuorum(configuration, isHere),
+        ({ member, generation, configuration }) =>
+          generation < newest || !isVoterOf(configuration, member) || !hasQuorum(configuration, isHere),
       ))
   );
 }

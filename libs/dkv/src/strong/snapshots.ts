@@ -75,8 +75,8 @@ export class Snapshots {
     const state = after ? NO_BYTES : encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 });
     store.scan(number, after, pageBytes).then(
       ({ records, done }) => {
-        if (group.fetches !== fetches) {
-          // Its records became void meanwhile.
+        if (group.fetches !== fetches || !group.mayServe) {
+          // Its records became void meanwhile, or it is silent now.
           asker.say({ kind: 'page', slot, page: undefined });
           return;
         }
@@ -209,6 +209,9 @@ export class Snapshots {
     await store.checkpoint();
     if (this.services.isStopped()) {
       return;
+    }
+    if (state.generation !== group.generation) {
+      throw new Error(`generation ${group.generation} has begun meanwhile`);
     }
     if (!continues) {
       // Another one where the node became another member meanwhile.
