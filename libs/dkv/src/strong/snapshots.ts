@@ -1,4 +1,5 @@
 /** How a member that is too far behind for the log gets the state of its group: page by page, at its own pace. */
+import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type NodeMessage } from '../model/node-messages.js';
 import { type PageMark } from '../model/strong-record.js';
@@ -8,6 +9,7 @@ import { type StrongStore } from '../ports/strong-store.js';
 import { type AppliedState, decodeAppliedState, encodeAppliedState } from './group-state-layout.js';
 import { type GroupList } from './group-list.js';
 import { type PeerRun } from './peer-run.js';
+import { memberNow } from './replacement.js';
 import { type StrongGroup } from './strong-group.js';
 
 type Fetch = Extract<NodeMessage, { kind: 'fetch' }>;
@@ -224,6 +226,21 @@ export class Snapshots {
     this.fetching.delete(group.number);
     this.services.wake(group);
   }
+}
+
+/**
+ * Whose records a group of this node takes over: its leader's, or in turn those of all others where nobody leads, since
+ * perhaps nobody has the log for it but the one that lacks the records.
+ *
+ * @param turn rises
+ */
+export function snapshotSource(
+  { raft, list }: StrongGroup,
+  directory: PeerDirectory,
+  turn: number,
+): MemberId | undefined {
+  const from = raft.leader ?? memberNow(list[turn % list.length]!, directory);
+  return from !== undefined && directory.isAlive(from) ? from : undefined;
 }
 
 const NO_BYTES = new Uint8Array(0);

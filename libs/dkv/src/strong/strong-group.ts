@@ -160,7 +160,15 @@ export class StrongGroup implements GroupCore {
 
   /** Whether others may take its state from here: what is applied is committed, whoever leads. */
   get mayServe(): boolean {
-    return this.raft.role === 'leader' && this.isWhole && !this.isSuspended && !this.isSilent;
+    return this.isWhole && !this.isSuspended && !this.isSilent;
+  }
+
+  /**
+   * A learner becomes a voter once it has acknowledged enough. One whose records are void says nothing of what its log takes
+   * in meanwhile: it would be counted for what was before it, too.
+   */
+  get mayAcknowledge(): boolean {
+    return !this.isFetching || this.raft.isVoter;
   }
 
   /** A question of a caller's node, or of this one. Always answered, at once or later, unless the group dies first. */

@@ -16,6 +16,7 @@ import { type Identity, openStored, PeerMemory, raiseSession, takeOver } from '.
 import { Readiness } from './readiness.js';
 import { RecoveryRounds } from './recovery-rounds.js';
 import { isGoneMember, stepReplacement } from './replacement.js';
+import { snapshotSource } from './snapshots.js';
 import { Standing } from './standing.js';
 import { shownOf } from './call-ends.js';
 import { StrongCalls } from './strong-calls.js';
@@ -351,10 +352,10 @@ export class ReplicatedStrongMode implements StrongMode {
   private tickGroup(group: StrongGroup): void {
     const { raft } = group;
     group.noticeCatchUp();
-    if (group.isFetching) {
-      const { leader } = raft;
-      if (leader !== undefined && this.directory.isAlive(leader)) {
-        this.node.snapshots.fetch(group, leader);
+    if (group.isFetching && !group.isSuspended) {
+      const from = snapshotSource(group, this.directory, this.ticks);
+      if (from !== undefined) {
+        this.node.snapshots.fetch(group, from);
       }
     }
     if (!raft.needsTick) {

@@ -343,6 +343,9 @@ export class StrongNode implements FrameTarget {
     const directory = this.parts.directory();
     for (let at = 0; at < messages.length; at++) {
       const { to, message } = messages[at]!;
+      if (message.type === 'appended' && !group.mayAcknowledge) {
+        continue;
+      }
       // Whatever is said to an incarnation that is gone would be dropped by the one that is there.
       const peer = directory.findMember(to);
       if (peer) {
