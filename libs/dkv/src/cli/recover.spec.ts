@@ -53,10 +53,13 @@ function offline(cluster: TestCluster, nodeId: string, kept: Kept, boot: number)
   const run = new Incarnation(`${nodeId}-offline`, 1);
   const { partitions, hashFunc, copies } = cluster.ring;
   return {
-    home: { ...simStorageHome(disk, folder, run, () => `${nodeId} ${boot}`), release: () => run.kill() },
+    home: {
+      ...simStorageHome(disk, folder, run, () => `${nodeId} ${boot}`),
+      keep: async (name, text) => void kept.set(name, (kept.get(name) ?? '') + text),
+      release: () => run.kill(),
+    },
     identity: { nodeId, partitions, hashFunc: hashFunc.name, copies },
     engine: 'simulated',
-    keep: async (name, text) => void kept.set(name, (kept.get(name) ?? '') + text),
   };
 }
 
@@ -107,6 +110,7 @@ function fresh(cluster: TestCluster, { home, identity }: OfflineFolder): Offline
     },
     logFiles: () => now.logFiles(),
     machineBootId: () => now.machineBootId(),
+    keep: (name, text) => home.keep(name, text),
     release: () => now.release(),
   };
 }

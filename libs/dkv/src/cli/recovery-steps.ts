@@ -4,6 +4,7 @@ import { type Random } from '../ports/random.js';
 import { encodeConfiguration } from '../raft/configuration-layout.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 import { type OfflineOptions, openOffline } from '../storage/offline-storage.js';
+import { linesOf } from '../strong/dropped-entries.js';
 import { newIncarnation, noteIncarnation } from '../strong/incarnation.js';
 import { closeGaps } from '../strong/stored-group.js';
 import { type FolderView } from './inspect-folder.js';
@@ -98,7 +99,7 @@ async function workOn(
         `${voided.length} partitions are void and are fetched from the node that leads them: ${listed(voided)}.`,
       );
     }
-    await folder.folder.keep(RECOVERY_LOG, `${JSON.stringify({ at, did: sentences })}\n`);
+    await folder.folder.home.keep(RECOVERY_LOG, `${JSON.stringify({ at, did: sentences })}\n`);
   } finally {
     await storage.close();
   }
@@ -146,17 +147,9 @@ function flushed(log: NodeLog): Promise<void> {
 }
 
 async function keepDropped(name: string, { folder, dropped }: FolderWork): Promise<number> {
-  let lines = '';
-  let count = 0;
-  for (const { number, from } of dropped) {
-    for (const { term, index, kind, data } of from.entries) {
-      count++;
-      const base64 = Buffer.from(data).toString('base64');
-      lines += `${JSON.stringify({ partition: number, term, index, kind, data: base64 })}\n`;
-    }
-  }
-  await folder.folder.keep(name, lines);
-  return count;
+  const lines = dropped.map(({ number, from }) => linesOf(number, from.entries));
+  await folder.folder.home.keep(name, lines.join(''));
+  return dropped.reduce((count, { from }) => count + from.entries.length, 0);
 }
 
 function listed(groups: readonly { readonly number: number }[]): string {

@@ -55,6 +55,7 @@ export function createStrongMode({
     forgot: storage.forgot,
     acceptForgetting: () => storage.acceptForgetting(),
     makeDurable: () => storage.checkpoint(),
+    keep: (name, text) => storage.keep(name, text),
     isVolatile: storage.isVolatile,
   });
 }

@@ -1,7 +1,7 @@
 /** Opens what this node keeps: chooses the engine, and puts log and records over it. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { openClassicLevelStoreEngine } from './engines/classic-level-store-engine.js';
 import { DataFolder, prepareFolder } from './folder/data-folder.js';
 import { chooseEngine, type EngineQuestion } from './engines/engine-choice.js';
@@ -78,6 +78,7 @@ const MEMORY: StorageHome = {
   openEngine: async () => new MemoryStoreEngine(),
   logFiles: async () => undefined,
   machineBootId: async () => '',
+  keep: async () => undefined,
   release: () => undefined,
 };
 
@@ -104,8 +105,20 @@ export async function folderHome(asked: 'auto' | DiskEngine, options: FolderOpti
       return new SystemLogFiles(where, clock);
     },
     machineBootId: options.machineBootId ?? (() => systemBootId(clock)),
+    keep: (name, text) => appendDurably(join(folder.where, name), text),
     release: () => folder.release(),
   };
+}
+
+async function appendDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'a', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await syncFolder(dirname(path));
 }
 
 async function systemBootId(clock: Clock): Promise<string> {

@@ -29,6 +29,8 @@ export interface StorageHome {
   logFiles(): Promise<LogFiles | undefined>;
   /** Names the boot of the machine; '' where that cannot be told. */
   machineBootId(): Promise<string>;
+  /** Adds a text to a file beside the data that no node reads, durably. */
+  keep(name: string, text: string): Promise<void>;
   /** Everything is closed. */
   release(): void;
 }
@@ -177,6 +179,11 @@ export class NodeStorage {
   /** Makes what was decided durable in the engine, so that the log may go. */
   checkpoint(): Promise<void> {
     return this.checkpointer.run();
+  }
+
+  /** Adds a text to a file beside the data that no node reads, durably. */
+  keep(name: string, text: string): Promise<void> {
+    return this.home.keep(name, text);
   }
 
   /** Writes what waits, makes a last checkpoint, and marks the folder as closed in order where all of that succeeded. */

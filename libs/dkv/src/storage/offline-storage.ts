@@ -1,8 +1,6 @@
 /** Opens a node's data folder while the node is not running: to look at it, or to mend it. */
-import { open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { DkvError } from '../dkv.errors.js';
-import { readIdentity, syncFolder } from './folder/store-identity.js';
+import { readIdentity } from './folder/store-identity.js';
 import { type StoreIdentity } from '../ports/local-kv-repo.js';
 import { folderHome, type FolderOptions } from './create-node-storage.js';
 import { EndNoteFile } from './log/end-note.js';
@@ -19,8 +17,6 @@ export interface OfflineFolder {
   readonly identity: StoreIdentity;
   /** Which engine wrote it. */
   readonly engine: string;
-  /** Adds a text to a file in the folder that no node reads, durably. */
-  keep(name: string, text: string): Promise<void>;
 }
 
 /** A folder that is there and is one of this library. @throws DkvError `DKV_STORE_MISMATCH`, `DKV_ENGINE_UNAVAILABLE` */
@@ -34,8 +30,7 @@ export async function offlineFolder(options: FolderOptions): Promise<OfflineFold
   }
   const { nodeId, partitions, hashFunc, engine } = identity;
   const home = await folderHome(engine, options);
-  const keep = (name: string, text: string) => appendDurably(join(home.where, name), text);
-  return { home, identity: { nodeId, partitions, hashFunc }, engine, keep };
+  return { home, identity: { nodeId, partitions, hashFunc }, engine };
 }
 
 export type OfflineOptions = Pick<FolderOptions, 'logger' | 'clock'>;
@@ -80,17 +75,6 @@ export async function damageOf({ home }: OfflineFolder): Promise<LogDamage | und
   } finally {
     await note.close();
   }
-}
-
-async function appendDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'a', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await syncFolder(dirname(path));
 }
 
 const NOBODY = Object.freeze({

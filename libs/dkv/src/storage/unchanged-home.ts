@@ -13,6 +13,7 @@ export function unchangedHome(home: StorageHome): StorageHome {
       return files && new UnchangedFiles(files);
     },
     machineBootId: () => home.machineBootId(),
+    keep: async () => undefined,
     release: () => home.release(),
   };
 }

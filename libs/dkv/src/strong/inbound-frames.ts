@@ -154,11 +154,7 @@ export class InboundFrames {
       return;
     }
     if (group.mayBegin(generation)) {
-      this.services.logger.warn(
-        `Partition ${number} was recovered from node ${peer.nodeId}, as generation ${generation}: what this node has of ` +
-          `generation ${group.generation} is void, and it fetches a snapshot.`,
-      );
-      group.beginGeneration(generation);
+      this.services.recovery().follow(group, generation, peer.nodeId);
     }
     if (group.generation === generation && !group.isSuspended && group.isBorn) {
       group.raft.step(peer.member, message);

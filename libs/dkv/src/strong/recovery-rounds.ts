@@ -5,6 +5,7 @@ import { type GroupReport, type NodeMessage } from '../model/node-messages.js';
 import { type MemberId } from '../model/raft-messages.js';
 import { hasQuorum, isVoterOf } from '../raft/raft-configurations.js';
 import { chooseRecovery, type MemberReport } from './recovery-choice.js';
+import { DroppedEntries } from './dropped-entries.js';
 import { type GroupList } from './group-list.js';
 import { type Identity } from './node-identity.js';
 import { RecoveryPromises } from './recovery-promises.js';
@@ -69,6 +70,7 @@ export class RecoveryRounds {
   private readonly rounds = new Map<number, Round>();
   private readonly overtaken = new Map<number, number>();
   private readonly promises: RecoveryPromises;
+  private readonly dropped: DroppedEntries;
   private ticks = 0;
   /** A checkpoint for what began here is under way. */
   private isTelling = false;
@@ -76,12 +78,13 @@ export class RecoveryRounds {
   constructor(
     private readonly parts: Pick<
       StrongModeParts,
-      'view' | 'log' | 'logger' | 'meta' | 'makeDurable' | 'isVolatile'
+      'view' | 'log' | 'logger' | 'meta' | 'makeDurable' | 'keep' | 'isVolatile'
     >,
     private readonly identity: Identity,
     private readonly services: RecoveryServices,
   ) {
     this.promises = new RecoveryPromises(identity.promises, parts.meta, () => parts.makeDurable());
+    this.dropped = new DroppedEntries(parts);
   }
 
   /** The generation that this member has promised for the group; 0 for none. */
@@ -173,6 +176,17 @@ export class RecoveryRounds {
     );
     group.raft.campaign('single');
     node.wake(group);
+  }
+
+  /** Another member has begun a generation: what this one has is void, once what nobody may have is kept. */
+  follow(group: StrongGroup, generation: number, nodeId: string): void {
+    if (this.dropped.areKept(group, generation)) {
+      this.parts.logger.warn(
+        `Partition ${group.number} was recovered from node ${nodeId}, as generation ${generation}: what this node has of ` +
+          `generation ${group.generation} is void, and it fetches a snapshot.`,
+      );
+      group.beginGeneration(generation);
+    }
   }
 
   private lookAt(group: StrongGroup): void {

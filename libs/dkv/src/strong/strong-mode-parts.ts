@@ -42,6 +42,8 @@ export interface StrongModeParts {
   readonly acceptForgetting: () => Promise<void>;
   /** Puts on the medium what `meta` was given before, whatever the durability. */
   readonly makeDurable: () => Promise<void>;
+  /** Adds a text to a file beside the data that no node reads, durably. */
+  readonly keep: (name: string, text: string) => Promise<void>;
   /** Nothing outlives the process. */
   readonly isVolatile: boolean;
 }

@@ -242,6 +242,7 @@ export class TestNode {
         forgot: storage.forgot,
         acceptForgetting: () => storage.acceptForgetting(),
         makeDurable: () => storage.checkpoint(),
+        keep: (name, text) => storage.keep(name, text),
         isVolatile: storage.isVolatile,
       }));
     this.processor = new Processor(context, guard, this.strong);
