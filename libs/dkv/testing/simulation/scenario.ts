@@ -22,6 +22,8 @@ export interface ScenarioResult {
   readonly operations: number;
   readonly acknowledged: number;
   readonly faults: number;
+  /** Generations that groups began because a majority had forgotten. */
+  readonly recoveries?: number;
   readonly events: number;
   /** Readable, when asked for; the end of it. */
   readonly trace: readonly string[];
