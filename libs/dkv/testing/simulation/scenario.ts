@@ -11,6 +11,7 @@ import { type Finding } from './checkers/finding.js';
 import { checkConvergence, checkTree, readReplica } from './checkers/replicas.js';
 import { FaultInjector } from './fault-injector.js';
 import { History } from './history.js';
+import { wrongPeerView } from './peer-views.js';
 import { createTestCluster, type TestCluster } from './sim-cluster.js';
 import { SimRandom } from './sim-random.js';
 
@@ -189,9 +190,13 @@ async function judge(plan: ScenarioPlan, world: World): Promise<readonly Finding
   return findings;
 }
 
-/** With everything healed, every node writes, and reads it at a quorum. */
+/** With everything healed, every node sees the others, writes, and reads that at a quorum. */
 async function checkLiveness({ cluster }: World): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
+  const wrong = wrongPeerView(cluster);
+  if (wrong !== undefined) {
+    findings.push({ rule: 'liveness', key: 'cluster', message: `after the faults ${wrong}`, operations: [] });
+  }
   for (const nodeId of cluster.nodeIds) {
     const key = `after ${nodeId}`;
     try {

@@ -7,6 +7,7 @@ import { failOver, judgeFailover, LOSSES } from './failover.js';
 import { History } from './history.js';
 import { type ScenarioOptions, type ScenarioResult } from './scenario.js';
 import { createTestCluster, type TestCluster, type TestStorageOptions } from './sim-cluster.js';
+import { wrongPeerView } from './peer-views.js';
 import { SimRandom } from './sim-random.js';
 import { StrongFaults } from './strong-faults.js';
 import { judgeHistory } from './strong-history.js';
@@ -200,6 +201,10 @@ function unsettled(cluster: TestCluster): string | undefined {
     if (reason !== undefined) {
       return `node ${nodeId} is not ready: ${reason}`;
     }
+  }
+  const wrong = wrongPeerView(cluster);
+  if (wrong !== undefined) {
+    return wrong;
   }
   for (const number of partitionsOf(cluster)) {
     const list = cluster.ring.preferenceList(number);
