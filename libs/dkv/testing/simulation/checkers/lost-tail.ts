@@ -1,6 +1,4 @@
-/**
- * Cuts a history where a group lost the tail of its log: into the one that clients saw until then, and the one that goes on.
- */
+/** Cuts a history where a group lost the tail of its log: into what clients saw until then, and what goes on. */
 import { type HistoryOperation } from '../history.js';
 
 /** A recovery that may lose the end of a group's log: rules 13 and 14. */
@@ -24,13 +22,14 @@ export interface SplitHistory {
   readonly revived: readonly HistoryOperation[];
 }
 
-const COUNT_OF_GENERATION = 8;
+/** Hex digits of a version that name its generation; the others are the index. */
+const GENERATION_DIGITS = 8;
 
 /** Where a version stands in the logs of its group. */
 export function placeOf(version: string): { readonly generation: number; readonly index: number } {
   return {
-    generation: parseInt(version.slice(0, COUNT_OF_GENERATION), 16),
-    index: parseInt(version.slice(COUNT_OF_GENERATION), 16),
+    generation: parseInt(version.slice(0, GENERATION_DIGITS), 16),
+    index: parseInt(version.slice(GENERATION_DIGITS), 16),
   };
 }
 
@@ -142,14 +141,15 @@ function withKnownVersion(operation: HistoryOperation, loss: LostTail): HistoryO
   }
   const { generation, index } = placeOf(outcome.version);
   const isOfBoth = index > loss.applied || generation >= loss.generation;
-  if (index > loss.lastIndex || !isOfBoth || (action.kind === 'read' && invokedAtMs > loss.beganMs)) {
+  // A copy that has not heard of the new generation yet shows, at level one, the version of before.
+  const isOfNew = action.kind === 'read' && (action.level !== 'one' || generation >= loss.generation);
+  if (index > loss.lastIndex || !isOfBoth || (isOfNew && invokedAtMs > loss.beganMs)) {
     return operation;
   }
   if (action.kind === 'touch') {
     return unknown(operation)[0]!;
   }
-  const { version: _, ...rest } = outcome;
-  return { ...operation, outcome: rest };
+  return { ...operation, outcome: { ...outcome, version: undefined } };
 }
 
 /** A write that may have taken effect; of what only observed, nothing. */
