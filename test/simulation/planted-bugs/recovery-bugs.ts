@@ -3,7 +3,7 @@ import { type GroupReport } from '../../../libs/dkv/src/model/node-messages.js';
 import { type LogEntry } from '../../../libs/dkv/src/model/raft-messages.js';
 import { RecoveryRounds } from '../../../libs/dkv/src/strong/recovery-rounds.js';
 import { StrongGroup } from '../../../libs/dkv/src/strong/strong-group.js';
-import { type PlantedBug, replace, replaceGetter } from './plant.js';
+import { type PlantedBug, replace } from './plant.js';
 
 /** More than any log has. */
 const INDEX_MAX = 1_000_000;
@@ -17,11 +17,6 @@ export const RECOVERY_BUGS: readonly PlantedBug[] = [
         const report = original(...asked);
         return { ...report, lastTerm: 1, lastIndex: INDEX_MAX - report.lastIndex };
       }),
-  },
-  {
-    protection: 'who promised a recovery takes nothing in and says nothing',
-    rules: ['leader-completeness', 'linearizability', 'lost-write', 'own-writes', 'liveness'],
-    plant: () => replaceGetter<boolean>(StrongGroup, 'isSuspended', (self) => self.isForgetting as boolean),
   },
   {
     protection: 'a recovery applies the tail of the log that it takes over',
