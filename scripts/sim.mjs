@@ -122,7 +122,7 @@ async function fewestFaults(mode, seed) {
 async function runMany(mode, first, seeds) {
   const failed = [];
   const every = Math.max(1, Math.ceil(seeds / PROGRESS_PER_JOB));
-  const sums = { operations: 0, acknowledged: 0, faults: 0 };
+  const sums = { operations: 0, acknowledged: 0, faults: 0, recoveries: 0 };
   for (let seed = first; seed < first + seeds; seed++) {
     const result = await RUNS[mode](seed);
     const again = values.twice ? await RUNS[mode](seed) : result;
@@ -138,7 +138,8 @@ async function runMany(mode, first, seeds) {
     if (done % every === 0 || done === seeds) {
       console.log(
         `${mode}: ${done} of ${seeds} seeds from ${first}, ${failed.length} with findings, ${sums.operations} ` +
-          `operations (${sums.acknowledged} acknowledged), ${sums.faults} faults`,
+          `operations (${sums.acknowledged} acknowledged), ${sums.faults} faults` +
+          (sums.recoveries > 0 ? `, ${sums.recoveries} recoveries` : ''),
       );
     }
   }

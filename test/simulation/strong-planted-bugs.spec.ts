@@ -4,11 +4,17 @@ import { runStrongScenario } from '../../libs/dkv/testing/simulation/strong-scen
 import { SimulationError } from '../../libs/dkv/testing/simulation/sim-scheduler.js';
 import { FAILOVER_BUGS } from './planted-bugs/failover-bugs.js';
 import { type PlantedBug } from './planted-bugs/plant.js';
+import { RECOVERY_BUGS } from './planted-bugs/recovery-bugs.js';
 import { RARE_STRONG_BUGS, STRONG_BUGS } from './planted-bugs/strong-bugs.js';
 
 /** Seeds after which a bug counts as missed. */
 const SEEDS_MAX = Number(process.env.SEEDS ?? 150);
-const BUGS = [...STRONG_BUGS, ...FAILOVER_BUGS, ...(SEEDS_MAX < 1_000 ? [] : RARE_STRONG_BUGS)];
+const BUGS = [
+  ...STRONG_BUGS,
+  ...RECOVERY_BUGS,
+  ...FAILOVER_BUGS,
+  ...(SEEDS_MAX < 1_000 ? [] : RARE_STRONG_BUGS),
+];
 
 afterEach(() => vi.restoreAllMocks());
 

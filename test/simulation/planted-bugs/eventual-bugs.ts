@@ -1,4 +1,5 @@
 /** Protections of eventual namespaces, each taken away on purpose. */
+import { PeerDirectory } from '../../../libs/dkv/src/cluster/peer-directory.js';
 import { type VersionClock } from '../../../libs/dkv/src/cluster/version-clock.js';
 import { DkvError, isDkvError } from '../../../libs/dkv/src/dkv.errors.js';
 import { CountersAndDigests } from '../../../libs/dkv/src/storage/eventual/counters-and-digests.js';
@@ -17,6 +18,19 @@ import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
 import { type PlantedBug, replace } from './plant.js';
 
 export const EVENTUAL_BUGS: readonly PlantedBug[] = [
+  {
+    protection: 'a peer that is there again as another process is no suspect any more',
+    rules: ['liveness'],
+    plant: () =>
+      replace<unknown[], boolean>(PeerDirectory, 'admit', (self, original, ...heard) => {
+        const { view } = self as unknown as { view: object };
+        const deaf = Object.create(view, { setState: { value: () => undefined } }) as object;
+        Object.assign(self, { view: deaf });
+        const isAdmitted = original(...heard);
+        Object.assign(self, { view });
+        return isAdmitted;
+      }),
+  },
   {
     protection: 'own writes are remembered until the local copy has them',
     rules: ['own-writes'],

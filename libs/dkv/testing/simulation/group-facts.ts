@@ -4,12 +4,13 @@ import { type RaftGroup } from '../../src/raft/raft-group.js';
 import { type ReplicatedStrongMode } from '../../src/strong/strong-mode.js';
 import { type GroupList } from '../../src/strong/group-list.js';
 import { type StrongGroup } from '../../src/strong/strong-group.js';
-import { type TestNode } from './sim-cluster.js';
+import { type TestCluster, type TestNode } from './sim-cluster.js';
 
 /** What was seen last of a member of a group, in one process run of its node. */
 export interface Seen {
   group: StrongGroup;
   raft: RaftGroup;
+  generation: number;
   member: MemberId;
   term: number;
   vote: string;
@@ -22,7 +23,7 @@ export interface Seen {
   applied: number;
 }
 
-/** Of one group, over all its members and process runs. */
+/** Of one generation of a group, over all its members and process runs: another one has a history of its own. */
 export class GroupFacts {
   /** Who led a term. */
   readonly leaders = new Map<number, MemberId>();
@@ -40,8 +41,6 @@ export class GroupFacts {
   readonly versions = new Map<string, number>();
   logTimeMs = 0;
   logTimeIndex = 0;
-  moves = 0;
-  leader = '';
 }
 
 /** The groups of a node's strong mode, the real one. */
@@ -52,4 +51,31 @@ export function groupsOf({ strong }: TestNode): GroupList | undefined {
 
 export function memberOf({ strong }: TestNode): MemberId {
   return (strong as ReplicatedStrongMode).member;
+}
+
+/** Whether every node votes in all of its groups, as the leaders have it, and each of its groups is as it should be. */
+export function doAllVote(
+  cluster: TestCluster,
+  isSound: (leader: StrongGroup, group: StrongGroup) => boolean,
+): boolean {
+  const nodes = cluster.nodeIds.map((nodeId) => cluster.node(nodeId));
+  if (!nodes.every((node) => node.alive && groupsOf(node))) {
+    return false;
+  }
+  const members = new Map(nodes.map((node) => [node.nodeId, memberOf(node)]));
+  return Array.from({ length: cluster.ring.partitions }, (_, number) => number).every((number) => {
+    const list = cluster.ring.preferenceList(number);
+    const leader = nodes
+      .map((node) => groupsOf(node)?.get(number))
+      .filter((group) => group?.leads)
+      .sort((a, b) => b!.raft.term - a!.raft.term)[0];
+    const voters = leader?.raft.configuration;
+    return (
+      voters?.outgoing.length === 0 &&
+      list.every((nodeId) => {
+        const group = groupsOf(cluster.node(nodeId))?.get(number);
+        return voters.voters.includes(members.get(nodeId)!) && group !== undefined && isSound(leader!, group);
+      })
+    );
+  });
 }

@@ -11,6 +11,7 @@ import { type Finding } from './checkers/finding.js';
 import { checkConvergence, checkTree, readReplica } from './checkers/replicas.js';
 import { FaultInjector } from './fault-injector.js';
 import { History } from './history.js';
+import { wrongPeerView } from './peer-views.js';
 import { createTestCluster, type TestCluster } from './sim-cluster.js';
 import { SimRandom } from './sim-random.js';
 
@@ -22,6 +23,8 @@ export interface ScenarioResult {
   readonly operations: number;
   readonly acknowledged: number;
   readonly faults: number;
+  /** Generations that groups began because a majority had forgotten. */
+  readonly recoveries?: number;
   readonly events: number;
   /** Readable, when asked for; the end of it. */
   readonly trace: readonly string[];
@@ -64,6 +67,8 @@ const CONVERGENCE_MS = 60_000;
 const COLLECTING: Partial<CoreLimits> = { tombstoneTtlMs: 3_000, collectionIntervalMs: 700 };
 const MEETING_EVERY_MS = 250;
 const LOOK_EVERY_MS = 4_000;
+/** Until nodes see each other as up again. */
+const VIEWS_MS = 8_000;
 const NAMESPACE = 'default';
 
 /** Runs one seed. Safety is judged over the whole history, convergence and liveness after the faults have ended. */
@@ -187,9 +192,17 @@ async function judge(plan: ScenarioPlan, world: World): Promise<readonly Finding
   return findings;
 }
 
-/** With everything healed, every node writes, and reads it at a quorum. */
+/** With everything healed, every node sees the others, writes, and reads that at a quorum. */
 async function checkLiveness({ cluster }: World): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
+  // The end of a connection that was cut may be noticed late: that is a suspicion, and must be over soon.
+  for (let waitedMs = 0; waitedMs < VIEWS_MS && wrongPeerView(cluster) !== undefined; waitedMs += 100) {
+    await cluster.advance(100);
+  }
+  const wrong = wrongPeerView(cluster);
+  if (wrong !== undefined) {
+    findings.push({ rule: 'liveness', key: 'cluster', message: `after the faults ${wrong}`, operations: [] });
+  }
   for (const nodeId of cluster.nodeIds) {
     const key = `after ${nodeId}`;
     try {

@@ -2,10 +2,10 @@
 import { type PeerDirectory } from '../../src/cluster/peer-directory.js';
 import { isDkvError } from '../../src/dkv.errors.js';
 import { type NodeCopy, type TestCluster, type TestNode } from './sim-cluster.js';
-import { isLostForGood, WorldFaults } from './world-faults.js';
+import { cutTail, isLostForGood, WorldFaults } from './world-faults.js';
 import { type SimRandom } from './sim-random.js';
 import { type FaultName, faultsOf, MOODS } from './strong-fault-choice.js';
-import { groupsOf, memberOf } from './group-facts.js';
+import { doAllVote, groupsOf, memberOf } from './group-facts.js';
 
 export interface StrongFaultOptions {
   readonly durability: 'wal' | 'fsync';
@@ -20,6 +20,8 @@ const COPY_EVERY_MS = 1_000;
 /** Peers note on their disks once a second what they were told of each other. */
 const COPY_AGE_MS = 2_200;
 const START_ATTEMPTS_MAX = 10;
+const BLACKOUT_RATE = 0.25;
+const BLACKOUT_FROM_MS_MAX = 4_000;
 
 export class StrongFaults extends WorldFaults {
   count = 0;
@@ -34,6 +36,11 @@ export class StrongFaults extends WorldFaults {
   private copiedMs = 0;
   private pausedUntilMs = 0;
   private readonly faults: readonly FaultName[];
+  /** From when on the run may have its one blackout; Infinity where it has none, or no more. */
+  private blackoutFromMs: number;
+  hadBlackout = false;
+  /** What a disk said to have synced and had not: damage in the middle of a log, which is an operator's case. */
+  private hasFailedSyncs = false;
 
   constructor(
     cluster: TestCluster,
@@ -44,6 +51,11 @@ export class StrongFaults extends WorldFaults {
   ) {
     super(cluster, random, options.wildClocks);
     this.faults = faultsOf(random.pick(MOODS));
+    const chance = random.fork('blackout');
+    // A node that is alone goes on as the voter that it was, without a generation: its versions come back with other bytes.
+    const isAlone = cluster.nodeIds.length === 1;
+    const hasBlackout = options.durability === 'wal' && !isAlone && chance.chance(BLACKOUT_RATE);
+    this.blackoutFromMs = hasBlackout ? chance.int(BLACKOUT_FROM_MS_MAX) : Infinity;
   }
 
   begin(): void {
@@ -87,7 +99,11 @@ export class StrongFaults extends WorldFaults {
       this.takeCopies();
       if (this.running && this.count < (this.options.faultsMax ?? Infinity)) {
         this.count++;
-        this[this.random.pick(this.faults)]();
+        if (this.isBlackoutDue) {
+          this.blackout();
+        } else {
+          this[this.random.pick(this.faults)]();
+        }
       }
     }
   }
@@ -143,6 +159,39 @@ export class StrongFaults extends WorldFaults {
     }
   }
 
+  /** Only where everybody votes: a majority of folders must be left that know what was acknowledged. */
+  private get isBlackoutDue(): boolean {
+    return (
+      this.cluster.scheduler.nowMs >= this.blackoutFromMs &&
+      !this.hasFailedSyncs &&
+      this.busy.size === 0 &&
+      doAllVote(this.cluster, (_, group) => group.isWhole)
+    );
+  }
+
+  /**
+   * A majority of the machines, or all of them, lose power within a moment, and with it what was not synced: what groups had
+   * acknowledged may be gone, and they must go on by themselves once every machine is back (rule 13).
+   */
+  private blackout(): void {
+    const { random, cluster } = this;
+    const { nodeIds } = cluster;
+    this.blackoutFromMs = Infinity;
+    this.hadBlackout = true;
+    const majority = Math.floor(nodeIds.length / 2) + 1;
+    const count = random.chance(0.5) ? nodeIds.length : majority + random.int(nodeIds.length - majority + 1);
+    const momentMs = random.pick([0, 5, 300]);
+    for (const nodeId of random.shuffle(nodeIds).slice(0, count)) {
+      const node = cluster.node(nodeId);
+      const lost = cluster.scheduler.sleep(random.int(momentMs + 1)).then(() => {
+        node.kill();
+        node.losePower();
+        return cluster.scheduler.sleep(20 + random.int(4_000));
+      });
+      this.keep(node, lost);
+    }
+  }
+
   /** One node forgets something: its disk is new, older, cut at its end, or its machine lost what was not synced. */
   forget(): void {
     const node = this.idleNode();
@@ -179,7 +228,7 @@ export class StrongFaults extends WorldFaults {
           return;
         }
         node.kill();
-        this.cutTail(node, cutBytes);
+        cutTail(node, cutBytes);
         this.onForget(node.nodeId);
         break;
     }
@@ -202,57 +251,23 @@ export class StrongFaults extends WorldFaults {
     return node !== undefined && (!node.alive || !groupsOf(node) || memberOf(node) === this.forgottenMember);
   }
 
-  /** The last bytes of the newest segment are gone, though they were synced. */
-  private cutTail({ folder }: TestNode, cutBytes: number): void {
-    const copy = new Map(folder.copy());
-    const last = [...copy.keys()]
-      .filter((name) => name.endsWith('.seg'))
-      .sort()
-      .at(-1);
-    const bytes = last === undefined ? undefined : copy.get(last);
-    if (last !== undefined && bytes && bytes.length > 0) {
-      copy.set(last, bytes.subarray(0, Math.max(0, bytes.length - cutBytes)));
-      folder.putBack(copy);
-    }
-  }
-
   /** Whether the last one that forgot votes again, in all of its groups and as the leaders have it. */
   private mayForget(): boolean {
     const { cluster } = this;
-    if (!this.options.forgets || this.busy.size > 0) {
-      return false;
+    const isAtRest =
+      this.options.forgets &&
+      this.busy.size === 0 &&
+      doAllVote(
+        cluster,
+        (leader, group) =>
+          leader.raft.commit === leader.raft.lastIndex &&
+          group.isWhole &&
+          group.raft.commit >= leader.raft.commit,
+      );
+    if (isAtRest) {
+      this.forgetful = undefined;
     }
-    const nodes = cluster.nodeIds.map((nodeId) => cluster.node(nodeId));
-    if (!nodes.every((node) => node.alive && groupsOf(node))) {
-      return false;
-    }
-    // Everybody votes, as whom the others know: the leader of every group has all of its nodes as voters.
-    const members = new Map(nodes.map((node) => [node.nodeId, memberOf(node)]));
-    for (let number = 0; number < cluster.ring.partitions; number++) {
-      const list = cluster.ring.preferenceList(number);
-      const leader = nodes
-        .map((node) => groupsOf(node)?.get(number))
-        .filter((group) => group?.leads)
-        .sort((a, b) => b!.raft.term - a!.raft.term)[0];
-      const voters = leader?.raft.configuration;
-      if (
-        !voters ||
-        voters.outgoing.length > 0 ||
-        leader.raft.commit < leader.raft.lastIndex ||
-        !list.every((nodeId) => voters.voters.includes(members.get(nodeId)!))
-      ) {
-        return false;
-      }
-      const isBehind = list.some((nodeId) => {
-        const group = groupsOf(cluster.node(nodeId))?.get(number);
-        return !group?.isWhole || group.raft.commit < leader.raft.commit;
-      });
-      if (isBehind) {
-        return false;
-      }
-    }
-    this.forgetful = undefined;
-    return true;
+    return isAtRest;
   }
 
   failDisk(): void {
@@ -264,12 +279,14 @@ export class StrongFaults extends WorldFaults {
           node.folder.setFaults({ writeErrorRate: random.pick([0.1, 1]), writeErrorCode: 'EIO' });
           break;
         case 'sync':
+          this.hasFailedSyncs = true;
           node.folder.setFaults({ syncErrorRate: random.pick([0.2, 1]) });
           break;
         case 'engine':
           node.disk.setFaults({ writeErrorRate: random.pick([0.2, 1]) });
           break;
         case 'engineSync':
+          this.hasFailedSyncs = true;
           node.disk.setFaults({ syncErrorRate: random.pick([0.2, 1]) });
           break;
       }
@@ -302,27 +319,6 @@ export class StrongFaults extends WorldFaults {
         node.disk.heal();
       });
     }
-  }
-
-  stallDisk(): void {
-    const node = this.anyNode();
-    node.folder.setFaults({ stalled: true });
-    this.cluster.scheduler.after(200 + this.random.int(4_000), () =>
-      node.folder.setFaults({ stalled: false }),
-    );
-  }
-
-  slowDisk(): void {
-    const { folder, disk } = this.anyNode();
-    const syncDelay = { minMs: 0.1, meanMs: this.random.pick([0.1, 30, 400]), maxMs: 2_000 };
-    folder.setFaults({
-      syncDelay,
-      writeDelay: { minMs: 0.01, meanMs: this.random.pick([0.02, 5]), maxMs: 300 },
-    });
-    disk.setFaults({
-      syncDelay,
-      readDelay: { minMs: 0.05, meanMs: this.random.pick([0.1, 40]), maxMs: 300 },
-    });
   }
 
   pause(): void {

@@ -2,25 +2,25 @@
 import { isDkvError } from '../../src/dkv.errors.js';
 import { JsonCodec } from '../../src/codec/json-codec.js';
 import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
-import { checkLinearizability } from './checkers/linearizability.js';
 import { type Finding, type FindingRule } from './checkers/finding.js';
-import { checkLocalReads } from './checkers/local-reads.js';
-import { checkCounts, checkExpiry, checkVersionOrder } from './checkers/strong.js';
 import { failOver, judgeFailover, LOSSES } from './failover.js';
-import { History, type HistoryOperation } from './history.js';
+import { History } from './history.js';
 import { type ScenarioOptions, type ScenarioResult } from './scenario.js';
 import { createTestCluster, type TestCluster, type TestStorageOptions } from './sim-cluster.js';
+import { wrongPeerView } from './peer-views.js';
 import { SimRandom } from './sim-random.js';
 import { StrongFaults } from './strong-faults.js';
+import { judgeHistory } from './strong-history.js';
 import { groupsOf, memberOf } from './group-facts.js';
 import { DELAY_MS_MAX } from './world-faults.js';
 import { StrongWitness } from './strong-witness.js';
 import { type KeyKind, runClient, type StrongKey, type StrongWorld } from './strong-workload.js';
 
 const NAMESPACE = 'default';
-const CONFIGURATIONS_MAX = 20_000;
 /** From the last repair to when every group has a leader: rule 9 and what an election takes. */
 const LEADER_MS = 1_500;
+/** The same where a majority of its voters may have forgotten: rule 13, several rounds of it. */
+const RECOVERY_MS = 10_000;
 const CONVERGENCE_MS = 20_000;
 const LOOK_EVERY_MS = 100;
 /** Two clocks that are right differ by 400 ms at most, a log's time may be ahead by as much, and an entry takes its time. */
@@ -91,7 +91,7 @@ export async function runStrongScenario(
   faults.end();
   await cluster.advance(500);
   await cluster.settle(faults.repairAll());
-  const findings = await heal(world);
+  const findings = await heal(world, faults.hadBlackout ? RECOVERY_MS : LEADER_MS);
   if (findings.length === 0 && cluster.ring.copies > 2) {
     findings.push(...(await loseLeader(world, faults, random.fork('failover'))));
   }
@@ -107,6 +107,7 @@ export async function runStrongScenario(
     operations: operations.length,
     acknowledged: operations.filter(({ outcome }) => outcome.kind === 'ok').length,
     faults: faults.count,
+    recoveries: partitionsOf(cluster).reduce((sum, number) => sum + witness.recoveriesOf(number).length, 0),
     events: cluster.scheduler.events,
     trace: cluster.trace.tail(),
   };
@@ -151,7 +152,7 @@ async function loseLeader(
 }
 
 /** All is well from now on: leaders must be found in time, and members must come to be alike. */
-async function heal({ cluster }: StrongWorld): Promise<Finding[]> {
+async function heal({ cluster }: StrongWorld, leaderMs = LEADER_MS): Promise<Finding[]> {
   const findings: Finding[] = [];
   const fromMs = cluster.scheduler.nowMs;
   let ledMs: number | undefined;
@@ -169,7 +170,7 @@ async function heal({ cluster }: StrongWorld): Promise<Finding[]> {
     findings.push(
       found('liveness', 'cluster', `${CONVERGENCE_MS} ms after all was well ${unsettled(cluster)}`),
     );
-  } else if (ledMs! > LEADER_MS + LOOK_EVERY_MS) {
+  } else if (ledMs! > leaderMs + LOOK_EVERY_MS) {
     findings.push(
       found(
         'liveness',
@@ -200,6 +201,10 @@ function unsettled(cluster: TestCluster): string | undefined {
     if (reason !== undefined) {
       return `node ${nodeId} is not ready: ${reason}`;
     }
+  }
+  const wrong = wrongPeerView(cluster);
+  if (wrong !== undefined) {
+    return wrong;
   }
   for (const number of partitionsOf(cluster)) {
     const list = cluster.ring.preferenceList(number);
@@ -289,41 +294,6 @@ async function compareMembers(cluster: TestCluster, number: number): Promise<Fin
     findings.push(found('divergence', `group ${number}`, `members differ at rest:\n${all.join('\n')}`));
   }
   return findings;
-}
-
-function judgeHistory({ cluster, history }: StrongWorld, boundMs: number): readonly Finding[] {
-  const all = seenIsCommitted(history.operations);
-  const linear = all.filter(({ action }) => action.kind !== 'read' || action.level !== 'one');
-  return [
-    ...checkLinearizability(linear, { configurationsMax: CONFIGURATIONS_MAX }).filter(
-      ({ rule }) => rule !== 'undecided',
-    ),
-    ...checkVersionOrder(all, (key) => cluster.ring.partitionOf(key)),
-    ...checkLocalReads(history.operations),
-    ...checkCounts(all),
-    ...(boundMs === Infinity ? [] : checkExpiry(all, boundMs)),
-  ];
-}
-
-/**
- * A node shows only what is committed: a write of unknown outcome that a read of any copy has shown had taken effect by
- * the time that this read returned.
- */
-function seenIsCommitted(operations: readonly HistoryOperation[]): readonly HistoryOperation[] {
-  const seen = new Map<string, number>();
-  for (const { key, action, outcome, returned } of operations) {
-    if (action.kind === 'read' && outcome.kind === 'ok' && outcome.value !== undefined) {
-      const id = `${key} ${outcome.value}`;
-      seen.set(id, Math.min(seen.get(id) ?? Infinity, returned));
-    }
-  }
-  return operations.map((operation) => {
-    const { key, action, outcome } = operation;
-    const returned = 'value' in action ? seen.get(`${key} ${action.value}`) : undefined;
-    return outcome.kind === 'indeterminate' && returned !== undefined
-      ? { ...operation, returned, outcome: { kind: 'ok' } }
-      : operation;
-  });
 }
 
 function partitionsOf({ ring }: TestCluster): readonly number[] {

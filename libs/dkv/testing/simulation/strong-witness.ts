@@ -9,6 +9,7 @@ import { type StrongGroup } from '../../src/strong/strong-group.js';
 import { type Finding, type FindingRule } from './checkers/finding.js';
 import { GroupFacts, groupsOf, memberOf, type Seen } from './group-facts.js';
 import { type TestCluster, type TestNode } from './sim-cluster.js';
+import { StrongRecoveries, type StrongRecovery } from './strong-recoveries.js';
 
 /** The part of a node's strong mode that sends what groups say. */
 interface Post {
@@ -20,7 +21,9 @@ const SAMPLE_EVERY_MS = 50;
 
 export class StrongWitness {
   readonly findings: Finding[] = [];
-  private readonly facts = new Map<number, GroupFacts>();
+  /** By group and generation. */
+  private readonly facts = new Map<number, Map<number, GroupFacts>>();
+  private readonly recoveries: StrongRecoveries;
   private readonly seen = new Map<string, Map<number, Seen>>();
   private readonly checked = new WeakSet<LogEntry>();
   private readonly heard = new WeakSet<object>();
@@ -31,13 +34,18 @@ export class StrongWitness {
 
   constructor(private readonly cluster: TestCluster) {
     this.nodes = cluster.nodeIds.map((nodeId) => cluster.node(nodeId));
+    this.recoveries = new StrongRecoveries(
+      cluster,
+      (group) => this.factsOf(group).committed,
+      (rule, number, message) => this.report(rule, number, message),
+    );
     cluster.watch(() => this.look());
   }
 
   /** The node's disk is not what it was: until it has another name, it may lack what it had. */
   mayForget(nodeId: string): void {
     this.seen.delete(nodeId);
-    for (const { votedTerms } of this.facts.values()) {
+    for (const { votedTerms } of [...this.facts.values()].flatMap((all) => [...all.values()])) {
       for (const member of votedTerms.keys()) {
         if (member.startsWith(`${nodeId}@`)) {
           votedTerms.delete(member);
@@ -46,14 +54,17 @@ export class StrongWitness {
     }
   }
 
-  /** The highest index of the group that any member ever had as committed. */
-  committedIndex(group: number): number {
-    return this.factsOf(group).committed.length - 1;
+  /** The highest index that any member ever had as committed, in this generation of the group or in a later one. */
+  committedIndex(number: number, generation: number): number {
+    const lengths = [...(this.facts.get(number) ?? [])].map(([begun, { committed }]) =>
+      begun >= generation ? committed.length : 1,
+    );
+    return Math.max(1, ...lengths) - 1;
   }
 
-  /** How often another node took over the group. */
-  movesOf(group: number): number {
-    return this.factsOf(group).moves;
+  /** The recoveries of the group that led to the generation that it has now, in order. */
+  recoveriesOf(number: number): readonly StrongRecovery[] {
+    return this.recoveries.of(number);
   }
 
   look(): void {
@@ -83,21 +94,22 @@ export class StrongWitness {
     return all;
   }
 
-  private factsOf(group: number): GroupFacts {
-    let facts = this.facts.get(group);
-    if (!facts) {
-      facts = new GroupFacts();
-      this.facts.set(group, facts);
-    }
+  private factsOf({ number, generation }: Pick<StrongGroup, 'number' | 'generation'>): GroupFacts {
+    const generations = this.facts.get(number) ?? new Map<number, GroupFacts>();
+    this.facts.set(number, generations);
+    const facts = generations.get(generation) ?? new GroupFacts();
+    generations.set(generation, facts);
     return facts;
   }
 
   private lookAt(node: TestNode, group: StrongGroup, all: Map<number, Seen>): void {
     const { raft, number } = group;
     const before = all.get(number);
+    this.recoveries.watch(node, group);
     const isLeader = raft.role === 'leader';
     if (
       before?.raft === raft &&
+      before.generation === group.generation &&
       before.term === raft.term &&
       before.commit === raft.commit &&
       before.lastIndex === raft.lastIndex &&
@@ -109,28 +121,28 @@ export class StrongWitness {
     ) {
       return;
     }
-    const facts = this.factsOf(number);
+    const facts = this.factsOf(group);
     const member = memberOf(node);
     if (before?.raft !== raft) {
-      this.restarted(number, member, raft, before, facts);
+      const isSame = before?.generation === group.generation;
+      this.restarted(number, member, raft, isSame ? before : undefined, facts);
     } else if (raft.term < before.term || raft.commit < before.commit || group.applied < before.applied) {
       this.report('append-only', number, `${member} went back: term, commit index or applied index`);
     }
     facts.members.set(member, raft);
     this.checkEntries(number, member, raft, facts);
-    this.checkCommitted(
-      number,
-      member,
-      raft,
-      before?.raft === raft ? before.commit : raft.firstIndex - 1,
-      facts,
-    );
+    const from = before?.raft === raft ? before.commit : raft.firstIndex - 1;
+    this.checkCommitted(number, member, raft, from, facts);
+    if (isLeader && raft.commit > Math.max(from, this.recoveries.takenOver(group))) {
+      this.checkMajority(number, member, raft, facts);
+    }
     if (isLeader && !(before?.raft === raft && before.isLeader && before.term === raft.term)) {
-      this.checkLeader(number, member, node.nodeId, raft, facts);
+      this.checkLeader(number, member, raft, facts);
     }
     all.set(number, {
       group,
       raft,
+      generation: group.generation,
       member,
       term: raft.term,
       vote: raft.vote,
@@ -186,17 +198,18 @@ export class StrongWitness {
     inner.post = (group, messages) => {
       for (const { to, message } of messages) {
         if (message.type === 'vote') {
-          this.voted(group.number, memberOf(node), message.term, memberOf(node));
+          this.voted(group, memberOf(node), message.term, memberOf(node));
         } else if (message.type === 'voteReply' && message.granted) {
-          this.voted(group.number, memberOf(node), message.term, to);
+          this.voted(group, memberOf(node), message.term, to);
         }
       }
       post(group, messages);
     };
   }
 
-  private voted(number: number, member: MemberId, term: number, candidate: MemberId): void {
-    const { votes, votedTerms } = this.factsOf(number);
+  private voted(group: StrongGroup, member: MemberId, term: number, candidate: MemberId): void {
+    const { number } = group;
+    const { votes, votedTerms } = this.factsOf(group);
     if (term >= (votedTerms.get(member)?.term ?? 0)) {
       votedTerms.set(member, { term, candidate });
     }
@@ -240,7 +253,7 @@ export class StrongWitness {
     member: MemberId,
     raft: RaftGroup,
     from: number,
-    { committed, members }: GroupFacts,
+    { committed }: GroupFacts,
   ): void {
     for (let index = Math.max(from + 1, raft.firstIndex - 1); index <= raft.commit; index++) {
       const term = raft.termAt(index);
@@ -259,29 +272,24 @@ export class StrongWitness {
         return;
       }
     }
-    if (raft.role === 'leader' && raft.commit > from) {
-      const { commit } = raft;
-      const term = raft.termAt(commit);
-      const isDurableAt = (voter: MemberId) => {
-        const other = members.get(voter);
-        return (
-          other !== undefined &&
-          (other.firstIndex > commit || (other.durableIndex >= commit && other.termAt(commit) === term))
-        );
-      };
-      if (!hasQuorum(raft.configuration, isDurableAt)) {
-        this.report('commit-without-majority', number, `${member} committed (${commit}, term ${term})`);
-      }
+  }
+
+  private checkMajority(number: number, member: MemberId, raft: RaftGroup, { members }: GroupFacts): void {
+    const { commit } = raft;
+    const term = raft.termAt(commit);
+    const isDurableAt = (voter: MemberId) => {
+      const other = members.get(voter);
+      return (
+        other !== undefined &&
+        (other.firstIndex > commit || (other.durableIndex >= commit && other.termAt(commit) === term))
+      );
+    };
+    if (!hasQuorum(raft.configuration, isDurableAt)) {
+      this.report('commit-without-majority', number, `${member} committed (${commit}, term ${term})`);
     }
   }
 
-  private checkLeader(
-    number: number,
-    member: MemberId,
-    nodeId: string,
-    raft: RaftGroup,
-    facts: GroupFacts,
-  ): void {
+  private checkLeader(number: number, member: MemberId, raft: RaftGroup, facts: GroupFacts): void {
     const { leaders, committed } = facts;
     const other = leaders.get(raft.term);
     if (other !== undefined && other !== member) {
@@ -289,10 +297,6 @@ export class StrongWitness {
     }
     const isLatest = raft.term >= Math.max(0, ...leaders.keys());
     leaders.set(raft.term, member);
-    if (facts.leader !== nodeId) {
-      facts.leader = nodeId;
-      facts.moves++;
-    }
     for (let index = committed.length - 1; isLatest && index >= raft.firstIndex - 1 && index > 0; index--) {
       const term = committed[index];
       if (term !== undefined && term < raft.term && raft.termAt(index) !== term) {
@@ -321,7 +325,7 @@ export class StrongWitness {
 
   private sampleState(group: StrongGroup, { nodeId }: TestNode): void {
     const { number, applied } = group;
-    const facts = this.factsOf(number);
+    const facts = this.factsOf(group);
     // Who joined an existing cluster learns who votes from the log, or with a snapshot.
     if (group.isFetching || applied === 0 || group.appliedState().configuration.voters.length === 0) {
       return;
@@ -358,7 +362,7 @@ export class StrongWitness {
       if (!group || record === undefined) {
         continue;
       }
-      const { versions } = this.factsOf(number);
+      const { versions } = this.factsOf(group);
       const name = `${group.applied} ${key}`;
       const version = record?.index ?? 0;
       const known = versions.get(name);

@@ -4,6 +4,7 @@ import { type ReadLevel } from '../../src/model/consistency.js';
 import { type Version } from '../../src/model/version.js';
 import { type Written } from '../../src/processor/processor.js';
 import { type FindingRule, type Finding } from './checkers/finding.js';
+import { placeOf } from './checkers/lost-tail.js';
 import { type History, type HistoryAction, type HistoryOutcome, outcomeOfError } from './history.js';
 import { readRecord } from './read-record.js';
 import { type TestCluster, type TestNode } from './sim-cluster.js';
@@ -97,12 +98,12 @@ async function read(
       return { kind: 'ok' };
     }
     const { version, value, expiresAtMs } = record;
-    const index = parseInt(version.slice(8), 16);
-    if (index > witness.committedIndex(group)) {
+    const { generation, index } = placeOf(version);
+    if (index > witness.committedIndex(group, generation)) {
       // It may have become so in this very event.
       witness.look();
     }
-    if (index > witness.committedIndex(group)) {
+    if (index > witness.committedIndex(group, generation)) {
       const message = `${incarnation} showed version ${version}, which nobody had as committed`;
       observed.push(finding('uncommitted', key, `at ${cluster.scheduler.nowMs} ms ${message}`));
     }

@@ -1,4 +1,4 @@
-/** What happens around simulated nodes: to the links between them, and to their clocks. */
+/** What happens around simulated nodes: to the links between them, to their clocks, and to the speed of their disks. */
 import { type TestCluster, type TestNode } from './sim-cluster.js';
 import { type SimRandom } from './sim-random.js';
 
@@ -72,6 +72,27 @@ export class WorldFaults {
     }
   }
 
+  stallDisk(): void {
+    const node = this.anyNode();
+    node.folder.setFaults({ stalled: true });
+    this.cluster.scheduler.after(200 + this.random.int(4_000), () =>
+      node.folder.setFaults({ stalled: false }),
+    );
+  }
+
+  slowDisk(): void {
+    const { folder, disk } = this.anyNode();
+    const syncDelay = { minMs: 0.1, meanMs: this.random.pick([0.1, 30, 400]), maxMs: 2_000 };
+    folder.setFaults({
+      syncDelay,
+      writeDelay: { minMs: 0.01, meanMs: this.random.pick([0.02, 5]), maxMs: 300 },
+    });
+    disk.setFaults({
+      syncDelay,
+      readDelay: { minMs: 0.05, meanMs: this.random.pick([0.1, 40]), maxMs: 300 },
+    });
+  }
+
   protected setOffset({ nodeId, clock }: TestNode, offsetMs: number): void {
     if (clock !== undefined) {
       clock.jump(offsetMs - (this.offsets.get(nodeId) ?? 0));
@@ -84,6 +105,20 @@ export class WorldFaults {
 export function isLostForGood({ storage }: TestNode): boolean {
   const failure = storage?.failure;
   return failure !== undefined && !/ENOSPC|EMFILE|ENFILE|EAGAIN/.test(textOf(failure));
+}
+
+/** The last bytes of the newest segment of its log are gone, though they were synced. */
+export function cutTail({ folder }: TestNode, cutBytes: number): void {
+  const copy = new Map(folder.copy());
+  const last = [...copy.keys()]
+    .filter((name) => name.endsWith('.seg'))
+    .sort()
+    .at(-1);
+  const bytes = last === undefined ? undefined : copy.get(last);
+  if (last !== undefined && bytes && bytes.length > 0) {
+    copy.set(last, bytes.subarray(0, Math.max(0, bytes.length - cutBytes)));
+    folder.putBack(copy);
+  }
 }
 
 function textOf(error: Error): string {

@@ -42,9 +42,9 @@ function checkRead(key: string, all: readonly HistoryOperation[], read: HistoryO
   const missed = all.find(
     (write) =>
       isOwnBefore(write) &&
-      (version === undefined
+      (value === undefined
         ? !mayVanish && told(write).version !== undefined
-        : (told(write).version ?? '') > version),
+        : version !== undefined && (told(write).version ?? '') > version),
   );
   const removal =
     value === undefined

@@ -1,0 +1,108 @@
+/** Sees groups begin a generation with what is left of them (rules 13 and 14), and holds it against what every member has. */
+import { type RaftGroup } from '../../src/raft/raft-group.js';
+import { type StrongGroup } from '../../src/strong/strong-group.js';
+import { type LostTail } from './checkers/lost-tail.js';
+import { type FindingRule } from './checkers/finding.js';
+import { groupsOf, memberOf } from './group-facts.js';
+import { type TestCluster, type TestNode } from './sim-cluster.js';
+
+export interface StrongRecovery extends LostTail {
+  /** The generation that it goes on from. */
+  readonly from: number;
+}
+
+type Report = (rule: FindingRule, number: number, message: string) => void;
+
+export class StrongRecoveries {
+  /** By group and by the generation that began. */
+  private readonly begun = new Map<number, Map<number, StrongRecovery>>();
+  private readonly watched = new WeakSet<StrongGroup>();
+
+  constructor(
+    private readonly cluster: TestCluster,
+    /** Term of the committed entry by index, in the group's generation. */
+    private readonly committedOf: (group: StrongGroup) => readonly (number | undefined)[],
+    private readonly report: Report,
+  ) {}
+
+  watch(node: TestNode, group: StrongGroup): void {
+    if (this.watched.has(group)) {
+      return;
+    }
+    this.watched.add(group);
+    const recover = group.recover.bind(group);
+    group.recover = (generation, ...how) => {
+      this.begins(node, group, generation);
+      recover(generation, ...how);
+    };
+  }
+
+  /** Those that led to the newest generation that a leader serves, in order; others came to nothing. */
+  of(number: number): readonly StrongRecovery[] {
+    const begun = this.begun.get(number);
+    const served = this.cluster.nodeIds
+      .map((nodeId) => groupsOf(this.cluster.node(nodeId))?.get(number))
+      .filter((group) => group?.leads)
+      .map((group) => group!.generation);
+    const chain: StrongRecovery[] = [];
+    const newest = served.length > 0 ? served : [...(begun?.keys() ?? [])];
+    for (let one = begun?.get(Math.max(...newest)); one; one = begun?.get(one.from)) {
+      chain.unshift(one);
+    }
+    return chain;
+  }
+
+  /** Up to where all counts as committed from the first moment on: what the group's generation took over, and its own beginning. */
+  takenOver({ number, generation }: StrongGroup): number {
+    const recovery = this.begun.get(number)?.get(generation);
+    return recovery ? recovery.lastIndex + 1 : 0;
+  }
+
+  private begins(node: TestNode, group: StrongGroup, generation: number): void {
+    const { number, raft, applied, generation: from } = group;
+    const begun = this.begun.get(number) ?? new Map<number, StrongRecovery>();
+    this.begun.set(number, begun);
+    if (begun.has(generation)) {
+      this.report('election-safety', number, `generation ${generation} is begun twice`);
+    }
+    begun.set(generation, {
+      from,
+      generation,
+      lastIndex: raft.lastIndex,
+      applied,
+      beganMs: this.cluster.scheduler.nowMs,
+    });
+    this.checkBase(node, group);
+  }
+
+  /**
+   * What was committed, and what any member of the generation that ends has yet, must go on. All of them are there when a
+   * generation begins; one that has gone down since is not asked.
+   */
+  private checkBase(base: TestNode, group: StrongGroup): void {
+    const { number, generation, raft } = group;
+    const committed = this.committedOf(group);
+    for (const nodeId of group.list) {
+      const node = this.cluster.node(nodeId);
+      const other = node.alive ? groupsOf(node)?.get(number) : undefined;
+      const isOfIt = other?.generation === generation && other.isComplete;
+      const index = other && isOfIt ? heldIndex(other.raft, committed) : 0;
+      if (raft.firstIndex <= index && raft.termAt(index) !== committed[index]) {
+        const lacks = `(${index}, term ${committed[index]}), which ${memberOf(node)} has`;
+        const message = `${memberOf(base)} ends generation ${generation} at ${raft.lastIndex} and lacks ${lacks}`;
+        this.report('leader-completeness', number, message);
+        return;
+      }
+    }
+  }
+}
+
+/** Up to where a durable log is what was committed. */
+function heldIndex(raft: RaftGroup, committed: readonly (number | undefined)[]): number {
+  for (let index = Math.min(raft.durableIndex, committed.length - 1); index >= raft.firstIndex; index--) {
+    if (committed[index] !== undefined && raft.termAt(index) === committed[index]) {
+      return index;
+    }
+  }
+  return raft.firstIndex - 1;
+}
