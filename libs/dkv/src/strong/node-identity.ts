@@ -59,14 +59,12 @@ async function openIdentity(parts: StrongModeParts): Promise<Identity> {
     return text === undefined ? otherwise : (JSON.parse(text) as T);
   };
   const known = await incarnationOf(meta);
-  // A node that is alone has nobody to be taken for somebody else by, and nobody who could bring it up to date.
-  const isAlone = view.peers.length === 0;
-  const isNew = known === undefined || (forgot !== undefined && !isAlone);
+  const isNew = known === undefined || forgot !== undefined;
   const incarnation = isNew ? newIncarnation(random) : known;
   if (forgot !== undefined && known !== undefined) {
     logger.warn(
       `Node ${view.selfId} may have forgotten what it acknowledged: ${forgot}. ` +
-        (isAlone
+        (view.peers.length === 0
           ? "The last writes before that may be lost; durability 'fsync' keeps them."
           : 'It goes on as a new voter, and the others bring it up to date.'),
     );

@@ -52,9 +52,7 @@ export class StrongFaults extends WorldFaults {
     super(cluster, random, options.wildClocks);
     this.faults = faultsOf(random.pick(MOODS));
     const chance = random.fork('blackout');
-    // A node that is alone goes on as the voter that it was, without a generation: its versions come back with other bytes.
-    const isAlone = cluster.nodeIds.length === 1;
-    const hasBlackout = options.durability === 'wal' && !isAlone && chance.chance(BLACKOUT_RATE);
+    const hasBlackout = options.durability === 'wal' && chance.chance(BLACKOUT_RATE);
     this.blackoutFromMs = hasBlackout ? chance.int(BLACKOUT_FROM_MS_MAX) : Infinity;
   }
 
