@@ -55,9 +55,15 @@ export class RecoveryPromises {
     return promise?.generation === generation && (to === undefined || promise.to === to);
   }
 
-  /** Whether it was given, and is not on the medium yet. */
-  isPending(group: number, generation: number): boolean {
-    return generation > 0 && this.highest(group) === generation && !this.isDurable(group, generation);
+  /** Whether it was given to `to`, and is not on the medium yet. */
+  isPending(group: number, generation: number, to: MemberId): boolean {
+    const promise = this.given.get(group);
+    return promise?.generation === generation && promise.to === to && !this.isDurable(group, generation, to);
+  }
+
+  /** Whether promises are on their way to the medium: else one that is pending could not be noted. */
+  get isNoting(): boolean {
+    return this.noting !== undefined;
   }
 
   /** What was promised has come to be: it binds nobody any more, and is never promised again. */

@@ -1,7 +1,7 @@
 /** A majority of every group's voters has forgotten, and all nodes are there again: rule 13, the half that needs all. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { rejected } from '../../testing/caught.js';
-import { groupsOf, memberOf } from '../../testing/simulation/group-facts.js';
+import { groupsOf } from '../../testing/simulation/group-facts.js';
 import {
   blackout,
   membersOf,
@@ -12,10 +12,7 @@ import {
   wrongVoters,
 } from '../../testing/simulation/strong-cluster.js';
 import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
-import { type Peer } from '../cluster/peers.js';
-import { type NodeMessage } from '../model/node-messages.js';
 import { NodeStorage } from '../storage/node-storage.js';
-import { promisesOf } from './recovery-promises.js';
 import { type RecoveryRounds } from './recovery-rounds.js';
 import { StrongGroup } from './strong-group.js';
 
@@ -25,7 +22,6 @@ afterEach(() => vi.restoreAllMocks());
 
 /** What a spec looks at inside of the strong mode. */
 interface Inside {
-  readonly node: { say(nodeId: string, message: NodeMessage): void };
   readonly recovery: RecoveryRounds;
 }
 
@@ -261,70 +257,6 @@ describe('where a majority left no folder', () => {
       cluster.node(nodeId).loseDisk();
     }
     await startAgain(cluster, ['b', 'c']);
-    expect(wrongVoters(cluster)).toEqual([]);
-    expect(await valuesOf(cluster)).toEqual(['new']);
-  });
-});
-
-describe('a promise', () => {
-  /** As if a member had asked for it that then came to nothing. */
-  async function promised(): Promise<TestCluster> {
-    const cluster = await strongCluster(3);
-    await putAll(cluster, 'new');
-    const { recovery } = inside(cluster, 'c');
-    const [group] = listOf(cluster, 'c');
-    group!.raft.leaderLost();
-    recovery.asked({ nodeId: 'a', member: 'a@1' } as Peer, {
-      kind: 'recoverAsk',
-      group: group!.number,
-      generation: 9,
-    });
-    await cluster.advance(50);
-    expect(group!.holdsPromise(9)).toBe(true);
-    return cluster;
-  }
-
-  it('is on the medium when it is given', async () => {
-    const cluster = await promised();
-    cluster.kill('c');
-    cluster.node('c').losePower();
-    await cluster.start('c');
-    const promises = await cluster.settle(promisesOf(cluster.node('c').local));
-    expect([...promises.values()].map(({ generation }) => generation)).toEqual([9]);
-  });
-
-  it('is given once, and nothing of an older generation is heard after it', async () => {
-    const cluster = await promised();
-    const [group] = listOf(cluster, 'c');
-    const { lastIndex } = group!.raft;
-    const reports: boolean[] = [];
-    const { recovery, node } = inside(cluster, 'c');
-    vi.spyOn(node, 'say').mockImplementation((_, message) => {
-      if (message.kind === 'recoverReport') {
-        reports.push(message.report.holds);
-      }
-    });
-    const ask = (nodeId: string, generation: number) =>
-      recovery.asked({ nodeId, member: `${nodeId}@1` } as Peer, {
-        kind: 'recoverAsk',
-        group: group!.number,
-        generation,
-      });
-    ask('a', 9);
-    ask('b', 8);
-    ask('b', 9);
-    for (let key = 0; key < 12; key++) {
-      await cluster.put('a', `k${key}`, 'more');
-    }
-    expect(group!.raft.lastIndex).toBe(lastIndex);
-    expect(reports).toEqual([true, false, false]);
-  });
-
-  it('that came to nothing does not keep a node out: it comes back as another voter', async () => {
-    const cluster = await promised();
-    const member = memberOf(cluster.node('c'));
-    await cluster.advance(20_000);
-    expect(memberOf(cluster.node('c'))).not.toBe(member);
     expect(wrongVoters(cluster)).toEqual([]);
     expect(await valuesOf(cluster)).toEqual(['new']);
   });

@@ -306,20 +306,23 @@ export class RecoveryRounds {
     if (!group?.isBorn || group.isForgetting) {
       return;
     }
-    if (promises.isPending(number, generation)) {
+    const isPending = promises.isPending(number, generation, asker);
+    if (isPending && promises.isNoting) {
       // Whoever asked is answered when it is on the medium.
       return;
     }
-    if (generation <= group.generation || generation <= promises.highest(number) || group.raft.leader) {
-      done(this.reportOf(group, generation, asker));
-      return;
-    }
-    group.promise(generation);
-    if (asker !== this.services.member()) {
-      const round = this.roundOf(number);
-      this.restart(round);
-      round.tries++;
-      round.looks = -promiseLooks(round);
+    if (!isPending) {
+      if (generation <= group.generation || generation <= promises.highest(number) || group.raft.leader) {
+        done(this.reportOf(group, generation, asker));
+        return;
+      }
+      group.promise(generation);
+      if (asker !== this.services.member()) {
+        const round = this.roundOf(number);
+        this.restart(round);
+        round.tries++;
+        round.looks = -promiseLooks(round);
+      }
     }
     promises.give(number, { generation, incarnation: this.identity.incarnation, to: asker }).then(
       () => done(this.reportOf(group, generation, asker)),
