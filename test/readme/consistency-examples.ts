@@ -32,6 +32,11 @@ export async function levels(sessions: Dkv<Session>): Promise<void> {
   await sessions.get('ada', { consistency: 'linearizable' }); // a majority agrees: sees every acknowledged write
 }
 
+export function peek(sessions: Dkv<Session>): string {
+  const pair = sessions.peek('ada'); // no promise: what this node has in memory
+  return pair ? `${pair.value.visits} visits` : pair === null ? 'no session' : 'ask with get';
+}
+
 export async function outcomes(sessions: Dkv<Session>, session: Session): Promise<string> {
   try {
     await sessions.addOrUpdate('ada', session);

@@ -37,6 +37,7 @@ it('are the text of the compiled file', () => {
 
 it('of sessions', async () => {
   const sessions = clientOf<examples.Session>('sessions');
+  expect(examples.peek(sessions)).toBe('ask with get');
   await examples.update(sessions);
   await examples.update(sessions);
   expect((await sessions.getOrThrow('ada')).value).toEqual({ user: 'ada', visits: 2 });
@@ -46,6 +47,9 @@ it('of sessions', async () => {
   expect((await sessions.getOrThrow('ada')).value.visits).toBe(0);
   expect(await examples.outcomes(sessions, { user: 'ada', visits: 1 })).toBe('committed');
   expect(await examples.outcomes(sessions, { user: 'ada', visits: 0.5 })).toBe('nothing was written');
+  expect(examples.peek(sessions)).toBe('1 visits');
+  await sessions.remove('ada');
+  expect(examples.peek(sessions)).toBe('no session');
   await examples.levels(sessions);
   await examples.lifetimes(sessions, { user: 'ada', visits: 1 });
 });

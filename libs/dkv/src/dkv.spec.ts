@@ -10,7 +10,7 @@ import { Dkv } from './dkv.js';
 import { DkvError, type DkvErrorCode } from './dkv.errors.js';
 import { type Codec } from './ports/codec.js';
 import { type Processor, type ReadOptions } from './processor/processor.js';
-import { rejected } from '../testing/caught.js';
+import { caught, rejected } from '../testing/caught.js';
 import { FakeProcessor, MODIFIED_MS, VERSION } from '../testing/fake-processor.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { SimRandom } from '../testing/simulation/sim-random.js';
@@ -126,6 +126,69 @@ describe('a read', () => {
     expect(error.code).toBe('DKV_CODEC_FAILED');
     expect(error.message).toMatch(/"k" cannot be decoded as json/);
     expect(error.cause).toBeInstanceOf(SyntaxError);
+  });
+});
+
+describe('a peek', () => {
+  const remember = (key: string, value: unknown) =>
+    processor.inMemory.set(key, Buffer.from(JSON.stringify(value)));
+
+  it('gives the pair that is in memory, decoded anew, and asks nobody', () => {
+    remember('k', { a: 1 });
+    const pair = { key: 'k', value: { a: 1 }, modified: MODIFIED_MS, version: VERSION };
+    expect(dkv.peek('k')).toEqual(pair);
+    expect(dkv.peek('k')!.value).not.toBe(dkv.peek('k')!.value);
+    expect(clientWith(codec, { readConsistency: 'quorum' }).peek('k')).toEqual(pair);
+    expect(processor.calls).toEqual([]);
+  });
+
+  it('gives a pair also of values that are nothing to JavaScript', () => {
+    for (const value of [null, 0, '', false]) {
+      remember('k', value);
+      expect(dkv.peek('k')).toMatchObject({ key: 'k', value });
+    }
+  });
+
+  it('tells a key without a value from one that memory says nothing of', () => {
+    processor.inMemory.set('absent', null);
+    hold('elsewhere', 1);
+    expect([dkv.peek('absent'), dkv.peek('elsewhere')]).toEqual([null, undefined]);
+    expect([codec.decoded, processor.calls]).toEqual([0, []]);
+  });
+
+  it('is completed by a get', async () => {
+    remember('here', 1);
+    hold('elsewhere', 2);
+    processor.inMemory.set('absent', null);
+    const valueOf = async (key: string) => (dkv.peek(key) ?? (await dkv.get(key)))?.value;
+    expect([await valueOf('here'), await valueOf('elsewhere'), await valueOf('absent')]).toEqual([
+      1,
+      2,
+      undefined,
+    ]);
+  });
+
+  it('of bytes that are no value throws, with key and codec', () => {
+    processor.inMemory.set('k', Buffer.from('{'));
+    const error = caught(() => dkv.peek('k'));
+    expect(error.code).toBe('DKV_CODEC_FAILED');
+    expect(error.message).toMatch(/"k" cannot be decoded as json/);
+    expect(error.cause).toBeInstanceOf(SyntaxError);
+  });
+
+  it.each(['', 'k'.repeat(1025), '\ud800'])(
+    'throws DKV_INVALID_KEY as a get rejects with it',
+    async (key) => {
+      const error = caught(() => dkv.peek(key));
+      expect(error.code).toBe('DKV_INVALID_KEY');
+      expect(error).toEqual(await rejected(dkv.get(key)));
+    },
+  );
+
+  it('of what is no string is misuse and no DkvError', () => {
+    for (const key of [5, null, undefined]) {
+      expect(() => dkv.peek(key as never)).toThrow(TypeError);
+    }
   });
 });
 

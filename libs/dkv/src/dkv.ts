@@ -28,6 +28,7 @@ import { type Changed, ReadModifyWrite } from './client/read-modify-write.js';
 import { Values } from './client/values.js';
 import { DkvError } from './dkv.errors.js';
 import { READ_LEVELS, WRITE_LEVELS } from './model/consistency.js';
+import { assertKey } from './model/key.js';
 import { type ShownRecord } from './model/shown-record.js';
 import { type Codec } from './ports/codec.js';
 import { rejection, type Written, type WriteOptions } from './processor/processor.js';
@@ -65,6 +66,26 @@ export class Dkv<V = unknown> {
       }
     }
     return this.read(key, options);
+  }
+
+  /**
+   * What the memory of this node tells of a key at this moment, without a promise: the pair; null where the key is known
+   * to have no value (never written, deleted, expired); undefined where memory does not tell and only `get` can. So
+   * `dkv.peek(key) ?? (await dkv.get(key))` is a `get` at level `one` that waits only where it must.
+   *
+   * Undefined is: this node holds no copy of the key; its copy is not in memory, is damaged, or may be behind what this
+   * node wrote; or the node is starting, catching up or closing. Nothing is loaded and nobody asked: what is written to a
+   * copy, and what a `get` finds in it, is in memory as long as `cacheBytesMax` has room.
+   *
+   * The guarantees are those of level `one`, whatever the namespace's `readConsistency`: it may trail what other nodes
+   * wrote. Every call decodes the value, so the caller may change it. Metrics count it as a `get` where it tells
+   * something, else not at all.
+   * @throws DkvError `DKV_INVALID_KEY`, `DKV_CODEC_FAILED`, and no other; a TypeError for a key that is no string.
+   */
+  peek(key: string): KvPair<V> | null | undefined {
+    assertKey(key);
+    const record = this.core.processor.peek(this.settings.namespace, key);
+    return record && this.values.pairOf(key, record);
   }
 
   /** @throws DkvError `DKV_KEY_NOT_FOUND` where `get` gives undefined. */

@@ -26,6 +26,8 @@ const done = (record: ShownRecord | undefined, existed: boolean): Written => ({
 export class FakeProcessor {
   readonly calls: [string, ...unknown[]][] = [];
   readonly held = new Map<string, Uint8Array>();
+  /** What is in memory by key, null for nothing: read without a call. */
+  readonly inMemory = new Map<string, Uint8Array | null>();
   readonly failures = new Map<string, Error>();
   /** What becomes of a value that is written. */
   merge = (value: Uint8Array) => value;
@@ -35,9 +37,10 @@ export class FakeProcessor {
   underWay = 0;
   underWayMax = 0;
 
-  /** Nothing is known without asking. */
-  peek(): undefined {
-    return undefined;
+  /** Nothing is known without asking, unless it was put `inMemory`. */
+  peek(_namespace: string, key: string): ShownRecord | null | undefined {
+    const value = this.inMemory.get(key);
+    return value && recordOf(value);
   }
 
   async get(namespace: string, key: string, options: ReadOptions): Promise<ShownRecord | undefined> {

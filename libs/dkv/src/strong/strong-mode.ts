@@ -203,10 +203,7 @@ export class ReplicatedStrongMode implements StrongMode {
       return undefined;
     }
     const record = this.parts.store.peek(group, namespace, key);
-    if (record === undefined) {
-      return undefined;
-    }
-    return record && here!.shows(record) ? shownOf(record)! : null;
+    return record && (here!.shows(record) ? shownOf(record)! : null);
   }
 
   read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {
