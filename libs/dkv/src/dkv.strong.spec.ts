@@ -60,6 +60,10 @@ const locked = async (work: Promise<unknown>): Promise<DkvLockError> => {
   return error;
 };
 
+it.each([5, null, undefined])('a get of %s is refused like that of any other wrong key', async (key) => {
+  await expect(dkv.get(key as unknown as string)).rejects.toThrow('A key is a string, got ');
+});
+
 describe('compareAndSet', () => {
   it('writes upon the version that was read, or upon nothing', async () => {
     const first = await dkv.compareAndSet('k', null, 1);

@@ -132,7 +132,8 @@ export class Processor implements PeerService {
    * Takes under a microsecond, which is what the metrics count it as: none.
    */
   peek(namespace: string, key: string): ShownRecord | null | undefined {
-    if (this.phase !== 'running') {
+    // What is no key is for the call that waits to refuse.
+    if (this.phase !== 'running' || typeof key !== 'string') {
       return undefined;
     }
     const mode = this.context.namespaces.find(namespace)?.mode;
