@@ -48,6 +48,11 @@ export abstract class RaftFollower extends RaftElection {
     return this.replica.log.durableIndex;
   }
 
+  /** Whether the log on the disk may still be the one before the last reset. */
+  get isResetUnproven(): boolean {
+    return this.replica.isResetUnproven;
+  }
+
   get appliedIndex(): number {
     return this.replica.applied;
   }
