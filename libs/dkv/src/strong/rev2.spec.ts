@@ -14,6 +14,7 @@ import { type TestCluster } from '../../testing/simulation/sim-cluster.js';
 import { Snapshots } from './snapshots.js';
 import { DroppedEntries } from './dropped-entries.js';
 import { StrongGroup } from './strong-group.js';
+import { RaftGroup } from '../raft/raft-group.js';
 import { testGroup } from '../../testing/raft-test-group.js';
 
 afterEach(() => vi.restoreAllMocks());
@@ -143,6 +144,53 @@ describe('A: a snapshot that is taken over while the node becomes another voter'
     startNodes(cluster, [witness]);
     await cluster.advance(10_000);
     expect(await cluster.get(witness, 'k0', { level: 'linearizable' })).toBe('after0');
+  });
+});
+
+describe('C: a process that ends between the snapshot in its store and the log that begins anew', () => {
+  it('keeps what it acknowledges after that', async () => {
+    const cluster = await strongCluster(3, { partitions: 1, storage: { checkpointIntervalMs: 600_000 } });
+    await putAll(cluster, 'old');
+    const old = cluster.nodeIds.find((nodeId) => groupAt(cluster, nodeId).leads)!;
+    const others = cluster.nodeIds.filter((nodeId) => nodeId !== old) as [string, string];
+    cluster.partition([old], others);
+    const { raft } = groupAt(cluster, old);
+    for (let n = 0; n < 40; n++) {
+      raft.propose('empty', new Uint8Array(0));
+    }
+    await cluster.advance(5_000);
+    for (let n = 0; n < 5; n++) {
+      await cluster.put(others[0], `k${n}`, `new${n}`);
+    }
+    await cluster.advance(500);
+    for (const nodeId of others) {
+      const group = groupAt(cluster, nodeId);
+      group.raft.compact(group.applied);
+    }
+    let isKilled = false;
+    const restore = vi.spyOn(RaftGroup.prototype, 'restore').mockImplementation(() => {
+      restore.mockRestore();
+      cluster.kill(old);
+      isKilled = true;
+    });
+    cluster.heal();
+    await cluster.advance(5_000);
+    expect(isKilled).toBe(true);
+    startNodes(cluster, [old]);
+    await cluster.advance(10_000);
+    expect(wrongVoters(cluster)).toEqual([]);
+    const leader = cluster.nodeIds.find((nodeId) => groupAt(cluster, nodeId).leads)!;
+    const [witness, away] = leader === old ? others : [leader, others.find((nodeId) => nodeId !== leader)!];
+    cluster.partition([away], [old, witness]);
+    await cluster.advance(3_000);
+    await cluster.put(witness, 'k0', 'after0');
+    await cluster.advance(500);
+    cluster.kill(old);
+    cluster.kill(witness);
+    cluster.heal();
+    startNodes(cluster, [old]);
+    await cluster.advance(10_000);
+    expect(await cluster.get(away, 'k0', { level: 'linearizable' })).toBe('after0');
   });
 });
 

@@ -69,7 +69,7 @@ export class StrongGroup implements GroupCore {
     /** It takes part in no older generation (rule 13); 0 where it has promised nothing. */
     private promised = 0,
   ) {
-    const { generation, isVoid, state, applied, appliedTerm, hardState, tail } = positionOf(stored);
+    const { generation, isVoid, state, applied, appliedTerm, hardState, tail, isAnew } = positionOf(stored);
     this.generation = generation;
     this.applied = applied;
     this.logTimeMs = state?.logTimeMs ?? 0;
@@ -86,6 +86,8 @@ export class StrongGroup implements GroupCore {
       configuration: this.appliedConfiguration,
       commit: this.applied,
       entries: tail,
+      durableIndex: isAnew ? applied : undefined,
+      isAnew,
     });
     this.reads = new GroupReads(this, services, () => this.writes);
     this.writes = new GroupWrites(this, services, this.reads);
