@@ -3,11 +3,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { groupsOf } from '../../testing/simulation/group-facts.js';
 import {
-  blackout,
   putAll,
   startNodes,
   strongCluster,
-  valuesOf,
   wrongVoters,
 } from '../../testing/simulation/strong-cluster.js';
 import { type TestCluster } from '../../testing/simulation/sim-cluster.js';

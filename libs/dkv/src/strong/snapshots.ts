@@ -199,14 +199,18 @@ export class Snapshots {
     if (state.generation !== group.generation) {
       throw new Error(`it is of generation ${state.generation}, not ${group.generation}`);
     }
-    if (index < group.applied) {
+    const continues = raft.termAt(index) === state.term && raft.firstIndex <= index + 1;
+    if (index < group.applied && !continues) {
       throw new Error(`it ends at ${index}, and this node had applied ${group.applied}`);
     }
-    const continues = raft.termAt(index) === state.term && raft.firstIndex <= index + 1;
     if (!continues && index <= raft.lastIndex && raft.commit > index) {
       throw new Error('the log of this node has gone on behind it');
     }
-    group.install(index, state, wholeFrom);
+    // Where the log of this node leads up to what it had applied, it shows nothing less than that again.
+    group.install(index, state, Math.max(wholeFrom, group.applied));
+    if (continues) {
+      group.applyCommitted();
+    }
     store.touch(group.number);
     await store.checkpoint();
     if (this.services.isStopped()) {
@@ -232,15 +236,23 @@ export class Snapshots {
  * Whose records a group of this node takes over: its leader's, or in turn those of all others where nobody leads, since
  * perhaps nobody has the log for it but the one that lacks the records.
  *
- * @param turn rises
+ * Not by ticks: a fetch that comes to nothing takes a fixed number of them, and would meet the same one each time.
  */
 export function snapshotSource(
-  { raft, list }: StrongGroup,
+  { raft, list, fetches }: StrongGroup,
   directory: PeerDirectory,
-  turn: number,
 ): MemberId | undefined {
-  const from = raft.leader ?? memberNow(list[turn % list.length]!, directory);
-  return from !== undefined && directory.isAlive(from) ? from : undefined;
+  const { leader } = raft;
+  if (leader !== undefined) {
+    return directory.isAlive(leader) ? leader : undefined;
+  }
+  for (let at = 0; at < list.length; at++) {
+    const from = memberNow(list[(fetches + at) % list.length]!, directory);
+    if (from !== undefined) {
+      return from;
+    }
+  }
+  return undefined;
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -353,7 +353,7 @@ export class ReplicatedStrongMode implements StrongMode {
     const { raft } = group;
     group.noticeCatchUp();
     if (group.isFetching && !group.isSuspended) {
-      const from = snapshotSource(group, this.directory, this.ticks);
+      const from = snapshotSource(group, this.directory);
       if (from !== undefined) {
         this.node.snapshots.fetch(group, from);
       }

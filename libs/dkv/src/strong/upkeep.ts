@@ -128,6 +128,10 @@ export class Upkeep {
     const { groups, directory, entryTailBytesMax, member } = this.services;
     let bytes = 0;
     for (const group of groups.values()) {
+      if (group.isFetching) {
+        // Whoever gives it the records may show less than was applied here: the log must lead up to that.
+        continue;
+      }
       this.compactGroup(group, (other) => other === member() || directory.isAlive(other));
       bytes += bytesOf(group.raft.entriesFrom(group.raft.firstIndex, group.applied));
     }
