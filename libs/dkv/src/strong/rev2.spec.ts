@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { groupsOf } from '../../testing/simulation/group-facts.js';
 import {
+  blackout,
   putAll,
   startNodes,
   strongCluster,
@@ -239,5 +240,47 @@ describe('E: what a recovery makes void', () => {
     }
     expect(file.split('\n').length - 1).toBe(3);
     expect(errors.length).toBeLessThan(10);
+  });
+});
+
+describe('G: a member that has promised a recovery while its records are void', () => {
+  it('still takes them over: nobody else has what was acknowledged', async () => {
+    const cluster = await strongCluster(3, { partitions: 1, storage: { checkpointIntervalMs: 600_000 } });
+    await putAll(cluster, 'old');
+    await cluster.settle(
+      Promise.all(cluster.nodeIds.map((nodeId) => cluster.node(nodeId).storage.checkpoint())),
+    );
+    const [a, b, c] = groupAt(cluster, 'a').list as [string, string, string];
+    cluster.partition([b], [a, c]);
+    await cluster.advance(5_000);
+    await cluster.put(a, 'k0', 'new0');
+    blackout(cluster);
+    cluster.heal();
+    const receive = vi.spyOn(Snapshots.prototype, 'receive').mockReturnValue();
+    startNodes(cluster);
+    let step = 0;
+    cluster.watch(() => {
+      if (step === 0 && cluster.nodeIds.every((nodeId) => groupsOf(cluster.node(nodeId))?.get(0))) {
+        step = 1;
+        forget(cluster, a);
+        forget(cluster, b);
+        groupAt(cluster, a).beginFetching();
+      } else if (step === 1 && groupAt(cluster, a).isPromised) {
+        step = 2;
+        cluster.kill(c);
+        cluster.node(c).losePower();
+      }
+    });
+    await cluster.advance(20_000);
+    expect(step).toBe(2);
+    receive.mockRestore();
+    startNodes(cluster, [c]);
+    await cluster.advance(600_000);
+    for (const nodeId of cluster.nodeIds) {
+      const { applied, raft, isFetching, isPromised, generation } = groupAt(cluster, nodeId);
+      console.log(nodeId, { applied, last: raft.lastIndex, isFetching, isPromised, generation, leader: raft.leader });
+    }
+    expect(wrongVoters(cluster)).toEqual([]);
+    expect(await cluster.get(a, 'k0', { level: 'linearizable' })).toBe('new0');
   });
 });
