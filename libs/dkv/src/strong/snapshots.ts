@@ -200,6 +200,9 @@ export class Snapshots {
       throw new Error(`it is of generation ${state.generation}, not ${group.generation}`);
     }
     const continues = raft.termAt(index) === state.term && raft.firstIndex <= index + 1;
+    if (group.isPromised && !continues) {
+      throw new Error('a recovery is promised, and the log of this node does not lead up to it');
+    }
     if (index < group.applied && !continues) {
       throw new Error(`it ends at ${index}, and this node had applied ${group.applied}`);
     }

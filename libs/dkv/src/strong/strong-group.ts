@@ -160,9 +160,12 @@ export class StrongGroup implements GroupCore {
     return this.promised === this.generation && voters.length < majorityOf(this.list.length);
   }
 
-  /** Whether others may take its state from here: what is applied is committed, whoever leads. */
+  /**
+   * Whether others may take its state from here: what is applied is committed, whoever leads. Also where a recovery is
+   * promised: it may wait for nothing else than these records.
+   */
   get mayServe(): boolean {
-    return this.isWhole && !this.isSuspended && !this.isSilent;
+    return this.isWhole && !this.isForgetting && !this.isSilent;
   }
 
   /**
