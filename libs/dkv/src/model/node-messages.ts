@@ -125,6 +125,8 @@ export type NodeMessage =
       readonly slot: number;
       readonly group: number;
       readonly generation: number;
+      /** Behind which the sender's log begins, all of it committed: where nobody leads, the receiver may not know that. */
+      readonly logStart: { readonly index: number; readonly term: number };
       readonly after: PageMark | undefined;
     }
   | {

@@ -48,6 +48,11 @@ export abstract class RaftFollower extends RaftElection {
     return this.replica.log.durableIndex;
   }
 
+  /** Whether the log on the disk may still be the one before the last reset. */
+  get isResetUnproven(): boolean {
+    return this.replica.isResetUnproven;
+  }
+
   get appliedIndex(): number {
     return this.replica.applied;
   }
@@ -91,6 +96,16 @@ export abstract class RaftFollower extends RaftElection {
   /** Committed entries from `index` to `to`, as far as they are committed and in memory. */
   entriesFrom(index: number, to: number): readonly LogEntry[] {
     return this.replica.log.slice(index, Math.min(to, this.commit));
+  }
+
+  /**
+   * Another member knows this entry as committed. Where the log here has it, too, it has all that is before it (Log Matching,
+   * dissertation, 3.5), so that is committed here as well.
+   */
+  learnCommitted(index: number, term: number): void {
+    if (this.replica.log.termAt(index) === term) {
+      this.replica.commitTo(index);
+    }
   }
 
   /** Entries from `index` on, as far as they are in memory, committed or not. */

@@ -56,6 +56,11 @@ export class RaftReplica {
     }
   }
 
+  /** Whether the log on the disk may still be the one before the last reset. */
+  get isResetUnproven(): boolean {
+    return this.pendingReset !== undefined || this.unprovenReset !== undefined;
+  }
+
   append(entry: LogEntry): void {
     // Decoded first: what cannot be read must not be in the log.
     const configuration = entry.kind === 'configuration' ? decodeConfiguration(entry.data) : undefined;

@@ -113,8 +113,15 @@ export async function folderHome(asked: 'auto' | DiskEngine, options: FolderOpti
 async function appendDurably(path: string, text: string): Promise<void> {
   const file = await open(path, 'a', 0o600);
   try {
-    await file.writeFile(text);
-    await file.sync();
+    const { size } = await file.stat();
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } catch (error) {
+      // It is written again: half of it, or all of it again and again, would fill a disk.
+      await file.truncate(size).catch(() => undefined);
+      throw error;
+    }
   } finally {
     await file.close();
   }

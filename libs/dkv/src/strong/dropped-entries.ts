@@ -13,6 +13,9 @@ export function linesOf(partition: number, entries: readonly LogEntry[]): string
     .join('');
 }
 
+/** The one that leads says something a few times a second: a disk that is full is asked again twice a minute. */
+const PAUSE_DOUBLINGS_MAX = 7;
+
 interface Kept {
   readonly generation: number;
   readonly lastTerm: number;
@@ -23,12 +26,16 @@ interface Kept {
 /** Of the groups of a node that are about to begin a generation which another member began. */
 export class DroppedEntries {
   private readonly kept = new Map<number, Kept>();
+  /** By group: how often it failed, and how many times it was asked for since. */
+  private readonly failed = new Map<number, { readonly times: number; asked: number }>();
 
   constructor(
     private readonly parts: {
       readonly logger: Logger;
       /** Adds a text to a file beside the data, durably. */
       readonly keep: (name: string, text: string) => Promise<void>;
+      /** Nothing outlives the process: there is nowhere to keep it. */
+      readonly isVolatile: boolean;
     },
   ) {}
 
@@ -46,11 +53,23 @@ export class DroppedEntries {
     if (last?.generation === generation && last.lastTerm === lastTerm && last.lastIndex === lastIndex) {
       return last.isDurable;
     }
+    if (this.parts.isVolatile) {
+      this.parts.logger.warn(
+        `${entries.length} entries of partition ${number} that were not known to be committed here are void, and nothing is ` +
+          'kept on a disk here: what goes on as another generation may lack them.',
+      );
+      return true;
+    }
+    const failed = this.failed.get(number);
+    if (failed && ++failed.asked < 2 ** Math.min(failed.times, PAUSE_DOUBLINGS_MAX)) {
+      return false;
+    }
     const found = { generation, lastTerm, lastIndex };
     this.kept.set(number, { ...found, isDurable: false });
     const name = `dropped-partition-${number}-generation-${generation}.jsonl`;
     this.parts.keep(name, linesOf(number, entries)).then(
       () => {
+        this.failed.delete(number);
         this.kept.set(number, { ...found, isDurable: true });
         this.parts.logger.warn(
           `${entries.length} entries of partition ${number} that were not known to be committed here are in ${name}: what goes ` +
@@ -59,6 +78,7 @@ export class DroppedEntries {
       },
       (error: Error) => {
         this.kept.delete(number);
+        this.failed.set(number, { times: (failed?.times ?? 0) + 1, asked: 0 });
         this.parts.logger.error(
           `The entries of partition ${number} that a recovery makes void could not be kept in ${name}: ${error.message}. ` +
             'The partition waits for that here.',

@@ -37,6 +37,8 @@ export function stateAgain(raft: RaftGroup, { applied, appliedTerm, configuratio
     commit: applied,
     entries: leadsUp ? raft.tailFrom(raft.firstIndex) : [],
     durableIndex: leadsUp ? raft.durableIndex : applied,
+    // Else what was there before the snapshot would be taken for what leads up to the entries behind it.
+    isAnew: !leadsUp || raft.isResetUnproven,
   };
 }
 

@@ -299,33 +299,3 @@ describe('a generation is on the medium before others give up what they have for
     await expect(valuesOf(cluster)).rejects.toThrow();
   });
 });
-
-it('what nobody else has of a log is kept in a file where another generation makes it void', async () => {
-  const cluster = await strongCluster(3, { partitions: 1 });
-  await putAll(cluster, 'old');
-  await cluster.advance(60_000);
-  const leader = NODES.find((nodeId) => listOf(cluster, nodeId)[0]!.leads)!;
-  const others = NODES.filter((nodeId) => nodeId !== leader);
-  cluster.partition([leader], others);
-  await rejected(cluster.put(leader, 'k0', 'alone', { timeoutMs: 500 }));
-  await cluster.advance(5_000);
-  await cluster.put(others[0]!, 'k0', 'new0');
-  await cluster.advance(60_000);
-  const [tail] = listOf(cluster, leader)[0]!.raft.tailFrom(listOf(cluster, leader)[0]!.applied + 1);
-  blackout(cluster, ...others);
-  cluster.heal();
-  await startAgain(cluster);
-  await cluster.advance(15_000);
-  expect(wrongVoters(cluster)).toEqual([]);
-  expect(await cluster.get('a', 'k0', { level: 'linearizable' })).toBe('new0');
-  const { folder, log } = cluster.node(leader);
-  const name = 'dropped-partition-0-generation-2.jsonl';
-  expect(log.warnings.some((line) => line.includes(`are in ${name}`))).toBe(true);
-  const [first] = folder.names.get(name)!.content.toString().split('\n');
-  expect(JSON.parse(first!)).toMatchObject({
-    partition: 0,
-    term: tail!.term,
-    index: tail!.index,
-    data: Buffer.from(tail!.data).toString('base64'),
-  });
-});

@@ -69,6 +69,8 @@ export interface RecoveryServices {
 export class RecoveryRounds {
   private readonly rounds = new Map<number, Round>();
   private readonly overtaken = new Map<number, number>();
+  /** Groups that follow a generation which another began, as soon as what they have is kept. */
+  private readonly following = new Set<number>();
   private readonly promises: RecoveryPromises;
   private readonly dropped: DroppedEntries;
   private ticks = 0;
@@ -180,7 +182,9 @@ export class RecoveryRounds {
 
   /** Another member has begun a generation: what this one has is void, once what nobody may have is kept. */
   follow(group: StrongGroup, generation: number, nodeId: string): void {
+    this.following.add(group.number);
     if (this.dropped.areKept(group, generation)) {
+      this.following.delete(group.number);
       this.parts.logger.warn(
         `Partition ${group.number} was recovered from node ${nodeId}, as generation ${generation}: what this node has of ` +
           `generation ${group.generation} is void, and it fetches a snapshot.`,
@@ -317,6 +321,7 @@ export class RecoveryRounds {
         return;
       }
       group.promise(generation);
+      this.following.delete(number);
       if (asker !== this.services.member()) {
         const round = this.roundOf(number);
         this.restart(round);
@@ -353,6 +358,7 @@ export class RecoveryRounds {
     const { directory, forget } = this.services;
     const isOvertaken =
       group.isPromised &&
+      !this.following.has(group.number) &&
       [...directory().all].some((peer) => directory().isUp(peer.nodeId) && peer.led.has(group.number));
     const looks = isOvertaken ? (this.overtaken.get(group.number) ?? 0) + 1 : 0;
     this.overtaken.set(group.number, looks);

@@ -65,9 +65,13 @@ export class Snapshots {
   }
 
   /** A peer asks for a page of a group that this node leads. */
-  serve(asker: PeerRun, { slot, group: number, generation, after }: Fetch): void {
+  serve(asker: PeerRun, { slot, group: number, generation, logStart, after }: Fetch): void {
     const { groups, store, logger, pageBytes } = this.services;
     const group = groups.get(number);
+    if (group?.mayServe && group.generation === generation) {
+      group.raft.learnCommitted(logStart.index, logStart.term);
+      group.applyCommitted();
+    }
     // Also a leader that has committed nothing of its term yet: it may be this very follower that it needs for that.
     if (!group?.mayServe || group.generation !== generation) {
       asker.say({ kind: 'page', slot, page: undefined });
@@ -180,7 +184,10 @@ export class Snapshots {
 
   private page(nodeId: string, group: StrongGroup, after: PageMark | undefined): Promise<Page | undefined> {
     const slot = ++this.lastSlot;
-    const ask = { kind: 'fetch', slot, group: group.number, generation: group.generation, after } as const;
+    const { number, generation, raft } = group;
+    const index = raft.firstIndex - 1;
+    const logStart = { index, term: raft.termAt(index) ?? 0 };
+    const ask = { kind: 'fetch', slot, group: number, generation, logStart, after } as const;
     return new Promise((done) => {
       this.waiting.set(slot, { nodeId, ask, ticks: 0, attempts: 0, done });
       this.services.post(nodeId, ask);
@@ -199,16 +206,28 @@ export class Snapshots {
     if (state.generation !== group.generation) {
       throw new Error(`it is of generation ${state.generation}, not ${group.generation}`);
     }
-    if (index < group.applied) {
+    const continues = raft.termAt(index) === state.term && raft.firstIndex <= index + 1;
+    if (group.isPromised && !continues) {
+      throw new Error('a recovery is promised, and the log of this node does not lead up to it');
+    }
+    if (index < group.applied && !continues) {
       throw new Error(`it ends at ${index}, and this node had applied ${group.applied}`);
     }
-    const continues = raft.termAt(index) === state.term && raft.firstIndex <= index + 1;
     if (!continues && index <= raft.lastIndex && raft.commit > index) {
       throw new Error('the log of this node has gone on behind it');
     }
-    group.install(index, state, wholeFrom);
+    // Where the log of this node leads up to what it had applied, it shows nothing less than that again.
+    group.install(index, state, Math.max(wholeFrom, group.applied));
+    if (continues) {
+      group.applyCommitted();
+    }
     store.touch(group.number);
-    await store.checkpoint();
+    group.isInstalling = true;
+    try {
+      await store.checkpoint();
+    } finally {
+      group.isInstalling = false;
+    }
     if (this.services.isStopped()) {
       return;
     }
@@ -232,15 +251,23 @@ export class Snapshots {
  * Whose records a group of this node takes over: its leader's, or in turn those of all others where nobody leads, since
  * perhaps nobody has the log for it but the one that lacks the records.
  *
- * @param turn rises
+ * Not by ticks: a fetch that comes to nothing takes a fixed number of them, and would meet the same one each time.
  */
 export function snapshotSource(
-  { raft, list }: StrongGroup,
+  { raft, list, fetches }: StrongGroup,
   directory: PeerDirectory,
-  turn: number,
 ): MemberId | undefined {
-  const from = raft.leader ?? memberNow(list[turn % list.length]!, directory);
-  return from !== undefined && directory.isAlive(from) ? from : undefined;
+  const { leader } = raft;
+  if (leader !== undefined) {
+    return directory.isAlive(leader) ? leader : undefined;
+  }
+  for (let at = 0; at < list.length; at++) {
+    const from = memberNow(list[(fetches + at) % list.length]!, directory);
+    if (from !== undefined) {
+      return from;
+    }
+  }
+  return undefined;
 }
 
 const NO_BYTES = new Uint8Array(0);

@@ -28,6 +28,8 @@ export interface StoredPosition {
   readonly hardState: HardState | undefined;
   /** What the log has behind the store, in order. */
   readonly tail: readonly LogEntry[];
+  /** The log does not lead up to the store: it must begin anew behind it before anything is added. */
+  readonly isAnew: boolean;
 }
 
 /** @throws DkvError `DKV_PROTOCOL` for a state that this version does not read */
@@ -51,6 +53,7 @@ export function positionOf(stored: StoredGroup): StoredPosition {
     appliedTerm,
     hardState,
     tail: tailOf(entries, applied, appliedTerm),
+    isAnew: !leadsUp(entries, applied, appliedTerm),
   };
 }
 
@@ -121,4 +124,14 @@ export async function closeGaps(
 function tailOf(entries: readonly LogEntry[], applied: number, appliedTerm: number): readonly LogEntry[] {
   const isOther = entries.some(({ index, term }) => index === applied && term !== appliedTerm);
   return isOther ? [] : entries.filter(({ index, term }) => index > applied && term >= appliedTerm);
+}
+
+/** A process may have ended after a snapshot was in the store and before the log began anew behind it. */
+function leadsUp(entries: readonly LogEntry[], applied: number, appliedTerm: number): boolean {
+  const [first] = entries;
+  return (
+    first === undefined ||
+    first.index > applied ||
+    entries.some(({ index, term }) => index === applied && term === appliedTerm)
+  );
 }

@@ -51,6 +51,8 @@ export class StrongGroup implements GroupCore {
   isForgetting = false;
   /** Whether it has applied, since this process began, what a leader had committed. */
   isCaughtUp = false;
+  /** What it has taken over is in the store, and not durable yet. */
+  isInstalling = false;
   /** The generation that this member began is. */
   isOnMedium = false;
   private appliedTerm: number;
@@ -69,7 +71,7 @@ export class StrongGroup implements GroupCore {
     /** It takes part in no older generation (rule 13); 0 where it has promised nothing. */
     private promised = 0,
   ) {
-    const { generation, isVoid, state, applied, appliedTerm, hardState, tail } = positionOf(stored);
+    const { generation, isVoid, state, applied, appliedTerm, hardState, tail, isAnew } = positionOf(stored);
     this.generation = generation;
     this.applied = applied;
     this.logTimeMs = state?.logTimeMs ?? 0;
@@ -86,6 +88,8 @@ export class StrongGroup implements GroupCore {
       configuration: this.appliedConfiguration,
       commit: this.applied,
       entries: tail,
+      durableIndex: isAnew ? applied : undefined,
+      isAnew,
     });
     this.reads = new GroupReads(this, services, () => this.writes);
     this.writes = new GroupWrites(this, services, this.reads);
@@ -158,17 +162,14 @@ export class StrongGroup implements GroupCore {
     return this.promised === this.generation && voters.length < majorityOf(this.list.length);
   }
 
-  /** Whether others may take its state from here: what is applied is committed, whoever leads. */
+  /** Whether others may take its state from here: what is applied is committed, whoever leads, and whatever is promised. */
   get mayServe(): boolean {
-    return this.isWhole && !this.isSuspended && !this.isSilent;
+    return this.isWhole && !this.isForgetting && !this.isSilent;
   }
 
-  /**
-   * A learner becomes a voter once it has acknowledged enough. One whose records are void says nothing of what its log takes
-   * in meanwhile: it would be counted for what was before it, too.
-   */
+  /** A learner whose records are void says nothing of what its log takes in: it would be counted for what was before, too. */
   get mayAcknowledge(): boolean {
-    return !this.isFetching || this.raft.isVoter;
+    return !(this.isFetching || this.isInstalling) || this.raft.isVoter;
   }
 
   /** A question of a caller's node, or of this one. Always answered, at once or later, unless the group dies first. */
@@ -238,10 +239,7 @@ export class StrongGroup implements GroupCore {
     };
   }
 
-  /**
-   * The records are void until a snapshot has taken their place. The log stays: what this member acknowledged and voted
-   * for counts all the while.
-   */
+  /** The records are void until a snapshot has taken their place. The log stays: it was acknowledged, and counts. */
   beginFetching(): void {
     this.wholeFrom = Infinity;
     this.fetches++;

@@ -349,8 +349,8 @@ export class ReplicatedStrongMode implements StrongMode {
   private tickGroup(group: StrongGroup): void {
     const { raft } = group;
     group.noticeCatchUp();
-    if (group.isFetching && !group.isSuspended) {
-      const from = snapshotSource(group, this.directory, this.ticks);
+    if (group.isFetching && !group.isForgetting) {
+      const from = snapshotSource(group, this.directory);
       if (from !== undefined) {
         this.node.snapshots.fetch(group, from);
       }

@@ -128,12 +128,16 @@ export class Upkeep {
     const { groups, directory, entryTailBytesMax, member } = this.services;
     let bytes = 0;
     for (const group of groups.values()) {
+      if (group.isFetching) {
+        // Whoever gives it the records may show less than was applied here: the log must lead up to that.
+        continue;
+      }
       this.compactGroup(group, (other) => other === member() || directory.isAlive(other));
       bytes += bytesOf(group.raft.entriesFrom(group.raft.firstIndex, group.applied));
     }
     if (bytes > entryTailBytesMax) {
-      for (const { raft, applied } of groups.values()) {
-        raft.compact(applied);
+      for (const { raft, applied, isFetching } of groups.values()) {
+        raft.compact(isFetching ? 0 : applied);
       }
     }
   }

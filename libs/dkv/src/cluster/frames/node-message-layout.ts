@@ -154,6 +154,8 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.count(message.slot);
       to.count(message.group);
       to.count(message.generation);
+      to.count(message.logStart.index);
+      to.count(message.logStart.term);
       to.flag(message.after !== undefined);
       if (message.after) {
         to.text(message.after.namespace);
@@ -276,10 +278,11 @@ function readMessage(from: ByteReader): NodeMessage {
       const slot = from.count();
       const group = from.count();
       const generation = from.count();
+      const logStart = { index: from.count(), term: from.count() };
       const after = from.flag()
         ? { namespace: from.text(NAMESPACE_BYTES_MAX), key: from.text(STORED_KEY_BYTES_MAX) }
         : undefined;
-      return { kind, slot, group, generation, after };
+      return { kind, slot, group, generation, logStart, after };
     }
     case 'page': {
       const slot = from.count();
