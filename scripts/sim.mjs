@@ -122,11 +122,11 @@ async function fewestFaults(mode, seed) {
 async function runMany(mode, first, seeds) {
   const failed = [];
   const every = Math.max(1, Math.ceil(seeds / PROGRESS_PER_JOB));
-  const sums = { operations: 0, acknowledged: 0, faults: 0, recoveries: 0 };
+  const sums = { operations: 0, acknowledged: 0, faults: 0, recoveries: 0, isForOperator: 0 };
   for (let seed = first; seed < first + seeds; seed++) {
     const result = await RUNS[mode](seed);
     const again = values.twice ? await RUNS[mode](seed) : result;
-    Object.keys(sums).forEach((name) => (sums[name] += result[name] ?? 0));
+    Object.keys(sums).forEach((name) => (sums[name] += Number(result[name] ?? 0)));
     if (result.findings.length > 0 || again.digest !== result.digest) {
       failed.push(seed);
       console.log(`${summary(mode, result)}\n${describeFindings(result.findings)}`);
@@ -139,7 +139,8 @@ async function runMany(mode, first, seeds) {
       console.log(
         `${mode}: ${done} of ${seeds} seeds from ${first}, ${failed.length} with findings, ${sums.operations} ` +
           `operations (${sums.acknowledged} acknowledged), ${sums.faults} faults` +
-          (sums.recoveries > 0 ? `, ${sums.recoveries} recoveries` : ''),
+          (sums.recoveries > 0 ? `, ${sums.recoveries} recoveries` : '') +
+          (sums.isForOperator > 0 ? `, ${sums.isForOperator} left to an operator` : ''),
       );
     }
   }

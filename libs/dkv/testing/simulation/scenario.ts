@@ -25,6 +25,8 @@ export interface ScenarioResult {
   readonly faults: number;
   /** Generations that groups began because a majority had forgotten. */
   readonly recoveries?: number;
+  /** Something known as committed was lost by several faults at once, so a partition waits for an operator (rule 13). */
+  readonly isForOperator?: boolean;
   readonly events: number;
   /** Readable, when asked for; the end of it. */
   readonly trace: readonly string[];

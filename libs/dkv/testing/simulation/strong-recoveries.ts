@@ -97,6 +97,25 @@ export class StrongRecoveries {
   }
 }
 
+/**
+ * Whether a group waits for an operator since what is known as committed is in nobody's hands any more: the records of one
+ * member are void, it took them over or found damage in them the moment before all lost power, and nobody else's log leads
+ * up to where its own begins.
+ */
+export function isBeyondRecovery(cluster: TestCluster): boolean {
+  return Array.from({ length: cluster.ring.partitions }, (_, number) => number).some((number) => {
+    const groups = cluster.nodeIds.flatMap((nodeId) => groupsOf(cluster.node(nodeId))?.get(number) ?? []);
+    const others = groups.filter(({ isWhole }) => isWhole);
+    return (
+      !groups.some(({ leads }) => leads) &&
+      groups.some(
+        ({ isWhole, raft }) =>
+          !isWhole && others.every((other) => other.raft.lastIndex < raft.firstIndex - 1),
+      )
+    );
+  });
+}
+
 /** Up to where a durable log is what was committed. */
 function heldIndex(raft: RaftGroup, committed: readonly (number | undefined)[]): number {
   for (let index = Math.min(raft.durableIndex, committed.length - 1); index >= raft.firstIndex; index--) {
