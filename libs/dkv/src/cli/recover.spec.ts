@@ -11,6 +11,7 @@ import { type GroupList } from '../../src/strong/group-list.js';
 import { type StrongGroup } from '../strong/strong-group.js';
 import { type FolderView, inspect } from './inspect-folder.js';
 import { planRecovery, type RecoveryPlan, type Verdict } from './recovery-plan.js';
+import { describePlan } from './recovery-report.js';
 import { recover } from './recovery-steps.js';
 
 const READ = { level: 'linearizable' } as const;
@@ -190,6 +191,31 @@ describe('two of three disks are gone for good', () => {
     await startAll(cluster, 'b');
     expect(await valuesAt(cluster, 'b')).toEqual(VALUES);
   });
+});
+
+it('goes on from what is left where what was committed is in no folder any more, and says so', async () => {
+  const cluster = await written(3);
+  await cluster.advance(60_000);
+  const copies = ['a', 'b'].map((nodeId) => [nodeId, cluster.node(nodeId).copy()] as const);
+  await cluster.put('a', 'k0', 'nowhere');
+  await cluster.advance(500);
+  groupsAt(cluster, 'c').forEach((group) => {
+    group.beginFetching();
+    cluster.node('c').storage.strong.touch(group.number);
+  });
+  await cluster.settle(cluster.node('c').storage.checkpoint());
+  killAll(cluster);
+  copies.forEach(([nodeId, copy]) => cluster.node(nodeId).putBack(copy));
+  cluster.nodeIds.forEach((nodeId) => cluster.node(nodeId).losePower());
+  const planned = await plan(cluster, cluster.nodeIds, { boot: 2 });
+  const { forced } = planned.groups[cluster.ring.partitionOf('k0')]!;
+  expect(forced!.source.nodeId).not.toBe('c');
+  expect(forced!.lacked).toBeGreaterThan(0);
+  expect(describePlan(planned, false)).toMatch(/entries or more that were committed/);
+  await run(cluster, planned);
+  await startAll(cluster);
+  expectAllVoters(cluster, 2);
+  expect(await valuesAt(cluster, 'b')).toEqual(VALUES);
 });
 
 describe('all machines lost power, under the durability wal', () => {

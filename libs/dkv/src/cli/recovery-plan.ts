@@ -35,6 +35,8 @@ export interface ForcedGroup {
   readonly term: number;
   /** Entries that the group goes on without, by folder: never known as committed, or behind a lost segment. */
   readonly dropped: readonly { readonly folder: FolderView; readonly entries: readonly LogEntry[] }[];
+  /** So many entries that a folder knows as committed are in none any more. */
+  readonly lacked: number;
 }
 
 /** What of a folder is void from now on: of an older generation than another folder has, or will have. */
@@ -126,20 +128,22 @@ function planGroup(
 
 /**
  * A log that has all that any folder knows as committed, and of those the one with the highest last term and index: what
- * was acknowledged by a majority of which one is left is most likely in it.
+ * was acknowledged by a majority of which one is left is most likely in it. Where what is known is in none any more, since
+ * the records that showed it are void, the one of all with the highest.
  */
 function sourceOf(copies: readonly Copy[]): Copy | undefined {
-  const known = copies.reduce((a, b) => (b.view.applied > a.view.applied ? b : a)).view;
-  const whole = copies.filter(
-    ({ view }) =>
-      !view.isVoid &&
-      (view.state?.wholeFrom ?? 0) <= view.lastIndex &&
-      contains(view, known.applied, known.appliedTerm),
-  );
-  return whole.reduce<Copy | undefined>(
+  const whole = copies.filter(({ view }) => !view.isVoid && (view.state?.wholeFrom ?? 0) <= view.lastIndex);
+  const full = whole.filter(({ view }) => lackedBy(view, copies) === 0);
+  return (full.length > 0 ? full : whole).reduce<Copy | undefined>(
     (best, one) => (!best || isAhead(one.view, best.view) ? one : best),
     undefined,
   );
+}
+
+/** So many entries, at least, does it lack of what any of them knows as committed. */
+function lackedBy(view: GroupView, copies: readonly Copy[]): number {
+  const known = copies.reduce((a, b) => (b.view.applied > a.view.applied ? b : a)).view;
+  return contains(view, known.applied, known.appliedTerm) ? 0 : Math.max(1, known.applied - view.lastIndex);
 }
 
 function contains({ applied, tail }: GroupView, index: number, term: number): boolean {
@@ -169,5 +173,6 @@ function forcedBy(source: Copy, copies: readonly Copy[], newest: number): Forced
     generation: Math.max(newest, ...copies.map((copy) => copy.view.promised)) + 1,
     term: Math.max(...copies.map((copy) => copy.view.term)) + 1,
     dropped,
+    lacked: lackedBy(view, copies),
   };
 }

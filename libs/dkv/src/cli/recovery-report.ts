@@ -124,6 +124,14 @@ function whatMayBeLost({ cut, groups }: RecoveryPlan): string[] {
       `  Of ${forced.length} partitions: writes that were acknowledged and are in none of the folders given. They were on ` +
         `the members that are gone or forgot: ${missing.join(', ')}. Reads, locks and counters go on from what is left.`,
     );
+    const lacking = forced.filter((group) => group.forced!.lacked > 0);
+    if (lacking.length > 0) {
+      const lacked = lacking.reduce((sum, group) => sum + group.forced!.lacked, 0);
+      lines.push(
+        `  ${lacked} entries or more that were committed, of partitions ${numbersOf(lacking)}: the folder that had applied ` +
+          'them was about to fetch a snapshot, and shows nothing any more.',
+      );
+    }
     const dropped = forced.flatMap((group) => group.forced!.dropped);
     const entries = dropped.reduce((sum, one) => sum + one.entries.length, 0);
     if (entries > 0) {
@@ -218,6 +226,7 @@ function jsonOfGroup({ number, verdict, configuration, unknown, missing, forced 
           generation: forced.generation,
           lastIndex: forced.view.lastIndex,
           lastTerm: forced.view.lastTerm,
+          lackedEntries: forced.lacked,
           droppedEntries: forced.dropped.reduce((sum, { entries }) => sum + entries.length, 0),
         }
       : null,
