@@ -1,6 +1,6 @@
 /** From which member a group goes on, and when it must not by itself. */
 import { describe, expect, it } from 'vitest';
-import { chooseRecovery, type MemberReport } from './recovery-choice.js';
+import { chooseRecovery, type MemberReport, needsRecovery } from './recovery-choice.js';
 
 const VOTERS = ['a@1', 'b@1', 'c@1'];
 
@@ -124,4 +124,41 @@ describe('a group does not go on by itself', () => {
   ])('%s', (_, reports) => {
     expect(chooseRecovery(reports)).toBeUndefined();
   });
+});
+
+describe('a group needs a recovery', () => {
+  const voters = (...members: string[]) => ({ voters: members, outgoing: [], learners: [] });
+
+  it.each<[string, MemberReport[], boolean]>([
+    ['where all have forgotten', [report('a'), report('b'), report('c')], true],
+    ['where a majority has', [report('a'), report('b'), report('c', { member: 'c@1' })], true],
+    [
+      'not where a majority has not',
+      [report('a'), report('b', { member: 'b@1' }), report('c', { member: 'c@1' })],
+      false,
+    ],
+    [
+      'where two lost power again while they were taken in',
+      [
+        report('a', { member: 'a@1', configuration: voters('a@1', 'b@2', 'c@2') }),
+        report('b', { member: 'b@3', configuration: voters('a@1') }),
+        report('c', { member: 'c@3', configuration: voters('a@1') }),
+      ],
+      true,
+    ],
+    [
+      'not where the one that is left of two has all, whatever an old copy knows',
+      [
+        report('a', { configuration: voters('a@1', 'b@0') }),
+        report('b', { member: 'b@1', configuration: voters('a@1', 'b@1') }),
+      ],
+      false,
+    ],
+    ['not where somebody leads', [report('a', { isLed: true }), report('b'), report('c')], false],
+    [
+      'where somebody has promised one that never began',
+      [report('a', { promised: 2 }), report('b', { member: 'b@1' }), report('c', { member: 'c@1' })],
+      true,
+    ],
+  ])('%s', (_, reports, isNeeded) => expect(needsRecovery(reports)).toBe(isNeeded));
 });

@@ -1,7 +1,8 @@
 /** From which member a group goes on when a majority of its voters has forgotten: pure, from what all members say (rule 13). */
 import { type GroupReport } from '../model/node-messages.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
-import { hasQuorum, membersOf, votersOf } from '../raft/raft-configurations.js';
+import { hasQuorum, isVoterOf, membersOf, votersOf } from '../raft/raft-configurations.js';
+import { forcedConfiguration } from '../raft/raft-recovery.js';
 
 export interface MemberReport extends GroupReport {
   readonly member: MemberId;
@@ -50,6 +51,22 @@ export function chooseRecovery(reports: readonly MemberReport[]): RecoveryChoice
         members: reports.map(({ member }) => member),
       }
     : undefined;
+}
+
+/**
+ * Whether nothing else can mend the group: nobody leads it, and none of its voters finds a majority, or enough of those that
+ * are left to hold all; or a recovery was promised, and nobody but a new one frees those who did.
+ */
+export function needsRecovery(reports: readonly MemberReport[]): boolean {
+  const isStuck = reports.some(({ promised, generation }) => promised > generation);
+  const isHere = (voter: MemberId) => reports.some(({ member }) => member === voter);
+  const newest = Math.max(...reports.map(({ generation }) => generation));
+  const isMended = ({ member, generation, configuration }: MemberReport) =>
+    generation === newest &&
+    isVoterOf(configuration, member) &&
+    (hasQuorum(configuration, isHere) ||
+      forcedConfiguration(configuration, (voter) => !isHere(voter)) !== undefined);
+  return reports.every(({ isLed }) => !isLed) && (isStuck || !reports.some(isMended));
 }
 
 /** The one whose log goes further first. */

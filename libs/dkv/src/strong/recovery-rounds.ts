@@ -3,8 +3,7 @@ import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
 import { type GroupReport, type NodeMessage } from '../model/node-messages.js';
 import { type MemberId } from '../model/raft-messages.js';
-import { hasQuorum, isVoterOf } from '../raft/raft-configurations.js';
-import { chooseRecovery, type MemberReport } from './recovery-choice.js';
+import { chooseRecovery, type MemberReport, needsRecovery } from './recovery-choice.js';
 import { DroppedEntries } from './dropped-entries.js';
 import { type GroupList } from './group-list.js';
 import { type Identity } from './node-identity.js';
@@ -371,19 +370,4 @@ export class RecoveryRounds {
 
 function promiseLooks({ tries }: Round): number {
   return PROMISE_LOOKS * 2 ** Math.min(tries - 1, DOUBLINGS_MAX);
-}
-
-/** Nobody leads it, and none of its voters finds a majority: or it was promised, and nobody but a new round frees those who did. */
-function needsRecovery(reports: readonly MemberReport[]): boolean {
-  const isStuck = reports.some(({ promised, generation }) => promised > generation);
-  const isHere = (voter: MemberId) => reports.some(({ member }) => member === voter);
-  const newest = Math.max(...reports.map(({ generation }) => generation));
-  return (
-    reports.every(({ isLed }) => !isLed) &&
-    (isStuck ||
-      reports.every(
-        ({ member, generation, configuration }) =>
-          generation < newest || !isVoterOf(configuration, member) || !hasQuorum(configuration, isHere),
-      ))
-  );
 }

@@ -108,10 +108,12 @@ export function isBeyondRecovery(cluster: TestCluster): boolean {
     const others = groups.filter(({ isWhole }) => isWhole);
     return (
       !groups.some(({ leads }) => leads) &&
-      groups.some(
-        ({ isWhole, raft }) =>
-          !isWhole && others.every((other) => other.raft.lastIndex < raft.firstIndex - 1),
-      )
+      groups.some(({ isWhole, raft }) => {
+        const start = raft.firstIndex - 1;
+        const term = raft.termAt(start);
+        const lacks = others.every((other) => other.applied < start && other.raft.termAt(start) !== term);
+        return !isWhole && lacks;
+      })
     );
   });
 }
