@@ -82,3 +82,16 @@ function leaderOf(cluster: TestCluster, except: string): string {
   }
   return found;
 }
+
+/** A leader whose log takes nothing any more steps down, and stands for nothing; its node goes on to be heard. */
+export async function stepDown(): Promise<readonly string[]> {
+  const cluster = createTestCluster(3, { mode: 'strong', partitions: 1 });
+  await cluster.start();
+  await cluster.advance(3_000);
+  const leader = leaderOf(cluster, '');
+  cluster.node(leader).folder.setFaults({ writeErrorRate: 1, writeErrorCode: 'EMFILE' });
+  await cluster.put(leader, KEY, 'refused', { timeoutMs: 500 }).catch(() => undefined);
+  await cluster.advance(2_000);
+  const groups = cluster.nodeIds.map((nodeId) => groupsOf(cluster.node(nodeId))!.get(0)!);
+  return groups.some(({ leads }) => leads) ? [] : ['liveness'];
+}

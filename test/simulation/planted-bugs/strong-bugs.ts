@@ -25,7 +25,7 @@ import { Proposals } from '../../../libs/dkv/src/strong/proposals.js';
 import { BoundedClock } from '../../../libs/dkv/src/cluster/bounded-clock.js';
 import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
 import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
-import { answerEarlierRun, readAtStaleLeader } from './directed.js';
+import { answerEarlierRun, readAtStaleLeader, stepDown } from './directed.js';
 import { type PlantedBug, replace, replaceGetter } from './plant.js';
 
 /** What a break of the log, or of who leads it, may look like. */
@@ -281,6 +281,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a leader that steps down is known to do so',
     rules: ['liveness'],
+    directed: stepDown,
     plant: () => {
       replace<unknown[], void>(Leadership, 'ledBy', () => undefined);
       replace<unknown[], void>(Leadership, 'checkLeaders', () => undefined);
