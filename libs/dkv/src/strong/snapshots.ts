@@ -23,6 +23,8 @@ const PAGE_TICKS = 10;
 /** Ticks after which a page is asked for again that the leader could not give at that moment. */
 const NOT_NOW_TICKS = 2;
 const ATTEMPTS_MAX = 5;
+/** A fetch that fails is begun again at once, and said once in so many ticks. */
+const TELL_EVERY_TICKS = 100;
 
 export interface SnapshotServices {
   readonly store: StrongStore;
@@ -52,6 +54,9 @@ export class Snapshots {
   private readonly fetching = new Set<number>();
   private readonly waiting = new Map<number, Waiting>();
   private lastSlot = 0;
+  private ticks = 0;
+  /** At which tick it was said last that a fetch had failed, by group. */
+  private readonly told = new Map<number, number>();
 
   constructor(private readonly services: SnapshotServices) {}
 
@@ -123,9 +128,7 @@ export class Snapshots {
     this.run(group, nodeOf(from)).then(
       () => this.ended(group),
       (error: Error) => {
-        this.services.logger.warn(
-          `The snapshot of partition ${group.number} was not fetched: ${error.message}`,
-        );
+        this.tellFailed(group.number, error.message);
         this.ended(group);
       },
     );
@@ -133,6 +136,7 @@ export class Snapshots {
 
   /** Once a heartbeat interval. */
   tick(): void {
+    this.ticks++;
     for (const [slot, waiting] of this.waiting) {
       waiting.ticks++;
       if (waiting.ticks % PAGE_TICKS === 0) {
@@ -239,6 +243,13 @@ export class Snapshots {
       group.raft.restore(index, state.term, state.configuration);
     }
     this.services.wake(group);
+  }
+
+  private tellFailed(group: number, reason: string): void {
+    if (this.ticks - (this.told.get(group) ?? -Infinity) >= TELL_EVERY_TICKS) {
+      this.told.set(group, this.ticks);
+      this.services.logger.warn(`The snapshot of partition ${group} was not fetched: ${reason}`);
+    }
   }
 
   private ended(group: StrongGroup): void {

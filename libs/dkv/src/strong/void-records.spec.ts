@@ -222,6 +222,9 @@ describe('a member whose records are void', () => {
       }
       await cluster.advance(120_000);
       expect(asked.size).toBe(2);
+      const told = cluster.node(self).log.warnings.filter((line) => line.includes('was not fetched'));
+      expect(told.length).toBeGreaterThan(0);
+      expect(told.length).toBeLessThanOrEqual(12);
     },
   );
 
