@@ -2,9 +2,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { rejected } from '../../testing/caught.js';
 import { testGroup } from '../../testing/raft-test-group.js';
-import { groupsOf, memberOf } from '../../testing/simulation/group-facts.js';
+import { memberOf } from '../../testing/simulation/group-facts.js';
 import {
   blackout,
+  groupAt,
   putAll,
   startNodes,
   strongCluster,
@@ -20,8 +21,6 @@ afterEach(() => vi.restoreAllMocks());
 interface Keeping {
   readonly keep: (this: NodeStorage, name: string, text: string) => Promise<void>;
 }
-
-const groupAt = (cluster: TestCluster, nodeId: string) => groupsOf(cluster.node(nodeId))!.get(0)!;
 
 /** The first leader has an entry that nobody else has ever heard of, and what the others wrote since is on their disks. */
 async function withTail() {

@@ -1,20 +1,16 @@
 /** A node that finds out, while it runs, that it may have forgotten: rules 12 and 17. */
 import { expect, it } from 'vitest';
-import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
+import { createTestCluster } from '../../testing/simulation/sim-cluster.js';
 import { groupsOf } from '../../testing/simulation/group-facts.js';
 import {
   blackout,
+  forget,
   putAll,
   startNodes,
   strongCluster,
   valuesOf,
   wrongVoters,
 } from '../../testing/simulation/strong-cluster.js';
-
-function forget(cluster: TestCluster, nodeId: string): void {
-  const { strong } = cluster.node(nodeId);
-  (strong as unknown as { forgetting: { begin(reason: string): void } }).forgetting.begin('of a test');
-}
 
 it('a member that is suspended confirms nobody as its leader', async () => {
   const cluster = createTestCluster(3, { mode: 'strong', partitions: 1 });

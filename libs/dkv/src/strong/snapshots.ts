@@ -73,15 +73,13 @@ export class Snapshots {
   serve(asker: PeerRun, { slot, group: number, generation, logStart, after }: Fetch): void {
     const { groups, store, logger, pageBytes } = this.services;
     const group = groups.get(number);
-    if (group?.mayServe && group.generation === generation) {
-      group.raft.learnCommitted(logStart.index, logStart.term);
-      group.applyCommitted();
-    }
     // Also a leader that has committed nothing of its term yet: it may be this very follower that it needs for that.
     if (!group?.mayServe || group.generation !== generation) {
       asker.say({ kind: 'page', slot, page: undefined });
       return;
     }
+    group.raft.learnCommitted(logStart.index, logStart.term);
+    group.applyCommitted();
     const { applied: index, fetches } = group;
     const state = after ? NO_BYTES : encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 });
     store.scan(number, after, pageBytes).then(

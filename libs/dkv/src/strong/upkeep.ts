@@ -125,19 +125,17 @@ export class Upkeep {
 
   /** Entries that every member has are forgotten; also others, where too many are kept for members that are away. */
   private compact(): void {
-    const { groups, directory, entryTailBytesMax, member } = this.services;
+    const { directory, entryTailBytesMax, member } = this.services;
+    // Whoever gives a group its records may show less than was applied here: its log must lead up to that.
+    const groups = [...this.services.groups.values()].filter(({ isFetching }) => !isFetching);
     let bytes = 0;
-    for (const group of groups.values()) {
-      if (group.isFetching) {
-        // Whoever gives it the records may show less than was applied here: the log must lead up to that.
-        continue;
-      }
+    for (const group of groups) {
       this.compactGroup(group, (other) => other === member() || directory.isAlive(other));
       bytes += bytesOf(group.raft.entriesFrom(group.raft.firstIndex, group.applied));
     }
     if (bytes > entryTailBytesMax) {
-      for (const { raft, applied, isFetching } of groups.values()) {
-        raft.compact(isFetching ? 0 : applied);
+      for (const { raft, applied } of groups) {
+        raft.compact(applied);
       }
     }
   }

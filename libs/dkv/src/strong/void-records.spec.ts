@@ -3,13 +3,14 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { groupsOf, memberOf } from '../../testing/simulation/group-facts.js';
 import {
   blackout,
+  forget,
+  groupAt,
   putAll,
   startNodes,
   strongCluster,
   valuesOf,
   wrongVoters,
 } from '../../testing/simulation/strong-cluster.js';
-import { type TestCluster } from '../../testing/simulation/sim-cluster.js';
 import { type MemberId } from '../model/raft-messages.js';
 import { RaftGroup } from '../raft/raft-group.js';
 import { Snapshots } from './snapshots.js';
@@ -19,13 +20,6 @@ afterEach(() => vi.restoreAllMocks());
 
 interface Fetching {
   readonly fetch: (this: Snapshots, group: StrongGroup, from: MemberId) => void;
-}
-
-const groupAt = (cluster: TestCluster, nodeId: string) => groupsOf(cluster.node(nodeId))!.get(0)!;
-
-function forget(cluster: TestCluster, nodeId: string): void {
-  const { strong } = cluster.node(nodeId);
-  (strong as unknown as { forgetting: { begin(reason: string): void } }).forgetting.begin('of a test');
 }
 
 /** The first leader has a tail that nobody else has ever heard of, and the others have compacted what it lacks. */

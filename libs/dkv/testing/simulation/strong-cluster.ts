@@ -1,5 +1,6 @@
 /** A cluster in strong mode, as specs of lost power and lost disks need it: what they do to it, and what they look at. */
 import { type MemberId } from '../../src/model/raft-messages.js';
+import { type StrongGroup } from '../../src/strong/strong-group.js';
 import { groupsOf, memberOf } from './group-facts.js';
 import { checkGroupInvariants } from './raft-invariants.js';
 import { createTestCluster, type TestCluster, type TestClusterOptions } from './sim-cluster.js';
@@ -49,6 +50,17 @@ export function startNodes(cluster: TestCluster, nodeIds: readonly string[] = cl
       .start()
       .catch(() => undefined);
   }
+}
+
+/** Of a cluster with one partition: the group, as the node has it. */
+export function groupAt(cluster: TestCluster, nodeId: string): StrongGroup {
+  return groupsOf(cluster.node(nodeId))!.get(0)!;
+}
+
+/** The node finds out, while it runs, that it may have forgotten what it acknowledged (rule 12). */
+export function forget(cluster: TestCluster, nodeId: string): void {
+  const { strong } = cluster.node(nodeId);
+  (strong as unknown as { forgetting: { begin(reason: string): void } }).forgetting.begin('of a test');
 }
 
 /** @returns whom the nodes miss among the voters of their groups, or count too much; empty where all is well */
