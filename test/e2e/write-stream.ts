@@ -1,4 +1,5 @@
 /** Concurrent writes of ever new keys through several nodes, with a record of what was answered to each. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { type DemoNode } from './demo-node.js';
 import { fewAtOnce } from './few-at-once.js';
 
@@ -10,6 +11,8 @@ export interface RecordedWrite {
 }
 
 const WRITERS_PER_NODE = 4;
+/** All that is written is read again, on every node: without a pace a slow machine would write for longer, and read more. */
+const PAUSE_MS = 25;
 
 export class WriteStream {
   /** Answered with 200. */
@@ -68,6 +71,7 @@ export class WriteStream {
         this.unanswered.push(write);
         return;
       }
+      await pause(PAUSE_MS);
     }
   }
 }
