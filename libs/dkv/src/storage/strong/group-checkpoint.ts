@@ -3,7 +3,8 @@ import { type StoreEngine, type StoreOperation } from '../engines/store-engine.j
 import { type NodeLog } from '../../ports/node-log.js';
 import { type GroupState } from '../../ports/strong-store.js';
 import { logDurable } from './durable-log.js';
-import { ABSENT, type GroupTable, type RecordTable, type TakenEntries, UNKNOWN } from './record-table.js';
+import { ABSENT, UNKNOWN } from './record-slabs.js';
+import { type GroupTable, type RecordTable } from './record-table.js';
 import { isEngineDamage } from '../storage-error.js';
 import { decodeRecord, encodeState, RecordEncoder, stateKey } from './strong-keys.js';
 
@@ -23,9 +24,9 @@ export interface CheckpointSite {
 }
 
 /**
- * Dirty entries and state are taken in the turn of the call; encoding goes on in others, and sees what was taken. On an
- * error the entries are dirty as before. With `sync` the batch is durable when
- * it resolves. Never call it twice at a time for a group.
+ * Dirty records and state are taken in the turn of the call; encoding goes on in others, and sees what was taken. On an
+ * error they are dirty as before. With `sync` the batch is durable when it
+ * resolves. Never call it twice at a time for a group.
  * @throws DkvError the log's, or the engine's own error
  */
 export async function checkpointGroup(
@@ -43,13 +44,13 @@ export async function checkpointGroup(
     const records = await storedBefore(site, group, taken);
     const operations: StoreOperation[] = [];
     const encoder = new RecordEncoder();
-    for (let at = 0; at < taken.entries.length; at += RECORDS_PER_TURN) {
+    for (let at = 0; at < taken.length; at += RECORDS_PER_TURN) {
       if (at > 0) {
         await nextTurn();
       }
-      const end = Math.min(at + RECORDS_PER_TURN, taken.entries.length);
+      const end = Math.min(at + RECORDS_PER_TURN, taken.length);
       for (let next = at; next < end; next++) {
-        addOperations(operations, encoder, group, taken, next);
+        addOperations(operations, encoder, table, group, taken[next]!);
       }
     }
     const stored = { applied: state.applied, records, bytes: state.bytes };
@@ -58,44 +59,46 @@ export async function checkpointGroup(
     await engine.batch(operations, { sync });
     group.records = records;
   } catch (error) {
-    table.giveBack(group, taken);
+    table.giveBack(group);
     throw error;
   }
-  for (let at = 0; at < taken.entries.length; at += RECORDS_PER_TURN) {
+  for (let at = 0; at < taken.length; at += RECORDS_PER_TURN) {
     if (at > 0) {
       await nextTurn();
     }
-    table.settle(taken, at, Math.min(at + RECORDS_PER_TURN, taken.entries.length));
+    table.settle(group, Math.min(at + RECORDS_PER_TURN, taken.length));
   }
-  group.taken = undefined;
 }
 
 function addOperations(
   operations: StoreOperation[],
   encoder: RecordEncoder,
+  table: RecordTable,
   group: GroupTable,
-  { entries, records }: TakenEntries,
-  at: number,
+  position: number,
 ): void {
-  const { names, key, stored } = entries[at]!;
-  const record = records[at];
+  const { number } = group;
+  const { bytes } = table.index.namesAt(position);
+  const key = table.slabs.keyAt(position);
+  const stored = table.slabs.storedAt(position);
+  const record = table.slabs.recordAt(position);
   const expiresAtMs = record?.expiresAtMs ?? 0;
   if (stored > 0 && stored !== expiresAtMs) {
-    operations.push({ type: 'del', key: encoder.expiryKey(group.number, stored, names.bytes, key) });
+    operations.push({ type: 'del', key: encoder.expiryKey(number, stored, bytes, key) });
   }
   if (!record) {
     if (stored !== ABSENT) {
-      operations.push({ type: 'del', key: encoder.recordKey(group.number, names.bytes, key) });
+      operations.push({ type: 'del', key: encoder.recordKey(number, bytes, key) });
     }
     return;
   }
-  const encoded = encoder.record(group.number, names.bytes, key, record);
+  const encoded = encoder.record(number, bytes, key, record);
   operations.push({ type: 'put', key: encoded.key, value: encoded.value });
   if (expiresAtMs > 0 && stored !== expiresAtMs) {
     group.hasExpiries = true;
     operations.push({
       type: 'put',
-      key: encoder.expiryKey(group.number, expiresAtMs, names.bytes, key),
+      key: encoder.expiryKey(number, expiresAtMs, bytes, key),
       value: NO_BYTES,
     });
   }
@@ -104,32 +107,35 @@ function addOperations(
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Learns what the engine has of entries that were written blindly, and gives how many records it will have. An old expiry
+ * Learns what the engine has of keys that were written blindly, and gives how many records it will have. An old expiry
  * must leave the index, so all are read where the group has expiries; else some, and the count follows them.
  */
 async function storedBefore(
-  { engine }: CheckpointSite,
+  { engine, table }: CheckpointSite,
   group: GroupTable,
-  { entries, records }: TakenEntries,
+  taken: readonly number[],
 ): Promise<number> {
-  const unknown = entries.flatMap(({ stored }, at) => (stored === UNKNOWN ? [at] : []));
+  const unknown = taken.filter((position) => table.slabs.storedAt(position) === UNKNOWN);
   const step = group.hasExpiries ? 1 : Math.max(1, Math.ceil(unknown.length / SAMPLE));
   const asked = unknown.filter((_, at) => at % step === 0);
   const encoder = new RecordEncoder();
   for (let at = 0; at < asked.length; at += READS_AT_ONCE) {
     await Promise.all(
-      asked.slice(at, at + READS_AT_ONCE).map(async (index) => {
-        const entry = entries[index]!;
-        const key = encoder.recordKey(group.number, entry.names.bytes, entry.key);
+      asked.slice(at, at + READS_AT_ONCE).map(async (position) => {
+        const key = encoder.recordKey(
+          group.number,
+          table.index.namesAt(position).bytes,
+          table.slabs.keyAt(position),
+        );
         try {
           const found = await engine.get(key);
-          entry.stored = found ? (decodeRecord(key, found)?.expiresAtMs ?? 0) : ABSENT;
+          table.slabs.setStored(position, found ? (decodeRecord(key, found)?.expiresAtMs ?? 0) : ABSENT);
         } catch (error) {
           if (!isEngineDamage(error)) {
             throw error;
           }
           // A damaged record leaves its expiry behind, and whoever meets that finds that it is of no record.
-          entry.stored = 0;
+          table.slabs.setStored(position, 0);
         }
       }),
     );
@@ -137,13 +143,14 @@ async function storedBefore(
   let count = group.records;
   let blind = 0;
   const wasUnknown = new Set(asked);
-  for (const [at, { stored }] of entries.entries()) {
-    // One that was read stands for `step` of them.
-    const change = Number(records[at] !== undefined) - Number(stored !== ABSENT);
+  for (const position of taken) {
+    const stored = table.slabs.storedAt(position);
     if (stored === UNKNOWN) {
       continue;
     }
-    if (wasUnknown.has(at)) {
+    // One that was read stands for `step` of them.
+    const change = Number(table.slabs.hasValue(position)) - Number(stored !== ABSENT);
+    if (wasUnknown.has(position)) {
       blind += change;
     } else {
       count += change;

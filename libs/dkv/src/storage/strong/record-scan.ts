@@ -7,7 +7,7 @@ import {
   type RecordPage,
   type StrongRecord,
 } from '../../ports/strong-store.js';
-import { type Entry, type GroupTable, type RecordTable } from './record-table.js';
+import { type GroupTable, type RecordTable } from './record-table.js';
 import {
   compareMarks,
   decodeRecord,
@@ -25,7 +25,7 @@ export interface ScanSource {
   readonly table: RecordTable;
   readonly read: (group: number, namespace: string, key: string) => Promise<StrongRecord | undefined>;
   /** Counts and tells of a damaged record; gives the error to throw. */
-  readonly damage: (group: number, namespace: string, key: string) => DkvError;
+  readonly damage: (group: number, namespace: string, key: string, cause?: unknown) => DkvError;
 }
 
 /** A record in the page before it is known whether memory has a newer one. */
@@ -74,16 +74,16 @@ export async function scanRecords(
 
 /** All candidates behind `after` up to some key, in order; at least one unless they are the last. */
 async function nextCandidates(
-  { engine }: ScanSource,
+  { engine, table }: ScanSource,
   group: GroupTable,
   after: PageMark | undefined,
   bytesMax: number,
 ): Promise<{ candidates: Candidate[]; isLast: boolean }> {
   const dirty: Candidate[] = [];
-  for (const { names, key, record } of dirtyEntries(group)) {
-    const mark = { namespace: names.namespace, key };
+  for (const position of dirtyPositions(table, group)) {
+    const mark = table.markAt(position);
     if (!after || compareMarks(mark, after) > 0) {
-      dirty.push({ ...mark, dirty: record ?? null, stored: undefined });
+      dirty.push({ ...mark, dirty: table.slabs.recordAt(position) ?? null, stored: undefined });
     }
   }
   const stored: Candidate[] = [];
@@ -125,9 +125,9 @@ function recordOf(
   group: GroupTable,
   { namespace, key, dirty, stored }: Candidate,
 ): StrongRecord | undefined {
-  const entry = table.find(namespace, key);
-  if (entry && !entry.isLoading && entry.group === group) {
-    return entry.record;
+  const position = table.find(namespace, key);
+  if (position !== 0 && table.slabs.groupAt(position) === group.number) {
+    return table.slabs.recordAt(position);
   }
   if (dirty !== undefined) {
     return dirty ?? undefined;
@@ -165,16 +165,17 @@ export async function expiredRecords(
       }
     }
   };
-  const dirty = [...dirtyEntries(group)]
-    .filter(({ record }) => isExpired(record))
-    .sort((a, b) => a.record!.expiresAtMs - b.record!.expiresAtMs)
+  const dirty = [...dirtyPositions(table, group)]
+    .filter((position) => isExpired(table.slabs.recordAt(position)))
+    .sort((a, b) => table.slabs.expiryAt(a) - table.slabs.expiryAt(b))
     .slice(0, limit)
-    .map(({ names, key }) => ({ namespace: names.namespace, key }));
+    .map((position) => table.markAt(position));
   let waiting: PageMark[] = [];
   for await (const entry of engine.iterate(expiryRange(group.number, nowMs))) {
     const mark = markInExpiryKey(entry.key);
     // Of a dirty one the index knows nothing.
-    if (!table.find(mark.namespace, mark.key)?.isDirty) {
+    const position = table.find(mark.namespace, mark.key);
+    if (position === 0 || !table.slabs.isDirtyAt(position)) {
       waiting.push(mark);
     }
     if (waiting.length === limit) {
@@ -192,14 +193,13 @@ export async function expiredRecords(
     .slice(0, limit);
 }
 
-/** Each dirty entry of the group once, also those that a checkpoint is writing. */
-function* dirtyEntries({ dirty, taken }: GroupTable): Generator<Entry> {
+/** Each dirty key of the group once, also those that a checkpoint is writing. */
+function* dirtyPositions(table: RecordTable, { dirty, taken, settled }: GroupTable): Generator<number> {
   yield* dirty;
-  if (taken) {
-    for (const entry of taken.entries) {
-      if (entry.isDirty && entry.round === taken.round) {
-        yield entry;
-      }
+  for (let at = settled; at < taken.length; at++) {
+    const position = taken[at]!;
+    if (table.slabs.isNamedAt(position) && table.slabs.isDirtyAt(position)) {
+      yield position;
     }
   }
 }

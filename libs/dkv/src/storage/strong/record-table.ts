@@ -1,68 +1,39 @@
 /** The committed records that are in memory: those that no checkpoint has yet, and a cache of others. */
-import { AgeList } from '../../model/age-list.js';
-import { type StrongRecord } from '../../ports/strong-store.js';
-import { namespaceBytes } from './strong-keys.js';
-import { PlacedRecord } from './placed-record.js';
-import { type ValueChunk, ValueChunks } from './value-chunks.js';
+import { KeyIndex } from './key-index.js';
+import { type PageMark, type StrongRecord } from '../../ports/strong-store.js';
+import {
+  ABSENT,
+  DIRTY,
+  DIRTY_AT,
+  KEY,
+  NAMED,
+  RecordSlabs,
+  ROUND,
+  sizeOf,
+  type Slab,
+  UNKNOWN,
+  USED,
+  wordOf,
+} from './record-slabs.js';
 
-/** What an entry takes beside key and value, about: measured on Node 20 with 100,000 records. */
-const ENTRY_BYTES = 330;
+/** Slabs may take three times what the records in them do, and so many slabs more. */
+const WASTE_FACTOR = 3;
+const WASTE_SLABS = 16;
+/** A slab is cleaned for no less than this part of it. */
+const WORTH_CLEANING = 0.25;
+/** Below this part of the cache, clean records are moved: as much as the rest of it is not used. */
+const EVICTING = 0.75;
+/** Records that are looked at at a time to make room: about 1 ms. */
+const LOOKS_AT_ONCE = 8_192;
 
-/** Expiries in the engine, where no record is or nothing is known. */
-export const ABSENT = -1;
-export const UNKNOWN = -2;
-
-const LOADING = 0;
-const CLEAN = 1;
-const DIRTY = 2;
-
-export interface Names {
-  readonly namespace: string;
-  /** As the engine's keys have it. */
-  readonly bytes: Buffer;
-  readonly entries: Map<string, Entry>;
-}
-
-export class Entry {
-  /** What readers see; undefined where there is none, or `isLoading`. */
-  record: StrongRecord | undefined;
-  state = LOADING;
-  /** The round of its group's checkpoints that it is to be in, while dirty. */
-  round = -1;
-  /** The expiry that its record in the engine has (0: never), {@link ABSENT} or {@link UNKNOWN}. */
-  stored = UNKNOWN;
-  chunk: ValueChunk | undefined;
-  /** Asked for since the hand last passed. */
-  used = false;
-  older: Entry | undefined;
-  newer: Entry | undefined;
-
-  constructor(
-    readonly group: GroupTable,
-    readonly names: Names,
-    readonly key: string,
-  ) {}
-
-  get isLoading(): boolean {
-    return this.state === LOADING;
-  }
-
-  /** In no checkpoint yet, or in one that is not durable. */
-  get isDirty(): boolean {
-    return this.state === DIRTY;
-  }
-
-  get bytes(): number {
-    return ENTRY_BYTES + this.key.length;
-  }
-}
-
-/** What is known of a group: its dirty entries, each once, and what the engine has of it. */
+/** What is known of a group: its dirty records, each key once, and what the engine has of it. */
 export class GroupTable {
-  /** In the order in which they became dirty. */
-  dirty: Entry[] = [];
-  /** Those that a checkpoint is writing; some are dirty again by now. */
-  taken: TakenEntries | undefined;
+  /** Positions, in the order in which their keys became dirty. */
+  dirty: number[] = [];
+  /** Those that a checkpoint is writing, as they were when it took them; some are written again by now. */
+  taken: readonly number[] = [];
+  /** Those of them before this place are settled, and their positions may have become others'. */
+  settled = 0;
   /** Rises when a checkpoint takes the dirty ones. */
   round = 0;
   /** Something of it, records or not, is to be in the next checkpoint. */
@@ -76,48 +47,38 @@ export class GroupTable {
   isClearing = false;
 
   constructor(readonly number: number) {}
-
-  /** Records that there are, about: what was written blindly since the last checkpoint counts as new. */
-  get count(): number {
-    let count = this.records;
-    for (const { record, stored } of this.dirty) {
-      count += Number(record !== undefined) - Number(stored >= 0);
-    }
-    return count;
-  }
-}
-
-/** What a checkpoint writes: `records[i]` is what `entries[i]` was when it was taken. */
-export interface TakenEntries {
-  readonly round: number;
-  readonly entries: readonly Entry[];
-  readonly records: readonly (StrongRecord | undefined)[];
 }
 
 /**
- * Found by namespace, then key, so that no text is put together. Clean entries go by the second chance that they get of
- * a hand that goes round (Corbató, A Paging Experiment with the Multics System, 1968: CLOCK), as a list from the one the
- * hand comes to next to the one that it has just passed.
+ * Found by a hash of namespace and key, then along a chain. What is written again leaves its old place unused, and the
+ * oldest slabs are given back after what is of use in them has moved to the newest; to make room in the cache, of clean
+ * records only those that were asked for since (Corbató, A Paging Experiment with the Multics System, 1968: CLOCK).
  */
 export class RecordTable {
-  private readonly names = new Map<string, Names>();
-  private lastNames: Names | undefined;
+  readonly slabs: RecordSlabs;
+  readonly index: KeyIndex;
   private readonly groups: (GroupTable | undefined)[] = [];
   private readonly changed = new Set<GroupTable>();
-  private readonly dirtyChunks = new ValueChunks();
-  private readonly cleanChunks = new ValueChunks();
-  private dirtyEntryBytes = 0;
-  private cleanEntryBytes = 0;
-  private readonly cached = new AgeList<Entry>();
+  private namedBytes = 0;
+  private dirty = 0;
 
-  constructor(private readonly cacheBytesMax: number) {}
-
-  get dirtyBytes(): number {
-    return this.dirtyEntryBytes + this.dirtyChunks.bytes;
+  constructor(
+    private readonly cacheBytesMax: number,
+    dirtyBytesMax: number,
+  ) {
+    const bytes = cacheBytesMax + dirtyBytesMax;
+    this.slabs = new RecordSlabs(bytes);
+    this.index = new KeyIndex(this.slabs, bytes);
   }
 
+  /** Of the dirty records, each key's newest. */
+  get dirtyBytes(): number {
+    return this.dirty;
+  }
+
+  /** Of all else that the slabs have: clean records, and what is not used any more. */
   get cacheBytes(): number {
-    return this.cleanEntryBytes + this.cleanChunks.bytes;
+    return this.slabs.bytes - this.dirty;
   }
 
   get changedGroups(): readonly GroupTable[] {
@@ -132,30 +93,34 @@ export class RecordTable {
     return (this.groups[number] ??= new GroupTable(number));
   }
 
-  namesOf(namespace: string): Names {
-    if (this.lastNames?.namespace === namespace) {
-      return this.lastNames;
-    }
-    let names = this.names.get(namespace);
-    if (!names) {
-      names = { namespace, bytes: namespaceBytes(namespace), entries: new Map() };
-      this.names.set(namespace, names);
-    }
-    this.lastNames = names;
-    return names;
-  }
-
-  /** The entry, of whichever group it is, without being made. */
-  find(namespace: string, key: string): Entry | undefined {
-    const names = this.lastNames?.namespace === namespace ? this.lastNames : this.names.get(namespace);
-    return names?.entries.get(key);
-  }
-
   touch(group: GroupTable): void {
     if (!group.isChanged) {
       group.isChanged = true;
       this.changed.add(group);
     }
+  }
+
+  /** Records that there are, about: what was written blindly since the last checkpoint counts as new. */
+  countOf({ records, dirty }: GroupTable): number {
+    let count = records;
+    for (const position of dirty) {
+      count += Number(this.slabs.hasValue(position)) - Number(this.slabs.storedAt(position) >= 0);
+    }
+    return count;
+  }
+
+  /** Position of the key's record, or of what says that there is none, of whichever group; 0 where neither is here. */
+  find(namespace: string, key: string): number {
+    return this.index.look(namespace, key);
+  }
+
+  markAt(position: number): PageMark {
+    return { namespace: this.index.namesAt(position).namespace, key: this.slabs.keyAt(position) };
+  }
+
+  /** It stays when the hand passes. */
+  use(position: number): void {
+    this.slabs.at(position).words[wordOf(position) + KEY]! |= USED;
   }
 
   /** `record` undefined is a removal. Shares no bytes with it. */
@@ -166,162 +131,232 @@ export class RecordTable {
         `Group ${number} is being deleted: nothing of it may be written until that has ended.`,
       );
     }
-    const names = this.namesOf(namespace);
-    let entry = names.entries.get(key);
-    if (!entry) {
-      entry = new Entry(group, names, key);
-      names.entries.set(key, entry);
-    } else if (entry.group !== group) {
+    this.index.encode(namespace, key);
+    this.makeRoom(record);
+    const old = this.index.find();
+    if (old !== 0 && this.slabs.groupAt(old) !== number) {
       throw new TypeError(
-        `The key ${JSON.stringify(key)} (namespace ${namespace}) is of group ${entry.group.number}, not of ${number}.`,
+        `The key ${JSON.stringify(key)} (namespace ${namespace}) is of group ${this.slabs.groupAt(old)}, not of ${number}.`,
       );
-    } else if (entry.state === CLEAN) {
-      this.leaveCache(entry);
-    } else if (entry.chunk) {
-      this.dirtyChunks.release(entry.chunk);
     }
-    this.place(entry, record, this.dirtyChunks);
+    const stored = old === 0 ? UNKNOWN : this.slabs.storedAt(old);
+    const position = this.slabs.place(number, this.index.key, record, stored, DIRTY);
+    if (old !== 0 && this.isListed(old, group)) {
+      this.listAt(position, group, this.slabs.at(old).words[wordOf(old) + DIRTY_AT]!);
+    } else {
+      this.listAt(position, group, group.dirty.length);
+      this.touch(group);
+    }
+    this.name(position, old);
     group.hasDirtyExpiries ||= record !== undefined && record.expiresAtMs > 0;
-    if (entry.state !== DIRTY) {
-      entry.state = DIRTY;
-      this.dirtyEntryBytes += entry.bytes;
-    } else if (entry.round === group.round) {
-      return;
-    }
-    entry.round = group.round;
-    group.dirty.push(entry);
-    this.touch(group);
   }
 
-  /** An entry whose record is being read: whoever writes it meanwhile is not undone by `loaded`. */
-  startLoading(group: number, namespace: string, key: string): Entry {
-    const names = this.namesOf(namespace);
-    const entry = new Entry(this.group(group), names, key);
-    names.entries.set(key, entry);
-    return entry;
-  }
-
-  /** Gives what readers see now: the record read, or what was written since. */
-  loaded(entry: Entry, record: StrongRecord | undefined): StrongRecord | undefined {
-    if (entry.state === LOADING && this.isNamed(entry)) {
-      entry.stored = record?.expiresAtMs ?? ABSENT;
-      this.enterCache(entry, record);
-    }
-    return entry.state === LOADING ? undefined : entry.record;
-  }
-
-  /** What was to be read could not be: nothing is known of it. */
-  notLoaded(entry: Entry): void {
-    if (entry.state === LOADING && this.isNamed(entry)) {
-      entry.names.entries.delete(entry.key);
+  /** What the engine has of a key that is not here. */
+  load(group: number, namespace: string, key: string, record: StrongRecord | undefined): void {
+    this.index.encode(namespace, key);
+    this.makeRoom(record);
+    if (this.index.find() === 0) {
+      const stored = record?.expiresAtMs ?? ABSENT;
+      this.name(this.slabs.place(group, this.index.key, record, stored, 0), 0);
     }
   }
 
-  /** Hands the group's dirty entries to a checkpoint. */
-  take(group: GroupTable): TakenEntries {
-    const entries = group.dirty;
-    const taken = { round: group.round, entries, records: entries.map(({ record }) => record) };
+  /** Hands the group's dirty records to a checkpoint. */
+  take(group: GroupTable): readonly number[] {
+    group.taken = group.dirty;
+    group.settled = 0;
     group.dirty = [];
-    group.taken = taken;
     group.round++;
     group.isChanged = false;
     this.changed.delete(group);
-    return taken;
+    for (const position of group.taken) {
+      this.slabs.at(position).taken++;
+    }
+    return group.taken;
   }
 
-  /** The entries from..to of what was taken are in the engine. */
-  settle({ round, entries, records }: TakenEntries, from: number, to: number): void {
-    for (let at = from; at < to; at++) {
-      const entry = entries[at]!;
-      entry.stored = records[at]?.expiresAtMs ?? ABSENT;
-      if (entry.state === DIRTY && entry.round === round) {
-        this.leaveDirty(entry);
-        this.enterCache(entry, records[at]);
+  /** What was taken is in the engine, up to that place. */
+  settle(group: GroupTable, to: number): void {
+    for (; group.settled < to; group.settled++) {
+      const position = group.taken[group.settled]!;
+      const now = this.newestOf(position);
+      if (now !== 0) {
+        this.slabs.setStored(now, this.slabs.hasValue(position) ? this.slabs.expiryAt(position) : ABSENT);
       }
+      if (now === position) {
+        this.beClean(position);
+      }
+      this.letGo(position);
     }
+    if (to === group.taken.length) {
+      group.taken = [];
+    }
+    this.shrink();
   }
 
   /** The checkpoint failed: what was not written again since is dirty as before. */
-  giveBack(group: GroupTable, { round, entries }: TakenEntries): void {
-    group.taken = undefined;
-    for (const entry of entries) {
-      // Whether the engine has it is not known.
-      entry.stored = UNKNOWN;
-      if (entry.state === DIRTY && entry.round === round) {
-        entry.round = group.round;
-        group.dirty.push(entry);
+  giveBack(group: GroupTable): void {
+    const { taken } = group;
+    group.taken = [];
+    for (const position of taken) {
+      const now = this.newestOf(position);
+      if (now !== 0) {
+        // Whether the engine has it is not known.
+        this.slabs.setStored(now, UNKNOWN);
       }
+      if (now === position) {
+        this.listAt(position, group, group.dirty.length);
+      }
+      this.letGo(position);
     }
     this.touch(group);
   }
 
-  /** Forgets all entries of the group, also those that are being loaded. */
+  /** Forgets all records of the group. */
   drop(group: GroupTable): void {
-    for (const names of this.names.values()) {
-      for (const entry of names.entries.values()) {
-        if (entry.group === group) {
-          if (entry.state === DIRTY) {
-            this.leaveDirty(entry);
-          } else if (entry.state === CLEAN) {
-            this.leaveCache(entry);
-          }
-          entry.state = LOADING;
-          entry.record = undefined;
-          names.entries.delete(entry.key);
+    for (let slab = this.slabs.byAge.oldest; slab;) {
+      const { newer } = slab;
+      for (const position of slab.positions()) {
+        if (this.slabs.flagsAt(position, slab) & NAMED && this.slabs.groupAt(position) === group.number) {
+          this.forget(position);
         }
       }
+      slab = newer;
     }
     group.dirty = [];
     group.isChanged = false;
     this.changed.delete(group);
   }
 
-  private isNamed(entry: Entry): boolean {
-    return entry.names.entries.get(entry.key) === entry;
-  }
-
-  private place(entry: Entry, record: StrongRecord | undefined, chunks: ValueChunks): void {
-    if (!record) {
-      entry.record = undefined;
-      entry.chunk = undefined;
-      return;
-    }
-    const placed = new PlacedRecord(record, chunks);
-    entry.record = placed;
-    entry.chunk = placed.chunk;
-  }
-
-  private leaveDirty(entry: Entry): void {
-    this.dirtyEntryBytes -= entry.bytes;
-    if (entry.chunk) {
-      this.dirtyChunks.release(entry.chunk);
+  /** Before positions are looked up: to make room may move them. */
+  private makeRoom(record: StrongRecord | undefined): void {
+    const size = sizeOf(this.index.key.length, record?.value.length ?? 0);
+    if (!this.slabs.hasRoom(size)) {
+      this.shrink(Math.max(size, this.slabs.slabBytes));
     }
   }
 
-  private enterCache(entry: Entry, record: StrongRecord | undefined): void {
-    this.place(entry, record, this.cleanChunks);
-    entry.state = CLEAN;
-    entry.used = false;
-    this.cleanEntryBytes += entry.bytes;
-    this.cached.add(entry);
-    while (this.cached.oldest && this.cacheBytes > this.cacheBytesMax) {
-      const next = this.cached.oldest;
-      if (next.used) {
-        next.used = false;
-        this.cached.remove(next);
-        this.cached.add(next);
+  /** Whether it is among those that the next checkpoint takes. */
+  private isListed(position: number, group: GroupTable): boolean {
+    const { words } = this.slabs.at(position);
+    const word = wordOf(position);
+    return (words[word + KEY]! & DIRTY) !== 0 && words[word + ROUND] === group.round;
+  }
+
+  private listAt(position: number, group: GroupTable, place: number): void {
+    const { words } = this.slabs.at(position);
+    const word = wordOf(position);
+    words[word + DIRTY_AT] = place;
+    words[word + ROUND] = group.round;
+    group.dirty[place] = position;
+  }
+
+  /** From now on its key leads to it, and no longer to `old` where that is not 0. */
+  private name(position: number, old: number): void {
+    if (old === 0) {
+      this.index.add(position);
+    } else {
+      this.index.replace(old, position);
+      this.unname(old);
+    }
+    const slab = this.slabs.at(position);
+    slab.words[wordOf(position) + KEY]! |= NAMED;
+    this.count(slab, position, 1);
+  }
+
+  private forget(position: number): void {
+    this.index.remove(position);
+    this.unname(position);
+  }
+
+  /** Where the key of a record that was taken is now; 0 where it is not here any more. */
+  private newestOf(position: number): number {
+    return this.slabs.isNamedAt(position) ? position : this.index.findAgain(position);
+  }
+
+  private unname(position: number): void {
+    const slab = this.slabs.at(position);
+    this.count(slab, position, -1);
+    slab.words[wordOf(position) + KEY]! &= ~NAMED;
+    this.slabs.giveUpIfEmpty(slab);
+  }
+
+  private count(slab: Slab, position: number, sign: 1 | -1): void {
+    const bytes = sign * slab.sizeAt(position);
+    slab.named += sign;
+    slab.namedBytes += bytes;
+    this.namedBytes += bytes;
+    if (this.slabs.flagsAt(position, slab) & DIRTY) {
+      slab.dirtyBytes += bytes;
+      this.dirty += bytes;
+    }
+  }
+
+  private beClean(position: number): void {
+    const slab = this.slabs.at(position);
+    const bytes = slab.sizeAt(position);
+    slab.words[wordOf(position) + KEY]! &= ~DIRTY;
+    slab.dirtyBytes -= bytes;
+    this.dirty -= bytes;
+  }
+
+  /** The checkpoint needs it no more. */
+  private letGo(position: number): void {
+    const slab = this.slabs.at(position);
+    slab.taken--;
+    this.slabs.giveUpIfEmpty(slab);
+  }
+
+  /** Gives slabs back, from the oldest on, as long as there are too many with `coming` bytes more. */
+  private shrink(coming = 0): void {
+    const { slabs, cacheBytesMax } = this;
+    const isTooLarge = () =>
+      this.cacheBytes + coming > cacheBytesMax ||
+      slabs.bytes > WASTE_FACTOR * this.namedBytes + WASTE_SLABS * slabs.slabBytes ||
+      slabs.isCrowded;
+    let looks = 0;
+    let slab = slabs.byAge.oldest;
+    // Twice around: the first time what was asked for stays.
+    for (let left = 2 * slabs.count; slab && left > 0 && looks < LOOKS_AT_ONCE && isTooLarge(); left--) {
+      const { newer } = slab;
+      // Where much of the cache is not used, moving what is gives it back.
+      const evicts = this.namedBytes - this.dirty > cacheBytesMax * EVICTING || slabs.isCrowded;
+      const givenOut = slabs.givenOut(slab);
+      const unused = givenOut - (evicts ? slab.dirtyBytes : slab.namedBytes);
+      if (slab.taken === 0 && unused >= givenOut * WORTH_CLEANING) {
+        looks += slab.named;
+        this.clean(slab, evicts);
+      }
+      slab = newer ?? slabs.byAge.oldest;
+    }
+  }
+
+  /** Moves what is of use in it. */
+  private clean(slab: Slab, evicts: boolean): void {
+    this.slabs.close(slab);
+    for (const position of slab.positions()) {
+      const flags = this.slabs.flagsAt(position, slab);
+      if ((flags & NAMED) === 0) {
+        continue;
+      }
+      if (evicts && (flags & (DIRTY | USED)) === 0) {
+        this.forget(position);
+      } else if (slab.bytes.length > this.slabs.slabBytes) {
+        slab.words[wordOf(position) + KEY] = flags & ~USED;
+        this.slabs.renew(slab);
       } else {
-        this.leaveCache(next);
-        next.names.entries.delete(next.key);
+        this.move(slab, position, evicts ? flags & ~USED : flags);
       }
     }
+    this.slabs.giveUpIfEmpty(slab);
   }
 
-  private leaveCache(entry: Entry): void {
-    this.cached.remove(entry);
-    this.cleanEntryBytes -= entry.bytes;
-    if (entry.chunk) {
-      this.cleanChunks.release(entry.chunk);
+  private move(slab: Slab, from: number, flags: number): void {
+    const to = this.slabs.copy(from, slab, flags);
+    this.name(to, from);
+    if (flags & DIRTY) {
+      const { words } = this.slabs.at(to);
+      this.listAt(to, this.groups[this.slabs.groupAt(to)]!, words[wordOf(to) + DIRTY_AT]!);
     }
   }
 }

@@ -20,7 +20,6 @@ import {
   stateKey,
   STATES_RANGE,
 } from './strong-keys.js';
-import { ValueChunks } from './value-chunks.js';
 
 const encoder = new RecordEncoder();
 const ns = namespaceBytes('ns');
@@ -152,31 +151,5 @@ describe('a batch in the log', () => {
     const bytes = encodeBatch(operations);
     expect(() => decoded(bytes.subarray(0, bytes.length - 1))).toThrow(/batch/);
     expect(() => decoded(Buffer.concat([bytes, Buffer.from([9])]))).toThrow(/batch/);
-  });
-});
-
-describe('chunks of values', () => {
-  it('count whole chunks until their last value is released', () => {
-    const chunks = new ValueChunks();
-    const kept = Array.from({ length: 100 }, (_, at) => {
-      const chunk = chunks.chunkFor(100);
-      return { chunk, start: chunks.copy(Buffer.alloc(100, at), chunk) };
-    });
-    expect(chunks.bytes).toBe(3 * 4_096);
-    expect(kept.map(({ chunk, start }) => chunk.bytes[start + 99])).toEqual(
-      Array.from({ length: 100 }, (_, at) => at),
-    );
-    for (const { chunk } of kept.slice(1)) {
-      chunks.release(chunk);
-    }
-    // The first one's, and the one that values are put into.
-    expect(chunks.bytes).toBe(2 * 4_096);
-    chunks.release(kept[0]!.chunk);
-    expect(chunks.bytes).toBe(4_096);
-    const large = chunks.chunkFor(50_000);
-    chunks.copy(Buffer.alloc(50_000), large);
-    expect(chunks.bytes).toBe(4_096 + 50_000);
-    chunks.release(large);
-    expect(chunks.bytes).toBe(4_096);
   });
 });

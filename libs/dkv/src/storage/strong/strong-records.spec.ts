@@ -39,7 +39,7 @@ class Bench {
       logger: this.logger,
       where: '/data/n1',
       cacheBytesMax: 1e9,
-      dirtyBytesMax: 1e9,
+      dirtyBytesMax: 1e6,
       checkpointBytes: 1e9,
       onCheckpointDue: () => this.asked++,
       ...options,
@@ -331,11 +331,11 @@ describe('a cold read', () => {
 
   it('keeps what is asked for, of more than fits', async () => {
     const bench = await Bench.open({ cacheBytesMax: 20_000 });
-    for (let index = 0; index < 100; index++) {
+    for (let index = 0; index < 500; index++) {
       await bench.storeCold(`k${index}`, recordOf(index));
     }
     await bench.reopen({ cacheBytesMax: 20_000 });
-    for (let index = 0; index < 100; index++) {
+    for (let index = 0; index < 500; index++) {
       await bench.value(`k${index}`);
       bench.store.peek(1, 'ns', 'k0');
     }

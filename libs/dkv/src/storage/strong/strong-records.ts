@@ -15,16 +15,15 @@ import {
 } from '../../ports/strong-store.js';
 import { logDurable } from './durable-log.js';
 import { checkpointGroup } from './group-checkpoint.js';
-import { expiredRecords, scanRecords } from './record-scan.js';
-import { type Entry, type GroupTable, RecordTable } from './record-table.js';
-import { isEngineDamage, storageError } from '../storage-error.js';
+import { nameOf, RecordLoads } from './record-loads.js';
+import { expiredRecords, type ScanSource, scanRecords } from './record-scan.js';
+import { type GroupTable, RecordTable } from './record-table.js';
+import { storageError } from '../storage-error.js';
 import {
-  decodeRecord,
   decodeState,
   encodeState,
   expiryRange,
   groupInStateKey,
-  RecordEncoder,
   recordsRange,
   stateKey,
   STATES_RANGE,
@@ -59,8 +58,8 @@ export interface StrongRecordsMetrics extends StrongStoreMetrics {
 
 export class StrongRecords implements StrongStore {
   private readonly table: RecordTable;
-  private readonly encoder = new RecordEncoder();
-  private readonly loads = new Map<Entry, Promise<StrongRecord | undefined>>();
+  private readonly source: ScanSource;
+  private readonly loads: RecordLoads;
   private readonly damaged = new Set<string>();
   private readonly stored = new Map<number, GroupState>();
   private readonly nextTurn: () => Promise<void>;
@@ -76,9 +75,12 @@ export class StrongRecords implements StrongStore {
   private corrupt = 0;
 
   private constructor(private readonly options: StrongRecordsOptions) {
-    this.table = new RecordTable(options.cacheBytesMax);
+    const { engine, where, cacheBytesMax, dirtyBytesMax } = options;
+    this.table = new RecordTable(cacheBytesMax, dirtyBytesMax);
+    this.source = { engine, table: this.table, read: this.read.bind(this), damage: this.damage.bind(this) };
+    this.loads = new RecordLoads(this.source, where);
     this.dueAtBytes = options.checkpointBytes;
-    this.nextTurn = options.engine.nextTurn?.bind(options.engine) ?? (() => Promise.resolve());
+    this.nextTurn = engine.nextTurn?.bind(engine) ?? (() => Promise.resolve());
   }
 
   /** Reads the groups' states. @throws DkvError `DKV_STORAGE_FAILED`, `DKV_CORRUPT_RECORD` naming a group */
@@ -128,17 +130,19 @@ export class StrongRecords implements StrongStore {
   }
 
   groupOf(namespace: string, key: string): number | undefined {
-    return this.table.find(namespace, key)?.group.number;
+    const position = this.table.find(namespace, key);
+    return position === 0 ? undefined : this.table.slabs.groupAt(position);
   }
 
   peek(group: number, namespace: string, key: string): StrongRecord | null | undefined {
-    const entry = this.table.find(namespace, key);
-    if (!entry || entry.isLoading || entry.group.number !== group) {
-      return this.table.group(group).isClearing ? null : undefined;
+    const { table } = this;
+    const position = table.find(namespace, key);
+    if (position === 0 || table.slabs.groupAt(position) !== group) {
+      return table.group(group).isClearing ? null : undefined;
     }
-    entry.used = true;
+    table.use(position);
     this.hits++;
-    return entry.record ?? null;
+    return table.slabs.recordAt(position) ?? null;
   }
 
   /** @throws DkvError `DKV_STORAGE_FAILED`, `DKV_CORRUPT_RECORD` naming the key */
@@ -148,15 +152,13 @@ export class StrongRecords implements StrongStore {
       return known ?? undefined;
     }
     this.misses++;
-    const present = this.table.find(namespace, key);
-    if (present) {
+    if (this.table.find(namespace, key) !== 0) {
       // A key that another group has is in no engine under this one.
-      return present.group.number === group ? this.loads.get(present) : undefined;
+      return undefined;
     }
-    const entry = this.table.startLoading(group, namespace, key);
-    const load = this.load(entry);
-    this.loads.set(entry, load);
-    return load;
+    const record = await this.loads.read(group, namespace, key);
+    // What was written since it was asked for is in memory, or in the engine by now.
+    return record === 'overtaken' ? this.read(group, namespace, key) : (record ?? undefined);
   }
 
   put(group: number, namespace: string, key: string, record: StrongRecord): void {
@@ -206,6 +208,7 @@ export class StrongRecords implements StrongStore {
     durable.catch(() => undefined);
     group.isClearing = true;
     this.table.drop(group);
+    this.loads.overtakeGroup(number);
     await this.alone(async () => {
       try {
         await durable;
@@ -270,7 +273,7 @@ export class StrongRecords implements StrongStore {
 
   metrics(): StrongRecordsMetrics {
     return {
-      keys: this.table.allGroups.reduce((sum, { count }) => sum + count, 0),
+      keys: this.table.allGroups.reduce((sum, group) => sum + this.table.countOf(group), 0),
       dirtyBytes: this.table.dirtyBytes,
       cacheBytes: this.table.cacheBytes,
       cacheHits: this.hits,
@@ -279,50 +282,15 @@ export class StrongRecords implements StrongStore {
     };
   }
 
-  private get source() {
-    const { engine } = this.options;
-    return {
-      engine,
-      table: this.table,
-      read: this.read.bind(this),
-      damage: this.damage.bind(this),
-    };
-  }
-
   private write(group: number, namespace: string, key: string, record: StrongRecord | undefined): void {
     this.table.write(group, namespace, key, record);
+    this.loads.overtake(group, namespace, key);
     if (this.damaged.size > 0) {
       this.damaged.delete(nameOf(group, namespace, key));
     }
     if (this.table.dirtyBytes >= this.dueAtBytes) {
       this.dueAtBytes = Infinity;
       this.options.onCheckpointDue();
-    }
-  }
-
-  private async load(entry: Entry): Promise<StrongRecord | undefined> {
-    const { names, key } = entry;
-    const group = entry.group.number;
-    try {
-      const engineKey = this.encoder.recordKey(group, names.bytes, key);
-      const bytes = await this.options.engine.get(engineKey);
-      const record = bytes && decodeRecord(engineKey, bytes);
-      // What was written meanwhile makes the engine's bytes old, sound or not.
-      if (bytes && !record && entry.isLoading) {
-        this.table.notLoaded(entry);
-        throw this.damage(group, names.namespace, key);
-      }
-      return this.table.loaded(entry, record);
-    } catch (cause) {
-      if (!entry.isLoading) {
-        return entry.record;
-      }
-      this.table.notLoaded(entry);
-      throw !(cause instanceof DkvError) && isEngineDamage(cause)
-        ? this.damage(group, names.namespace, key, cause)
-        : storageError(`Reading from ${this.options.where}`, cause);
-    } finally {
-      this.loads.delete(entry);
     }
   }
 
@@ -390,8 +358,4 @@ async function isAny(engine: StoreEngine, range: StoreRange): Promise<boolean> {
     return true;
   }
   return false;
-}
-
-function nameOf(group: number, namespace: string, key: string): string {
-  return `${group} ${namespace}\0${key}`;
 }

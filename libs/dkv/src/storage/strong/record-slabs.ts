@@ -1,0 +1,345 @@
+/** Memory of the records of the table: slabs, each filled from its start and given back as a whole. */
+import { type Aged, AgeList } from '../../model/age-list.js';
+import { type StrongRecord } from '../../ports/strong-store.js';
+
+/*
+ * A record lies in one piece, its head and its key mostly in two lines of the processor's cache:
+ *
+ *   index f64 | expiry f64 | modified f64 | expiry in the engine f64
+ *   next i32 | hash i32 | group u16, namespace u16 | generation u32
+ *   place among the dirty ones i32 | round i32 | bytes of the key u16, flags u16 | bytes of the value i32
+ *   key in UTF-8 | value | up to 15 bytes of nothing
+ *
+ * A position names a record by its slab and its unit there; 0 is none. Objects for each record would take as much again as
+ * its bytes, and the collector would look at each of them again and again.
+ */
+
+const UNIT_BYTES = 16;
+const UNIT_BITS = 14;
+/** A larger record has a slab of its own. */
+const SLAB_BYTES_MAX = UNIT_BYTES * 2 ** UNIT_BITS;
+const SLAB_BYTES_MIN = 1024;
+/** Positions are below 2^31, which V8 keeps as integers. */
+const SLABS_MAX = 2 ** (31 - UNIT_BITS);
+/** What is dirty needs far fewer. */
+const SLABS_SPARE = 4_096;
+/** Bytes of a record before its key. */
+export const HEAD_BYTES = 64;
+
+/** Fields of a head in `Slab.doubles`, from `doubleOf(position)` on. */
+export const INDEX = 0;
+export const EXPIRES_AT = 1;
+export const MODIFIED = 2;
+/** The expiry that its record in the engine has (0: never), {@link ABSENT} or {@link UNKNOWN}. */
+export const STORED = 3;
+
+/** Fields of a head in `Slab.words`, from `wordOf(position)` on. */
+export const NEXT = 8;
+export const HASH = 9;
+/** The group in the lower half, the number of the namespace in the upper one. */
+export const OWNER = 10;
+export const GENERATION = 11;
+export const DIRTY_AT = 12;
+export const ROUND = 13;
+/** Bytes of the key in the lower half, flags in the upper one. */
+export const KEY = 14;
+/** Bytes of the value; {@link NO_VALUE} where it is known that there is no record. */
+export const VALUE = 15;
+export const NO_VALUE = -1;
+
+/** The newest of its key, and found by it. */
+export const NAMED = 0x1_0000;
+/** In no checkpoint yet, or in one that is not durable. */
+export const DIRTY = 0x2_0000;
+/** Asked for since the hand last passed. */
+export const USED = 0x4_0000;
+export const KEY_BYTES = 0xffff;
+
+/** Expiries in the engine, where no record is or nothing is known. */
+export const ABSENT = -1;
+export const UNKNOWN = -2;
+
+export const wordOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * (UNIT_BYTES / 4);
+export const doubleOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * (UNIT_BYTES / 8);
+export const byteOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * UNIT_BYTES;
+
+export interface EncodedKey {
+  /** The key in UTF-8 from the start, and anything behind it. */
+  readonly bytes: Buffer;
+  readonly length: number;
+  /** Of namespace and key. */
+  readonly hash: number;
+  /** Its number. */
+  readonly namespace: number;
+}
+
+/** What a record takes. */
+export function sizeOf(keyBytes: number, valueBytes: number): number {
+  return Math.ceil((HEAD_BYTES + keyBytes + Math.max(0, valueBytes)) / UNIT_BYTES) * UNIT_BYTES;
+}
+
+export class Slab implements Aged<Slab> {
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
+  /** Bytes from the start that records have. */
+  used = 0;
+  /** Records that are named. */
+  named = 0;
+  namedBytes = 0;
+  dirtyBytes = 0;
+  /** Records that a checkpoint is writing: they stay where they are. */
+  taken = 0;
+  older: Slab | undefined;
+  newer: Slab | undefined;
+
+  constructor(
+    readonly number: number,
+    size: number,
+  ) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.words = new Int32Array(this.bytes.buffer);
+    this.doubles = new Float64Array(this.bytes.buffer);
+  }
+
+  sizeAt(position: number): number {
+    const word = wordOf(position);
+    return sizeOf(this.words[word + KEY]! & KEY_BYTES, this.words[word + VALUE]!);
+  }
+
+  /** Positions of all records, those that are gone too, in the order in which they came. */
+  *positions(): Generator<number> {
+    const first = this.number << UNIT_BITS;
+    for (let at = 0; at < this.used;) {
+      const position = first + at / UNIT_BYTES;
+      // Before the caller may change it.
+      at += this.sizeAt(position);
+      yield position;
+    }
+  }
+}
+
+/** A record of the table, as it was when it was asked for: its slab is not changed while anybody has it. */
+class ShownRecord implements StrongRecord {
+  constructor(
+    readonly generation: number,
+    readonly index: number,
+    readonly expiresAtMs: number,
+    readonly modifiedMs: number,
+    private readonly bytes: Buffer,
+    private readonly start: number,
+    private readonly end: number,
+  ) {}
+
+  get value(): Uint8Array {
+    return this.bytes.subarray(this.start, this.end);
+  }
+}
+
+/**
+ * What is written is never changed until its slab is given up, and that is left to the collector: views of it that are
+ * still in use stay as they are. After the segments of log-structured memory (Rumble and others, Log-structured Memory for
+ * DRAM-based Storage, FAST 2014).
+ */
+export class RecordSlabs {
+  readonly slabBytes: number;
+  /** From the oldest. */
+  readonly byAge = new AgeList<Slab>();
+  /** By their numbers, of which 0 is never given. */
+  private readonly slabs: (Slab | undefined)[] = [undefined];
+  private readonly free: number[] = [];
+  private current: Slab | undefined;
+  private total = 0;
+
+  /** For about so many bytes in all; slabs are small beside it. */
+  constructor(bytes: number) {
+    const wanted = 2 ** Math.floor(Math.log2(Math.max(1, bytes / 512)));
+    this.slabBytes = Math.min(Math.max(wanted, SLAB_BYTES_MIN), SLAB_BYTES_MAX);
+  }
+
+  /** Of all slabs. */
+  get bytes(): number {
+    return this.total;
+  }
+
+  get count(): number {
+    return this.slabs.length - 1 - this.free.length;
+  }
+
+  /** Whether there are so many that some must go before others may come. */
+  get isCrowded(): boolean {
+    return this.count > SLABS_MAX - SLABS_SPARE;
+  }
+
+  at(position: number): Slab {
+    return this.slabs[position >> UNIT_BITS]!;
+  }
+
+  flagsAt(position: number, slab = this.at(position)): number {
+    return slab.words[wordOf(position) + KEY]!;
+  }
+
+  groupAt(position: number): number {
+    return this.at(position).words[wordOf(position) + OWNER]! & 0xffff;
+  }
+
+  /** Whether it is the newest of its key. */
+  isNamedAt(position: number): boolean {
+    return (this.flagsAt(position) & NAMED) !== 0;
+  }
+
+  isDirtyAt(position: number): boolean {
+    return (this.flagsAt(position) & DIRTY) !== 0;
+  }
+
+  keyAt(position: number): string {
+    const start = byteOf(position) + HEAD_BYTES;
+    const length = this.flagsAt(position) & KEY_BYTES;
+    return this.at(position).bytes.toString('utf8', start, start + length);
+  }
+
+  hasValue(position: number): boolean {
+    return this.at(position).words[wordOf(position) + VALUE] !== NO_VALUE;
+  }
+
+  /** 0 for never, and where there is no record. */
+  expiryAt(position: number): number {
+    return this.at(position).doubles[doubleOf(position) + EXPIRES_AT]!;
+  }
+
+  storedAt(position: number): number {
+    return this.at(position).doubles[doubleOf(position) + STORED]!;
+  }
+
+  setStored(position: number, stored: number): void {
+    this.at(position).doubles[doubleOf(position) + STORED] = stored;
+  }
+
+  /** Undefined where there is none. */
+  recordAt(position: number): StrongRecord | undefined {
+    const { words, doubles, bytes } = this.at(position);
+    const word = wordOf(position);
+    const double = doubleOf(position);
+    const length = words[word + VALUE]!;
+    if (length === NO_VALUE) {
+      return undefined;
+    }
+    const start = byteOf(position) + HEAD_BYTES + (words[word + KEY]! & KEY_BYTES);
+    return new ShownRecord(
+      words[word + GENERATION]! >>> 0,
+      doubles[double + INDEX]!,
+      doubles[double + EXPIRES_AT]!,
+      doubles[double + MODIFIED]!,
+      bytes,
+      start,
+      start + length,
+    );
+  }
+
+  /** Whether a record of that size needs no new slab. */
+  hasRoom(size: number): boolean {
+    return this.current !== undefined && this.current.used + size <= this.current.bytes.length;
+  }
+
+  /** Writes a record, or that there is none, and gives its position; it is not named yet. */
+  place(
+    group: number,
+    key: EncodedKey,
+    record: StrongRecord | undefined,
+    stored: number,
+    flags: number,
+  ): number {
+    const value = record?.value;
+    const position = this.allot(sizeOf(key.length, value ? value.length : 0));
+    const { words, doubles, bytes } = this.at(position);
+    const double = doubleOf(position);
+    doubles[double + INDEX] = record ? record.index : 0;
+    doubles[double + EXPIRES_AT] = record ? record.expiresAtMs : 0;
+    doubles[double + MODIFIED] = record ? record.modifiedMs : 0;
+    doubles[double + STORED] = stored;
+    const word = wordOf(position);
+    words[word + HASH] = key.hash;
+    words[word + OWNER] = group | (key.namespace << 16);
+    words[word + GENERATION] = record ? record.generation : 0;
+    words[word + KEY] = key.length | flags;
+    words[word + VALUE] = value ? value.length : NO_VALUE;
+    const start = byteOf(position) + HEAD_BYTES;
+    // Quicker than a call for the few bytes that keys have.
+    for (let at = 0; at < key.length; at++) {
+      bytes[start + at] = key.bytes[at]!;
+    }
+    if (value) {
+      bytes.set(value, start + key.length);
+    }
+    return position;
+  }
+
+  /** A copy in the newest slab; it is not named yet. */
+  copy(from: number, slab: Slab, flags: number): number {
+    const size = slab.sizeAt(from);
+    const position = this.allot(size);
+    const { bytes, words } = this.at(position);
+    slab.bytes.copy(bytes, byteOf(position), byteOf(from), byteOf(from) + size);
+    words[wordOf(position) + KEY] = flags & ~NAMED;
+    return position;
+  }
+
+  /** The position of room for a record, whose head, key and value its caller writes at once. */
+  private allot(size: number): number {
+    let slab = this.current;
+    if (!slab || slab.used + size > slab.bytes.length) {
+      const isLarge = size > this.slabBytes;
+      slab = this.made(isLarge ? size : this.slabBytes);
+      if (!isLarge) {
+        const last = this.current;
+        this.current = slab;
+        if (last) {
+          this.giveUpIfEmpty(last);
+        }
+      }
+    }
+    const position = slab.number * 2 ** UNIT_BITS + slab.used / UNIT_BYTES;
+    slab.used += size;
+    return position;
+  }
+
+  /** Nothing more goes into it. */
+  close(slab: Slab): void {
+    if (slab === this.current) {
+      this.current = undefined;
+    }
+  }
+
+  /** As if it were the newest. */
+  renew(slab: Slab): void {
+    this.byAge.remove(slab);
+    this.byAge.add(slab);
+  }
+
+  /** Bytes of it that are given out: of all but the current one those that are left over, too. */
+  givenOut(slab: Slab): number {
+    return slab === this.current ? slab.used : slab.bytes.length;
+  }
+
+  giveUpIfEmpty(slab: Slab): void {
+    const isEmpty = slab.named === 0 && slab.taken === 0 && slab !== this.current;
+    if (isEmpty && this.slabs[slab.number] === slab) {
+      this.byAge.remove(slab);
+      this.slabs[slab.number] = undefined;
+      this.free.push(slab.number);
+      this.total -= slab.bytes.length;
+    }
+  }
+
+  private made(size: number): Slab {
+    const number = this.free.pop() ?? this.slabs.length;
+    if (number >= SLABS_MAX) {
+      throw new RangeError(`There are ${number} slabs of records: no more can be named.`);
+    }
+    const slab = new Slab(number, size);
+    this.slabs[number] = slab;
+    this.byAge.add(slab);
+    this.total += size;
+    return slab;
+  }
+}
