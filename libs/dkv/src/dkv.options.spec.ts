@@ -218,7 +218,7 @@ describe('what is not given', () => {
       valueBytesMax: MIB,
       replicationBytesMax: 64 * MIB,
       hintBytesMax: 64 * MIB,
-      cacheBytesMax: 128 * MIB,
+      cacheBytesMax: 64 * MIB,
       repairBytesPerSecond: 16 * MIB,
     });
   });

@@ -256,7 +256,7 @@ export class DkvModuleOptions {
 
   /**
    * Records that are kept in memory for reads, half of it for strong and half for eventual namespaces: reads of those cost a
-   * microsecond, of others a tenth of a millisecond and more. 0 for none. Default: 128 MiB.
+   * microsecond, of others a tenth of a millisecond and more. 0 for none. Default: 64 MiB.
    */
   @Whole(0, 65_536 * MIB, 'bytes')
   cacheBytesMax?: number;
@@ -321,7 +321,7 @@ const DEFAULTS = {
   valueBytesMax: MIB,
   replicationBytesMax: 64 * MIB,
   hintBytesMax: 64 * MIB,
-  cacheBytesMax: 128 * MIB,
+  cacheBytesMax: 64 * MIB,
   repairBytesPerSecond: 16 * MIB,
 } as const satisfies DkvModuleOptions;
 

@@ -21,7 +21,7 @@ export class FaultyStoreEngine extends MemoryStoreEngine {
     if (this.error && this.batches.length >= this.failFrom) {
       throw this.error;
     }
-    this.batches.push({ operations: [...operations], sync: options?.sync === true });
+    this.batches.push({ operations: operations.map(copyOf), sync: options?.sync === true });
     await super.batch(operations);
   }
 
@@ -49,4 +49,14 @@ export class FaultyStoreEngine extends MemoryStoreEngine {
     engine.batches.length = 0;
     return engine;
   }
+}
+
+/** Bytes that are given may be used again. */
+function copyOf(operation: StoreOperation): StoreOperation {
+  const bytesOf = (bytes: Uint8Array) =>
+    Buffer.isBuffer(bytes) ? Buffer.from(bytes) : Uint8Array.from(bytes);
+  const key = bytesOf(operation.key);
+  return operation.type === 'put'
+    ? { type: 'put', key, value: bytesOf(operation.value) }
+    : { type: 'del', key };
 }

@@ -19,6 +19,7 @@ export interface CheckpointSite {
   readonly engine: StoreEngine;
   readonly log: NodeLog;
   readonly table: RecordTable;
+  readonly encoder: RecordEncoder;
   /** Resolves in another turn of the event loop. */
   readonly nextTurn: () => Promise<void>;
 }
@@ -35,7 +36,7 @@ export async function checkpointGroup(
   state: GroupState,
   sync: boolean,
 ): Promise<void> {
-  const { engine, log, table, nextTurn } = site;
+  const { engine, log, table, encoder, nextTurn } = site;
   const taken = table.take(group);
   try {
     const durable = logDurable(log);
@@ -43,7 +44,7 @@ export async function checkpointGroup(
     durable.catch(() => undefined);
     const records = await storedBefore(site, group, taken);
     const operations: StoreOperation[] = [];
-    const encoder = new RecordEncoder();
+    encoder.reuse();
     for (let at = 0; at < taken.length; at += RECORDS_PER_TURN) {
       if (at > 0) {
         await nextTurn();

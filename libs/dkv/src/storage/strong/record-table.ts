@@ -19,8 +19,13 @@ import {
 /** Slabs may take three times what the records in them do, and so many slabs more. */
 const WASTE_FACTOR = 3;
 const WASTE_SLABS = 16;
-/** A slab is cleaned for no less than this part of it. */
-const WORTH_CLEANING = 0.25;
+/**
+ * A slab is cleaned for no less than this part of it: what a checkpoint is about to make clean need not be moved before. Past
+ * so much more than the cache may have, it is cleaned for less.
+ */
+const WORTH_CLEANING = 0.75;
+const WORTH_CLEANING_SOON = 0.25;
+const PATIENCE = 1.5;
 /** Below this part of the cache, clean records are moved: as much as the rest of it is not used. */
 const EVICTING = 0.75;
 /** Records that are looked at at a time to make room: about 1 ms. */
@@ -307,28 +312,34 @@ export class RecordTable {
     this.slabs.giveUpIfEmpty(slab);
   }
 
-  /** Gives slabs back, from the oldest on, as long as there are too many with `coming` bytes more. */
-  private shrink(coming = 0): void {
+  /**
+   * Gives slabs back, from the oldest on, as long as there are too many with `coming` bytes more. Whether there still are,
+   * and enough was done for a turn.
+   */
+  shrink(coming = 0): boolean {
     const { slabs, cacheBytesMax } = this;
-    const isTooLarge = () =>
-      this.cacheBytes + coming > cacheBytesMax ||
-      slabs.bytes > WASTE_FACTOR * this.namedBytes + WASTE_SLABS * slabs.slabBytes ||
-      slabs.isCrowded;
+    const isWasteful = () => slabs.bytes > WASTE_FACTOR * this.namedBytes + WASTE_SLABS * slabs.slabBytes;
+    const isTooLarge = () => this.cacheBytes + coming > cacheBytesMax || isWasteful() || slabs.isCrowded;
     let looks = 0;
     let slab = slabs.byAge.oldest;
     // Twice around: the first time what was asked for stays.
-    for (let left = 2 * slabs.count; slab && left > 0 && looks < LOOKS_AT_ONCE && isTooLarge(); left--) {
+    for (let left = 2 * slabs.count; slab && left > 0 && isTooLarge(); left--) {
+      if (looks >= LOOKS_AT_ONCE) {
+        return true;
+      }
       const { newer } = slab;
       // Where much of the cache is not used, moving what is gives it back.
       const evicts = this.namedBytes - this.dirty > cacheBytesMax * EVICTING || slabs.isCrowded;
       const givenOut = slabs.givenOut(slab);
       const unused = givenOut - (evicts ? slab.dirtyBytes : slab.namedBytes);
-      if (slab.taken === 0 && unused >= givenOut * WORTH_CLEANING) {
+      const isSoon = this.cacheBytes > PATIENCE * cacheBytesMax || isWasteful();
+      if (slab.taken === 0 && unused >= givenOut * (isSoon ? WORTH_CLEANING_SOON : WORTH_CLEANING)) {
         looks += slab.named;
         this.clean(slab, evicts);
       }
       slab = newer ?? slabs.byAge.oldest;
     }
+    return false;
   }
 
   /** Moves what is of use in it. */

@@ -41,6 +41,8 @@ const UTF8_BYTES_PER_UNIT_MAX = 3;
 
 /** One chunk serves many records; the last one of a batch is wasted in part. */
 const CHUNK_BYTES = 32 * 1024;
+/** Chunks that are kept to be used again. */
+const CHUNKS_MAX = 32;
 
 export const COVERAGE_KEY: Uint8Array = Uint8Array.of(0xff, 0xff, COVERAGE);
 export const STATES_RANGE: StoreRange = {
@@ -65,6 +67,14 @@ export interface EncodedRecord {
 export class RecordEncoder {
   private chunk: Buffer = Buffer.alloc(0);
   private at = 0;
+  private readonly chunks: Buffer[] = [];
+  private used = 0;
+
+  /** Nobody uses what it made before: its chunks serve again. */
+  reuse(): void {
+    this.used = 0;
+    this.at = this.chunk.length;
+  }
 
   record(group: number, namespace: Uint8Array, key: string, record: StrongRecord): EncodedRecord {
     const { value } = record;
@@ -100,11 +110,20 @@ export class RecordEncoder {
 
   /** Where in the chunk so many bytes, at most, may be written. */
   private room(keyBytesMax: number, valueBytes: number): number {
-    if (this.at + keyBytesMax + valueBytes > this.chunk.length) {
-      this.chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, keyBytesMax + valueBytes));
+    const size = keyBytesMax + valueBytes;
+    if (this.at + size > this.chunk.length) {
+      this.chunk = size > CHUNK_BYTES ? Buffer.allocUnsafeSlow(size) : this.nextChunk();
       this.at = 0;
     }
     return this.at;
+  }
+
+  private nextChunk(): Buffer {
+    const chunk = this.chunks[this.used] ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    if (this.used < CHUNKS_MAX) {
+      this.chunks[this.used++] = chunk;
+    }
+    return chunk;
   }
 
   /** Gives where it ends. */

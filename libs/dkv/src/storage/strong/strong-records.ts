@@ -24,6 +24,7 @@ import {
   encodeState,
   expiryRange,
   groupInStateKey,
+  RecordEncoder,
   recordsRange,
   stateKey,
   STATES_RANGE,
@@ -60,6 +61,8 @@ export class StrongRecords implements StrongStore {
   private readonly table: RecordTable;
   private readonly source: ScanSource;
   private readonly loads: RecordLoads;
+  /** Of checkpoints, one after the other. */
+  private readonly encoder = new RecordEncoder();
   private readonly damaged = new Set<string>();
   private readonly stored = new Map<number, GroupState>();
   private readonly nextTurn: () => Promise<void>;
@@ -245,7 +248,7 @@ export class StrongRecords implements StrongStore {
           if (group.isChanged) {
             const sync = at === groups.length - 1 || !engine.syncsEarlier;
             const state = this.stateNow(group.number);
-            const site = { engine, log, table: this.table, nextTurn: this.nextTurn };
+            const site = { engine, log, table: this.table, encoder: this.encoder, nextTurn: this.nextTurn };
             await checkpointGroup(site, group, state, sync);
             this.stored.set(group.number, state);
             this.unsynced = sync ? undefined : group;
@@ -253,6 +256,9 @@ export class StrongRecords implements StrongStore {
           }
         }
         await this.syncEarlier();
+        while (this.table.shrink()) {
+          await this.nextTurn();
+        }
       } catch (error) {
         throw storageError(`Writing a checkpoint to ${where}`, error);
       } finally {
