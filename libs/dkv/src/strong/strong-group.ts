@@ -210,6 +210,11 @@ export class StrongGroup implements GroupCore {
     }
   }
 
+  /** Whether somebody may be answered when it applies: it leads, or did when that was looked at last. */
+  get mayOweAnswers(): boolean {
+    return this.wasLeader || this.raft.role === 'leader';
+  }
+
   /** A leader that is one no more has nobody to answer: its callers ask who leads now, under the same names. */
   noticeLeadership(): void {
     const { raft } = this;

@@ -59,6 +59,8 @@ export class StrongNode implements FrameTarget {
   readonly leaders: Leaders;
   private readonly inbound: InboundFrames;
   private awake: StrongGroup[] = [];
+  /** Groups that may have something to apply which nobody is answered for. */
+  private following: StrongGroup[] = [];
   /** Groups whose followers are to be told what is committed, unless an append tells them before. */
   private unannounced: StrongGroup[] = [];
   private announceTimer: Timer | undefined;
@@ -67,6 +69,8 @@ export class StrongNode implements FrameTarget {
   private isInTurn = false;
   private isStopped = false;
   private appends: PendingAppend[] = [];
+  /** Whether peers are to be told something as soon as `appends` are durable. */
+  private isAppendAwaited = false;
   /** Filled in by each group in turn. */
   private readonly reusedOutput = emptyOutput();
   private readonly lent = lentMessage();
@@ -191,42 +195,59 @@ export class StrongNode implements FrameTarget {
     }
     this.rounds.flush();
     this.announceCommits();
-    this.flushLog();
+    this.flushAwaitedLog();
     this.outbox.flush();
+    // Peers are at work by now, beside this node's own append (10.2.1) and what only its readers will see.
+    this.flushLog();
+    this.applyFollowing();
     this.isInTurn = false;
-    if (this.awake.length > 0) {
+    if (this.awake.length > 0 || !this.outbox.isEmpty) {
       this.dueTurn();
     }
   };
 
-  /** Followers learn what is committed by the next append, by a frame that leaves in any case, or a moment later. */
+  /** Followers learn what is committed by the next append, by a frame that leaves to them in any case, or a moment later. */
   private announceCommits(): void {
-    if (this.unannounced.length === 0) {
-      return;
-    }
-    if (this.outbox.isEmpty && !this.isAnnouncementDue) {
-      this.announceTimer ??= this.parts.clock.schedule(ANNOUNCE_MS, () => {
-        this.announceTimer = undefined;
-        this.isAnnouncementDue = true;
-        this.dueTurn();
-      });
-      return;
-    }
-    this.isAnnouncementDue = false;
     const { unannounced } = this;
-    this.unannounced = [];
-    for (const group of unannounced) {
-      group.isUnannounced = false;
-      if (group.raft.hasUnannouncedCommit) {
+    if (unannounced.length === 0) {
+      return;
+    }
+    if (this.isAnnouncementDue) {
+      this.isAnnouncementDue = false;
+      this.unannounced = [];
+      for (const group of unannounced) {
+        group.isUnannounced = false;
         this.output(group, true);
       }
+      return;
+    }
+    let left = 0;
+    for (const group of unannounced) {
+      for (const { nodeId } of this.outbox.receivers) {
+        this.announceTo(group, nodeId);
+      }
+      group.isUnannounced = group.raft.hasUnannouncedCommit;
+      if (group.isUnannounced) {
+        unannounced[left++] = group;
+      }
+    }
+    unannounced.length = left;
+    if (left > 0) {
+      this.announceTimer ??= this.parts.clock.schedule(ANNOUNCE_MS, () => {
+        this.announceTimer = undefined;
+        if (this.unannounced.length > 0) {
+          this.isAnnouncementDue = true;
+          this.dueTurn();
+        }
+      });
     }
   }
 
   /** The node that is answered can show at once what it is told of. */
   announceTo(group: StrongGroup, nodeId: string): void {
     const peer = this.parts.directory().find(nodeId);
-    const message = peer && group.raft.announcementFor(peer.member);
+    const mayTell = peer !== undefined && !group.isSuspended && !group.isSilent;
+    const message = mayTell ? group.raft.announcementFor(peer.member) : undefined;
     if (message) {
       this.sayOf(group, nodeId, message);
     }
@@ -239,16 +260,34 @@ export class StrongNode implements FrameTarget {
       group.isAwake = false;
       this.output(group, false);
     }
-    this.flushLog();
+    this.flushAwaitedLog();
     for (const group of awake) {
-      group.applyCommitted();
-      if (!group.isUnannounced && group.raft.hasUnannouncedCommit) {
-        group.isUnannounced = true;
-        this.unannounced.push(group);
+      if (group.mayOweAnswers) {
+        this.apply(group);
+      } else {
+        this.following.push(group);
       }
-      if (group.raft.hasOutput && !group.isSuspended && !this.parts.log.failure) {
-        this.wake(group);
+    }
+  }
+
+  private applyFollowing(): void {
+    const { following } = this;
+    if (following.length > 0) {
+      this.following = [];
+      for (const group of following) {
+        this.apply(group);
       }
+    }
+  }
+
+  private apply(group: StrongGroup): void {
+    group.applyCommitted();
+    if (!group.isUnannounced && group.raft.hasUnannouncedCommit) {
+      group.isUnannounced = true;
+      this.unannounced.push(group);
+    }
+    if (group.raft.hasOutput && !group.isSuspended && !this.parts.log.failure) {
+      this.wake(group);
     }
   }
 
@@ -282,9 +321,17 @@ export class StrongNode implements FrameTarget {
         lastTerm: last?.term ?? 0,
         messages: output.durableMessages,
       });
+      this.isAppendAwaited ||= output.durableMessages.length > 0;
     }
     if (output.snapshotFrom && directory().isAlive(output.snapshotFrom.member)) {
       this.snapshots.fetch(group, output.snapshotFrom.member);
+    }
+  }
+
+  /** Unless the append can wait until this turn's frames have left. */
+  private flushAwaitedLog(): void {
+    if (this.isAppendAwaited || this.outbox.isEmpty) {
+      this.flushLog();
     }
   }
 
@@ -294,6 +341,7 @@ export class StrongNode implements FrameTarget {
       return;
     }
     this.appends = [];
+    this.isAppendAwaited = false;
     this.parts.appendBegan();
     this.parts.log.flush((error) => {
       this.parts.appendEnded();
