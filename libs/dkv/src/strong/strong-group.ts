@@ -55,9 +55,10 @@ export class StrongGroup implements GroupCore {
   isInstalling = false;
   /** The generation that this member began is. */
   isOnMedium = false;
+  /** When that was looked at last: its callers are still to be told if it is one no more. */
+  wasLeader = false;
   private appliedTerm: number;
   private appliedConfiguration: Configuration;
-  private wasLeader = false;
   private leadingTerm = 0;
 
   constructor(
@@ -208,11 +209,6 @@ export class StrongGroup implements GroupCore {
       this.reads.applied();
       this.noticeLeadership();
     }
-  }
-
-  /** Whether somebody may be answered when it applies: it leads, or did when that was looked at last. */
-  get mayOweAnswers(): boolean {
-    return this.wasLeader || this.raft.role === 'leader';
   }
 
   /** A leader that is one no more has nobody to answer: its callers ask who leads now, under the same names. */

@@ -4,10 +4,11 @@ import { Outbox } from '../cluster/frames/outbox.js';
 import { type Ask, type ConfirmedGroup, lentMessage, type NodeMessage } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId, type RaftMessage } from '../model/raft-messages.js';
 import { emptyOutput, type RaftGroup } from '../raft/raft-group.js';
-import { type Clock, type Timer } from '../ports/clock.js';
+import { type Clock } from '../ports/clock.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongStore } from '../ports/strong-store.js';
+import { CommitAnnouncements } from './commit-announcements.js';
 import { type FrameTarget, InboundFrames, type InboundServices, NOT_HERE } from './inbound-frames.js';
 import { Leadership } from './leadership.js';
 import { Leaders } from './leaders.js';
@@ -30,8 +31,6 @@ interface PendingAppend {
 
 /** Groups may wake each other in a turn; what goes on longer is given to the next turn. */
 const PASSES_MAX = 16;
-/** So long may followers not know of a commit that nobody there was told of, where nothing else is said to them. */
-const ANNOUNCE_MS = 5;
 
 export interface StrongNodeParts extends InboundServices {
   readonly view: ClusterView;
@@ -61,10 +60,7 @@ export class StrongNode implements FrameTarget {
   private awake: StrongGroup[] = [];
   /** Groups that may have something to apply which nobody is answered for. */
   private following: StrongGroup[] = [];
-  /** Groups whose followers are to be told what is committed, unless an append tells them before. */
-  private unannounced: StrongGroup[] = [];
-  private announceTimer: Timer | undefined;
-  private isAnnouncementDue = false;
+  private readonly announcements: CommitAnnouncements;
   private isTurnDue = false;
   private isInTurn = false;
   private isStopped = false;
@@ -94,6 +90,11 @@ export class StrongNode implements FrameTarget {
     this.rounds = new ReadRounds(member, (nodeId, round, groups) =>
       this.say(nodeId, { kind: 'confirm', round, groups: groups.map(confirmedOf) }),
     );
+    this.announcements = new CommitAnnouncements(clock, {
+      announceTo: (group, nodeId) => this.announceTo(group, nodeId),
+      announce: (group) => this.output(group, true),
+      dueTurn: () => this.dueTurn(),
+    });
     this.leadership = new Leadership(view.selfId, this.groups, directory, clock);
     this.leaders = new Leaders(view, directory, this.groups);
     this.snapshots = new Snapshots({
@@ -115,6 +116,15 @@ export class StrongNode implements FrameTarget {
       this.awake.push(group);
     }
     this.dueTurn();
+  }
+
+  /** The group was told something. Most often it answers; of the last acknowledgement nothing comes, and no turn either. */
+  stepped(group: StrongGroup): void {
+    if (group.raft.hasOutput || group.raft.commit > group.applied) {
+      this.wake(group);
+    } else {
+      this.announcements.note(group);
+    }
   }
 
   /** Says something to a peer at the end of this turn. */
@@ -194,7 +204,7 @@ export class StrongNode implements FrameTarget {
       this.pass();
     }
     this.rounds.flush();
-    this.announceCommits();
+    this.announcements.flush(this.outbox.receivers);
     this.flushAwaitedLog();
     this.outbox.flush();
     // Peers are at work by now, beside this node's own append (10.2.1) and what only its readers will see.
@@ -205,43 +215,6 @@ export class StrongNode implements FrameTarget {
       this.dueTurn();
     }
   };
-
-  /** Followers learn what is committed by the next append, by a frame that leaves to them in any case, or a moment later. */
-  private announceCommits(): void {
-    const { unannounced } = this;
-    if (unannounced.length === 0) {
-      return;
-    }
-    if (this.isAnnouncementDue) {
-      this.isAnnouncementDue = false;
-      this.unannounced = [];
-      for (const group of unannounced) {
-        group.isUnannounced = false;
-        this.output(group, true);
-      }
-      return;
-    }
-    let left = 0;
-    for (const group of unannounced) {
-      for (const { nodeId } of this.outbox.receivers) {
-        this.announceTo(group, nodeId);
-      }
-      group.isUnannounced = group.raft.hasUnannouncedCommit;
-      if (group.isUnannounced) {
-        unannounced[left++] = group;
-      }
-    }
-    unannounced.length = left;
-    if (left > 0) {
-      this.announceTimer ??= this.parts.clock.schedule(ANNOUNCE_MS, () => {
-        this.announceTimer = undefined;
-        if (this.unannounced.length > 0) {
-          this.isAnnouncementDue = true;
-          this.dueTurn();
-        }
-      });
-    }
-  }
 
   /** The node that is answered can show at once what it is told of. */
   announceTo(group: StrongGroup, nodeId: string): void {
@@ -262,7 +235,8 @@ export class StrongNode implements FrameTarget {
     }
     this.flushAwaitedLog();
     for (const group of awake) {
-      if (group.mayOweAnswers) {
+      // Nobody is answered by a member that does not lead, nor did.
+      if (group.wasLeader || group.raft.role === 'leader') {
         this.apply(group);
       } else {
         this.following.push(group);
@@ -282,10 +256,7 @@ export class StrongNode implements FrameTarget {
 
   private apply(group: StrongGroup): void {
     group.applyCommitted();
-    if (!group.isUnannounced && group.raft.hasUnannouncedCommit) {
-      group.isUnannounced = true;
-      this.unannounced.push(group);
-    }
+    this.announcements.note(group);
     if (group.raft.hasOutput && !group.isSuspended && !this.parts.log.failure) {
       this.wake(group);
     }
