@@ -29,7 +29,8 @@ export interface FrameTarget extends MessageSender {
   readonly rounds: ReadRounds;
   readonly leadership: Leadership;
   readonly snapshots: Snapshots;
-  wake(group: StrongGroup): void;
+  /** After a message of a peer. */
+  stepped(group: StrongGroup): void;
   wakeChanged(): void;
   dueTurn(): void;
   /** Tells the node of a commit that it is about to be answered with. */
@@ -161,7 +162,7 @@ export class InboundFrames {
       if (message.type === 'preVote') {
         this.node.leadership.stoodForElection(peer.member, group);
       }
-      this.node.wake(group);
+      this.node.stepped(group);
     }
   }
 

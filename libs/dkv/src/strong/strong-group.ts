@@ -55,9 +55,10 @@ export class StrongGroup implements GroupCore {
   isInstalling = false;
   /** The generation that this member began is. */
   isOnMedium = false;
+  /** When that was looked at last: its callers are still to be told if it is one no more. */
+  wasLeader = false;
   private appliedTerm: number;
   private appliedConfiguration: Configuration;
-  private wasLeader = false;
   private leadingTerm = 0;
 
   constructor(

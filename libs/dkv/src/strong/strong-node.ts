@@ -4,10 +4,11 @@ import { Outbox } from '../cluster/frames/outbox.js';
 import { type Ask, type ConfirmedGroup, lentMessage, type NodeMessage } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId, type RaftMessage } from '../model/raft-messages.js';
 import { emptyOutput, type RaftGroup } from '../raft/raft-group.js';
-import { type Clock, type Timer } from '../ports/clock.js';
+import { type Clock } from '../ports/clock.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongStore } from '../ports/strong-store.js';
+import { CommitAnnouncements } from './commit-announcements.js';
 import { type FrameTarget, InboundFrames, type InboundServices, NOT_HERE } from './inbound-frames.js';
 import { Leadership } from './leadership.js';
 import { Leaders } from './leaders.js';
@@ -30,8 +31,6 @@ interface PendingAppend {
 
 /** Groups may wake each other in a turn; what goes on longer is given to the next turn. */
 const PASSES_MAX = 16;
-/** So long may followers not know of a commit that nobody there was told of, where nothing else is said to them. */
-const ANNOUNCE_MS = 5;
 
 export interface StrongNodeParts extends InboundServices {
   readonly view: ClusterView;
@@ -59,14 +58,15 @@ export class StrongNode implements FrameTarget {
   readonly leaders: Leaders;
   private readonly inbound: InboundFrames;
   private awake: StrongGroup[] = [];
-  /** Groups whose followers are to be told what is committed, unless an append tells them before. */
-  private unannounced: StrongGroup[] = [];
-  private announceTimer: Timer | undefined;
-  private isAnnouncementDue = false;
+  /** Groups that may have something to apply which nobody is answered for. */
+  private following: StrongGroup[] = [];
+  private readonly announcements: CommitAnnouncements;
   private isTurnDue = false;
   private isInTurn = false;
   private isStopped = false;
   private appends: PendingAppend[] = [];
+  /** Whether peers are to be told something as soon as `appends` are durable. */
+  private isAppendAwaited = false;
   /** Filled in by each group in turn. */
   private readonly reusedOutput = emptyOutput();
   private readonly lent = lentMessage();
@@ -90,6 +90,11 @@ export class StrongNode implements FrameTarget {
     this.rounds = new ReadRounds(member, (nodeId, round, groups) =>
       this.say(nodeId, { kind: 'confirm', round, groups: groups.map(confirmedOf) }),
     );
+    this.announcements = new CommitAnnouncements(clock, {
+      announceTo: (group, nodeId) => this.announceTo(group, nodeId),
+      announce: (group) => this.output(group, true),
+      dueTurn: () => this.dueTurn(),
+    });
     this.leadership = new Leadership(view.selfId, this.groups, directory, clock);
     this.leaders = new Leaders(view, directory, this.groups);
     this.snapshots = new Snapshots({
@@ -111,6 +116,15 @@ export class StrongNode implements FrameTarget {
       this.awake.push(group);
     }
     this.dueTurn();
+  }
+
+  /** The group was told something. Most often it answers; of the last acknowledgement nothing comes, and no turn either. */
+  stepped(group: StrongGroup): void {
+    if (group.raft.hasOutput || group.raft.commit > group.applied) {
+      this.wake(group);
+    } else {
+      this.announcements.note(group);
+    }
   }
 
   /** Says something to a peer at the end of this turn. */
@@ -190,43 +204,23 @@ export class StrongNode implements FrameTarget {
       this.pass();
     }
     this.rounds.flush();
-    this.announceCommits();
-    this.flushLog();
+    this.announcements.flush(this.outbox.receivers);
+    this.flushAwaitedLog();
     this.outbox.flush();
+    // Peers are at work by now, beside this node's own append (10.2.1) and what only its readers will see.
+    this.flushLog();
+    this.applyFollowing();
     this.isInTurn = false;
-    if (this.awake.length > 0) {
+    if (this.awake.length > 0 || !this.outbox.isEmpty) {
       this.dueTurn();
     }
   };
 
-  /** Followers learn what is committed by the next append, by a frame that leaves in any case, or a moment later. */
-  private announceCommits(): void {
-    if (this.unannounced.length === 0) {
-      return;
-    }
-    if (this.outbox.isEmpty && !this.isAnnouncementDue) {
-      this.announceTimer ??= this.parts.clock.schedule(ANNOUNCE_MS, () => {
-        this.announceTimer = undefined;
-        this.isAnnouncementDue = true;
-        this.dueTurn();
-      });
-      return;
-    }
-    this.isAnnouncementDue = false;
-    const { unannounced } = this;
-    this.unannounced = [];
-    for (const group of unannounced) {
-      group.isUnannounced = false;
-      if (group.raft.hasUnannouncedCommit) {
-        this.output(group, true);
-      }
-    }
-  }
-
   /** The node that is answered can show at once what it is told of. */
   announceTo(group: StrongGroup, nodeId: string): void {
     const peer = this.parts.directory().find(nodeId);
-    const message = peer && group.raft.announcementFor(peer.member);
+    const mayTell = peer !== undefined && !group.isSuspended && !group.isSilent;
+    const message = mayTell ? group.raft.announcementFor(peer.member) : undefined;
     if (message) {
       this.sayOf(group, nodeId, message);
     }
@@ -239,16 +233,32 @@ export class StrongNode implements FrameTarget {
       group.isAwake = false;
       this.output(group, false);
     }
-    this.flushLog();
+    this.flushAwaitedLog();
     for (const group of awake) {
-      group.applyCommitted();
-      if (!group.isUnannounced && group.raft.hasUnannouncedCommit) {
-        group.isUnannounced = true;
-        this.unannounced.push(group);
+      // Nobody is answered by a member that does not lead, nor did.
+      if (group.wasLeader || group.raft.role === 'leader') {
+        this.apply(group);
+      } else {
+        this.following.push(group);
       }
-      if (group.raft.hasOutput && !group.isSuspended && !this.parts.log.failure) {
-        this.wake(group);
+    }
+  }
+
+  private applyFollowing(): void {
+    const { following } = this;
+    if (following.length > 0) {
+      this.following = [];
+      for (const group of following) {
+        this.apply(group);
       }
+    }
+  }
+
+  private apply(group: StrongGroup): void {
+    group.applyCommitted();
+    this.announcements.note(group);
+    if (group.raft.hasOutput && !group.isSuspended && !this.parts.log.failure) {
+      this.wake(group);
     }
   }
 
@@ -282,9 +292,17 @@ export class StrongNode implements FrameTarget {
         lastTerm: last?.term ?? 0,
         messages: output.durableMessages,
       });
+      this.isAppendAwaited ||= output.durableMessages.length > 0;
     }
     if (output.snapshotFrom && directory().isAlive(output.snapshotFrom.member)) {
       this.snapshots.fetch(group, output.snapshotFrom.member);
+    }
+  }
+
+  /** Unless the append can wait until this turn's frames have left. */
+  private flushAwaitedLog(): void {
+    if (this.isAppendAwaited || this.outbox.isEmpty) {
+      this.flushLog();
     }
   }
 
@@ -294,6 +312,7 @@ export class StrongNode implements FrameTarget {
       return;
     }
     this.appends = [];
+    this.isAppendAwaited = false;
     this.parts.appendBegan();
     this.parts.log.flush((error) => {
       this.parts.appendEnded();

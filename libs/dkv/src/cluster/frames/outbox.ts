@@ -67,6 +67,11 @@ export class Outbox {
     return this.waiting.length === 0;
   }
 
+  /** To whom a frame leaves at the end of this turn, as far as that is known. */
+  get receivers(): readonly { readonly nodeId: string }[] {
+    return this.waiting;
+  }
+
   /** Ends the turn. */
   flush(): void {
     for (let draft = this.waiting.pop(); draft; draft = this.waiting.pop()) {

@@ -32,17 +32,30 @@ export function socketSink(socket: Socket): FrameSink {
   };
 }
 
+/** Is used again once the network has taken what it held. */
 export class Batch {
   bytes = 0;
-  /** What small frames were copied into. */
-  readonly memory: Buffer;
+  /** What small frames are copied into. */
+  private readonly memory = Buffer.allocUnsafeSlow(MEMORY_BYTES);
   private at = 0;
   /** Of what was copied and is in no part yet. */
   private start = 0;
-  private readonly done: Uint8Array[] = [];
+  private done: Uint8Array[] = [];
+  /** For the socket: one for all uses, since most writes are one small frame, and a closure each would be garbage. */
+  readonly flushed: (failed?: Error | null) => void;
 
-  constructor(memory: Buffer | undefined) {
-    this.memory = memory ?? Buffer.allocUnsafeSlow(MEMORY_BYTES);
+  constructor(flushed: (batch: Batch, failed: boolean) => void) {
+    this.flushed = (failed) => flushed(this, failed != null);
+  }
+
+  /** Forgets what it held. */
+  clear(): void {
+    this.bytes = 0;
+    this.at = 0;
+    this.start = 0;
+    if (this.done.length > 0) {
+      this.done = [];
+    }
   }
 
   add(bytes: Uint8Array): void {
@@ -74,6 +87,9 @@ export class Batch {
 
   /** Everything that was added, in order. */
   parts(): readonly Uint8Array[] {
+    if (this.done.length === 0) {
+      return [this.memory.subarray(0, this.at)];
+    }
     this.endPart();
     return this.done;
   }

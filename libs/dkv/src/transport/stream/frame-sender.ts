@@ -31,8 +31,8 @@ export class FrameSender {
   private unflushedBytes = 0;
   /** Who the other side takes for the speaker. */
   private origin: Origin | undefined;
-  /** Memory of a batch that the network has taken, for the next: one is filled while another is on its way. */
-  private spare: Buffer | undefined;
+  /** One that the network has taken: while one is on its way, another is filled. */
+  private spare: Batch | undefined;
 
   /** `flushed` is told whenever the network took some. */
   constructor(
@@ -80,8 +80,15 @@ export class FrameSender {
     if (this.closed || !this.sink || this.posts.bytes + this.unflushedBytes >= unsentBytesMax) {
       return false;
     }
-    this.posts.add(frame);
     // Whoever posts has brought together what the turn had: waiting for its end once more would cost a turn a hop.
+    if (!this.hasQueued && this.unflushedBytes < UNFLUSHED_BYTES_MAX) {
+      // Nearly always: past the queues, whose upkeep costs as much as all else here.
+      const batch = this.emptyBatch();
+      batch.post(frame);
+      this.sendBatch(batch, this.sink);
+      return true;
+    }
+    this.posts.add(frame);
     this.flush();
     return true;
   }
@@ -114,7 +121,9 @@ export class FrameSender {
   /** Sends now what waits, as far as the socket may hold it. */
   flush(): void {
     while (!this.closed && this.sink && this.hasQueued && this.unflushedBytes < UNFLUSHED_BYTES_MAX) {
-      this.sendBatch(this.sink);
+      const batch = this.emptyBatch();
+      this.fill(batch);
+      this.sendBatch(batch, this.sink);
     }
   }
 
@@ -134,22 +143,28 @@ export class FrameSender {
     this.flush();
   };
 
-  private sendBatch(sink: FrameSink): void {
-    const batch = new Batch(this.spare);
+  private emptyBatch(): Batch {
+    const batch = this.spare ?? new Batch(this.batchFlushed);
     this.spare = undefined;
-    this.fill(batch);
-    this.unflushedBytes += batch.bytes;
-    sink.send(batch.parts(), (failed) => {
-      this.unflushedBytes -= batch.bytes;
-      if (!failed) {
-        this.spare = batch.memory;
-      }
-      if (this.hasQueued) {
-        this.schedule();
-      }
-      this.flushed();
-    });
+    return batch;
   }
+
+  private sendBatch(batch: Batch, sink: FrameSink): void {
+    this.unflushedBytes += batch.bytes;
+    sink.send(batch.parts(), batch.flushed);
+  }
+
+  private readonly batchFlushed = (batch: Batch, failed: boolean): void => {
+    this.unflushedBytes -= batch.bytes;
+    batch.clear();
+    if (!failed) {
+      this.spare = batch;
+    }
+    if (this.hasQueued) {
+      this.schedule();
+    }
+    this.flushed();
+  };
 
   private fill(batch: Batch): void {
     this.takeWhole(this.urgent, batch, BATCH_BYTES);

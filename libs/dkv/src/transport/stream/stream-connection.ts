@@ -223,7 +223,9 @@ export class StreamConnection implements FrameHandler {
     const sink = socketSink(socket);
     this.sender.open({
       send: (parts, flushed) => {
-        this.owner.sentBytes(parts.reduce((bytes, part) => bytes + part.length, 0));
+        for (const { length } of parts) {
+          this.owner.sentBytes(length);
+        }
         sink.send(parts, flushed);
       },
     });
