@@ -4,6 +4,7 @@ import { type StoreEngine, type StoreRange } from '../engines/store-engine.js';
 import { type Logger } from '../../ports/logger.js';
 import { type NodeLog } from '../../ports/node-log.js';
 import {
+  type FoundRecord,
   type GroupState,
   type GroupStateOf,
   type KeyedRecord,
@@ -15,7 +16,7 @@ import {
 } from '../../ports/strong-store.js';
 import { logDurable } from './durable-log.js';
 import { checkpointGroup } from './group-checkpoint.js';
-import { expiredRecords, scanRecords } from './record-scan.js';
+import { expiredRecords, isAny, scanRecords } from './record-scan.js';
 import { type Entry, type GroupTable, RecordTable } from './record-table.js';
 import { isEngineDamage, storageError } from '../storage-error.js';
 import {
@@ -131,14 +132,22 @@ export class StrongRecords implements StrongStore {
     return this.table.find(namespace, key)?.group.number;
   }
 
-  peek(group: number, namespace: string, key: string): StrongRecord | null | undefined {
+  find(namespace: string, key: string): FoundRecord | undefined {
     const entry = this.table.find(namespace, key);
-    if (!entry || entry.isLoading || entry.group.number !== group) {
-      return this.table.group(group).isClearing ? null : undefined;
+    if (!entry || entry.isLoading) {
+      return undefined;
     }
     entry.used = true;
     this.hits++;
-    return entry.record ?? null;
+    return entry;
+  }
+
+  peek(group: number, namespace: string, key: string): StrongRecord | null | undefined {
+    const found = this.find(namespace, key);
+    if (found?.group.number !== group) {
+      return this.table.group(group).isClearing ? null : undefined;
+    }
+    return found.record ?? null;
   }
 
   /** @throws DkvError `DKV_STORAGE_FAILED`, `DKV_CORRUPT_RECORD` naming the key */
@@ -383,13 +392,6 @@ export class StrongRecords implements StrongStore {
     this.last = run.catch(() => undefined);
     return run;
   }
-}
-
-async function isAny(engine: StoreEngine, range: StoreRange): Promise<boolean> {
-  for await (const _ of engine.iterate(range)) {
-    return true;
-  }
-  return false;
 }
 
 function nameOf(group: number, namespace: string, key: string): string {
