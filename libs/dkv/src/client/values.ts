@@ -2,7 +2,7 @@
 import { DkvError } from '../dkv.errors.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type Codec } from '../ports/codec.js';
-import { type Written } from '../processor/processor.js';
+import { rejection, type Written } from '../processor/processor.js';
 import { parseAs } from '../dkv.validation.js';
 import { type KvPair, stampOf } from './kv-pair.js';
 
@@ -47,7 +47,11 @@ export class Values<V> {
 
   /** A record that was found in memory, or that there is none. */
   found(key: string, record: ShownRecord | null): Promise<KvPair<V> | undefined> {
-    return record ? new Promise((resolve) => resolve(this.pairOf(key, record))) : Promise.resolve(undefined);
+    try {
+      return Promise.resolve(record ? this.pairOf(key, record) : undefined);
+    } catch (error) {
+      return rejection(error as Error);
+    }
   }
 
   pairOf(key: string, record: ShownRecord): KvPair<V> {

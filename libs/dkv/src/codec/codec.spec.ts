@@ -186,6 +186,22 @@ describe('bytes', () => {
     expect(stored.toString()).toBe('text');
   });
 
+  it('do not go when others are given to a worker, many at a time or at odd lengths', () => {
+    const values = Array.from({ length: 500 }, (_, n) => codec.decode(new Uint8Array(n % 101).fill(n)));
+    try {
+      structuredClone(values[0], { transfer: [values[0]!.buffer as ArrayBuffer] });
+    } catch {
+      // Later versions of Node say that it cannot be given away.
+    }
+    values.push(codec.decode(Uint8Array.of(1)));
+    expect(values.map(({ length }) => length)).toEqual([
+      ...Array.from({ length: 500 }, (_, n) => n % 101),
+      1,
+    ]);
+    expect(values.every((value, n) => n === 500 || value.every((byte) => byte === n % 256))).toBe(true);
+    expect(values.every(({ byteOffset }) => byteOffset % 8 === 0)).toBe(true);
+  });
+
   it.each([['a text'], [5], [null], [[1, 2]], [new ArrayBuffer(2)]])('refuses %s', (value) => {
     expect(() => codec.encode(value as unknown as Uint8Array)).toThrow(TypeError);
   });

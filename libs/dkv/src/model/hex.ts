@@ -17,6 +17,7 @@ export function hex12(value: number): string {
   return hex6(Math.floor(value / 0x1000000)) + hex6(value % 0x1000000);
 }
 
-function hex6(value: number): string {
+/** Of a whole number below 2^24. */
+export function hex6(value: number): string {
   return PAIRS[value >>> 16]! + PAIRS[(value >>> 8) & 255]! + PAIRS[value & 255]!;
 }

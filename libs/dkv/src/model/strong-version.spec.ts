@@ -13,6 +13,19 @@ describe('a strong version', () => {
     expect(isStrongVersion(text)).toBe(true);
   });
 
+  it('owes nothing to the one before it', () => {
+    const parts = [
+      [1, 5],
+      [2, 5],
+      [2, 2 ** 24 + 5],
+      [1, 2 ** 24 + 5],
+      [1, 5],
+    ] as const;
+    for (const [generation, index] of parts) {
+      expect(parseStrongVersion(formatStrongVersion(generation, index))).toEqual({ generation, index });
+    }
+  });
+
   it('is ordered as text as its parts are', () => {
     const texts = [
       formatStrongVersion(0, 9),

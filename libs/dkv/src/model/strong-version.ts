@@ -1,6 +1,6 @@
 /** Versions of strong namespaces: where in the log of its partition a record was written. */
 import { DkvError } from '../dkv.errors.js';
-import { hex12, hex8 } from './hex.js';
+import { hex6, hex8 } from './hex.js';
 
 /** Hex digits of the generation, and of the index, in the text. */
 const GENERATION_DIGITS = 8;
@@ -9,6 +9,12 @@ const GENERATION_MAX = 16 ** GENERATION_DIGITS - 1;
 const INDEX_MAX = 16 ** INDEX_DIGITS - 1;
 /** A fencing number leaves the index 40 bits, and the generation the 13 above them that a double still holds. */
 const FENCING_INDEX_BITS = 2 ** 40;
+/** So many indices in a row have all but their last six digits in common. */
+const LOW_RANGE = 2 ** 24;
+/** Of the last version: nearly always the next one begins alike, and putting that together takes two thirds of the time. */
+let lastGeneration = NaN;
+let lastHigh = NaN;
+let lastPrefix = '';
 const STRONG_VERSION_PATTERN = /^[0-9a-f]{20}$/;
 
 /**
@@ -32,7 +38,13 @@ export function formatStrongVersion(generation: number, index: number): StrongVe
   if (!isWhole(generation, GENERATION_MAX) || !isWhole(index, INDEX_MAX)) {
     throw new RangeError(`No strong version has generation ${generation} and index ${index}.`);
   }
-  return hex8(generation) + hex12(index);
+  const high = Math.floor(index / LOW_RANGE);
+  if (generation !== lastGeneration || high !== lastHigh) {
+    lastGeneration = generation;
+    lastHigh = high;
+    lastPrefix = hex8(generation) + hex6(high);
+  }
+  return lastPrefix + hex6(index % LOW_RANGE);
 }
 
 export function isStrongVersion(value: unknown): value is StrongVersion {

@@ -20,6 +20,13 @@ export interface GroupState {
 /** Gives a group's state as it is at the call: asked in the same turn in which its records are encoded. */
 export type GroupStateOf = (group: number) => GroupState;
 
+/** What memory has of a key; as it is at this moment. */
+export interface FoundRecord {
+  readonly group: number;
+  /** Undefined where the key has none. */
+  readonly record: StrongRecord | undefined;
+}
+
 export interface StrongStoreMetrics {
   /** Records that are there, about: those that no checkpoint has count as new where nothing is known of them. */
   readonly keys: number;
@@ -46,6 +53,8 @@ export interface StrongStore {
 
   /** The group of a key that is in memory: it costs no hash then. Undefined where it is not. */
   groupOf(namespace: string, key: string): number | undefined;
+  /** The record of a key and its group, by one look-up; undefined where only `read` can tell. */
+  find(namespace: string, key: string): FoundRecord | undefined;
   /** The record; null where there is none; undefined where only `read` can tell. */
   peek(group: number, namespace: string, key: string): StrongRecord | null | undefined;
   /** The record, from the engine where it is not in memory; comes into memory unless it was written meanwhile. */

@@ -197,13 +197,13 @@ export class ReplicatedStrongMode implements StrongMode {
 
   /** What `read` at level `one` would give, null for nothing, where this node can say so at once; else undefined. */
   peek(namespace: string, key: string): ShownRecord | null | undefined {
-    const group = this.groupOf(namespace, key);
-    const here = this.node.groups.get(group);
-    if (!this.mayShow(here) || here!.applied < this.calls.floorOf(group)) {
+    const found = this.parts.store.find(namespace, key);
+    const here = found && this.node.groups.get(found.group);
+    if (!found || !this.mayShow(here) || here!.applied < this.calls.floorOf(found.group)) {
       return undefined;
     }
-    const record = this.parts.store.peek(group, namespace, key);
-    return record && (here!.shows(record) ? shownOf(record)! : null);
+    const { record } = found;
+    return record && here!.shows(record) ? shownOf(record)! : null;
   }
 
   read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {

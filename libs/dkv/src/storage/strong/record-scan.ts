@@ -1,5 +1,5 @@
 /** Pages of a group's records and its expired ones: the engine's, with what memory has that is newer. */
-import { type StoreEngine } from '../engines/store-engine.js';
+import { type StoreEngine, type StoreRange } from '../engines/store-engine.js';
 import { isDkvError, type DkvError } from '../../dkv.errors.js';
 import {
   type KeyedRecord,
@@ -202,4 +202,12 @@ function* dirtyPositions(table: RecordTable, { dirty, taken, settled }: GroupTab
       yield position;
     }
   }
+}
+
+/** Whether the engine has anything there. */
+export async function isAny(engine: StoreEngine, range: StoreRange): Promise<boolean> {
+  for await (const _ of engine.iterate(range)) {
+    return true;
+  }
+  return false;
 }

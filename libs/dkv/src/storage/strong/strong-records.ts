@@ -4,6 +4,7 @@ import { type StoreEngine, type StoreRange } from '../engines/store-engine.js';
 import { type Logger } from '../../ports/logger.js';
 import { type NodeLog } from '../../ports/node-log.js';
 import {
+  type FoundRecord,
   type GroupState,
   type GroupStateOf,
   type KeyedRecord,
@@ -16,7 +17,7 @@ import {
 import { logDurable } from './durable-log.js';
 import { checkpointGroup } from './group-checkpoint.js';
 import { nameOf, RecordLoads } from './record-loads.js';
-import { expiredRecords, type ScanSource, scanRecords } from './record-scan.js';
+import { expiredRecords, isAny, type ScanSource, scanRecords } from './record-scan.js';
 import { type GroupTable, RecordTable } from './record-table.js';
 import { storageError } from '../storage-error.js';
 import {
@@ -137,15 +138,23 @@ export class StrongRecords implements StrongStore {
     return position === 0 ? undefined : this.table.slabs.groupAt(position);
   }
 
-  peek(group: number, namespace: string, key: string): StrongRecord | null | undefined {
+  find(namespace: string, key: string): FoundRecord | undefined {
     const { table } = this;
     const position = table.find(namespace, key);
-    if (position === 0 || table.slabs.groupAt(position) !== group) {
-      return table.group(group).isClearing ? null : undefined;
+    if (position === 0) {
+      return undefined;
     }
     table.use(position);
     this.hits++;
-    return table.slabs.recordAt(position) ?? null;
+    return { group: table.slabs.groupAt(position), record: table.slabs.recordAt(position) };
+  }
+
+  peek(group: number, namespace: string, key: string): StrongRecord | null | undefined {
+    const found = this.find(namespace, key);
+    if (found?.group !== group) {
+      return this.table.group(group).isClearing ? null : undefined;
+    }
+    return found.record ?? null;
   }
 
   /** @throws DkvError `DKV_STORAGE_FAILED`, `DKV_CORRUPT_RECORD` naming the key */
@@ -161,7 +170,7 @@ export class StrongRecords implements StrongStore {
     }
     const record = await this.loads.read(group, namespace, key);
     // What was written since it was asked for is in memory, or in the engine by now.
-    return record === 'overtaken' ? this.read(group, namespace, key) : (record ?? undefined);
+    return record === 'overtaken' ? this.read(group, namespace, key) : record;
   }
 
   put(group: number, namespace: string, key: string, record: StrongRecord): void {
@@ -357,11 +366,4 @@ export class StrongRecords implements StrongStore {
     this.last = run.catch(() => undefined);
     return run;
   }
-}
-
-async function isAny(engine: StoreEngine, range: StoreRange): Promise<boolean> {
-  for await (const _ of engine.iterate(range)) {
-    return true;
-  }
-  return false;
 }
