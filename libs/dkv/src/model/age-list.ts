@@ -14,10 +14,6 @@ export class AgeList<T extends Aged<T>> {
     return this.first;
   }
 
-  get newest(): T | undefined {
-    return this.last;
-  }
-
   /** As the newest. The entry is in no list. */
   add(entry: T): void {
     entry.older = this.last;

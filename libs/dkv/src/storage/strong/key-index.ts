@@ -17,6 +17,7 @@ import { namespaceBytes } from './strong-keys.js';
 /** Bytes of records for which there is one chain: its head takes 1.6 % of them. */
 const BYTES_PER_CHAIN = 256;
 const CHAINS_MIN = 256;
+const NAMESPACES_MAX = 0xffff;
 const FNV_PRIME = 0x0100_0193;
 /** So that nobody can choose keys that are all of one chain. */
 const SEED = randomInt(2 ** 31);
@@ -78,6 +79,9 @@ export class KeyIndex {
     let number = this.numbers.get(namespace);
     if (number === undefined) {
       number = this.names.length;
+      if (number > NAMESPACES_MAX) {
+        throw new RangeError(`There are ${number} namespaces: records can be of no more.`);
+      }
       this.names.push({ namespace, bytes: namespaceBytes(namespace) });
       this.numbers.set(namespace, number);
     }

@@ -149,13 +149,12 @@ export async function expiredRecords(
   nowMs: number,
   limit: number,
 ): Promise<readonly KeyedRecord[]> {
-  const isExpired = (record: StrongRecord | null | undefined): record is StrongRecord =>
-    record != null && record.expiresAtMs > 0 && record.expiresAtMs <= nowMs;
+  const isPast = (expiresAtMs: number) => expiresAtMs > 0 && expiresAtMs <= nowMs;
   const found = new Map<string, KeyedRecord>();
   const check = async ({ namespace, key }: PageMark) => {
     try {
       const record = await read(group.number, namespace, key);
-      if (isExpired(record)) {
+      if (record && isPast(record.expiresAtMs)) {
         found.set(`${namespace}\0${key}`, { namespace, key, record });
       }
     } catch (error) {
@@ -166,7 +165,7 @@ export async function expiredRecords(
     }
   };
   const dirty = [...dirtyPositions(table, group)]
-    .filter((position) => isExpired(table.slabs.recordAt(position)))
+    .filter((position) => isPast(table.slabs.expiryAt(position)))
     .sort((a, b) => table.slabs.expiryAt(a) - table.slabs.expiryAt(b))
     .slice(0, limit)
     .map((position) => table.markAt(position));

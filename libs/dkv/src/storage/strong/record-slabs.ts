@@ -16,11 +16,12 @@ import { type StrongRecord } from '../../ports/strong-store.js';
 
 const UNIT_BYTES = 16;
 const UNIT_BITS = 14;
-/** A larger record has a slab of its own. */
 const SLAB_BYTES_MAX = UNIT_BYTES * 2 ** UNIT_BITS;
 const SLAB_BYTES_MIN = 1024;
 /** Positions are below 2^31, which V8 keeps as integers. */
 const SLABS_MAX = 2 ** (31 - UNIT_BITS);
+/** A record of more than this part of a slab has one of its own size: what is left over of others is never more. */
+const LARGE = 0.25;
 /** What is dirty needs far fewer. */
 const SLABS_SPARE = 4_096;
 /** Bytes of a record before its key. */
@@ -105,6 +106,11 @@ export class Slab implements Aged<Slab> {
   sizeAt(position: number): number {
     const word = wordOf(position);
     return sizeOf(this.words[word + KEY]! & KEY_BYTES, this.words[word + VALUE]!);
+  }
+
+  /** Whether it was made for one record that is too large for others. */
+  get isOfOne(): boolean {
+    return this.used === this.bytes.length && this.sizeAt(this.number << UNIT_BITS) === this.used;
   }
 
   /** Positions of all records, those that are gone too, in the order in which they came. */
@@ -236,9 +242,13 @@ export class RecordSlabs {
     );
   }
 
-  /** Whether a record of that size needs no new slab. */
-  hasRoom(size: number): boolean {
-    return this.current !== undefined && this.current.used + size <= this.current.bytes.length;
+  /** Bytes of the slab that a record of that size would begin; 0 where it fits into the current one. */
+  needs(size: number): number {
+    if (size > this.slabBytes * LARGE) {
+      return size;
+    }
+    const { current } = this;
+    return current && current.used + size <= current.bytes.length ? 0 : this.slabBytes;
   }
 
   /** Writes a record, or that there is none, and gives its position; it is not named yet. */
@@ -286,21 +296,22 @@ export class RecordSlabs {
 
   /** The position of room for a record, whose head, key and value its caller writes at once. */
   private allot(size: number): number {
-    let slab = this.current;
-    if (!slab || slab.used + size > slab.bytes.length) {
-      const isLarge = size > this.slabBytes;
-      slab = this.made(isLarge ? size : this.slabBytes);
-      if (!isLarge) {
-        const last = this.current;
-        this.current = slab;
-        if (last) {
-          this.giveUpIfEmpty(last);
-        }
-      }
-    }
+    const slab = size > this.slabBytes * LARGE ? this.made(size) : this.withRoom(size);
     const position = slab.number * 2 ** UNIT_BITS + slab.used / UNIT_BYTES;
     slab.used += size;
     return position;
+  }
+
+  private withRoom(size: number): Slab {
+    const { current } = this;
+    if (current && current.used + size <= current.bytes.length) {
+      return current;
+    }
+    this.current = this.made(this.slabBytes);
+    if (current) {
+      this.giveUpIfEmpty(current);
+    }
+    return this.current;
   }
 
   /** Nothing more goes into it. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type StrongRecord } from '../../ports/strong-store.js';
 import { RecordTable } from './record-table.js';
 
@@ -108,6 +108,47 @@ describe('the table of records', () => {
     expect(group.dirty).toHaveLength(25);
     expect(table.slabs.isDirtyAt(table.find('ns', 'key 0'))).toBe(true);
     expect(table.slabs.storedAt(table.find('ns', 'key 0'))).toBe(0);
+  });
+
+  it.each([43, 64, 70, 100, 200])('moves little for values of %i KiB, of which few lie in a slab', (kib) => {
+    for (const cacheBytesMax of [0, 32 * MIB]) {
+      const table = new RecordTable(cacheBytesMax, 64 * MIB);
+      const copy = vi.spyOn(table.slabs, 'copy');
+      const value = Buffer.alloc(kib * KIB, 'x');
+      for (let index = 0; index < 1_000; index++) {
+        table.write(1, 'ns', `key ${index % 700}`, { ...recordOf(index, ''), value });
+        if (table.dirtyBytes >= 16 * MIB) {
+          checkpoint(table);
+        }
+      }
+      expect(copy.mock.calls.length).toBeLessThan(100);
+      expect(table.cacheBytes).toBeLessThanOrEqual(cacheBytesMax * 1.5 + MIB);
+    }
+  });
+
+  it('does not go on to make room where nothing makes any', () => {
+    const table = new RecordTable(0, 4 * MIB);
+    for (let index = 0; index < 20_000; index++) {
+      table.write(1, 'ns', `key ${index}`, recordOf(index, 'x'.repeat(100)));
+    }
+    let turns = 0;
+    while (table.shrink()) {
+      turns++;
+    }
+    expect(turns).toBeLessThan(10);
+    expect(table.dirtyBytes).toBeGreaterThan(3 * MIB);
+  });
+
+  it('refuses more namespaces than it can tell apart', () => {
+    const table = new RecordTable(MIB, 32 * MIB);
+    for (let at = 0; at < 65_536; at++) {
+      table.write(1, `namespace ${at}`, 'k', undefined);
+    }
+    expect(() => table.write(1, 'one more', 'k', undefined)).toThrow(RangeError);
+    expect(table.markAt(table.find('namespace 65535', 'k'))).toEqual({
+      namespace: 'namespace 65535',
+      key: 'k',
+    });
   });
 
   it('finds keys that no other is like, in whatever characters and namespaces', () => {

@@ -5,6 +5,7 @@ import {
   ABSENT,
   DIRTY,
   DIRTY_AT,
+  HEAD_BYTES,
   KEY,
   NAMED,
   RecordSlabs,
@@ -21,15 +22,15 @@ const WASTE_FACTOR = 3;
 const WASTE_SLABS = 16;
 /**
  * A slab is cleaned for no less than this part of it: what a checkpoint is about to make clean need not be moved before. Past
- * so much more than the cache may have, it is cleaned for less.
+ * so much more than the cache may have, it is cleaned for less, but for more than can be left over at its end.
  */
 const WORTH_CLEANING = 0.75;
-const WORTH_CLEANING_SOON = 0.25;
+const WORTH_CLEANING_SOON = 0.4;
 const PATIENCE = 1.5;
 /** Below this part of the cache, clean records are moved: as much as the rest of it is not used. */
 const EVICTING = 0.75;
-/** Records that are looked at at a time to make room: about 1 ms. */
-const LOOKS_AT_ONCE = 8_192;
+/** Bytes of slabs that are looked through at a time to make room: about 1 ms. */
+const LOOKED_BYTES = 1_048_576;
 
 /** What is known of a group: its dirty records, each key once, and what the engine has of it. */
 export class GroupTable {
@@ -235,9 +236,9 @@ export class RecordTable {
 
   /** Before positions are looked up: to make room may move them. */
   private makeRoom(record: StrongRecord | undefined): void {
-    const size = sizeOf(this.index.key.length, record?.value.length ?? 0);
-    if (!this.slabs.hasRoom(size)) {
-      this.shrink(Math.max(size, this.slabs.slabBytes));
+    const coming = this.slabs.needs(sizeOf(this.index.key.length, record?.value.length ?? 0));
+    if (coming > 0) {
+      this.shrink(coming);
     }
   }
 
@@ -314,32 +315,48 @@ export class RecordTable {
 
   /**
    * Gives slabs back, from the oldest on, as long as there are too many with `coming` bytes more. Whether there still are,
-   * and enough was done for a turn.
+   * though some were given back: enough was done for a turn.
    */
   shrink(coming = 0): boolean {
-    const { slabs, cacheBytesMax } = this;
-    const isWasteful = () => slabs.bytes > WASTE_FACTOR * this.namedBytes + WASTE_SLABS * slabs.slabBytes;
-    const isTooLarge = () => this.cacheBytes + coming > cacheBytesMax || isWasteful() || slabs.isCrowded;
-    let looks = 0;
+    const { slabs } = this;
+    const before = slabs.bytes;
+    let looked = 0;
     let slab = slabs.byAge.oldest;
     // Twice around: the first time what was asked for stays.
-    for (let left = 2 * slabs.count; slab && left > 0 && isTooLarge(); left--) {
-      if (looks >= LOOKS_AT_ONCE) {
-        return true;
+    for (let left = 2 * slabs.count; slab && left > 0 && this.isTooLarge(coming); left--) {
+      if (looked >= LOOKED_BYTES) {
+        return slabs.bytes < before;
       }
       const { newer } = slab;
-      // Where much of the cache is not used, moving what is gives it back.
-      const evicts = this.namedBytes - this.dirty > cacheBytesMax * EVICTING || slabs.isCrowded;
-      const givenOut = slabs.givenOut(slab);
-      const unused = givenOut - (evicts ? slab.dirtyBytes : slab.namedBytes);
-      const isSoon = this.cacheBytes > PATIENCE * cacheBytesMax || isWasteful();
-      if (slab.taken === 0 && unused >= givenOut * (isSoon ? WORTH_CLEANING_SOON : WORTH_CLEANING)) {
-        looks += slab.named;
+      const evicts = this.mustEvict;
+      if (this.isWorthCleaning(slab, evicts)) {
+        looked += slab.isOfOne ? HEAD_BYTES : slab.used;
         this.clean(slab, evicts);
       }
       slab = newer ?? slabs.byAge.oldest;
     }
     return false;
+  }
+
+  private isTooLarge(coming: number): boolean {
+    return this.cacheBytes + coming > this.cacheBytesMax || this.isWasteful || this.slabs.isCrowded;
+  }
+
+  private get isWasteful(): boolean {
+    const { bytes, slabBytes } = this.slabs;
+    return bytes > WASTE_FACTOR * this.namedBytes + WASTE_SLABS * slabBytes;
+  }
+
+  /** Else much of the cache is not used, and moving what is makes room enough. */
+  private get mustEvict(): boolean {
+    return this.namedBytes - this.dirty > this.cacheBytesMax * EVICTING || this.slabs.isCrowded;
+  }
+
+  private isWorthCleaning(slab: Slab, evicts: boolean): boolean {
+    const givenOut = this.slabs.givenOut(slab);
+    const gained = givenOut - (evicts ? slab.dirtyBytes : slab.namedBytes);
+    const isSoon = this.cacheBytes > PATIENCE * this.cacheBytesMax || this.isWasteful;
+    return slab.taken === 0 && gained >= givenOut * (isSoon ? WORTH_CLEANING_SOON : WORTH_CLEANING);
   }
 
   /** Moves what is of use in it. */
@@ -352,7 +369,7 @@ export class RecordTable {
       }
       if (evicts && (flags & (DIRTY | USED)) === 0) {
         this.forget(position);
-      } else if (slab.bytes.length > this.slabs.slabBytes) {
+      } else if (slab.isOfOne) {
         slab.words[wordOf(position) + KEY] = flags & ~USED;
         this.slabs.renew(slab);
       } else {

@@ -41,8 +41,6 @@ const UTF8_BYTES_PER_UNIT_MAX = 3;
 
 /** One chunk serves many records; the last one of a batch is wasted in part. */
 const CHUNK_BYTES = 32 * 1024;
-/** Chunks that are kept to be used again. */
-const CHUNKS_MAX = 32;
 
 export const COVERAGE_KEY: Uint8Array = Uint8Array.of(0xff, 0xff, COVERAGE);
 export const STATES_RANGE: StoreRange = {
@@ -69,6 +67,9 @@ export class RecordEncoder {
   private at = 0;
   private readonly chunks: Buffer[] = [];
   private used = 0;
+
+  /** Keeps up to so many chunks for {@link reuse}. */
+  constructor(private readonly chunksMax = 0) {}
 
   /** Nobody uses what it made before: its chunks serve again. */
   reuse(): void {
@@ -120,7 +121,7 @@ export class RecordEncoder {
 
   private nextChunk(): Buffer {
     const chunk = this.chunks[this.used] ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    if (this.used < CHUNKS_MAX) {
+    if (this.used < this.chunksMax) {
       this.chunks[this.used++] = chunk;
     }
     return chunk;

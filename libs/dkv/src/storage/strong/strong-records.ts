@@ -34,6 +34,8 @@ import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** Keys that a deletion of a group reads and deletes at a time: some 1 ms. */
 const DELETES_PER_BATCH = 256;
+/** Chunks of 32 KiB that are kept for the next group of a checkpoint. */
+const CHUNKS_MAX = 32;
 /** Names of damaged records that are remembered, so that each is counted and logged once. */
 const DAMAGED_MAX = 1_000;
 
@@ -63,7 +65,7 @@ export class StrongRecords implements StrongStore {
   private readonly source: ScanSource;
   private readonly loads: RecordLoads;
   /** Of checkpoints, one after the other. */
-  private readonly encoder = new RecordEncoder();
+  private readonly encoder = new RecordEncoder(CHUNKS_MAX);
   private readonly damaged = new Set<string>();
   private readonly stored = new Map<number, GroupState>();
   private readonly nextTurn: () => Promise<void>;
