@@ -26,8 +26,7 @@ export interface CheckpointSite {
 
 /**
  * Dirty records and state are taken in the turn of the call; encoding goes on in others, and sees what was taken. On an
- * error they are dirty as before. With `sync` the batch is durable when it
- * resolves. Never call it twice at a time for a group.
+ * error they are dirty as before. With `sync` the batch is durable when it resolves. Never call it twice at a time for a group.
  * @throws DkvError the log's, or the engine's own error
  */
 export async function checkpointGroup(

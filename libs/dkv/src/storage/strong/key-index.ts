@@ -58,40 +58,12 @@ export class KeyIndex {
     return this.names[this.slabs.at(position).words[wordOf(position) + OWNER]! >>> 16]!;
   }
 
-  /** Makes it the key that the next calls are about. @throws RangeError for more than 65,535 bytes */
+  /**
+   * Makes it the key that the next calls are about. Its hash is FNV-1a, mixed once more.
+   * @throws RangeError for more than 65,535 bytes, or 65,536 namespaces
+   */
   encode(namespace: string, key: string): void {
-    this.encodeAs(this.numberOf(namespace), key);
-  }
-
-  /** Position of a key that may be in a namespace of which nothing is here, as {@link find}. */
-  look(namespace: string, key: string): number {
-    if (namespace !== this.lastNamespace && !this.numbers.has(namespace)) {
-      return 0;
-    }
-    this.encode(namespace, key);
-    return this.find();
-  }
-
-  private numberOf(namespace: string): number {
-    if (namespace === this.lastNamespace) {
-      return this.lastNumber;
-    }
-    let number = this.numbers.get(namespace);
-    if (number === undefined) {
-      number = this.names.length;
-      if (number > NAMESPACES_MAX) {
-        throw new RangeError(`There are ${number} namespaces: records can be of no more.`);
-      }
-      this.names.push({ namespace, bytes: namespaceBytes(namespace) });
-      this.numbers.set(namespace, number);
-    }
-    this.lastNamespace = namespace;
-    this.lastNumber = number;
-    return number;
-  }
-
-  /** The hash is FNV-1a, mixed once more. */
-  private encodeAs(namespace: number, key: string): void {
+    const number = this.numberOf(namespace);
     const { encoded } = this;
     if (key.length * 3 > encoded.bytes.length) {
       encoded.bytes = Buffer.allocUnsafeSlow(key.length * 3);
@@ -109,13 +81,22 @@ export class KeyIndex {
     if (length > KEY_BYTES) {
       throw new RangeError(`A key of ${length} bytes is longer than records can have.`);
     }
-    let hash = Math.imul(SEED ^ namespace, FNV_PRIME);
+    let hash = Math.imul(SEED ^ number, FNV_PRIME);
     for (let at = 0; at < length; at++) {
       hash = Math.imul(hash ^ bytes[at]!, FNV_PRIME);
     }
     encoded.length = length;
-    encoded.namespace = namespace;
+    encoded.namespace = number;
     encoded.hash = Math.imul(hash ^ (hash >>> 15), FNV_PRIME) ^ (hash >>> 12);
+  }
+
+  /** Position of a key that may be in a namespace of which nothing is here, as {@link find}. */
+  look(namespace: string, key: string): number {
+    if (namespace !== this.lastNamespace && !this.numbers.has(namespace)) {
+      return 0;
+    }
+    this.encode(namespace, key);
+    return this.find();
   }
 
   /** Position of the encoded key; 0 where it is not here. */
@@ -149,6 +130,24 @@ export class KeyIndex {
 
   remove(position: number): void {
     this.relink(position, this.nextOf(position));
+  }
+
+  private numberOf(namespace: string): number {
+    if (namespace === this.lastNamespace) {
+      return this.lastNumber;
+    }
+    let number = this.numbers.get(namespace);
+    if (number === undefined) {
+      number = this.names.length;
+      if (number > NAMESPACES_MAX) {
+        throw new RangeError(`There are ${number} namespaces: records can be of no more.`);
+      }
+      this.names.push({ namespace, bytes: namespaceBytes(namespace) });
+      this.numbers.set(namespace, number);
+    }
+    this.lastNamespace = namespace;
+    this.lastNumber = number;
+    return number;
   }
 
   private nextOf(position: number): number {

@@ -43,21 +43,23 @@ export class RecordLoads {
   /** The key is written: what a load of it brings is old. */
   overtake(group: number, namespace: string, key: string): void {
     if (this.loads.size > 0) {
-      const name = nameOf(group, namespace, key);
-      const load = this.loads.get(name);
-      if (load) {
-        load.isOvertaken = true;
-        this.loads.delete(name);
-      }
+      this.overtakeNamed(nameOf(group, namespace, key));
     }
   }
 
   overtakeGroup(group: number): void {
     for (const [name, load] of this.loads) {
       if (load.group === group) {
-        load.isOvertaken = true;
-        this.loads.delete(name);
+        this.overtakeNamed(name);
       }
+    }
+  }
+
+  private overtakeNamed(name: string): void {
+    const load = this.loads.get(name);
+    if (load) {
+      load.isOvertaken = true;
+      this.loads.delete(name);
     }
   }
 
