@@ -16,6 +16,12 @@ export interface ConfirmedGroup extends LedGroup {
   readonly generation: number;
 }
 
+/** A place in the history of a group's log. Generation 0 is before all of it. */
+export interface LogPosition {
+  readonly generation: number;
+  readonly index: number;
+}
+
 /** What a caller's node asks the leader of a group, or for a read at level `one` any node that holds a copy. */
 export type Ask =
   | {
@@ -30,26 +36,27 @@ export type Ask =
       readonly namespace: string;
       readonly key: string;
       readonly linearizable: boolean;
-      /** The copy must show this index of the group's log at least: what the asking node was told of before. */
-      readonly floor: number;
+      /** The copy must show this of the group's log at least: what the asking node was told of before. */
+      readonly floor: LogPosition;
     };
 
 export type Answer =
-  /** Of a read or a write. `index` is that of the log which the answer rests on: the asking node's floor from now on. */
+  /** Of a read or a write. `generation` and `index` are of the log which the answer rests on: the asking node's floor from now on. */
   | {
       readonly type: 'done';
       readonly outcome: 'done' | 'conflict';
       readonly record: StrongRecord | undefined;
       readonly existed: boolean;
       readonly repeated: boolean;
+      readonly generation: number;
       readonly index: number;
       /** An entry of the log says so: no other copy of the question can come to another end. */
       readonly isLogged: boolean;
       /** The value of the record is the one that the caller gave: it is not sent back. */
       readonly isOwnValue: boolean;
     }
-  /** The request was cancelled: it never takes effect. */
-  | { readonly type: 'cancelled'; readonly index: number }
+  /** The request was cancelled: it never takes effect. What it did in an older generation, if anything, is lost. */
+  | { readonly type: 'cancelled'; readonly generation: number; readonly index: number }
   /**
    * What became of the request is not known here: ask again under its name, the node `leader` if one is known ('' if
    * not). `session` is told, 0 else, where a later process run of the asking node is known to the group.

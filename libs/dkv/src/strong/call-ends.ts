@@ -45,6 +45,16 @@ export function indeterminate(key: string, when: string): DkvError {
   );
 }
 
+/** It was begun in an older generation than the one in which it was cancelled: what that lost, others may have read. */
+export function lostSight(key: string): DkvError {
+  return new DkvError(
+    'DKV_INDETERMINATE',
+    `While key ${JSON.stringify(key)} was written, its partition lost the end of its log and went on from what was left. ` +
+      'The write is cancelled, and takes no effect from now on; but it may have been read before. A read with ' +
+      "consistency 'linearizable' tells what the key holds.",
+  );
+}
+
 export function writtenOf(
   { kind, value }: StrongWrite,
   { outcome, record, existed, repeated, isLogged, isOwnValue }: DoneAnswer,

@@ -31,16 +31,19 @@ export class GroupReads implements Confirming {
   ) {}
 
   read(asker: Asker, slot: number, ask: AskedRead): void {
-    if (ask.linearizable) {
+    const { group } = this;
+    const { floor } = ask;
+    const isOfAnother = floor.generation !== 0 && floor.generation !== group.generation;
+    if (ask.linearizable || isOfAnother) {
+      // Of another generation no index tells what of it goes on here.
       this.readLinearizable(asker, slot, ask);
       return;
     }
-    const { group } = this;
     if (group.isFetching) {
       asker.answer(slot, group.retry());
       return;
     }
-    this.afterApplied(Math.max(ask.floor, group.wholeFrom), asker, slot, () =>
+    this.afterApplied(Math.max(floor.index, group.wholeFrom), asker, slot, () =>
       this.answerOne(asker, slot, ask),
     );
   }
@@ -113,7 +116,7 @@ export class GroupReads implements Confirming {
     const known = this.services.store.peek(group.number, namespace, key);
     if (known === null || (known && group.shows(known))) {
       // Nothing is waited for and nothing removed, so no look need be noted: nearly always.
-      asker.answer(slot, readAnswer(known ?? undefined, group.applied));
+      asker.answer(slot, readAnswer(group, known ?? undefined));
       return;
     }
     const look = this.expiring().beginExpiry();
@@ -121,7 +124,7 @@ export class GroupReads implements Confirming {
       const past = record && !group.shows(record) ? record : undefined;
       if (!past || past.expiresAtMs <= group.logTimeMs) {
         this.expiring().endExpiry(look);
-        asker.answer(slot, readAnswer(past ? undefined : record, index));
+        asker.answer(slot, readAnswer(group, past ? undefined : record, index));
         return;
       }
       // A later leader whose clock is behind could show the value again: its removal is committed first (rule 19).
@@ -130,7 +133,7 @@ export class GroupReads implements Confirming {
         [{ namespace, key, record: past }],
         asker,
         slot,
-        () => asker.answer(slot, readAnswer(undefined, group.applied)),
+        () => asker.answer(slot, readAnswer(group, undefined)),
       );
       if (!isRemoving) {
         asker.answer(slot, group.retry());
@@ -139,8 +142,9 @@ export class GroupReads implements Confirming {
   }
 
   private answerOne(asker: Asker, slot: number, { namespace, key }: AskedRead): void {
+    const { group } = this;
     this.look(asker, slot, namespace, key, undefined, (record, index) =>
-      asker.answer(slot, readAnswer(record && this.group.shows(record) ? record : undefined, index)),
+      asker.answer(slot, readAnswer(group, record && group.shows(record) ? record : undefined, index)),
     );
   }
 
@@ -198,7 +202,11 @@ export class GroupReads implements Confirming {
   }
 }
 
-function readAnswer(record: StrongRecord | undefined, index: number): Answer {
+function readAnswer(
+  { generation, applied }: GroupCore,
+  record: StrongRecord | undefined,
+  index = applied,
+): Answer {
   const existed = record !== undefined;
   return {
     type: 'done',
@@ -206,6 +214,7 @@ function readAnswer(record: StrongRecord | undefined, index: number): Answer {
     record,
     existed,
     repeated: false,
+    generation,
     index,
     isLogged: false,
     isOwnValue: false,

@@ -257,6 +257,7 @@ export class GroupWrites implements Expiring {
       record,
       existed,
       repeated,
+      generation: group.generation,
       index: Math.max(basis, group.applied),
       isLogged: false,
       isOwnValue: false,
@@ -302,7 +303,7 @@ export class GroupWrites implements Expiring {
     }
     const { kind, index, existed } = standing;
     if (kind === 'cancelled') {
-      return { type: 'cancelled', index };
+      return { type: 'cancelled', generation: this.group.generation, index };
     }
     const isOwn = proposal?.index === index;
     const record = isOwn ? proposal.record : names && this.recordMadeBy(standing, names);
@@ -313,6 +314,7 @@ export class GroupWrites implements Expiring {
       record,
       existed,
       repeated: false,
+      generation: this.group.generation,
       index,
       isLogged: true,
       isOwnValue,

@@ -6,24 +6,33 @@ import { type Answer, type Ask } from '../model/node-messages.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Clock, type Timer } from '../ports/clock.js';
-import { type DoneAnswer, indeterminate, notApplied, shownOf, unreachable, writtenOf } from './call-ends.js';
+import {
+  type DoneAnswer,
+  indeterminate,
+  lostSight,
+  notApplied,
+  shownOf,
+  unreachable,
+  writtenOf,
+} from './call-ends.js';
+import { LogFloors } from './log-floors.js';
 import { OpenNumbers } from './open-numbers.js';
 import { type Asker } from './group-parts.js';
-
-/** Asks a node, this one included. */
-export type SendAsk = (nodeId: string, slot: number, group: number, ask: Ask) => void;
 
 export interface CallServices {
   readonly view: ClusterView;
   readonly clock: Clock;
   /** How long an answer may take before the question is asked again. */
   readonly peerTimeoutMs: number;
-  readonly ask: SendAsk;
+  /** Asks a node, this one included. */
+  ask(nodeId: string, slot: number, group: number, ask: Ask): void;
   /** The node that leads the group, as far as this one knows; '' where it knows of none. */
   leaderOf(group: number): string;
   /** A later process run of this node is known to a group: requests must be of a later one still. */
   raiseSession(above: number): void;
   readonly session: () => number;
+  /** Of this node's own copy, if it has one, be it void; else 0. */
+  generationOf(group: number): number;
   /** Whether this node holds a copy that may be shown. */
   holdsCopy(group: number): boolean;
 }
@@ -49,6 +58,8 @@ interface Call {
   readonly session: number;
   readonly number: number;
   readonly level: 'one' | 'linearizable';
+  /** That the group had when it began, as far as this node knows: the request is of that one or a later one. */
+  readonly generation: number;
   /** Asks that were sent: after more than one, what is answered without an entry in the log may be of an earlier copy. */
   asks: number;
   /** Asked and not answered yet; '' where a leader is waited for. */
@@ -70,17 +81,12 @@ export class StrongCalls implements Asker {
   private open = 0;
   private isClosed = false;
   private idle: (() => void) | undefined;
-  /** By group: the index of its log that this node was told of last. A copy below it is not shown (rule 18). */
-  private readonly floors: number[] = [];
+  readonly floors = new LogFloors();
 
   constructor(private readonly services: CallServices) {}
 
   get underWay(): number {
     return this.open;
-  }
-
-  floorOf(group: number): number {
-    return this.floors[group] ?? 0;
   }
 
   /** @throws DkvError as `Dkv` says of writes */
@@ -112,7 +118,7 @@ export class StrongCalls implements Asker {
     }
     switch (answer.type) {
       case 'done':
-        this.raiseFloor(call.group, answer.index);
+        this.floors.raise(call.group, answer);
         this.done(call, answer);
         return;
       case 'cancelled':
@@ -193,6 +199,7 @@ export class StrongCalls implements Asker {
       session: session(),
       number: write ? this.numbers.take() : 0,
       level,
+      generation: Math.max(1, this.floors.of(group).generation, this.services.generationOf(group)),
       asks: 0,
       target: '',
       sentAtMs: nowMs,
@@ -272,7 +279,7 @@ export class StrongCalls implements Asker {
     const { namespace, key, write, session, number } = call;
     if (!write) {
       const linearizable = call.level === 'linearizable';
-      return { type: 'read', namespace, key, linearizable, floor: this.floorOf(call.group) };
+      return { type: 'read', namespace, key, linearizable, floor: this.floors.of(call.group) };
     }
     const { selfId: nodeId } = this.services.view;
     const request = { nodeId, session, number, lowestUnanswered: this.numbers.lowest };
@@ -308,11 +315,13 @@ export class StrongCalls implements Asker {
     }
   }
 
-  private cancelled(call: Call, { index }: Extract<Answer, { type: 'cancelled' }>): void {
-    this.raiseFloor(call.group, index);
+  private cancelled(call: Call, answer: Extract<Answer, { type: 'cancelled' }>): void {
+    this.floors.raise(call.group, answer);
     const told = call.refusal?.answer;
     this.end(call);
-    if (told?.type === 'done') {
+    if (answer.generation > call.generation) {
+      call.reject(lostSight(call.key));
+    } else if (told?.type === 'done') {
       call.resolve(told);
     } else if (told?.type === 'refused') {
       call.reject(new DkvError(told.code, told.message));
@@ -337,10 +346,6 @@ export class StrongCalls implements Asker {
     } else if (call.level === 'one' && call.asks < 2 * services.view.copiesOf(call.group)) {
       this.send(call);
     }
-  }
-
-  private raiseFloor(group: number, index: number): void {
-    this.floors[group] = Math.max(this.floorOf(group), index);
   }
 
   /** The time of the call, or its first part, is over. */

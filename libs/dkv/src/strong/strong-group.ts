@@ -1,6 +1,6 @@
 /** One group of this node: its Raft member, what it has applied, and who waits for what. */
 import { type GroupState } from '../ports/strong-store.js';
-import { type Answer, type Ask } from '../model/node-messages.js';
+import { type Answer, type Ask, type LogPosition } from '../model/node-messages.js';
 import { type StrongRecord } from '../model/strong-record.js';
 import {
   type Configuration,
@@ -127,6 +127,11 @@ export class StrongGroup implements GroupCore {
     return this.applied >= this.wholeFrom;
   }
 
+  /** Whether its records show all up to there; of another generation it cannot tell. */
+  reaches({ generation, index }: LogPosition): boolean {
+    return generation === 0 || (generation === this.generation && this.applied >= index);
+  }
+
   get isFetching(): boolean {
     return this.wholeFrom === Infinity;
   }
@@ -146,18 +151,12 @@ export class StrongGroup implements GroupCore {
     return this.raft.isReady && this.isWhole && !this.isSuspended && !this.waitsForCopies;
   }
 
-  /**
-   * It has begun a generation, and that is not on the medium yet: nobody may hear of it and give up what he has for it, or
-   * another loss of power would leave the records to nobody.
-   */
+  /** It has begun a generation that is not on the medium yet: nobody may give up what he has for it. */
   get isSilent(): boolean {
     return this.promised === this.generation && !this.isOnMedium && this.raft.isSoleVoter;
   }
 
-  /**
-   * It has begun a generation alone, and what it acknowledged now would be on one disk: until a majority of the nodes has
-   * fetched the group, it decides nothing.
-   */
+  /** It has begun a generation alone: it decides nothing until a majority of the nodes has fetched the group. */
   get waitsForCopies(): boolean {
     const { voters } = this.raft.configuration;
     return this.promised === this.generation && voters.length < majorityOf(this.list.length);
@@ -325,6 +324,8 @@ export class StrongGroup implements GroupCore {
     this.isCaughtUp = false;
     this.isOnMedium = false;
     this.noticeLeadership();
+    // Whoever waits here waits for an index that may be lost.
+    this.reads.giveUp();
     services.store.touch(this.number);
   }
 

@@ -102,6 +102,7 @@ export class ReplicatedStrongMode implements StrongMode {
       leaderOf: (group) => this.node.leaders.leaderOf(group),
       raiseSession: (above) => raiseSession(identity, above, parts),
       session: () => this.identity.requestSession,
+      generationOf: (group) => this.node.groups.get(group)?.generation ?? 0,
       holdsCopy: (group) => this.mayShow(this.node.groups.get(group)),
     });
     this.services = {
@@ -199,7 +200,7 @@ export class ReplicatedStrongMode implements StrongMode {
   peek(namespace: string, key: string): ShownRecord | null | undefined {
     const found = this.parts.store.find(namespace, key);
     const here = found && this.node.groups.get(found.group);
-    if (!found || !this.mayShow(here) || here!.applied < this.calls.floorOf(found.group)) {
+    if (!found || !this.mayShow(here) || !here!.reaches(this.calls.floors.of(found.group))) {
       return undefined;
     }
     const { record } = found;

@@ -55,7 +55,8 @@ export function writeAsk(to: ByteWriter, ask: Ask): void {
       to.text(ask.namespace);
       to.text(ask.key);
       to.flag(ask.linearizable);
-      to.count(ask.floor);
+      to.count(ask.floor.generation);
+      to.count(ask.floor.index);
       return;
   }
 }
@@ -91,7 +92,7 @@ export function readAsk(from: ByteReader): Ask {
         namespace: from.knownText(namespaces, NAMESPACE_BYTES_MAX),
         key: from.text(STORED_KEY_BYTES_MAX),
         linearizable: from.flag(),
-        floor: from.count(),
+        floor: { generation: from.count(), index: from.count() },
       };
     default:
       throw malformed('a question is of no known type');
@@ -110,7 +111,7 @@ export function writeAnswer(to: ByteWriter, answer: Answer): void {
   to.byte(ANSWERS.indexOf(answer.type));
   switch (answer.type) {
     case 'done': {
-      const { outcome, record, existed, repeated, index, isLogged, isOwnValue } = answer;
+      const { outcome, record, existed, repeated, generation, index, isLogged, isOwnValue } = answer;
       to.byte(
         (outcome === 'conflict' ? IS_CONFLICT : 0) |
           (existed ? EXISTED : 0) |
@@ -119,6 +120,7 @@ export function writeAnswer(to: ByteWriter, answer: Answer): void {
           (isLogged ? IS_LOGGED : 0) |
           (isOwnValue ? IS_OWN_VALUE : 0),
       );
+      to.count(generation);
       to.count(index);
       if (record) {
         writeRecord(to, record, isOwnValue ? NO_BYTES : record.value);
@@ -126,6 +128,7 @@ export function writeAnswer(to: ByteWriter, answer: Answer): void {
       return;
     }
     case 'cancelled':
+      to.count(answer.generation);
       to.count(answer.index);
       return;
     case 'retry':
@@ -144,9 +147,11 @@ export function readAnswer(from: ByteReader): Answer {
   switch (type) {
     case 'done': {
       const flags = from.choice(ANSWER_FLAGS);
+      const generation = from.count();
       const index = from.count();
       return {
         type,
+        generation,
         index,
         outcome: flags & IS_CONFLICT ? 'conflict' : 'done',
         existed: (flags & EXISTED) !== 0,
@@ -157,7 +162,7 @@ export function readAnswer(from: ByteReader): Answer {
       };
     }
     case 'cancelled':
-      return { type, index: from.count() };
+      return { type, generation: from.count(), index: from.count() };
     case 'retry':
       return { type, leader: from.text(MEMBER_BYTES_MAX), session: from.count() };
     case 'refused': {
