@@ -55,7 +55,7 @@ export class StrongRecoveries {
   /** Up to where all counts as committed from the first moment on: what the group's generation took over, and its own beginning. */
   takenOver({ number, generation }: StrongGroup): number {
     const recovery = this.begun.get(number)?.get(generation);
-    return recovery ? recovery.lastIndex + 1 : 0;
+    return recovery ? recovery.endIndex + 1 : 0;
   }
 
   private begins(node: TestNode, group: StrongGroup, generation: number): void {
@@ -68,7 +68,8 @@ export class StrongRecoveries {
     begun.set(generation, {
       from,
       generation,
-      lastIndex: raft.lastIndex,
+      lastIndex: sharedIndex(raft, this.committedOf(group)),
+      endIndex: raft.lastIndex,
       applied,
       beganMs: this.cluster.scheduler.nowMs,
     });
@@ -116,6 +117,16 @@ export function isBeyondRecovery(cluster: TestCluster): boolean {
       })
     );
   });
+}
+
+/** Up to where a log has nothing else than what was committed. */
+function sharedIndex(raft: RaftGroup, committed: readonly (number | undefined)[]): number {
+  for (let index = raft.firstIndex; index <= raft.lastIndex; index++) {
+    if (committed[index] !== undefined && committed[index] !== raft.termAt(index)) {
+      return index - 1;
+    }
+  }
+  return raft.lastIndex;
 }
 
 /** Up to where a durable log is what was committed. */

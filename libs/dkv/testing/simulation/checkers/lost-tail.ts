@@ -5,8 +5,13 @@ import { type HistoryOperation } from '../history.js';
 export interface LostTail {
   /** The generation that began with it. */
   readonly generation: number;
-  /** Of the log that it goes on from: all up to here is kept, all that was behind it is lost. */
+  /** All that was committed up to here is kept, all that was committed behind it is lost. */
   readonly lastIndex: number;
+  /**
+   * Where the log that it goes on from ends. What that has behind `lastIndex` nobody had committed: its requests may have been
+   * answered by what is lost.
+   */
+  readonly endIndex: number;
   /** What was not applied by then where it goes on shows the new generation in its version. */
   readonly applied: number;
   readonly beganMs: number;
@@ -51,6 +56,7 @@ export function splitAtLoss(operations: readonly HistoryOperation[], loss: LostT
   const before: HistoryOperation[] = [];
   const after: HistoryOperation[] = [];
   const revived: HistoryOperation[] = [];
+  const hasOtherEntries = loss.endIndex > loss.lastIndex;
   const places = operations.map((operation) => placeIn(operation, loss, keptUntil, lostFrom));
   // A request that is still under way may take effect again after its entry was lost; its value tells.
   const seenAfter = new Set(
@@ -64,7 +70,7 @@ export function splitAtLoss(operations: readonly HistoryOperation[], loss: LostT
     const hasBegunBefore = invokedAtMs <= loss.beganMs;
     const told = withKnownVersion(operation, loss);
     if (outcome.kind === 'notApplied' || outcome.kind === 'indeterminate') {
-      after.push(operation);
+      after.push(...(hasOtherEntries && hasBegunBefore ? unknown(operation) : [operation]));
       before.push(...(hasBegunBefore ? [operation] : []));
       continue;
     }
@@ -75,7 +81,7 @@ export function splitAtLoss(operations: readonly HistoryOperation[], loss: LostT
         break;
       case 'lost':
         before.push(operation);
-        if ('value' in action && seenAfter.has(`${key} ${action.value}`)) {
+        if (hasOtherEntries || ('value' in action && seenAfter.has(`${key} ${action.value}`))) {
           after.push(...unknown(operation));
         }
         if (isRead && action.level !== 'one' && !hasBegunBefore) {
