@@ -12,6 +12,7 @@ import { GroupReads } from '../../../libs/dkv/src/strong/group-reads.js';
 import { GroupWrites } from '../../../libs/dkv/src/strong/group-writes.js';
 import { Leadership } from '../../../libs/dkv/src/strong/leadership.js';
 import { ProposedChanges } from '../../../libs/dkv/src/strong/proposed-changes.js';
+import { LogFloors } from '../../../libs/dkv/src/strong/log-floors.js';
 import { PeerRun } from '../../../libs/dkv/src/strong/peer-run.js';
 import { ReadRounds } from '../../../libs/dkv/src/strong/read-rounds.js';
 import { NumberedList } from '../../../libs/dkv/src/model/numbered-list.js';
@@ -241,7 +242,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a node reads what it wrote',
     rules: ['own-writes'],
-    plant: () => replace<[number], number>(StrongCalls, 'floorOf', () => 0),
+    plant: () => replace<unknown[], void>(LogFloors, 'raise', () => undefined),
   },
   {
     protection: 'a value is gone from its expiry on',
