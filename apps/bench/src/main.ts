@@ -4,6 +4,7 @@ import { compare } from './compare.js';
 import { type Options, parseOptions, USAGE, UsageError } from './options.js';
 import { say, tellProgress } from './output.js';
 import { Belongings } from './processes/belongings.js';
+import { size } from './size.js';
 import { profile } from './profile.js';
 import { reportOf, type Results } from './report/results.js';
 
@@ -41,6 +42,8 @@ async function run(options: Options): Promise<void> {
       return say(USAGE);
     case 'compare':
       return compare(options, belongings);
+    case 'size':
+      return size(options, belongings);
     case 'profile':
       return profile(options, belongings);
     case 'report':

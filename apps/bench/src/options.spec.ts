@@ -18,6 +18,8 @@ describe('options', () => {
     });
     const profile = { workload: 'write', inFlight: 256, seconds: 10, nodes: [1], valueBytes: 100 };
     expect(parseOptions(['profile', 'write'])).toMatchObject(profile);
+    const size = { command: 'size', few: 100_000, many: 10_000_000, rounds: 5, seconds: 3, json: undefined };
+    expect(parseOptions(['size'])).toMatchObject(size);
     const report = { command: 'report', json: 'docs/performance.json', out: 'docs/performance.md' };
     expect(parseOptions(['report'])).toEqual(report);
   });
@@ -54,14 +56,19 @@ describe('options', () => {
     [['profile', 'write', '--node', '4'], /--node is "4"/],
     [['profile', 'write', '--rounds', '4'], /--rounds/],
     [['report', '--only', 'write'], /--only/],
+    [['size', '--keys', '5'], /--keys/],
+    [['size', '--few', '5', '--many', '5'], /--many is "5": give a whole number from 6/],
   ])('refuse %j with a message', (args, message) => {
     expect(() => parseOptions(args)).toThrow(UsageError);
     expect(() => parseOptions(args)).toThrow(message);
   });
 
-  it.each([[['--help']], [['profile', '--help']], [['report', '--help']]])('know %j', (args) => {
-    expect(parseOptions(args)).toEqual({ command: 'help' });
-  });
+  it.each([[['--help']], [['size', '--help']], [['profile', '--help']], [['report', '--help']]])(
+    'know %j',
+    (args) => {
+      expect(parseOptions(args)).toEqual({ command: 'help' });
+    },
+  );
 
   it('are all told of', () => {
     for (const name of [
@@ -73,6 +80,8 @@ describe('options', () => {
       'seconds',
       'seed',
       'quick',
+      'few',
+      'many',
       'json',
     ]) {
       expect(USAGE).toContain(`--${name}`);

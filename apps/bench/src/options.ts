@@ -4,6 +4,7 @@ import { WORKLOAD_NAMES, type WorkloadName } from './workloads.js';
 
 export const USAGE = `npm run bench -- [options]                     ours and the others, taking turns, one table
 npm run bench -- report [options]              docs/performance.md from what such a run wrote by --json
+npm run bench -- size [options]                ours alone: few keys against many, and starting with many
 npm run bench -- profile WORKLOAD [options]    a CPU profile of our side under one workload
 
 Workloads: ${WORKLOAD_NAMES.join(', ')}
@@ -17,6 +18,12 @@ Workloads: ${WORKLOAD_NAMES.join(', ')}
   --quick             2000 keys, 3 rounds of 0.3 s, unless given: for the daily loop, not for figures to tell
   --ours-only         without the others
   --json FILE         writes everything that was measured; report: reads it (docs/performance.json)
+
+size:
+  --few N             keys at first (100000)
+  --many N            keys in the end (10000000)
+  --json FILE         adds what was measured to what the comparison wrote
+  --value-bytes, --rounds, --seconds, --seed as above
 
 report:
   --out FILE          what it writes (docs/performance.md)
@@ -50,6 +57,14 @@ export interface CompareOptions extends Common {
   readonly json?: string;
 }
 
+export interface SizeOptions extends Omit<Common, 'keys'> {
+  readonly command: 'size';
+  readonly few: number;
+  readonly many: number;
+  readonly rounds: number;
+  readonly json?: string;
+}
+
 export interface ReportOptions {
   readonly command: 'report';
   readonly json: string;
@@ -66,7 +81,8 @@ export interface ProfileOptions extends Common {
   readonly top: number;
 }
 
-export type Options = CompareOptions | ReportOptions | ProfileOptions | { readonly command: 'help' };
+export type Options =
+  CompareOptions | SizeOptions | ReportOptions | ProfileOptions | { readonly command: 'help' };
 
 const TEXT = { type: 'string' } as const;
 const FLAG = { type: 'boolean' } as const;
@@ -87,12 +103,15 @@ export function parseOptions(args: readonly string[]): Options {
   if (command === 'profile') {
     return parseProfile(rest);
   }
+  if (command === 'size') {
+    return parseSize(rest);
+  }
   if (command === 'report') {
     const given = parse(rest, { json: TEXT, out: TEXT, help: FLAG });
     const { json = 'docs/performance.json', out = 'docs/performance.md' } = given;
     return given.help ? { command: 'help' } : { command, json, out };
   }
-  throw new UsageError(`${JSON.stringify(command)} is no command: report and profile are.`);
+  throw new UsageError(`${JSON.stringify(command)} is no command: size, report and profile are.`);
 }
 
 function parseCompare(args: readonly string[]): Options {
@@ -111,6 +130,26 @@ function parseCompare(args: readonly string[]): Options {
     oursOnly: from['ours-only'] ?? false,
     json: from.json,
     ...of,
+  };
+}
+
+function parseSize(args: readonly string[]): Options {
+  const { keys, ...options } = { ...COMMON, few: TEXT, many: TEXT, rounds: TEXT, json: TEXT };
+  const given = parse(args, options);
+  if (given.help) {
+    return { command: 'help' };
+  }
+  const few = number('few', given.few ?? '100000', 1, KEYS_MAX);
+  const { valueBytes, seconds, seed } = common(given, '3');
+  return {
+    command: 'size',
+    few,
+    many: number('many', given.many ?? '10000000', few + 1, KEYS_MAX),
+    rounds: number('rounds', given.rounds ?? '5', 1, 1_000),
+    json: given.json,
+    valueBytes,
+    seconds,
+    seed,
   };
 }
 

@@ -15,7 +15,9 @@ export function tellProgress(line: string): void {
 /** Fills a store, telling how far it is. */
 export function fillTelling(subject: Subject, filling: Filling): Promise<void> {
   const what = `${subject.name}: ${valueSize(filling.valueBytes)} values, keys ${filling.place}`;
-  return writeTelling(what, filling.keys, (onWritten) => subject.fill(filling, onWritten));
+  return writeTelling(what, filling.keys - (filling.from ?? 0), (onWritten) =>
+    subject.fill(filling, onWritten),
+  );
 }
 
 /** Tells how far what writes `total` keys is. */

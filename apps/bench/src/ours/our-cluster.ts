@@ -21,7 +21,8 @@ const SETTINGS: Readonly<Record<OurName, Pick<NodeSettings, 'durability' | 'hash
 export class OurCluster implements Subject {
   private constructor(
     readonly name: OurName,
-    private readonly workers: readonly Worker[],
+    private readonly launch: (number: number) => Worker,
+    private workers: readonly Worker[],
   ) {}
 
   /** Resolves when every node sees every node. */
@@ -30,7 +31,8 @@ export class OurCluster implements Subject {
     const ports = await freePorts(NODE_IDS.length);
     const nodes = NODE_IDS.map((nodeId, index) => `${nodeId}=127.0.0.1:${ports[index]}`).join();
     const apiKey = randomUUID();
-    const workers = NODE_IDS.map((nodeId) => {
+    const launch = (number: number) => {
+      const nodeId = NODE_IDS[number]!;
       const settings: NodeSettings = {
         nodeId,
         nodes,
@@ -39,22 +41,44 @@ export class OurCluster implements Subject {
         ...SETTINGS[name],
       };
       return new Worker(`${name}, ${nodeId}`, 'ours/node-process', settings, belongings);
-    });
+    };
+    const cluster = new OurCluster(name, launch, []);
     // All at once: one alone would wait for what it asked of the others.
-    belongings.add(async () => void (await Promise.all(workers.map((worker) => worker.stop()))));
-    await Promise.all(workers.map(({ ready }) => ready));
-    await Promise.all(workers.map((worker) => worker.ask('see-all-up', null)));
-    return new OurCluster(name, workers);
+    belongings.add(() => cluster.stop());
+    await cluster.startNodes();
+    return cluster;
+  }
+
+  /** Starts all processes, the first time or again; resolves when all are ready, with the seconds that it took. */
+  async startNodes(): Promise<number> {
+    const began = performance.now();
+    this.workers = NODE_IDS.map((_, number) => this.launch(number));
+    await Promise.all(this.workers.map(({ ready }) => ready));
+    const seconds = (performance.now() - began) / 1000;
+    await Promise.all(this.workers.map((worker) => worker.ask('see-all-up', null)));
+    return seconds;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.stop()));
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.kill()));
   }
 
   /** Through all nodes at once for keys that all hold, through the first one for those that it does not. */
-  async fill({ keys, valueBytes, place }: Filling, onWritten?: (count: number) => void): Promise<void> {
+  async fill(
+    { from: first = 0, keys, valueBytes, place }: Filling,
+    onWritten?: (count: number) => void,
+  ): Promise<void> {
     const writers = place === 'held' ? this.workers : this.workers.slice(0, 1);
-    const share = Math.ceil(keys / writers.length);
+    const share = Math.ceil((keys - first) / writers.length);
     const inFlight = Math.ceil(FILL_IN_FLIGHT / writers.length);
     await Promise.all(
       writers.map((worker, index) => {
-        const [from, to] = [index * share, Math.min(keys, (index + 1) * share)];
+        const from = first + index * share;
+        const to = Math.min(keys, from + share);
         return worker.ask('fill', { place, from, to, valueBytes, inFlight }, onWritten);
       }),
     );

@@ -4,6 +4,9 @@ import { type KeyPlace, type SubjectName } from '../workloads.js';
 import { type NodeUsage, type ProcessUsage } from './window.js';
 
 export interface Filling {
+  /** Keys from this one on (0) … */
+  readonly from?: number;
+  /** … up to, not with, this one. */
   readonly keys: number;
   readonly valueBytes: number;
   readonly place: KeyPlace;

@@ -79,6 +79,12 @@ export class Worker {
     clearTimeout(force);
   }
 
+  /** As `kill -9` does. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
   private send(question: Question): void {
     // A channel that broke has an exit to tell of it.
     this.child.send(question, () => undefined);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type RoundFigures } from '../measurement.js';
 import { WORKLOAD_NAMES, WORKLOADS } from '../workloads.js';
 import { reportOf, type Results, shortTable, warningsOf } from './results.js';
+import { type SizeResults } from './size-results.js';
 
 const round = (opsPerSecond: number, more: Partial<RoundFigures> = {}): RoundFigures => ({
   opsPerSecond,
@@ -35,6 +36,21 @@ const results = (measurements: Results['measurements'], missing: Results['missin
   measurements,
 });
 
+const measured = (workload: 'write' | 'read-held', opsPerSecond: number) => ({
+  workload,
+  inFlight: 256,
+  rounds: { ours: [round(opsPerSecond)] },
+});
+const sizes: SizeResults = {
+  few: 10,
+  many: 1_000,
+  alone: [measured('write', 100), measured('read-held', 100)],
+  same: [measured('write', 50), measured('read-held', 90)],
+  all: [measured('write', 30), measured('read-held', 5)],
+  startSeconds: 1.5,
+  recoverySeconds: 2.5,
+};
+
 describe('the results', () => {
   it('are medians with the least and the most, and ratios round by round', () => {
     const rounds = {
@@ -59,12 +75,15 @@ describe('the results', () => {
     warningsOf(told).forEach((line) => expect(reportOf(told)).toContain(line));
   });
 
-  it('fit a page of 120 lines with every row', () => {
+  it('fit a page of 120 lines with every row, and those of many keys', () => {
     const measurements = WORKLOAD_NAMES.flatMap((workload) => {
       const { inFlight, subjects } = WORKLOADS[workload];
       const rounds = Object.fromEntries(subjects.map((name) => [name, [round(1)]]));
       return inFlight.map((callers) => ({ workload, inFlight: callers, rounds }));
     });
-    expect(reportOf(results(measurements)).trimEnd().split('\n').length).toBeLessThanOrEqual(120);
+    const page = reportOf({ ...results(measurements), size: sizes });
+    expect(page.trimEnd().split('\n').length).toBeLessThanOrEqual(120);
+    expect(page).toMatch(/ready after 1\.50 s; after 2\.50 s where/);
+    expect(page).toMatch(/write +\| +1,000 +\| +10 +\| +50 +\| +0\.50 +\|/);
   });
 });

@@ -2,6 +2,7 @@
 import { type Measurement, type RoundFigures } from '../measurement.js';
 import { SUBJECTS, type SubjectName, WORKLOADS, workloadOf } from '../workloads.js';
 import { ratiosOf, type Spread, spreadOf } from './figures.js';
+import { sizeSection, type SizeResults } from './size-results.js';
 import { type Machine, machineLine } from './machine.js';
 import { type Column, markdownTable } from './markdown-table.js';
 import { megabytes, short, valueSize, whole } from './number-format.js';
@@ -16,6 +17,8 @@ export interface Results {
   /** Why a store took no part. */
   readonly missing: Partial<Record<SubjectName, string>>;
   readonly measurements: readonly Measurement[];
+  /** Of `npm run bench -- size`, where that was run. */
+  readonly size?: SizeResults;
 }
 
 type Field = Exclude<keyof RoundFigures, 'failure'>;
@@ -88,7 +91,7 @@ export function warningsOf({ missing, measurements, rounds, seconds }: Results):
 
 /** docs/performance.md. */
 export function reportOf(results: Results): string {
-  const { machine, keys, valueBytes, rounds, seconds } = results;
+  const { machine, keys, valueBytes, rounds, seconds, size } = results;
   const warnings = warningsOf(results).map((line) => `- ${line}`);
   return `# Performance
 
@@ -111,29 +114,26 @@ ${Object.entries(SUBJECTS)
 
 Not alike, and to be kept in mind: one Redis holds one copy, and its reads see every write because there is no other;
 \`WAIT 1\` is no majority's promise (a failover may lose the write); NATS acknowledges before it syncs, as ours does by default, and
-its reads may be old. etcd's JSON gateway costs its members CPU that gRPC would not.
-A client that keeps a core busy is the limit itself. Theirs were busy at most so long: ${busiest(results)}.
-
-## Workloads
-
-${Object.entries(WORKLOADS)
-  .map(([name, { does }]) => `- \`${name}\`: ${does}`)
-  .join('\n')}
+its reads may be old. etcd's JSON gateway costs its members CPU that gRPC would not. A client that keeps a core busy is the limit itself; theirs were busy at most so long: ${busiest(results)}.
 
 ## Figures
 
+${Object.entries(WORKLOADS)
+  .map(([name, { does }]) => `\`${name}\` are ${does}`)
+  .join(';\n')}.
 \`GC\` is the time that the collector held up the main threads, \`KB\` what was allocated on V8's heap, both of all our nodes
 an operation; \`loop\` is the delay of the caller's event loop.
 
 ${warnings.length > 0 ? `${warnings.join('\n')}\n\n` : ''}${table(results, LONG)}
-
+${size ? sizeSection(size) : ''}
 ## Again
 
 \`\`\`sh
-npm run bench -- --quick                        # every workload in short windows, under three minutes
-npm run bench -- --json docs/performance.json   # what stands above, on two cores in about a quarter of an hour
-npm run bench -- report                         # writes this page from that file
-npm run bench -- profile write                  # where a node's time goes: a CPU profile and its top rows
+npm run bench -- --quick                            # every workload in short windows, under three minutes
+npm run bench -- --json docs/performance.json       # what stands above, on two cores in about a quarter of an hour
+npm run bench -- size --json docs/performance.json  # many keys, and starting with them: ten minutes
+npm run bench -- report                             # writes this page from that file
+npm run bench -- profile write                      # where a node's time goes: a CPU profile and its top rows
 \`\`\`
 `;
 }
