@@ -86,7 +86,8 @@ export type Options =
 
 const TEXT = { type: 'string' } as const;
 const FLAG = { type: 'boolean' } as const;
-const COMMON = { 'value-bytes': TEXT, keys: TEXT, seconds: TEXT, seed: TEXT, help: FLAG };
+const SHARED = { 'value-bytes': TEXT, seconds: TEXT, seed: TEXT, help: FLAG };
+const COMMON = { ...SHARED, keys: TEXT };
 const QUICK = { keys: '2000', rounds: '3', seconds: '0.3' };
 
 const KEYS_MAX = 1e9;
@@ -134,7 +135,7 @@ function parseCompare(args: readonly string[]): Options {
 }
 
 function parseSize(args: readonly string[]): Options {
-  const { keys, ...options } = { ...COMMON, few: TEXT, many: TEXT, rounds: TEXT, json: TEXT };
+  const options = { ...SHARED, few: TEXT, many: TEXT, rounds: TEXT, json: TEXT };
   const given = parse(args, options);
   if (given.help) {
     return { command: 'help' };
