@@ -5,7 +5,8 @@ import { SimulationError } from '../../libs/dkv/testing/simulation/sim-scheduler
 import { FAILOVER_BUGS } from './planted-bugs/failover-bugs.js';
 import { type PlantedBug } from './planted-bugs/plant.js';
 import { RECOVERY_BUGS } from './planted-bugs/recovery-bugs.js';
-import { RARE_STRONG_BUGS, STRONG_BUGS } from './planted-bugs/strong-bugs.js';
+import { RARE_STRONG_BUGS } from './planted-bugs/rare-bugs.js';
+import { STRONG_BUGS } from './planted-bugs/strong-bugs.js';
 
 /** Seeds after which a bug counts as missed. */
 const SEEDS_MAX = Number(process.env.SEEDS ?? 150);

@@ -43,6 +43,8 @@ describe.each(MODES)('a peek in a namespace that is %s', (mode) => {
   beforeEach(async () => {
     cluster = createTestCluster(4, { mode, storage: { cacheBytesMax: 1_000_000 } });
     await cluster.start();
+    // Until the preferred nodes lead.
+    await cluster.advance(2_000);
     key = cluster.keyWhere((list) => list[0] === 'a' && !list.includes('d'));
   });
 

@@ -94,9 +94,10 @@ export function append(
   terms: readonly number[] = [],
   commit = 0,
   matchedByAll = 0,
+  durable = 0,
 ): RaftMessage {
   const entries = entriesOf(terms, prevIndex + 1);
-  return { type: 'append', term, prevIndex, prevTerm, commit, matchedByAll, entries };
+  return { type: 'append', term, prevIndex, prevTerm, commit, durable, matchedByAll, entries };
 }
 
 export function termsOf(group: RaftGroup): (number | undefined)[] {

@@ -1,17 +1,12 @@
 /** Protections of strong namespaces, each taken away on purpose. */
-import { vi } from 'vitest';
-import { Birth } from '../../../libs/dkv/src/cluster/birth.js';
-import { PeerDirectory } from '../../../libs/dkv/src/cluster/peer-directory.js';
-import { Peer } from '../../../libs/dkv/src/cluster/peers.js';
 import { RaftGroup, type RaftOutput } from '../../../libs/dkv/src/raft/raft-group.js';
 import { Leadership as RaftLeadership } from '../../../libs/dkv/src/raft/raft-leadership.js';
+import { RaftReplica } from '../../../libs/dkv/src/raft/raft-replica.js';
 import { LogWriter } from '../../../libs/dkv/src/storage/log/log-writer.js';
-import { MachineRun } from '../../../libs/dkv/src/storage/folder/machine-run.js';
 import { type AppliedState } from '../../../libs/dkv/src/strong/group-state-layout.js';
 import { GroupReads } from '../../../libs/dkv/src/strong/group-reads.js';
 import { GroupWrites } from '../../../libs/dkv/src/strong/group-writes.js';
 import { Leadership } from '../../../libs/dkv/src/strong/leadership.js';
-import { ProposedChanges } from '../../../libs/dkv/src/strong/proposed-changes.js';
 import { LogFloors } from '../../../libs/dkv/src/strong/log-floors.js';
 import { PeerRun } from '../../../libs/dkv/src/strong/peer-run.js';
 import { ReadRounds } from '../../../libs/dkv/src/strong/read-rounds.js';
@@ -20,46 +15,33 @@ import { RequestTable, type RequestStanding } from '../../../libs/dkv/src/strong
 import { notApplied } from '../../../libs/dkv/src/strong/call-ends.js';
 import { StrongCalls } from '../../../libs/dkv/src/strong/strong-calls.js';
 import { StrongGroup } from '../../../libs/dkv/src/strong/strong-group.js';
-import { ReplicatedStrongMode } from '../../../libs/dkv/src/strong/strong-mode.js';
 import { InboundFrames } from '../../../libs/dkv/src/strong/inbound-frames.js';
 import { Proposals } from '../../../libs/dkv/src/strong/proposals.js';
 import { BoundedClock } from '../../../libs/dkv/src/cluster/bounded-clock.js';
 import { SimDisk } from '../../../libs/dkv/testing/simulation/sim-disk.js';
 import { SimInode } from '../../../libs/dkv/testing/simulation/sim-folder.js';
-import { answerEarlierRun, readAtStaleLeader, stepDown } from './directed.js';
+import {
+  answerEarlierRun,
+  loseBothCopies,
+  readAtStaleLeader,
+  readBesideFollower,
+  stepDown,
+} from './directed.js';
 import { type PlantedBug, replace, replaceGetter } from './plant.js';
-
-/** What a break of the log, or of who leads it, may look like. */
-const UNSAFE = [
-  'election-safety',
-  'log-matching',
-  'leader-completeness',
-  'state-machine-safety',
-  'append-only',
-  'commit-without-majority',
-  'forgotten',
-];
-/** What clients see of a break. */
-const WRONG = [
-  'linearizability',
-  'count',
-  'phantom',
-  'own-writes',
-  'uncommitted',
-  'restamp',
-  'monotone-version',
-];
-const DIFFERENT = ['divergence', 'bounds', ...WRONG];
+import { as, DIFFERENT, UNSAFE, WRONG } from './broken-rules.js';
 
 interface Answered {
   answer(slot: number, answer: unknown): void;
+}
+interface Append {
+  readonly prevIndex: number;
+  readonly entries: readonly unknown[];
+  durable: number;
 }
 interface Asked {
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: Error) => void;
 }
-const as = <T>(self: unknown) => self as T;
-
 export const STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'votes and acknowledgements leave when they are durable',
@@ -127,6 +109,24 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'a leader decides and reads once its first entry is applied',
     rules: [...UNSAFE, ...DIFFERENT],
     plant: () => replaceGetter<boolean>(RaftGroup, 'isReady', (self) => self.leadership !== undefined),
+  },
+  {
+    protection: 'a leader tells followers what of its own log is durable',
+    rules: WRONG,
+    directed: loseBothCopies,
+    plant: () =>
+      replace<[Append], number>(RaftReplica, 'receive', (_, original, message) => {
+        const index = original(message);
+        message.durable = message.prevIndex + message.entries.length;
+        return index;
+      }),
+  },
+  {
+    protection: 'a linearizable read shows what a follower may have committed by itself',
+    rules: WRONG,
+    directed: readBesideFollower,
+    plant: () =>
+      replaceGetter<number>(RaftGroup, 'readIndex', (self) => (self as unknown as RaftGroup).commit),
   },
   {
     protection: 'a linearizable read is confirmed by a majority',
@@ -302,94 +302,5 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'proposals that are applied are done',
     rules: ['bounds', ...WRONG],
     plant: () => replace<unknown[], void>(Proposals, 'dropFirst', () => undefined),
-  },
-];
-
-/** What chance finds in one of some hundred seeds at best: looked for when SEEDS is 1,000 or more. */
-export const RARE_STRONG_BUGS: readonly PlantedBug[] = [
-  {
-    protection: 'a request that nobody waits for does nothing',
-    rules: [...DIFFERENT, 'crash'],
-    plant: () => {
-      replace<unknown[], RequestStanding>(RequestTable, 'standingOf', (_, original, ...request) => {
-        const standing = original(...request);
-        return standing === 'stale' ? 'new' : standing;
-      });
-      replace<unknown[], number | 'stale' | undefined>(
-        ProposedChanges,
-        'standingOf',
-        (_, original, ...request) => {
-          const standing = original(...request);
-          return standing === 'stale' ? undefined : standing;
-        },
-      );
-    },
-  },
-  {
-    protection: 'what is proposed is not removed as expired',
-    rules: [...WRONG, 'expiry'],
-    plant: () => replace<unknown[], Set<string>>(ProposedChanges, 'names', () => new Set()),
-  },
-  {
-    protection: 'a removal of what expired spares what was written meanwhile',
-    rules: [...WRONG, 'expiry'],
-    plant: () =>
-      replace<unknown[], unknown>(GroupWrites, 'beginExpiry', (self, original) => {
-        const look = original();
-        as<{ looks: Set<unknown> }>(self).looks.delete(look);
-        return { ...(look as object), written: new Set() };
-      }),
-  },
-  {
-    protection: 'a crash of the machine under wal makes a new voter',
-    rules: [...UNSAFE, ...DIFFERENT],
-    plant: () => {
-      const open = MachineRun.open.bind(MachineRun);
-      vi.spyOn(MachineRun, 'open').mockImplementation(async (...args) =>
-        Object.assign(await open(...args), { hasCrashedUnderWal: false }),
-      );
-    },
-  },
-  {
-    protection: 'the clean mark is gone before the first answer',
-    rules: [...UNSAFE, ...DIFFERENT],
-    plant: () => replace<[], Promise<void>>(MachineRun, 'begin', (self) => as<MachineRun>(self).end()),
-  },
-  {
-    protection: 'what peers remember of a log counts',
-    rules: [...UNSAFE, ...DIFFERENT],
-    plant: () =>
-      replace<[Peer, Record<string, unknown>], void>(
-        PeerDirectory,
-        'heartbeat',
-        (_, original, peer, heartbeat) => original(peer, { ...heartbeat, rememberedIncarnation: '' }),
-      ),
-  },
-  {
-    protection: 'a frame counts once and in order',
-    rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
-    plant: () =>
-      replace<[boolean, number], boolean>(Peer, 'takeSequence', (_, original, isBulk, sequence) => {
-        original(isBulk, sequence);
-        return true;
-      }),
-  },
-  {
-    protection: 'frames that never came are told of, and said again',
-    rules: ['liveness', 'divergence'],
-    plant: () => replace<unknown[], void>(ReplicatedStrongMode, 'resend', () => undefined),
-  },
-  {
-    protection: 'a cluster is born when all have accepted it',
-    rules: ['liveness', ...UNSAFE, ...DIFFERENT],
-    plant: () =>
-      replace<[string, string], void>(Birth, 'accept', (self, original, nodeId, clusterId) => {
-        const { accepted, services } = as<{
-          accepted: Set<string>;
-          services: { nodeIds: readonly string[] };
-        }>(self);
-        services.nodeIds.slice(1).forEach((other) => accepted.add(other));
-        original(nodeId, clusterId);
-      }),
   },
 ];

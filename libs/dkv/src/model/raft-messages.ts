@@ -35,8 +35,8 @@ export interface LogEntry {
 
 export type RaftMessage =
   /**
-   * Entries that follow (prevIndex, prevTerm); none is a probe. `commit` is the leader's commit index; `matchedByAll` is up to
-   * where every member has the log durably; who comes later gets a snapshot.
+   * Entries that follow (prevIndex, prevTerm); none is a probe. `commit` is the leader's commit index; `durable` is up to where
+   * the leader's own log is; `matchedByAll` is up to where every member has the log durably: who comes later gets a snapshot.
    */
   | {
       readonly type: 'append';
@@ -44,6 +44,7 @@ export type RaftMessage =
       readonly prevIndex: number;
       readonly prevTerm: number;
       readonly commit: number;
+      readonly durable: number;
       readonly matchedByAll: number;
       readonly entries: readonly LogEntry[];
     }

@@ -18,6 +18,16 @@ export function hasQuorum(configuration: Configuration, condition: (member: Memb
   return hasMajority(voters, condition) && (outgoing.length === 0 || hasMajority(outgoing, condition));
 }
 
+/** Whether these two are a quorum: without a closure, since every append asks. */
+export function isMajority({ voters, outgoing }: Configuration, one: MemberId, other: MemberId): boolean {
+  return ofTwo(voters, one, other) && (outgoing.length === 0 || ofTwo(outgoing, one, other));
+}
+
+function ofTwo(members: readonly MemberId[], one: MemberId, other: MemberId): boolean {
+  const count = (members.includes(one) ? 1 : 0) + (members.includes(other) ? 1 : 0);
+  return 2 * count > members.length;
+}
+
 /** Whether `member` votes: in what is entered, or in what is being left. */
 export function isVoterOf({ voters, outgoing }: Configuration, member: MemberId): boolean {
   return voters.includes(member) || outgoing.includes(member);

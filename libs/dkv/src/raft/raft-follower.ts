@@ -5,7 +5,7 @@ import {
   type MemberId,
   type RaftMessage,
 } from '../model/raft-messages.js';
-import { hasQuorum, isVoterOf } from './raft-configurations.js';
+import { hasQuorum, isMajority, isVoterOf } from './raft-configurations.js';
 import { RaftElection } from './raft-election.js';
 import { type RaftGroupOptions, type RaftOutput, type RaftState } from './raft-interface.js';
 import { IGNORED, REJECTED, RaftReplica } from './raft-replica.js';
@@ -17,6 +17,10 @@ export abstract class RaftFollower extends RaftElection {
   protected readonly replica: RaftReplica;
   /** One acknowledgement a turn, the highest, to the leader of this term; -1 is none. */
   protected acknowledgedIndex = -1;
+  /** The leader of this term has its own log durably up to here, as it said. */
+  private leaderDurable = 0;
+  /** What this member has told that leader of its own. */
+  private toldIndex = 0;
   protected snapshotFrom: RaftOutput['snapshotFrom'];
   /** What the leader of this term offered last. */
   private offer: RaftOutput['snapshotFrom'];
@@ -147,6 +151,8 @@ export abstract class RaftFollower extends RaftElection {
           this.reject(from, message.prevIndex, message.prevTerm);
         } else if (index !== IGNORED) {
           this.acknowledge(index);
+          this.leaderDurable = Math.max(this.leaderDurable, message.durable);
+          this.commitWithLeader();
         }
         return;
       }
@@ -188,6 +194,31 @@ export abstract class RaftFollower extends RaftElection {
     this.acknowledgedIndex = Math.max(this.acknowledgedIndex, index);
   }
 
+  /**
+   * An acknowledgement of this member has left, so its copy counts. Where it and the leader are a majority, it need not wait
+   * until the leader tells that both have the entry: of its own copy it knows first. What is counted is as in 3.6.2: durable
+   * copies, of an entry of the leader's own term.
+   */
+  acknowledgementLeft(term: number, index: number): void {
+    if (term === this.term && index > this.toldIndex) {
+      this.toldIndex = index;
+      this.commitWithLeader();
+    }
+  }
+
+  private commitWithLeader(): void {
+    const { configuration, leader, replica } = this;
+    const index = Math.min(this.leaderDurable, this.toldIndex);
+    if (
+      index > replica.commit &&
+      leader !== undefined &&
+      this.termAt(index) === this.term &&
+      isMajority(configuration, leader, this.options.self)
+    ) {
+      replica.commitTo(index);
+    }
+  }
+
   private onOffer(member: MemberId, index: number, term: number): void {
     if (this.termAt(index) === term) {
       this.replica.commitTo(index);
@@ -204,6 +235,8 @@ export abstract class RaftFollower extends RaftElection {
   /** An acknowledgement or an offer means the log of one leader: it is void in another term. */
   protected forgetTerm(): void {
     this.acknowledgedIndex = -1;
+    this.leaderDurable = 0;
+    this.toldIndex = 0;
     this.snapshotFrom = undefined;
     this.offer = undefined;
   }

@@ -16,6 +16,8 @@ export { emptyOutput, type RaftGroupOptions, type RaftOutput, type RaftState } f
 
 type Answer = RaftMessage & { readonly type: 'appended' | 'appendRejected' };
 
+type Written = 'hardState' | 'entries' | 'reset';
+
 const NO_BYTES = new Uint8Array(0);
 /** Fewer entries are not worth the work. */
 const COMPACTED_MIN = 4;
@@ -51,14 +53,11 @@ export class RaftGroup extends RaftFollower {
 
   /** Whether {@link takeOutput} may give something, announcements of commits apart. */
   get hasOutput(): boolean {
-    const { log, pendingReset } = this.replica;
     return (
       this.messages.length > 0 ||
       this.durableMessages.length > 0 ||
       this.acknowledgedIndex >= 0 ||
-      this.isHardStateDirty ||
-      log.handedOutIndex < log.lastIndex ||
-      pendingReset !== undefined ||
+      this.hasWrites ||
       this.snapshotFrom !== undefined ||
       this.leadership?.hasNews === true
     );
@@ -67,6 +66,20 @@ export class RaftGroup extends RaftFollower {
   /** Whether members could commit more than they were told: `announceCommit` would tell them. */
   get hasUnannouncedCommit(): boolean {
     return this.leadership?.isCommitUnannounced(this.commit) === true;
+  }
+
+  /**
+   * Everything that any member may have committed is at most here: a read that begins now must show it (6.4). Followers
+   * commit by themselves what they and this leader have durably, as far as they were told that.
+   */
+  get readIndex(): number {
+    return Math.max(this.commit, this.leadership?.toldDurable ?? 0);
+  }
+
+  /** Whether `member` knows, from what it was sent, that all up to `index` is committed. */
+  knowsCommit(member: MemberId, index: number): boolean {
+    const peer = this.leadership?.progressOf(member);
+    return peer !== undefined && peer.announcedCommit >= index;
   }
 
   /** What `member` has acknowledged, this member included; undefined for strangers and where this one does not lead. */
@@ -299,7 +312,7 @@ export class RaftGroup extends RaftFollower {
     { announceCommit }: { readonly announceCommit: boolean },
     output: { -readonly [K in keyof RaftOutput]: RaftOutput[K] } = emptyOutput(),
   ): RaftOutput {
-    const { leadership, replica, term, vote } = this;
+    const { leadership, term } = this;
     if (leadership && (leadership.hasNews || announceCommit)) {
       const messages = leadership.maySendBeforeDurable ? this.messages : this.durableMessages;
       leadership.collect(this.commit, announceCommit, messages);
@@ -314,9 +327,7 @@ export class RaftGroup extends RaftFollower {
       }
     }
     const { messages, durableMessages } = this;
-    output.hardState = this.isHardStateDirty ? { term, vote } : undefined;
-    output.entries = replica.log.handOut();
-    output.reset = replica.pendingReset;
+    this.takeWrites(output);
     output.snapshotFrom = this.snapshotFrom;
     output.messages = NO_MESSAGES;
     output.durableMessages = NO_MESSAGES;
@@ -329,9 +340,23 @@ export class RaftGroup extends RaftFollower {
       this.durableMessages = [];
     }
     this.acknowledgedIndex = -1;
-    this.isHardStateDirty = false;
     this.snapshotFrom = undefined;
-    replica.pendingReset = undefined;
     return output;
+  }
+
+  /** Whether {@link takeWrites} would give something. */
+  get hasWrites(): boolean {
+    const { log, pendingReset } = this.replica;
+    return this.isHardStateDirty || log.handedOutIndex < log.lastIndex || pendingReset !== undefined;
+  }
+
+  /** Of {@link takeOutput} what is to be written, before it: what is durable by then, its messages tell of. */
+  takeWrites(output: Pick<{ -readonly [K in keyof RaftOutput]: RaftOutput[K] }, Written>): void {
+    const { replica, term, vote } = this;
+    output.hardState = this.isHardStateDirty ? { term, vote } : undefined;
+    output.entries = replica.log.handOut();
+    output.reset = replica.pendingReset;
+    this.isHardStateDirty = false;
+    replica.pendingReset = undefined;
   }
 }

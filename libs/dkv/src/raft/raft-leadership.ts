@@ -6,7 +6,7 @@ import {
   type MemberId,
   type RaftMessage,
 } from '../model/raft-messages.js';
-import { isVoterOf, membersOf } from './raft-configurations.js';
+import { isMajority, isVoterOf, membersOf } from './raft-configurations.js';
 import { type RaftLog } from './raft-log.js';
 import { Progress } from './raft-progress.js';
 
@@ -32,13 +32,15 @@ export class Leadership {
   private transferTicks = 0;
   private isTransfereeTold = false;
   private readonly own: Progress;
+  /** Up to where any member was told in this term that this one's log is durable: so far, others may have committed. */
+  toldDurable = 0;
   private voters: readonly Progress[] = [];
   private outgoing: readonly Progress[] = [];
 
   constructor(
     private readonly term: number,
     private readonly log: RaftLog,
-    configuration: Configuration,
+    private configuration: Configuration,
     private readonly options: LeadershipOptions,
   ) {
     this.startIndex = log.lastIndex + 1;
@@ -58,6 +60,7 @@ export class Leadership {
     this.peers = all.filter((one) => one !== this.own);
     this.voters = of(configuration.voters);
     this.outgoing = of(configuration.outgoing);
+    this.configuration = configuration;
     this.hasNews = true;
     if (this.transferee !== undefined && !isVoterOf(configuration, this.transferee)) {
       this.abortTransfer();
@@ -124,10 +127,18 @@ export class Leadership {
       return false;
     }
     peer.acknowledge(index);
+    this.commitWithPeer(peer);
     if (peer.next <= this.log.lastIndex || from === this.transferee) {
       this.hasNews = true;
     }
     return true;
+  }
+
+  /** What a member knows as committed by itself need not be told to it. */
+  private commitWithPeer(peer: Progress): void {
+    if (isMajority(this.configuration, this.options.self, peer.member)) {
+      peer.commitsWithLeader();
+    }
   }
 
   rejected(from: MemberId, prevIndex: number, hintIndex: number, hintTerm: number): void {
@@ -235,10 +246,13 @@ export class Leadership {
         if (shared?.prevIndex !== prevIndex || isBare) {
           const entries = isBare ? NO_ENTRIES : this.log.chunk(peer.next, this.options.appendBytesMax);
           const { term, matchedByAll } = this;
-          shared = { type: 'append', term, prevIndex, prevTerm, commit, matchedByAll, entries };
+          const durable = this.own.match;
+          this.toldDurable = durable;
+          shared = { type: 'append', term, prevIndex, prevTerm, commit, durable, matchedByAll, entries };
         }
         messages.push({ to: peer.member, message: shared });
-        peer.sent(shared.entries.length, commit);
+        peer.sent(shared.entries.length, commit, shared.durable);
+        this.commitWithPeer(peer);
         if (isBare) {
           shared = undefined;
         }

@@ -24,6 +24,8 @@ export class Progress {
   waitedTicks = 0;
   /** The commit index that the member was told, as far as it could use it. */
   announcedCommit = 0;
+  /** Up to where the member was told that the leader's own log is durable. */
+  toldDurable = 0;
   private snapshotIndex = 0;
 
   constructor(
@@ -46,13 +48,22 @@ export class Progress {
   }
 
   /** An append with so many entries, from `next` on, has been made. */
-  sent(count: number, commit: number): void {
+  sent(count: number, commit: number, durable: number): void {
     if (this.state === 'probe') {
       this.isPaused = true;
       return;
     }
     this.next += count;
+    this.toldDurable = durable;
     this.announcedCommit = Math.max(this.announcedCommit, Math.min(commit, this.next - 1));
+  }
+
+  /**
+   * This member and the leader are a majority: what both have durably, and the member was told that the leader has, it knows
+   * as committed by itself.
+   */
+  commitsWithLeader(): void {
+    this.announcedCommit = Math.max(this.announcedCommit, Math.min(this.match, this.toldDurable));
   }
 
   sentSnapshot(index: number): void {
@@ -109,5 +120,6 @@ export class Progress {
     this.isBare = false;
     this.waitedTicks = 0;
     this.announcedCommit = 0;
+    this.toldDurable = 0;
   }
 }

@@ -70,6 +70,7 @@ describe('a follower', () => {
       prevIndex: 2,
       prevTerm: 1,
       commit: 0,
+      durable: 0,
       matchedByAll: 0,
     } as const;
     expect(answer(group, 'b', { ...message, entries: [first!, { ...second!, index: 9 }] })).toEqual([]);

@@ -55,6 +55,15 @@ export function lostSight(key: string): DkvError {
   );
 }
 
+export function readTooLong(key: string, timeoutMs: number): DkvError {
+  return new DkvError('DKV_TIMEOUT', `Reading key ${JSON.stringify(key)} took over ${timeoutMs} ms.`);
+}
+
+/** @param what what is to be said beside it, before the full stop */
+export function aborted({ reason: cause }: AbortSignal, what = ''): DkvError {
+  return new DkvError('DKV_ABORTED', `The operation was aborted by its caller${what}.`, { cause });
+}
+
 export function writtenOf(
   { kind, value }: StrongWrite,
   { outcome, record, existed, repeated, isLogged, isOwnValue }: DoneAnswer,

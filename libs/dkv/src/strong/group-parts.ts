@@ -2,16 +2,20 @@
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { type Answer } from '../model/node-messages.js';
 import { type MemberId } from '../model/raft-messages.js';
+import { type RequestId } from '../model/request.js';
 import { type StrongRecord } from '../model/strong-record.js';
 import { type Clock } from '../ports/clock.js';
 import { type Codec } from '../ports/codec.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { type RaftGroup, type RaftGroupOptions } from '../raft/raft-group.js';
+import { type DoneAnswer } from './call-ends.js';
 import { type RequestTable } from './request-table.js';
 import { type WorkLimits } from './work-limits.js';
 
 /** Whoever asked, here or on another node. */
 export interface Asker {
+  /** Of another node, as the groups know it. */
+  readonly member?: MemberId;
   answer(slot: number, answer: Answer): void;
 }
 
@@ -48,6 +52,7 @@ export interface GroupCore {
 
 /** What the groups of a node share. */
 export interface GroupServices {
+  readonly nodeId: string;
   /** This node, as the groups know it. */
   readonly member: () => MemberId;
   readonly store: StrongStore;
@@ -59,6 +64,8 @@ export interface GroupServices {
   };
   readonly limits: WorkLimits;
   readonly idempotencyTtlMs: number;
+  /** A request of this node's own callers took effect by an entry that is applied here. */
+  ownApplied(request: RequestId, answer: DoneAnswer): void;
   readonly raft: Omit<RaftGroupOptions, 'self'>;
   /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
   readonly codecOf: (namespace: string) => Codec;

@@ -95,8 +95,8 @@ export class GroupReads implements Confirming {
   }
 
   private readLinearizable(asker: Asker, slot: number, { namespace, key }: AskedRead): void {
-    // Everything acknowledged before this read began is at most here; the confirmation makes sure of it.
-    const readIndex = this.group.raft.commit;
+    // Everything acknowledged or shown before this read began is at most here; the confirmation makes sure of it.
+    const { readIndex } = this.group.raft;
     const { group } = this;
     if (!group.leads) {
       asker.answer(slot, group.retry());

@@ -124,10 +124,21 @@ export class GroupWrites implements Expiring {
   applied(proposal: Proposal, standing: RequestStanding): void {
     this.proposals.dropFirst();
     const { asker, slot, request, end } = proposal;
-    if (asker && request) {
+    if (asker && request && !this.isKnownAt(asker, proposal, standing)) {
       asker.answer(slot, this.answerOfStanding(request, standing, proposal, end.names));
     }
     end.then?.();
+  }
+
+  /** Whether the asking node applies the entry without being told more, and answers its caller itself. */
+  private isKnownAt({ member }: Asker, { index }: Proposal, standing: RequestStanding): boolean {
+    return (
+      member !== undefined &&
+      typeof standing !== 'string' &&
+      standing.kind === 'applied' &&
+      standing.index === index &&
+      this.group.raft.knowsCommit(member, index)
+    );
   }
 
   /** This node leads no more: what was proposed may be committed by another leader, or not. */

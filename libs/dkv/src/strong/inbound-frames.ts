@@ -182,6 +182,7 @@ export class InboundFrames {
     if (asker?.run !== run) {
       asker = {
         run,
+        member: run.member,
         answer: (slot, answer) => {
           if (answer.type === 'done' && answer.isLogged && !run.isOver) {
             this.node.announceTo(group, nodeId);

@@ -13,7 +13,7 @@ export interface MessageSender {
  * others in the same ones.
  */
 export class PeerRun {
-  private readonly member: string;
+  readonly member: string;
   private readonly session: number;
 
   constructor(

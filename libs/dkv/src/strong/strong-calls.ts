@@ -3,14 +3,17 @@ import { DkvError } from '../dkv.errors.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { majorityOf } from '../model/consistency.js';
 import { type Answer, type Ask } from '../model/node-messages.js';
+import { type RequestId } from '../model/request.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Clock, type Timer } from '../ports/clock.js';
 import {
+  aborted,
   type DoneAnswer,
   indeterminate,
   lostSight,
   notApplied,
+  readTooLong,
   shownOf,
   unreachable,
   writtenOf,
@@ -119,17 +122,22 @@ export class StrongCalls implements Asker {
     switch (answer.type) {
       case 'done':
         this.floors.raise(call.group, answer);
-        this.done(call, answer);
-        return;
+        return this.done(call, answer);
       case 'cancelled':
-        this.cancelled(call, answer);
-        return;
+        return this.cancelled(call, answer);
       case 'retry':
-        this.retry(call, answer.leader, answer.session);
-        return;
+        return this.retry(call, answer.leader, answer.session);
       case 'refused':
-        this.refused(call, answer);
-        return;
+        return this.refused(call, answer);
+    }
+  }
+
+  /** What a request led to is applied here: mostly that is before its leader tells. */
+  ownApplied({ session, number }: RequestId, answer: DoneAnswer): void {
+    const slot = this.numbers.slotOf(number);
+    const call = slot === undefined ? undefined : this.slots[slot];
+    if (call?.session === session) {
+      this.answer(call.id, answer);
     }
   }
 
@@ -197,7 +205,7 @@ export class StrongCalls implements Asker {
       reject,
       write,
       session: session(),
-      number: write ? this.numbers.take() : 0,
+      number: write ? this.numbers.take(index) : 0,
       level,
       generation: Math.max(1, this.floors.of(group).generation, this.services.generationOf(group)),
       asks: 0,
@@ -230,9 +238,7 @@ export class StrongCalls implements Asker {
   ): DkvError | undefined {
     const { view } = this.services;
     if (signal?.aborted) {
-      return new DkvError('DKV_ABORTED', 'The operation was aborted by its caller; nothing was sent.', {
-        cause: signal.reason,
-      });
+      return aborted(signal, '; nothing was sent');
     }
     if (this.isClosed) {
       return new DkvError('DKV_NOT_READY', `Node ${view.selfId} is closing; nothing was done.`);
@@ -240,14 +246,12 @@ export class StrongCalls implements Asker {
     if (this.open >= CALLS_MAX) {
       return new DkvError('DKV_OVERLOADED', `${this.open} operations are under way. Try again later.`);
     }
-    // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
-    if (level !== 'one' && this.services.leaderOf(group) !== '') {
-      return undefined;
-    }
     const needed = level === 'one' ? 1 : majorityOf(view.copiesOf(group));
-    return view.reachable(group).length < needed
-      ? unreachable(view, key, group, needed, write !== undefined)
-      : undefined;
+    // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
+    const isLed = level !== 'one' && this.services.leaderOf(group) !== '';
+    return isLed || view.reachable(group).length >= needed
+      ? undefined
+      : unreachable(view, key, group, needed, write !== undefined);
   }
 
   private send(call: Call): void {
@@ -355,13 +359,10 @@ export class StrongCalls implements Asker {
     const leftMs = call.endsAtMs - clock.monotonic();
     if (!write) {
       this.end(call);
-      call.reject(
-        new DkvError('DKV_TIMEOUT', `Reading key ${JSON.stringify(key)} took over ${call.timeoutMs} ms.`),
-      );
+      call.reject(readTooLong(key, call.timeoutMs));
     } else if (call.asks === 0) {
       this.end(call);
-      const needed = majorityOf(view.copiesOf(group));
-      call.reject(unreachable(view, key, group, needed, true));
+      call.reject(unreachable(view, key, group, majorityOf(view.copiesOf(group)), true));
     } else if (leftMs > 1) {
       call.timer = clock.schedule(leftMs, () => this.late(call));
       if (!call.isCancelling) {
@@ -376,10 +377,9 @@ export class StrongCalls implements Asker {
 
   private aborted(call: Call, signal: AbortSignal): void {
     this.end(call);
+    const mayBeDone = call.write !== undefined && call.asks > 0;
     call.reject(
-      call.write && call.asks > 0
-        ? indeterminate(call.key, 'was not known when the caller aborted')
-        : new DkvError('DKV_ABORTED', 'The operation was aborted by its caller.', { cause: signal.reason }),
+      mayBeDone ? indeterminate(call.key, 'was not known when the caller aborted') : aborted(signal),
     );
   }
 

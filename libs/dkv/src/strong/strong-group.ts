@@ -22,6 +22,7 @@ import { type AppliedState, encodeAppliedState } from './group-state-layout.js';
 import { type PeerRun } from './peer-run.js';
 import { type AppliedUpTo, NO_STATE, stateAgain, stateAnew } from './raft-states.js';
 import { RequestTable } from './request-table.js';
+import { tellOwnCaller } from './own-requests.js';
 import { positionOf, type StoredGroup } from './stored-group.js';
 
 export class StrongGroup implements GroupCore {
@@ -377,16 +378,14 @@ export class StrongGroup implements GroupCore {
   private apply(entry: LogEntry): void {
     if (entry.kind === 'operations') {
       const proposed = this.writes.proposedAt(entry.index, entry.term);
-      const standing = applyOperations(
-        this,
-        this.services.store,
-        entry.index,
-        proposed?.entry ?? decodeEntry(entry.data),
-      );
+      const operations = proposed?.entry ?? decodeEntry(entry.data);
+      const standing = applyOperations(this, this.services.store, entry.index, operations);
       this.applied = entry.index;
       this.appliedTerm = entry.term;
       if (proposed) {
         this.writes.applied(proposed, standing);
+      } else {
+        tellOwnCaller(this, this.services, operations, standing);
       }
       return;
     }

@@ -106,12 +106,14 @@ export class ReplicatedStrongMode implements StrongMode {
       holdsCopy: (group) => this.mayShow(this.node.groups.get(group)),
     });
     this.services = {
+      nodeId: view.selfId,
       member: () => this.member,
       store,
       clock,
       rounds: this.node.rounds,
       limits: new WorkLimits(limits),
       idempotencyTtlMs: limits.idempotencyTtlMs,
+      ownApplied: (request, answer) => this.calls.ownApplied(request, answer),
       raft: {
         random,
         // A lost node is found out by silence; what is left is for a vote to fail once and be held again, within 1.5 s in all.
@@ -203,8 +205,7 @@ export class ReplicatedStrongMode implements StrongMode {
     if (!found || !this.mayShow(here) || !here!.reaches(this.calls.floors.of(found.group))) {
       return undefined;
     }
-    const { record } = found;
-    return record && here!.shows(record) ? shownOf(record)! : null;
+    return found.record && here!.shows(found.record) ? shownOf(found.record)! : null;
   }
 
   read(namespace: string, key: string, options: StrongReadOptions): Promise<ShownRecord | undefined> {

@@ -3,7 +3,8 @@ import { type ClusterView } from '../cluster/cluster-view.js';
 import { Outbox } from '../cluster/frames/outbox.js';
 import { type Ask, type ConfirmedGroup, lentMessage, type NodeMessage } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId, type RaftMessage } from '../model/raft-messages.js';
-import { emptyOutput, type RaftGroup } from '../raft/raft-group.js';
+import { NO_MESSAGES } from '../raft/raft-interface.js';
+import { emptyOutput, type RaftGroup, type RaftOutput } from '../raft/raft-group.js';
 import { type Clock } from '../ports/clock.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
@@ -65,8 +66,6 @@ export class StrongNode implements FrameTarget {
   private isInTurn = false;
   private isStopped = false;
   private appends: PendingAppend[] = [];
-  /** Whether peers are to be told something as soon as `appends` are durable. */
-  private isAppendAwaited = false;
   /** Filled in by each group in turn. */
   private readonly reusedOutput = emptyOutput();
   private readonly lent = lentMessage();
@@ -205,10 +204,9 @@ export class StrongNode implements FrameTarget {
     }
     this.rounds.flush();
     this.announcements.flush(this.outbox.receivers);
-    this.flushAwaitedLog();
-    this.outbox.flush();
-    // Peers are at work by now, beside this node's own append (10.2.1) and what only its readers will see.
     this.flushLog();
+    this.outbox.flush();
+    // Peers are at work by now, beside what only this node's own readers and callers will see.
     this.applyFollowing();
     this.isInTurn = false;
     if (this.awake.length > 0 || !this.outbox.isEmpty) {
@@ -230,10 +228,19 @@ export class StrongNode implements FrameTarget {
     const { awake } = this;
     this.awake = [];
     for (const group of awake) {
+      if (group.raft.role === 'leader') {
+        this.write(group);
+      } else {
+        this.output(group, false);
+      }
+    }
+    // Nearly always it is durable at once: then what leaders send says so, and a follower's copy makes a majority.
+    this.flushLog();
+    for (const group of awake) {
       group.isAwake = false;
       this.output(group, false);
     }
-    this.flushAwaitedLog();
+    this.flushLog();
     for (const group of awake) {
       // Nobody is answered by a member that does not lead, nor did.
       if (group.wasLeader || group.raft.role === 'leader') {
@@ -265,13 +272,35 @@ export class StrongNode implements FrameTarget {
   /** What a group has to write goes into the append of this turn, what it has to say to the outbox. */
   private output(group: StrongGroup, announceCommit: boolean): void {
     const { log, directory } = this.parts;
-    const { number, generation, raft } = group;
+    const { raft } = group;
     // While the log takes nothing, a group keeps what it has to write and say: it is looked at once a tick.
     if (group.isSuspended || log.failure || (!raft.hasOutput && !announceCommit)) {
       return;
     }
     const output = raft.takeOutput({ announceCommit }, this.reusedOutput);
-    const { reset, hardState, entries } = output;
+    this.post(group, output.messages);
+    this.append(group, output, output.durableMessages);
+    if (output.snapshotFrom && directory().isAlive(output.snapshotFrom.member)) {
+      this.snapshots.fetch(group, output.snapshotFrom.member);
+    }
+  }
+
+  /** Of a group's output what it has to write. */
+  private write(group: StrongGroup): void {
+    const { raft } = group;
+    if (!group.isSuspended && !this.parts.log.failure && raft.hasWrites) {
+      raft.takeWrites(this.reusedOutput);
+      this.append(group, this.reusedOutput, NO_MESSAGES);
+    }
+  }
+
+  private append(
+    group: StrongGroup,
+    { reset, hardState, entries }: RaftOutput,
+    messages: readonly AddressedMessage[],
+  ): void {
+    const { log } = this.parts;
+    const { number, generation, raft } = group;
     if (reset) {
       log.addReset(number, generation, reset.index, reset.term);
     }
@@ -282,27 +311,9 @@ export class StrongNode implements FrameTarget {
       const { term, index, kind, data } = entries[at]!;
       log.addEntry(number, generation, term, index, kind, data);
     }
-    this.post(group, output.messages);
-    if (reset || hardState || entries.length > 0 || output.durableMessages.length > 0) {
+    if (reset || hardState || entries.length > 0 || messages.length > 0) {
       const last = entries[entries.length - 1];
-      this.appends.push({
-        group,
-        raft,
-        lastIndex: last?.index ?? 0,
-        lastTerm: last?.term ?? 0,
-        messages: output.durableMessages,
-      });
-      this.isAppendAwaited ||= output.durableMessages.length > 0;
-    }
-    if (output.snapshotFrom && directory().isAlive(output.snapshotFrom.member)) {
-      this.snapshots.fetch(group, output.snapshotFrom.member);
-    }
-  }
-
-  /** Unless the append can wait until this turn's frames have left. */
-  private flushAwaitedLog(): void {
-    if (this.isAppendAwaited || this.outbox.isEmpty) {
-      this.flushLog();
+      this.appends.push({ group, raft, lastIndex: last?.index ?? 0, lastTerm: last?.term ?? 0, messages });
     }
   }
 
@@ -312,7 +323,6 @@ export class StrongNode implements FrameTarget {
       return;
     }
     this.appends = [];
-    this.isAppendAwaited = false;
     this.parts.appendBegan();
     this.parts.log.flush((error) => {
       this.parts.appendEnded();
@@ -369,6 +379,9 @@ export class StrongNode implements FrameTarget {
       const peer = directory.findMember(to);
       if (peer) {
         this.sayOf(group, peer.nodeId, message);
+        if (message.type === 'appended') {
+          group.raft.acknowledgementLeft(message.term, message.index);
+        }
       }
     }
   }

@@ -145,7 +145,13 @@ export class ModelMember {
     if (last) {
       this.group.appended(last.term, last.index);
     }
-    return write.output.durableMessages;
+    const { durableMessages } = write.output;
+    for (const { message } of durableMessages) {
+      if (message.type === 'appended') {
+        this.group.acknowledgementLeft(message.term, message.index);
+      }
+    }
+    return durableMessages;
   }
 
   failAppends(): void {

@@ -176,7 +176,9 @@ export class StrongWitness {
     if (last && facts.members.has(member)) {
       const { durableIndex, durableTerm } = last;
       const term = raft.termAt(durableIndex);
-      if (term !== durableTerm && raft.firstIndex <= durableIndex) {
+      // Terms never fall: behind a snapshot of a later one, what the log had there is of another history.
+      const isVoid = (raft.termAt(raft.firstIndex - 1) ?? 0) > durableTerm;
+      if (term !== durableTerm && raft.firstIndex <= durableIndex && !isVoid) {
         this.report(
           'forgotten',
           number,

@@ -27,6 +27,7 @@ export function writeRaftMessage(to: ByteWriter, message: RaftMessage): void {
       to.count(message.prevIndex);
       to.count(message.prevTerm);
       to.count(message.commit);
+      to.count(message.durable);
       to.count(message.matchedByAll);
       to.count(message.entries.length);
       for (let at = 0; at < message.entries.length; at++) {
@@ -80,6 +81,7 @@ export function readRaftMessage(from: ByteReader): RaftMessage {
       const prevIndex = from.count();
       const prevTerm = from.count();
       const commit = from.count();
+      const durable = from.count();
       const matchedByAll = from.count();
       const entries: LogEntry[] = [];
       const count = from.elements(from.left);
@@ -88,7 +90,7 @@ export function readRaftMessage(from: ByteReader): RaftMessage {
         const kind = ENTRY_KINDS[from.choice(ENTRY_KINDS.length)]!;
         entries.push({ term: entryTerm, index: prevIndex + position, kind, data: from.bytesOf(Infinity) });
       }
-      return { type, term, prevIndex, prevTerm, commit, matchedByAll, entries };
+      return { type, term, prevIndex, prevTerm, commit, durable, matchedByAll, entries };
     }
     case 'appended':
       return { type, term, index: from.count() };

@@ -1,0 +1,25 @@
+/** What the checkers may call it when a protection of a strong namespace is gone. */
+/** What a break of the log, or of who leads it, may look like. */
+export const UNSAFE = [
+  'election-safety',
+  'log-matching',
+  'leader-completeness',
+  'state-machine-safety',
+  'append-only',
+  'commit-without-majority',
+  'forgotten',
+];
+/** What clients see of a break. */
+export const WRONG = [
+  'linearizability',
+  'count',
+  'phantom',
+  'own-writes',
+  'uncommitted',
+  'restamp',
+  'monotone-version',
+];
+export const DIFFERENT = ['divergence', 'bounds', ...WRONG];
+
+/** What is private to a class, for a planted bug to look at. */
+export const as = <T>(self: unknown) => self as T;
