@@ -42,6 +42,25 @@ afterEach(() => rmSync(folder, { recursive: true }));
 describe('the engine', () =>
   testStoreEngine(it, { name: NATIVE, durable: true, open: (path) => openRocksdbNativeStoreEngine(path) }));
 
+it('has a synced batch and all before it in tables: its log is not synced', async () => {
+  const put = (key: string): StoreOperation => ({ type: 'put', key: Buffer.from(key), value: Buffer.of(1) });
+  const store = join(folder, 'store');
+  const engine = await openRocksdbNativeStoreEngine(store);
+  await engine.batch([put('earlier')], { sync: false });
+  await engine.batch([put('synced')], { sync: true });
+  await engine.batch([put('later')], { sync: false });
+  const left = join(folder, 'without its log');
+  cpSync(store, left, { recursive: true, filter: (path) => !path.endsWith('.log') });
+  await engine.close();
+  const survivor = await openRocksdbNativeStoreEngine(left);
+  const keys: string[] = [];
+  for await (const { key } of survivor.iterate(ALL)) {
+    keys.push(Buffer.from(key).toString());
+  }
+  await survivor.close();
+  expect(keys).toEqual(['earlier', 'synced']);
+});
+
 describe.each(['wal', 'fsync'] as const)('the repository on it, %s', (durability) =>
   testLocalKvRepo(it, {
     durable: true,
