@@ -1,4 +1,4 @@
-/** kill -9 of a process that writes, again and again: what it was told is durable is there, and fits together. */
+/** A process that writes, killed (-9) again and again: what it was told is durable is there, and fits together. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
