@@ -61,6 +61,13 @@ it('has a synced batch and all before it in tables: its log is not synced', asyn
   expect(keys).toEqual(['earlier', 'synced']);
 });
 
+it('closes when the batch under way is synced', async () => {
+  const engine = await openRocksdbNativeStoreEngine(join(folder, 'store'));
+  const writing = engine.batch([{ type: 'put', key: Buffer.of(1), value: Buffer.of(1) }], { sync: true });
+  await engine.close();
+  await expect(writing).resolves.toBeUndefined();
+});
+
 describe.each(['wal', 'fsync'] as const)('the repository on it, %s', (durability) =>
   testLocalKvRepo(it, {
     durable: true,

@@ -26,8 +26,8 @@ const PACKAGE = 'rocksdb-native';
 
 /** What makes the package run where it does not. */
 export const ROCKSDB_NATIVE_REMEDY =
-  'Add the package to the application (npm install rocksdb-native). It has builds for Linux with glibc (where libatomic ' +
-  'must be installed), macOS and Windows';
+  'rocksdb-native has builds for Linux with glibc (where libatomic must be installed), macOS and Windows: add it to the ' +
+  'application (npm install rocksdb-native)';
 
 interface NativeIterator extends AsyncIterable<{ readonly key: Uint8Array; readonly value: Uint8Array }> {
   destroy(error?: Error): void;
@@ -151,6 +151,7 @@ class NativeStore {
   /** As of the last batch: the binding tells it in a promise only. */
   bytes = 0;
   private readonly iterators = new Set<NativeIterator>();
+  private readonly writing = new Set<Promise<void>>();
 
   private constructor(private readonly database: NativeDatabase) {}
 
@@ -177,18 +178,14 @@ class NativeStore {
     return Promise.all(values);
   }
 
-  async write(operations: readonly StoreOperation[], { sync }: BatchOptions): Promise<void> {
+  async write(operations: readonly StoreOperation[], options: BatchOptions): Promise<void> {
+    const written = this.writeAndMeasure(operations, options);
+    this.writing.add(written);
     try {
-      await this.batchOf(operations).flush();
-      if (sync) {
-        // The binding has no sync of a batch. This writes the buffer into a table, and syncs that.
-        await this.database.flush();
-      }
-    } catch (error) {
-      // Its own says no more than that the batch was not applied.
-      throw innermostOf(error);
+      await written;
+    } finally {
+      this.writing.delete(written);
     }
-    await this.measure();
   }
 
   async *iterate({ from, to }: StoreRange): AsyncGenerator<StoreEntry> {
@@ -202,12 +199,33 @@ class NativeStore {
     }
   }
 
-  /** Waits for the calls under way; for iterations it would wait until their end, so it ends them. */
+  /**
+   * The binding waits for its calls, but a write is several of them; and for iterations it would wait until their end, so
+   * this ends them.
+   */
   async close(): Promise<void> {
     for (const iterator of this.iterators) {
       iterator.destroy(new DkvError('DKV_NOT_READY', 'The store was closed under an iteration.'));
     }
+    await Promise.allSettled(this.writing);
     await this.database.close();
+  }
+
+  private async writeAndMeasure(
+    operations: readonly StoreOperation[],
+    { sync }: BatchOptions,
+  ): Promise<void> {
+    try {
+      await this.batchOf(operations).flush();
+      if (sync) {
+        // The binding has no sync of a batch. This writes the buffer into a table, and syncs that.
+        await this.database.flush();
+      }
+    } catch (error) {
+      // Its own says no more than that the batch was not applied.
+      throw innermostOf(error);
+    }
+    await this.measure();
   }
 
   // Copied into one piece of memory, which costs less than one for each key and value.
