@@ -10,8 +10,9 @@ const SLOW = [
   'libs/**/*{figures,fuzz,tls,-transport}.spec.ts',
   'libs/dkv/src/storage/**/{crash,data-folder,engine-local-kv-repo}.spec.ts',
 ];
-/** What needs servers that are not ours: `npm run test:integrations` brings them. */
+/** What needs servers or packages that are not ours: `npm run test:integrations` brings them. */
 const INTEGRATIONS = ['test/integrations/**/*.spec.ts'];
+const OPTIONAL_PACKAGES = at('.optional-packages/node_modules');
 const NEVER = ['**/node_modules/**', '**/dist/**'];
 
 export default defineConfig({
@@ -39,7 +40,16 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'slow', include: SLOW, exclude: NEVER } },
-      { extends: true, test: { name: 'integrations', include: INTEGRATIONS, exclude: NEVER } },
+      {
+        extends: true,
+        test: {
+          name: 'integrations',
+          include: INTEGRATIONS,
+          exclude: NEVER,
+          // Where `scripts/optional-packages.mjs` installs: the library finds them there, as in an application that has them.
+          env: { NODE_PATH: OPTIONAL_PACKAGES },
+        },
+      },
     ],
   },
 });

@@ -1,8 +1,9 @@
 /**
  * `npm test`: every spec of ours; `npm run test:unit`: those of the daily loop; `npm run test:integrations`: those that
- * need servers. Installs and builds what is missing and exits with the code of the tests; further arguments are vitest's.
+ * need servers or optional packages. Installs and builds what is missing and exits with the code of the tests; further arguments are vitest's.
  */
 import { join } from 'node:path';
+import { installOptionalPackages } from './optional-packages.mjs';
 import { installServers } from './servers.mjs';
 import { build, exitCodeOf, install, main, ROOT, ScriptError } from './workspace.mjs';
 
@@ -12,11 +13,11 @@ const named = only.match(/^--only=(unit|integrations)$/)?.[1];
 await main(async () => {
   await install();
   // Only processes of ours run what is built; the other specs take the sources.
-  if (!named) {
+  if (named !== 'unit') {
     await build();
   }
   if (named === 'integrations') {
-    const missing = await installServers();
+    const missing = [...(await installServers()), ...(await installOptionalPackages())];
     if (missing.length > 0) {
       throw new ScriptError(
         `*** THE INTEGRATIONS WERE NOT TESTED: ${missing.join(', ')} cannot be installed here.`,

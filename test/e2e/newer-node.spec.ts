@@ -1,12 +1,7 @@
 /** On a Node release whose RocksDB binding does not run, the same cluster works on LevelDB, by itself. */
-import { execFile } from 'node:child_process';
-import { tmpdir } from 'node:os';
-import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { DemoCluster } from './demo-cluster.js';
-
-/** From this release on, the prebuilt binding of the rocksdb package aborts its process. */
-const WITHOUT_ROCKSDB = 22;
+import { newerNode } from './newer-node.js';
 
 describe('Node 24', () => {
   it('chooses LevelDB, says so, and survives a kill', { timeout: 300_000 }, async ({ skip }) => {
@@ -40,21 +35,3 @@ describe('Node 24', () => {
     }
   });
 });
-
-/** The binary of such a release: the one that runs this, or one from npm's cache or registry. */
-async function newerNode(): Promise<string | undefined> {
-  if (Number(process.versions.node.split('.')[0]) >= WITHOUT_ROCKSDB) {
-    return process.execPath;
-  }
-  try {
-    // Away from the workspace, whose own bin folders would come first.
-    const { stdout } = await promisify(execFile)(
-      'npx',
-      ['-y', '-p', 'node@24', 'node', '-p', 'process.execPath'],
-      { cwd: tmpdir(), shell: process.platform === 'win32' },
-    );
-    return stdout.trim();
-  } catch {
-    return undefined;
-  }
-}

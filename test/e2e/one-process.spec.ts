@@ -149,7 +149,9 @@ describe('one process', { timeout: 300_000 }, () => {
     const complaint = await complaintOf(node);
     expect(complaint).toMatch(/^INVALID_ENVIRONMENT: /);
     expect(complaint).toContain('PORT is "http": give a whole number from 0 to 65535 (a TCP port)');
-    expect(complaint).toContain('DKV_STORAGE is "disk": give one of auto, rocksdb, classic-level, memory');
+    expect(complaint).toContain(
+      'DKV_STORAGE is "disk": give one of auto, rocksdb, rocksdb-native, classic-level, memory',
+    );
     expect(complaint).toContain('MONKEY_RATE is "-1"');
     expect(complaint).toContain('DKV_API_KEY');
     expect(complaint).not.toContain('short');

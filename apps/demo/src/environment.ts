@@ -24,7 +24,7 @@ import {
 } from 'nestjs-dkv';
 import { hostname } from 'node:os';
 
-const STORAGES: readonly Storage[] = ['auto', 'rocksdb', 'classic-level', 'memory'];
+const STORAGES: readonly Storage[] = ['auto', 'rocksdb', 'rocksdb-native', 'classic-level', 'memory'];
 const TRANSPORTS: readonly PeerTransport[] = ['stream', 'http'];
 const DURABILITIES: readonly Durability[] = ['wal', 'fsync'];
 

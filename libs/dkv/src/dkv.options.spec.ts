@@ -39,7 +39,7 @@ describe('a wrong value', () => {
     ['zone', [5, 'z'.repeat(101)], 'give'],
   ];
   const choices: [string, unknown[], string][] = [
-    ['storage', ['', 'redis', 'RocksDB', 5], 'auto, rocksdb, classic-level, memory'],
+    ['storage', ['', 'redis', 'RocksDB', 5], 'auto, rocksdb, rocksdb-native, classic-level, memory'],
     ['durability', ['none', true], 'wal, fsync'],
     [
       'hashFunc',

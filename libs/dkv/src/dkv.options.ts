@@ -33,7 +33,7 @@ import { type Logger } from './ports/logger.js';
 import { type Merger } from './ports/merger.js';
 import { type RemoteKvRepo } from './ports/remote-kv-repo.js';
 
-export const STORAGES = ['auto', 'rocksdb', 'classic-level', 'memory'] as const;
+export const STORAGES = ['auto', 'rocksdb', 'rocksdb-native', 'classic-level', 'memory'] as const;
 export type Storage = (typeof STORAGES)[number];
 export const TRANSPORTS = ['stream', 'http'] as const;
 export type PeerTransport = (typeof TRANSPORTS)[number];
@@ -64,7 +64,11 @@ export class DkvModuleOptions {
   @IsNotEmpty(says('give a path'))
   dataDir?: string;
 
-  /** Storage engine. `auto`: RocksDB where it runs, else LevelDB. `memory` forgets all at the end. Default: `auto`. */
+  /**
+   * Storage engine. `auto`: the one that made the folder; for a new folder RocksDB where it runs (`rocksdb` on Node 20,
+   * `rocksdb-native` on newer ones where the application has installed that package), else LevelDB (`classic-level`).
+   * `memory` forgets all at the end. Default: `auto`.
+   */
   @IsOptional()
   @IsIn(STORAGES, says(`give one of ${STORAGES.join(', ')}`))
   storage?: Storage;

@@ -1,18 +1,15 @@
 /** The store of a folder that is being filled: answers that a key is not there without asking the disk. */
-import { openClassicLevelStoreEngine } from '../src/storage/engines/classic-level-store-engine.js';
 import { DataFolder, prepareFolder } from '../src/storage/folder/data-folder.js';
 import { JOURNAL_RANGE } from '../src/storage/eventual/disk-keys.js';
+import { ENGINE_OPENERS, ENGINE_PROBES } from '../src/storage/engines/disk-engines.js';
 import { chooseEngine } from '../src/storage/engines/engine-choice.js';
 import { EngineLocalKvRepo } from '../src/storage/eventual/engine-local-kv-repo.js';
-import { probeRocksdb } from '../src/storage/engines/rocksdb-probe.js';
-import { openRocksdbStoreEngine } from '../src/storage/engines/rocksdb-store-engine.js';
 import { type StoreEngine } from '../src/storage/engines/store-engine.js';
 import { type DiskEngine } from '../src/storage/folder/store-identity.js';
 import { type LocalKvRepo } from '../src/ports/local-kv-repo.js';
 import { type Logger } from '../src/ports/logger.js';
 
 const PENDING_BYTES_MAX = 64 * 1024 * 1024;
-const OPENERS = { rocksdb: openRocksdbStoreEngine, 'classic-level': openClassicLevelStoreEngine };
 /** What begins so is the node's own; all else belongs to a partition. */
 const NODE_SPACE = 0xff;
 
@@ -26,9 +23,9 @@ export async function createRepoToFill(
   logger: Logger,
 ): Promise<LocalKvRepo> {
   const written = await prepareFolder(path);
-  const engine = await chooseEngine({ asked, written, path, probeRocksdb, logger });
+  const engine = await chooseEngine({ asked, written, path, probes: ENGINE_PROBES, logger });
   const openEngine = async (folder: string) => {
-    const opened = await OPENERS[engine](folder);
+    const opened = await ENGINE_OPENERS[engine](folder);
     return (await isNew(opened)) ? withoutKeys(opened) : opened;
   };
   return new EngineLocalKvRepo(new DataFolder({ path, engine, openEngine }), {

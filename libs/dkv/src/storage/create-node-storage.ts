@@ -2,12 +2,10 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { dirname, join } from 'node:path';
-import { openClassicLevelStoreEngine } from './engines/classic-level-store-engine.js';
 import { DataFolder, prepareFolder } from './folder/data-folder.js';
-import { chooseEngine, type EngineQuestion } from './engines/engine-choice.js';
+import { ENGINE_OPENERS, ENGINE_PROBES } from './engines/disk-engines.js';
+import { chooseEngine, type EngineProbes } from './engines/engine-choice.js';
 import { MemoryStoreEngine } from './engines/memory-store-engine.js';
-import { probeRocksdb } from './engines/rocksdb-probe.js';
-import { openRocksdbStoreEngine } from './engines/rocksdb-store-engine.js';
 import { type DiskEngine, syncFolder } from './folder/store-identity.js';
 import { type Clock } from '../ports/clock.js';
 import { type StoreIdentity } from '../ports/local-kv-repo.js';
@@ -17,7 +15,8 @@ import { NodeStorage, type StorageHome } from './node-storage.js';
 
 export interface CreateNodeStorageOptions {
   /**
-   * `auto`: the engine that wrote the folder; for a new one RocksDB where it runs, else LevelDB (classic-level).
+   * `auto`: the engine that wrote the folder; for a new one RocksDB (`rocksdb` on Node 20, `rocksdb-native` on newer ones
+   * where it is installed) if it runs, else LevelDB (`classic-level`).
    * `memory` forgets all when it is closed.
    */
   readonly storage: 'auto' | DiskEngine | 'memory';
@@ -31,8 +30,8 @@ export interface CreateNodeStorageOptions {
   readonly logRetentionBytesMax: number;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Why RocksDB does not run here, or undefined when it does. Replaced in tests. */
-  readonly probeRocksdb?: EngineQuestion['probeRocksdb'];
+  /** Replaced in tests. */
+  readonly probes?: EngineProbes;
   /** Disk space that is held back for a full disk. Default: 64 MiB. Less in tests, which make many folders. */
   readonly reserveBytes?: number;
   /** Names the boot of the machine. Replaced in tests. */
@@ -48,7 +47,6 @@ const LOG_FOLDER = 'log';
 /** Linux names each boot; elsewhere the moment of the boot does, to the nearest so many seconds. */
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 const BOOT_TIME_STEP_S = 10;
-const OPENERS = { rocksdb: openRocksdbStoreEngine, 'classic-level': openClassicLevelStoreEngine };
 
 /**
  * @throws DkvError `DKV_ENGINE_UNAVAILABLE`, `DKV_STORE_LOCKED`, `DKV_STORE_MISMATCH`, `DKV_STORAGE_FAILED`,
@@ -85,15 +83,15 @@ const MEMORY: StorageHome = {
 /** What is needed to open a data folder. */
 export type FolderOptions = Pick<
   CreateNodeStorageOptions,
-  'dataDir' | 'logger' | 'clock' | 'probeRocksdb' | 'machineBootId'
+  'dataDir' | 'logger' | 'clock' | 'probes' | 'machineBootId'
 >;
 
 /** The data folder of a node; made when absent. @throws DkvError as {@link createNodeStorage} */
 export async function folderHome(asked: 'auto' | DiskEngine, options: FolderOptions): Promise<StorageHome> {
-  const { dataDir: path, logger, clock, probeRocksdb: probe = probeRocksdb } = options;
+  const { dataDir: path, logger, clock, probes = ENGINE_PROBES } = options;
   const written = await prepareFolder(path);
-  const engine = await chooseEngine({ asked, written, path, probeRocksdb: probe, logger });
-  const folder = new DataFolder({ path, engine, openEngine: OPENERS[engine], clock });
+  const engine = await chooseEngine({ asked, written, path, probes, logger });
+  const folder = new DataFolder({ path, engine, openEngine: ENGINE_OPENERS[engine], clock });
   return {
     where: folder.where,
     openEngine: (identity) => folder.open(identity),

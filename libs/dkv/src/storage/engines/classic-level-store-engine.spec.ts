@@ -1,10 +1,10 @@
 /** Writes that fail half-way: a limit on the size of files (RLIMIT_FSIZE) cuts them where a full disk would. */
-import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileBytesLimit } from '../../../testing/file-bytes-limit.js';
 import { openClassicLevelStoreEngine } from './classic-level-store-engine.js';
 import { type StoreEngine, type StoreOperation } from './store-engine.js';
 
@@ -13,17 +13,7 @@ const PER_BATCH = 256;
 const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 const MEBIBYTE = 1024 * 1024;
 const WHY_SKIPPED = 'NOT RUN: without prlimit (Linux) no write can be made to fail half-way.';
-const LIMITED = spawnSync('prlimit', ['--version']).status === 0;
-
-/** Of this process alone; needs no rights. Only the soft limit, which may be raised again. */
-function limitFileBytes(bytes: string): void {
-  execFileSync('prlimit', ['--pid', `${process.pid}`, `--fsize=${bytes}:`]);
-}
-
-function fileBytesLimit(): string {
-  const options = ['--pid', `${process.pid}`, '--fsize', '--output', 'SOFT', '--noheadings', '--raw'];
-  return execFileSync('prlimit', options, { encoding: 'utf8' }).trim();
-}
+const LIMITED = FileBytesLimit.isPossible;
 
 const keyOf = (batch: string, at: number) => Buffer.from(`${batch}-${String(at).padStart(3, '0')}`);
 const batchOf = (name: string, valueBytes = 100): StoreOperation[] =>
@@ -36,27 +26,21 @@ const batchOf = (name: string, valueBytes = 100): StoreOperation[] =>
 let home: string;
 let folder: string;
 let engine: StoreEngine;
-let limitBefore: string | undefined;
+let limit: FileBytesLimit | undefined;
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'dkv-level-'));
   folder = join(home, 'store');
   mkdirSync(folder);
   engine = await openClassicLevelStoreEngine(folder);
-  limitBefore = LIMITED ? fileBytesLimit() : undefined;
+  limit = LIMITED ? new FileBytesLimit() : undefined;
 });
 
 afterEach(async () => {
-  liftLimit();
+  limit?.lift();
   await engine.close();
   rmSync(home, { recursive: true });
 });
-
-function liftLimit(): void {
-  if (limitBefore !== undefined) {
-    limitFileBytes(limitBefore);
-  }
-}
 
 const logBytes = (): number =>
   readdirSync(folder)
@@ -91,9 +75,9 @@ describe('after a batch of which half came into the log', () => {
     async (valueBytes, { skip }) => {
       skip(!LIMITED, WHY_SKIPPED);
       await engine.batch(batchOf('before', valueBytes), SYNC);
-      limitFileBytes(`${logBytes() + (PER_BATCH * valueBytes) / 2}`);
+      limit!.set(logBytes() + (PER_BATCH * valueBytes) / 2);
       await expect(engine.batch(batchOf('half', valueBytes), SYNC)).rejects.toThrow(/\.log: File too large/);
-      liftLimit();
+      limit!.lift();
       await engine.batch(batchOf('after', valueBytes), SYNC);
       await engine.batch(batchOf('later', valueBytes), SYNC);
 
@@ -114,7 +98,7 @@ describe('after a table that did not fit', () => {
       await engine.batch([{ type: 'put', key: keyOf('large', at), value }], SYNC);
     }
     // Half of the table, and more than the new log gets meanwhile.
-    limitFileBytes(`${WRITE_BUFFER_BYTES / 2}`);
+    limit!.set(WRITE_BUFFER_BYTES / 2);
     let acknowledged = 0;
     const smallOnes = async () => {
       for (;;) {
@@ -123,7 +107,7 @@ describe('after a table that did not fit', () => {
       }
     };
     await expect(smallOnes()).rejects.toThrow(/\.ldb: File too large/);
-    liftLimit();
+    limit!.lift();
     await engine.batch(batchOf('after'), SYNC);
 
     expect(await countsAfterKill(['large', 'small', 'after'])).toEqual([

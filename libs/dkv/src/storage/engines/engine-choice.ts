@@ -2,20 +2,34 @@
 import { DkvError } from '../../dkv.errors.js';
 import { type Logger } from '../../ports/logger.js';
 import { type DiskEngine } from '../folder/store-identity.js';
+import { ROCKSDB_NATIVE_REMEDY } from './rocksdb-native-store-engine.js';
+
+/** The two ways to RocksDB. LevelDB (classic-level) has a build for every platform, or fails to load. */
+type RocksdbEngine = Exclude<DiskEngine, 'classic-level'>;
+
+/** Why an engine does not run here, or undefined when it does; may try it out below the data folder `path`. */
+export type EngineProbe = (path: string) => Promise<string | undefined>;
+export type EngineProbes = Readonly<Record<RocksdbEngine, EngineProbe>>;
 
 export interface EngineQuestion {
   readonly asked: 'auto' | DiskEngine;
   /** The engine that wrote the folder, if one did. */
   readonly written: DiskEngine | undefined;
   readonly path: string;
-  /** Why RocksDB does not run here, or undefined when it does. */
-  readonly probeRocksdb: (path: string) => Promise<string | undefined>;
-  readonly logger: Pick<Logger, 'warn'>;
+  readonly probes: EngineProbes;
+  /** Of the Node release that runs this. Replaced in tests. */
+  readonly nodeMajor?: number;
+  readonly logger: Pick<Logger, 'log' | 'warn'>;
 }
 
-const REMEDY =
-  'The prebuilt rocksdb runs on Node 20; on a newer Node build it from source ' +
-  '(npm rebuild rocksdb --build-from-source)';
+/** From this release on the prebuilt rocksdb aborts its process: a probe of it leaves a crash in the system's log. */
+const NODE_WITHOUT_ROCKSDB = 22;
+const REMEDIES: Readonly<Record<RocksdbEngine, string>> = {
+  rocksdb:
+    'The prebuilt rocksdb runs on Node 20; on a newer Node build it from source ' +
+    '(npm rebuild rocksdb --build-from-source)',
+  'rocksdb-native': ROCKSDB_NATIVE_REMEDY,
+};
 const OTHER_ENGINE =
   'To change the engine where keys have three copies or more, start one node at a time with another dataDir: the others ' +
   'bring it up to date.';
@@ -24,13 +38,8 @@ const OTHER_ENGINE =
  * @throws DkvError `DKV_ENGINE_UNAVAILABLE` when the engine asked for does not run here; `DKV_STORE_MISMATCH` when the
  *   folder was written by another engine, or, with `auto`, by one that does not run here.
  */
-export async function chooseEngine({
-  asked,
-  written,
-  path,
-  probeRocksdb,
-  logger,
-}: EngineQuestion): Promise<DiskEngine> {
+export async function chooseEngine(question: EngineQuestion): Promise<DiskEngine> {
+  const { asked, written, path, probes } = question;
   if (written !== undefined && asked !== 'auto' && asked !== written) {
     throw new DkvError(
       'DKV_STORE_MISMATCH',
@@ -38,29 +47,60 @@ export async function chooseEngine({
         `'${written}' or 'auto'. ${OTHER_ENGINE}`,
     );
   }
-  const wanted = written ?? (asked === 'auto' ? 'rocksdb' : asked);
-  // The binding of classic-level is made for the stable Node-API; where it has no build, loading it throws.
-  const obstacle = wanted === 'rocksdb' ? await probeRocksdb(path) : undefined;
+  const wanted = written ?? asked;
+  if (wanted === 'auto') {
+    return engineForNewFolder(question);
+  }
+  if (wanted === 'classic-level') {
+    return wanted;
+  }
+  const obstacle = await probes[wanted](path);
   if (obstacle === undefined) {
     return wanted;
   }
   if (asked !== 'auto') {
     throw new DkvError(
       'DKV_ENGINE_UNAVAILABLE',
-      `The option storage is 'rocksdb', which does not run here: ${obstacle}. ${REMEDY}; or set storage to ` +
+      `The option storage is '${wanted}', which does not run here: ${obstacle}. ${REMEDIES[wanted]}; or set storage to ` +
         `'classic-level' or 'auto'.${written ? ` ${OTHER_ENGINE}` : ''}`,
     );
   }
-  if (written !== undefined) {
-    throw new DkvError(
-      'DKV_STORE_MISMATCH',
-      `The data folder ${path} was written by rocksdb, which does not run here: ${obstacle}. ${REMEDY}. ` +
-        OTHER_ENGINE,
-    );
+  throw new DkvError(
+    'DKV_STORE_MISMATCH',
+    `The data folder ${path} was written by ${wanted}, which does not run here: ${obstacle}. ${REMEDIES[wanted]}. ` +
+      OTHER_ENGINE,
+  );
+}
+
+/** The first that runs: of the two packages of RocksDB the one that is made for this Node release, the other, LevelDB. */
+async function engineForNewFolder({
+  path,
+  probes,
+  nodeMajor = Number(process.versions.node.split('.')[0]),
+  logger,
+}: EngineQuestion): Promise<DiskEngine> {
+  const obstacles: string[] = [];
+  const order =
+    nodeMajor < NODE_WITHOUT_ROCKSDB
+      ? (['rocksdb', 'rocksdb-native'] as const)
+      : (['rocksdb-native', 'rocksdb'] as const);
+  for (const engine of order) {
+    const obstacle = await probes[engine](path);
+    if (obstacle === undefined) {
+      if (engine === 'rocksdb-native') {
+        const why = obstacles.length > 0 ? `; not with ${obstacles.join('; ')}` : '';
+        logger.log(
+          `The data folder ${path} is made with rocksdb-native (RocksDB), which is installed and runs on Node ` +
+            `${nodeMajor}${why}.`,
+        );
+      }
+      return engine;
+    }
+    obstacles.push(`${engine}: ${obstacle}`);
   }
   logger.warn(
-    `RocksDB does not run here (${obstacle}): the data folder ${path} is made with classic-level (LevelDB). ` +
-      `Set storage to 'classic-level' if that is wanted. ${REMEDY}.`,
+    `RocksDB does not run here (${obstacles.join('; ')}): the data folder ${path} is made with classic-level (LevelDB). ` +
+      `Set storage to 'classic-level' if that is wanted. ${ROCKSDB_NATIVE_REMEDY}. ${REMEDIES.rocksdb}.`,
   );
   return 'classic-level';
 }

@@ -24,7 +24,8 @@ export function lockedError(folder: string, cause?: unknown): DkvError {
   );
 }
 
-function innermostOf(error: unknown): Error & { readonly code?: unknown } {
+/** What lies underneath, with the code and the words of the engine. */
+export function innermostOf(error: unknown): Error & { readonly code?: unknown } {
   let innermost = error;
   while (innermost instanceof Error && innermost.cause instanceof Error) {
     innermost = innermost.cause;

@@ -12,6 +12,7 @@ import { stampRecord } from '../../model/record.js';
 import { formatVersion } from '../../model/version.js';
 import { type LocalKvRepo, type StoreIdentity } from '../../ports/local-kv-repo.js';
 import { DataFolder } from './data-folder.js';
+import { type EngineProbes } from '../engines/engine-choice.js';
 import { MemoryStoreEngine } from '../engines/memory-store-engine.js';
 import { createIdentity } from './store-identity.js';
 
@@ -24,6 +25,12 @@ const RECORD = stampRecord({
   expiresAtMs: 0,
   value: Buffer.from('value'),
 });
+
+const RUNS: EngineProbes = { rocksdb: async () => undefined, 'rocksdb-native': async () => undefined };
+const NEITHER: EngineProbes = {
+  rocksdb: async () => 'it aborts',
+  'rocksdb-native': async () => 'it is not installed',
+};
 
 let root: string;
 let dataDir: string;
@@ -266,14 +273,14 @@ describe('a folder whose data is gone', () => {
 
 describe('the choice of the engine', () => {
   it('auto makes a RocksDB folder where it runs', async () => {
-    const repo = await open({ storage: 'auto', probeRocksdb: async () => undefined });
+    const repo = await open({ storage: 'auto', probes: RUNS });
     expect(repo.metrics().engine).toBe('rocksdb');
   });
 
   it('auto makes a LevelDB folder where RocksDB does not run, and stays with it where it does', async () => {
-    await written({ storage: 'auto', probeRocksdb: async () => 'it aborts' });
+    await written({ storage: 'auto', probes: NEITHER });
     expect(log.warnings).toHaveLength(1);
-    const repo = await open({ storage: 'auto', probeRocksdb: async () => undefined });
+    const repo = await open({ storage: 'auto', probes: RUNS });
     expect(repo.metrics().engine).toBe('classic-level');
     expect((await repo.get(ID))?.version).toBe(RECORD.version);
     expect(log.warnings).toHaveLength(1);
@@ -281,16 +288,19 @@ describe('the choice of the engine', () => {
 
   it('auto refuses a RocksDB folder where RocksDB does not run, and makes nothing beside it', async () => {
     await written({ storage: 'rocksdb' });
-    const opening = open({ storage: 'auto', probeRocksdb: async () => 'it aborts' });
+    const opening = open({ storage: 'auto', probes: NEITHER });
     expect(await refusal(opening, 'DKV_STORE_MISMATCH')).toMatch(/written by rocksdb.*it aborts/);
     expect((await readdir(dataDir)).sort()).toEqual(['log', 'rocksdb', 'store-identity']);
   });
 
-  it('rocksdb where it does not run makes nothing', async () => {
-    const error = await rejected(open({ storage: 'rocksdb', probeRocksdb: async () => 'it aborts' }));
-    expect(error.code).toBe('DKV_ENGINE_UNAVAILABLE');
-    expect(await readdir(dataDir)).toEqual([]);
-  });
+  it.each(['rocksdb', 'rocksdb-native'] as const)(
+    '%s where it does not run makes nothing',
+    async (storage) => {
+      const error = await rejected(open({ storage, probes: NEITHER }));
+      expect(error.code).toBe('DKV_ENGINE_UNAVAILABLE');
+      expect(await readdir(dataDir)).toEqual([]);
+    },
+  );
 
   it('memory needs no folder', async () => {
     await open({ storage: 'memory' });
