@@ -31,6 +31,8 @@ export class Leadership {
   transferee: MemberId | undefined;
   private transferTicks = 0;
   private isTransfereeTold = false;
+  /** Whether it has asked a member to campaign: that one may win whatever becomes of the transfer. */
+  hasAskedForSuccessor = false;
   private readonly own: Progress;
   private voters: readonly Progress[] = [];
   private outgoing: readonly Progress[] = [];
@@ -298,6 +300,7 @@ export class Leadership {
       this.matchOf(transferee) === this.log.lastIndex
     ) {
       this.isTransfereeTold = true;
+      this.hasAskedForSuccessor = true;
       messages.push({ to: transferee, message: { type: 'timeoutNow', term: this.term } });
     }
   }

@@ -59,7 +59,7 @@ export interface GroupServices {
   };
   readonly limits: WorkLimits;
   readonly idempotencyTtlMs: number;
-  readonly raft: Omit<RaftGroupOptions, 'self'>;
+  raftOptions(group: Pick<GroupCore, 'number' | 'list'>): RaftGroupOptions;
   /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
   readonly codecOf: (namespace: string) => Codec;
   /** Why nothing but removes may be decided here now; undefined when all may. */

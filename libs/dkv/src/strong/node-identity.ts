@@ -6,6 +6,7 @@ import { DkvError } from '../dkv.errors.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { incarnationOf, newIncarnation, noteIncarnation, previousIncarnationsOf } from './incarnation.js';
+import { grantedBefore } from './leases.js';
 import { promisesOf, type RecoveryPromise } from './recovery-promises.js';
 import { closeGaps, gapIn } from './stored-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
@@ -29,6 +30,8 @@ export interface Identity {
   readonly cluster: ClusterNote;
   readonly classes: ClassNotes;
   readonly peers: ReadonlyMap<string, RememberedPeer>;
+  /** For how long the process run before may have granted leases; 0 where it granted none. */
+  readonly grantedMs: number;
 }
 
 /**
@@ -93,6 +96,7 @@ async function openIdentity(parts: StrongModeParts): Promise<Identity> {
     cluster,
     classes,
     peers,
+    grantedMs: await grantedBefore(parts),
   };
 }
 
