@@ -41,7 +41,6 @@ describe('a member that is held back', () => {
       group.tick();
     }
     isHeld = false;
-    group.leaseEnded();
     group.tick();
     expect(group.role).toBe('follower');
   });

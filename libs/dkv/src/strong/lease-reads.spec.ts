@@ -218,6 +218,20 @@ describe('a leadership that is handed on', () => {
   });
 });
 
+it('a node that has just started is not asked to lead: whoever asks gives up its lease, and it could not', async () => {
+  const home = cluster.listOf('k')[0]!;
+  expect(leader).toBe(home);
+  cluster.kill(home);
+  await anotherLeadsAfter(3_000);
+  startNodes(cluster, [home]);
+  const [acting] = voters.filter((nodeId) => groupAt(cluster, nodeId).raft.role === 'leader');
+  const { raft } = groupAt(cluster, acting!);
+  await cluster.advance(WAIT_MS - 50);
+  expect([raft.role, raft.mayHoldLease]).toEqual(['leader', true]);
+  await cluster.advance(2_500);
+  expect(groupAt(cluster, home).leads).toBe(true);
+});
+
 it('a change of voters takes the lease, and the next round gives one by the new ones', async () => {
   const [voter] = voters;
   await cluster.get(leader, 'k', READ);

@@ -105,7 +105,15 @@ describe('a lease', () => {
     ['another generation', () => group.generation++],
     ['another member of the same node', () => (group.raft = groupOf(7).raft)],
     ['a group that may not be read', () => (group.leads = false)],
-    ['another term', () => group.raft.step('c@1', { type: 'appended', term: 9, index: 1 })],
+    ['a leader of the past', () => group.raft.step('c@1', { type: 'appended', term: 9, index: 1 })],
+    [
+      'a leader that leads again in another term',
+      () => {
+        group.raft.step('c@1', { type: 'appended', term: 9, index: 1 });
+        elect(group.raft, 'b@1');
+        expect(group.raft.mayHoldLease).toBe(true);
+      },
+    ],
     [
       'a leader that has asked another to take over',
       () => {
