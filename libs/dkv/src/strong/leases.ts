@@ -11,7 +11,7 @@ type Meta = Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
 const GRANTS_META = 'leaseGrantsMs';
 
 /** For how long this process grants leases; 0 where it grants none: it is told not to, or nobody else is there. */
-function grantMsOf({ limits, view }: Pick<StrongModeParts, 'limits' | 'view'>): number {
+export function grantMsOf({ limits, view }: Pick<StrongModeParts, 'limits' | 'view'>): number {
   return limits.leaseReads && view.peers.length > 0 ? limits.electionTimeoutMs : 0;
 }
 
