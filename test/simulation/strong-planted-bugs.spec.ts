@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { runStrongScenario } from '../../libs/dkv/testing/simulation/strong-scenario.js';
 import { SimulationError } from '../../libs/dkv/testing/simulation/sim-scheduler.js';
 import { FAILOVER_BUGS } from './planted-bugs/failover-bugs.js';
+import { LEASE_BUGS } from './planted-bugs/lease-bugs.js';
 import { type PlantedBug } from './planted-bugs/plant.js';
 import { RECOVERY_BUGS } from './planted-bugs/recovery-bugs.js';
 import { RARE_STRONG_BUGS } from './planted-bugs/rare-bugs.js';
@@ -14,6 +15,7 @@ const BUGS = [
   ...STRONG_BUGS,
   ...RECOVERY_BUGS,
   ...FAILOVER_BUGS,
+  ...LEASE_BUGS,
   ...(SEEDS_MAX < 1_000 ? [] : RARE_STRONG_BUGS),
 ];
 

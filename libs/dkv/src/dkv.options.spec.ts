@@ -41,6 +41,7 @@ describe('a wrong value', () => {
   const choices: [string, unknown[], string][] = [
     ['storage', ['', 'redis', 'RocksDB', 5], 'auto, rocksdb, rocksdb-native, classic-level, memory'],
     ['durability', ['none', true], 'wal, fsync'],
+    ['leaseReads', ['true', 1, {}], 'true or false'],
     [
       'hashFunc',
       ['sha1', 5, {}, { name: 'mine', hash: 5 }, { hash() {} }, { name: '', hash() {} }, hashClass],
@@ -210,6 +211,7 @@ describe('what is not given', () => {
       peerTimeoutMs: 2_000,
       heartbeatIntervalMs: 100,
       electionTimeoutMs: 1_000,
+      leaseReads: false,
       idempotencyTtlMs: DAY_MS,
       logRetentionBytesMax: 256 * MIB,
       antiEntropyIntervalMs: 10_000,

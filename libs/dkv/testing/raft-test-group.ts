@@ -79,11 +79,11 @@ export function answer(group: RaftGroup, from: MemberId, message: RaftMessage): 
   return sentBy(group).map(({ message: reply }) => reply);
 }
 
-/** Makes the group the leader of the next term, with the vote of `b`; its first entry is written. */
-export function elect(group: RaftGroup): RaftGroup {
+/** Makes the group the leader of the next term, with the vote of `voter`; its first entry is written. */
+export function elect(group: RaftGroup, voter: MemberId = 'b'): RaftGroup {
   group.campaign('transfer');
   sentBy(group);
-  group.step('b', { type: 'voteReply', term: group.term, granted: true });
+  group.step(voter, { type: 'voteReply', term: group.term, granted: true });
   return group;
 }
 

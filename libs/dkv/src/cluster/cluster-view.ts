@@ -8,6 +8,14 @@ export interface MemberStatus {
   readonly state: NodeState;
 }
 
+/** What else nodes must have alike: where leaders have leases, how long voters wait for these. */
+export function sharedSettings(options: {
+  readonly leaseReads: boolean;
+  readonly electionTimeoutMs: number;
+}): string {
+  return options.leaseReads ? `+leases${options.electionTimeoutMs}` : '';
+}
+
 type StateListener = (nodeId: string, state: NodeState) => void;
 
 /**
@@ -21,12 +29,17 @@ export class ClusterView {
   private readonly listeners: StateListener[] = [];
   private readonly shorterLists = new Map<number, readonly string[]>();
   private readonly copiesInUse = new Set<number>();
+  /** Equal at nodes that may talk to each other. */
+  readonly configuration: string;
 
   constructor(
     readonly selfId: string,
     readonly ring: Hashring,
     nodes: readonly ClusterNode[],
+    /** See {@link sharedSettings}. */
+    settings = '',
   ) {
+    this.configuration = ring.fingerprint + settings;
     for (const node of nodes) {
       this.addresses.set(node.nodeId, node);
       // Unknown until the first heartbeat: worth asking, so not down.
@@ -68,10 +81,6 @@ export class ClusterView {
   /** Partitions with that many copies are in use from now on. */
   useCopies(copies: number): void {
     this.copiesInUse.add(copies);
-  }
-
-  get configuration(): string {
-    return this.ring.fingerprint;
   }
 
   /** The other members. */

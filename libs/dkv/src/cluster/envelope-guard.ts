@@ -67,7 +67,8 @@ export class EnvelopeGuard {
         from,
         'DKV_CONFIGURATION_MISMATCH',
         `Node ${from} and node ${this.view.selfId} were started with different members, weights, zones, ` +
-          `partitions, replicas or hash function. Give every node the same configuration.`,
+          `partitions, replicas or hash function, or with leaseReads and not alike in it or in electionTimeoutMs. ` +
+          'Give every node the same configuration.',
       );
     }
     const member = { configuration, skewToldAtMs: -Infinity };

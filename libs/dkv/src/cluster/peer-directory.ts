@@ -141,7 +141,8 @@ export class PeerDirectory {
     if (!peer || configuration !== this.view.configuration) {
       this.warn(
         nodeId,
-        `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas.`,
+        `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas, or with ` +
+          'leaseReads and not alike in it or in electionTimeoutMs.',
       );
       return undefined;
     }

@@ -2,7 +2,7 @@
 import { HttpService } from '@nestjs/axios';
 import { type Provider } from '@nestjs/common';
 import axios from 'axios';
-import { ClusterView } from '../cluster/cluster-view.js';
+import { ClusterView, sharedSettings } from '../cluster/cluster-view.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { PeerClient } from '../cluster/peer-client.js';
 import { StaticDiscovery } from '../discovery/static-discovery.js';
@@ -45,7 +45,7 @@ export const clusterProviders: Provider[] = [
     provide: ClusterView,
     inject: [DKV_OPTIONS, Hashring, DKV_NODES],
     useFactory: (options: DkvOptions, ring: Hashring, nodes: readonly ClusterNode[]) =>
-      new ClusterView(options.nodeId, ring, nodes),
+      new ClusterView(options.nodeId, ring, nodes, sharedSettings(options)),
   },
   {
     provide: EnvelopeGuard,

@@ -32,7 +32,7 @@ export function createStrongMode({
   options,
 }: StrongModeParts): Promise<StrongMode> {
   sayWhatToExpect(context, options);
-  const { heartbeatIntervalMs, electionTimeoutMs, maxClockOffsetMs, peerTimeoutMs } = options;
+  const { heartbeatIntervalMs, electionTimeoutMs, leaseReads, maxClockOffsetMs, peerTimeoutMs } = options;
   return ReplicatedStrongMode.open({
     ...context,
     remote,
@@ -42,6 +42,7 @@ export function createStrongMode({
     limits: {
       heartbeatIntervalMs,
       electionTimeoutMs,
+      leaseReads,
       maxClockOffsetMs,
       peerTimeoutMs,
       idempotencyTtlMs: options.idempotencyTtlMs,

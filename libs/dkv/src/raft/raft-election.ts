@@ -17,7 +17,8 @@ type Message<T extends RaftMessage['type']> = RaftMessage & { readonly type: T }
 /**
  * Elections (dissertation, 3.4, 3.6.1) with pre-vote (9.6): nobody raises a term who could not win. A member that
  * believes in a leader gives no vote and takes over no candidate's term (6.2), so one that was cut off, or was removed,
- * cannot end a leadership that works.
+ * cannot end a leadership that works. A member that granted a leader a lease gives no vote, its own included, for as long as
+ * its driver says (6.4.1). No candidacy of its own is under way then: it follows whom it grants a lease.
  */
 export abstract class RaftElection {
   role: RaftRole = 'follower';
@@ -30,7 +31,10 @@ export abstract class RaftElection {
   protected messages: AddressedMessage[] = [];
   protected durableMessages: AddressedMessage[] = [];
   private votes: RaftVotes | undefined;
-  /** A pre-vote that this member did not answer, because it believed in a leader that has sent no entries since. */
+  /**
+   * A pre-vote that this member did not answer, because it believed in a leader that has sent no entries since, or was held
+   * back.
+   */
   protected unanswered: { readonly from: MemberId; readonly message: Message<'preVote'> } | undefined;
   /** Candidates whose logs lack entries that this member has, since it last had a leader: they cannot win. */
   private behind: readonly MemberId[] = NOBODY;
@@ -74,17 +78,19 @@ export abstract class RaftElection {
   protected abstract get mayStand(): boolean;
 
   protected tickElection(): void {
-    if (this.leader === undefined && this.mayStand && ++this.elapsedTicks >= this.timeoutTicks) {
+    const mayCampaign = this.leader === undefined && this.mayStand && !this.isHeldBack;
+    if (mayCampaign && ++this.elapsedTicks >= this.timeoutTicks) {
       this.campaign('silence');
     }
   }
 
   /**
    * Stands for election, after a pre-vote unless the leader itself asked for it (`transfer`). A sole voter wins at
-   * once, whatever the reason. Does nothing where this member leads, or may not stand.
+   * once, whatever the reason. Does nothing where this member leads, may not stand, or is held back.
    */
   campaign(reason: 'silence' | 'transfer' | 'single'): void {
-    if (this.role === 'leader' || !this.mayStand) {
+    const { self } = this.options;
+    if (this.role === 'leader' || !this.mayStand || this.isHeldFrom(self, reason === 'transfer')) {
       return;
     }
     if (reason === 'transfer') {
@@ -105,6 +111,23 @@ export abstract class RaftElection {
       lastTerm,
       ...survivors,
     });
+  }
+
+  /** Whether a lease that it granted keeps this member from helping anybody into office, itself included. */
+  get isHeldBack(): boolean {
+    return this.isHeldFrom(this.options.self, false);
+  }
+
+  private isHeldFrom(candidate: MemberId, isTransfer: boolean): boolean {
+    return this.options.isHeldBack?.(candidate, isTransfer) === true;
+  }
+
+  /** The lease that it granted is over. Whoever asked for its vote meanwhile stands before this member does. */
+  leaseEnded(): void {
+    if (this.role === 'follower' && this.leader === undefined) {
+      this.startElectionTimer();
+      this.answerPreVote();
+    }
   }
 
   private stand(transfer: boolean): void {
@@ -204,7 +227,7 @@ export abstract class RaftElection {
    */
   protected onPreVote(from: MemberId, message: Message<'preVote'>): void {
     const { term, lastIndex, lastTerm, survivors } = message;
-    if (term > this.term && this.believesInLeader(from)) {
+    if (term > this.term && (this.believesInLeader(from) || this.isHeldFrom(from, false))) {
       this.unanswered = { from, message };
       return;
     }
@@ -234,6 +257,9 @@ export abstract class RaftElection {
     from: MemberId,
     { term, lastIndex, lastTerm, transfer, survivors }: Message<'vote'>,
   ): void {
+    if (term >= this.term && this.isHeldFrom(from, transfer)) {
+      return;
+    }
     if (term > this.term) {
       if ((!transfer && this.believesInLeader(from)) || !this.agreesOn(survivors)) {
         return;
@@ -342,9 +368,16 @@ export abstract class RaftElection {
     if (this.role === 'follower' && this.leader !== undefined) {
       const { unanswered } = this;
       this.follow(this.term, undefined);
-      if (unanswered) {
-        this.onPreVote(unanswered.from, unanswered.message);
-      }
+      this.unanswered = unanswered;
+      this.answerPreVote();
+    }
+  }
+
+  private answerPreVote(): void {
+    const { unanswered } = this;
+    if (unanswered) {
+      this.unanswered = undefined;
+      this.onPreVote(unanswered.from, unanswered.message);
     }
   }
 

@@ -46,6 +46,11 @@ export class RaftGroup extends RaftFollower {
     return this.leadership?.transferee;
   }
 
+  /** Whether it leads and has not asked another to take over: one that has may have a successor, and knows nothing of it. */
+  get mayHoldLease(): boolean {
+    return this.leadership?.hasAskedForSuccessor === false;
+  }
+
   /** False for a follower with a leader and for a leader whom nobody owes an answer: idle groups cost nothing. */
   get needsTick(): boolean {
     return this.leadership ? this.leadership.needsTick : this.leader === undefined && this.mayStand;

@@ -25,6 +25,11 @@ export interface RaftGroupOptions extends LeadershipOptions {
    * nobody's has.
    */
   readonly isGone?: (member: MemberId) => boolean;
+  /**
+   * Whether a lease that this member granted keeps it from helping `candidate` into office, itself included. `isTransfer`: at
+   * the wish of the leader before it. Default: never.
+   */
+  readonly isHeldBack?: (candidate: MemberId, isTransfer: boolean) => boolean;
 }
 
 /** What was on the disk: the log begins behind `snapshotIndex`, at which `configuration` counted. */

@@ -31,6 +31,8 @@ export class Leadership {
   transferee: MemberId | undefined;
   private transferTicks = 0;
   private isTransfereeTold = false;
+  /** Whether it has asked a member to campaign: that one may win whatever becomes of the transfer. */
+  hasAskedForSuccessor = false;
   private readonly own: Progress;
   /** Up to where any member was told in this term that this one's log is durable: so far, others may have committed. */
   toldDurable = 0;
@@ -312,6 +314,7 @@ export class Leadership {
       this.matchOf(transferee) === this.log.lastIndex
     ) {
       this.isTransfereeTold = true;
+      this.hasAskedForSuccessor = true;
       messages.push({ to: transferee, message: { type: 'timeoutNow', term: this.term } });
     }
   }

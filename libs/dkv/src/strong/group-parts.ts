@@ -66,7 +66,7 @@ export interface GroupServices {
   readonly idempotencyTtlMs: number;
   /** A request of this node's own callers took effect by an entry that is applied here. */
   ownApplied(request: RequestId, answer: DoneAnswer): void;
-  readonly raft: Omit<RaftGroupOptions, 'self'>;
+  raftOptions(group: Pick<GroupCore, 'number' | 'list'>): RaftGroupOptions;
   /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
   readonly codecOf: (namespace: string) => Codec;
   /** Why nothing but removes may be decided here now; undefined when all may. */

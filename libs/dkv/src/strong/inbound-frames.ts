@@ -18,6 +18,7 @@ import { type Asker } from './group-parts.js';
 import { type Leadership } from './leadership.js';
 import { type MessageSender, PeerRun } from './peer-run.js';
 import { type RecoveryRounds } from './recovery-rounds.js';
+import { type LeaseGrants } from './lease-grants.js';
 import { type ReadRounds } from './read-rounds.js';
 import { type Snapshots } from './snapshots.js';
 import { type GroupList } from './group-list.js';
@@ -42,6 +43,8 @@ export interface InboundServices {
   readonly birth: () => Birth;
   readonly classBirth: () => ClassBirth;
   readonly recovery: () => RecoveryRounds;
+  /** Undefined where leaders have no leases. */
+  readonly grants: LeaseGrants | undefined;
   readonly logger: Logger;
   /** Answers to questions that this node asked. */
   readonly answered: (slot: number, answer: Answer) => void;
@@ -205,12 +208,16 @@ export class InboundFrames {
     return run;
   }
 
-  /** Whether this node follows the peer, as a voter and at this moment, in each group that it names: rule 17. */
-  private confirm(peer: Peer, round: number, asked: readonly ConfirmedGroup[]): void {
+  /**
+   * Whether this node follows the peer, as a voter and at this moment, in each group that it names: rule 17. Where leaders
+   * have leases, it grants one with its answer.
+   */
+  private confirm({ nodeId, member }: Peer, round: number, asked: readonly ConfirmedGroup[]): void {
+    const { grants } = this.services;
     const exceptions = asked
-      .filter((confirmed) => !this.follows(peer.member, confirmed))
+      .filter((one) => !this.follows(member, one) || grants?.give(one.group, member) === false)
       .map(({ group }) => group);
-    this.node.say(peer.nodeId, { kind: 'confirmed', round, exceptions });
+    this.node.say(nodeId, { kind: 'confirmed', round, exceptions });
   }
 
   protected follows(member: MemberId, { group: number, generation, term }: ConfirmedGroup): boolean {

@@ -171,6 +171,15 @@ export class Leadership {
     }
   }
 
+  /** This node may vote and stand again in the group. */
+  leaseEnded(group: StrongGroup): void {
+    const { raft } = group;
+    raft.leaseEnded();
+    if (raft.leader === undefined && group.isBorn) {
+      this.campaignIfFirst(group);
+    }
+  }
+
   /** A group without a leader, at a start or after one was lost: the preferred one that can win tries first. */
   campaignIfFirst(group: StrongGroup): void {
     const directory = this.directory();

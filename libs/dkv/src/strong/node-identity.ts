@@ -6,6 +6,7 @@ import { DkvError } from '../dkv.errors.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { incarnationOf, newIncarnation, noteIncarnation, previousIncarnationsOf } from './incarnation.js';
+import { grantedBefore, grantMsOf } from './leases.js';
 import { promisesOf, type RecoveryPromise } from './recovery-promises.js';
 import { closeGaps, gapIn } from './stored-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
@@ -15,6 +16,9 @@ const PEERS_META = 'peers';
 /** Process runs of one millisecond are told apart by so many. */
 const SESSIONS_PER_MS = 1_024;
 const NOTE_EVERY_TICKS = 10;
+
+/** A process run, for the next one. Most folders know nothing of leases. */
+type RunNote = number | { readonly session: number; readonly grantsLeases: true };
 
 export interface Identity {
   incarnation: string;
@@ -29,6 +33,10 @@ export interface Identity {
   readonly cluster: ClusterNote;
   readonly classes: ClassNotes;
   readonly peers: ReadonlyMap<string, RememberedPeer>;
+  /** Whether a process run of this folder, this one included, ever granted leases. */
+  readonly grantsLeases: boolean;
+  /** For how long the process run before may have granted leases; 0 where it granted none. */
+  readonly grantedMs: number;
 }
 
 /**
@@ -79,8 +87,10 @@ async function openIdentity(parts: StrongModeParts): Promise<Identity> {
     // A folder that does not name a member which the groups count as a voter would be taken for a new one.
     await parts.makeDurable();
   }
-  const session = sessionAfter(await read(SESSION_META, 0), clock, random);
-  await meta.putMeta(SESSION_META, JSON.stringify(session));
+  const last = await read<RunNote>(SESSION_META, 0);
+  const session = sessionAfter(typeof last === 'number' ? last : last.session, clock, random);
+  const grantsLeases = typeof last !== 'number' || grantMsOf(parts) > 0;
+  await meta.putMeta(SESSION_META, noteOfRun(session, grantsLeases));
   const cluster = await read(CLUSTER_META, NO_CLUSTER);
   const classes = await read<ClassNotes>(CLASSES_META, {});
   const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
@@ -93,6 +103,8 @@ async function openIdentity(parts: StrongModeParts): Promise<Identity> {
     cluster,
     classes,
     peers,
+    grantsLeases,
+    grantedMs: grantsLeases ? await grantedBefore(parts) : 0,
   };
 }
 
@@ -100,6 +112,11 @@ async function openIdentity(parts: StrongModeParts): Promise<Identity> {
 export function takeOver(identity: Identity, incarnation: string): void {
   identity.earlierIncarnations = [identity.incarnation, ...identity.earlierIncarnations];
   identity.incarnation = incarnation;
+}
+
+function noteOfRun(session: number, grantsLeases: boolean): string {
+  const note: RunNote = grantsLeases ? { session, grantsLeases } : session;
+  return JSON.stringify(note);
 }
 
 /** Rises with every process run, also when the clock was set back, as far as the folder tells. */
@@ -118,7 +135,7 @@ export function raiseSession(
     return;
   }
   const session = sessionAfter(above, clock, random);
-  meta.putMeta(SESSION_META, JSON.stringify(session)).then(
+  meta.putMeta(SESSION_META, noteOfRun(session, identity.grantsLeases)).then(
     () => (identity.requestSession = Math.max(identity.requestSession, session)),
     (error: Error) => logger.warn(`A later process run was not noted: ${error.message}`),
   );

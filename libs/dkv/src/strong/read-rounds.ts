@@ -14,11 +14,20 @@ interface Confirmation extends ConfirmedGroup {
 
 interface Round {
   readonly number: number;
+  /** Not after it was sent; monotonic, 0 where there are no leases. */
+  readonly sentAtMs: number;
   readonly groups: readonly Confirmation[];
   /** By peer: which of the groups it was asked about. */
   readonly asked: Map<string, readonly Confirmation[]>;
   open: number;
   ticks: number;
+}
+
+/** Makes leases of rounds. */
+export interface RoundLeases {
+  nowMs(): number;
+  /** A majority of the group's voters has followed this node since then. */
+  confirmed(group: GroupCore, sentAtMs: number): void;
 }
 
 export type SendRound = (nodeId: string, round: number, groups: readonly ConfirmedGroup[]) => void;
@@ -39,6 +48,7 @@ export class ReadRounds {
   constructor(
     private readonly self: () => MemberId,
     private readonly send: SendRound,
+    private readonly leases?: RoundLeases,
   ) {}
 
   /** Calls `done` once: with true when a majority of the group's voters has followed this node since the call. */
@@ -74,7 +84,14 @@ export class ReadRounds {
       return;
     }
     const asked = new Map<string, Confirmation[]>();
-    const round: Round = { number: ++this.lastNumber, groups, asked, open: groups.length, ticks: 0 };
+    const round: Round = {
+      number: ++this.lastNumber,
+      sentAtMs: this.leases?.nowMs() ?? 0,
+      groups,
+      asked,
+      open: groups.length,
+      ticks: 0,
+    };
     for (const confirmation of groups) {
       for (const member of votersOf(confirmation.strong)) {
         const nodeId = nodeOf(member);
@@ -164,6 +181,7 @@ export class ReadRounds {
     if (!strong.leads || strong.raft.term !== term || strong.generation !== generation) {
       this.end(round, confirmation, false);
     } else if (strong.raft.hasQuorum((member) => followers.includes(member))) {
+      this.leases?.confirmed(strong, round.sentAtMs);
       this.end(round, confirmation, true);
     }
   }

@@ -315,7 +315,8 @@ export class RecoveryRounds {
       return;
     }
     if (!isPending) {
-      if (generation <= group.generation || generation <= promises.highest(number) || group.raft.leader) {
+      const isBound = group.raft.leader !== undefined || group.raft.isHeldBack;
+      if (generation <= group.generation || generation <= promises.highest(number) || isBound) {
         done(this.reportOf(group, generation, asker));
         return;
       }

@@ -362,8 +362,7 @@ export class StrongGroup implements GroupCore {
   }
 
   private raftOf(state: RaftState): RaftGroup {
-    const { services } = this;
-    return new RaftGroup(state, { self: services.member(), ...services.raft });
+    return new RaftGroup(state, this.services.raftOptions(this));
   }
 
   private raftAgain(): RaftGroup {

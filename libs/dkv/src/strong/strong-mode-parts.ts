@@ -14,6 +14,7 @@ import { type WorkLimitOptions } from './work-limits.js';
 export interface StrongLimits extends WorkLimitOptions {
   readonly heartbeatIntervalMs: number;
   readonly electionTimeoutMs: number;
+  readonly leaseReads: boolean;
   readonly maxClockOffsetMs: number;
   readonly peerTimeoutMs: number;
   readonly idempotencyTtlMs: number;

@@ -12,10 +12,12 @@ import { ExpirySweep } from './expiry-sweep.js';
 import { Forgetting } from './forgetting.js';
 import { GroupBirths } from './group-births.js';
 import { type GroupServices } from './group-parts.js';
+import { Leases } from './leases.js';
 import { type Identity, openStored, PeerMemory, raiseSession, takeOver } from './node-identity.js';
+import { raftOptionsOf } from './raft-options.js';
 import { Readiness } from './readiness.js';
 import { RecoveryRounds } from './recovery-rounds.js';
-import { isGoneMember, stepReplacement } from './replacement.js';
+import { stepReplacement } from './replacement.js';
 import { snapshotSource } from './snapshots.js';
 import { Standing } from './standing.js';
 import { shownOf } from './call-ends.js';
@@ -46,14 +48,16 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly forgetting: Forgetting;
   private readonly readiness: Readiness;
   private readonly boundedClock: BoundedClock;
+  private readonly leases: Leases | undefined;
   private readonly recovery: RecoveryRounds;
 
   private constructor(
     private readonly parts: StrongModeParts,
     private readonly identity: Identity,
   ) {
-    const { view, clock, logger, limits, log, store, remote, random } = parts;
+    const { view, clock, logger, limits, log, store, remote } = parts;
     this.memory = new PeerMemory(parts);
+    this.leases = Leases.of(parts, identity.grantedMs);
     this.boundedClock = new BoundedClock(clock, limits.maxClockOffsetMs, view.peers.length > 0);
     this.directory = new PeerDirectory(
       view,
@@ -87,6 +91,8 @@ export class ReplicatedStrongMode implements StrongMode {
       birth: () => this.births.birth,
       classBirth: () => this.births.classBirth,
       recovery: () => this.recovery,
+      leases: this.leases?.reads,
+      grants: this.leases?.grants,
       member: () => this.member,
       session: () => this.identity.session,
       answered: (slot, answer) => this.calls.answer(slot, answer),
@@ -110,19 +116,11 @@ export class ReplicatedStrongMode implements StrongMode {
       member: () => this.member,
       store,
       clock,
-      rounds: this.node.rounds,
+      rounds: this.leases?.reads?.over(this.node.rounds) ?? this.node.rounds,
       limits: new WorkLimits(limits),
       idempotencyTtlMs: limits.idempotencyTtlMs,
       ownApplied: (request, answer) => this.calls.ownApplied(request, answer),
-      raft: {
-        random,
-        // A lost node is found out by silence; what is left is for a vote to fail once and be held again, within 1.5 s in all.
-        electionTicks: Math.max(2, Math.floor(limits.electionTimeoutMs / limits.heartbeatIntervalMs / 3)),
-        resendTicks: 3,
-        appendBytesMax: 1024 * 1024,
-        inflightBytesMax: 4 * 1024 * 1024,
-        isGone: (member) => isGoneMember(member, this.directory),
-      },
+      raftOptions: raftOptionsOf(parts, () => this.member, this.directory, this.leases?.grants),
       codecOf: (namespace) => parts.namespaces.get(namespace).codec,
       onlyRemoves: (list) => this.onlyRemoves(list),
       boundedNowMs: () => this.boundedClock.nowMs(),
@@ -274,7 +272,8 @@ export class ReplicatedStrongMode implements StrongMode {
   /** Whether leaderships are well placed here. */
   private get isFit(): boolean {
     const { log, store } = this.parts;
-    return this.canLead && this.boundedClock.isRight && !log.isDiskFull && store.failure === undefined;
+    const mayLead = this.canLead && this.leases?.grants.isStarting !== true;
+    return mayLead && this.boundedClock.isRight && !log.isDiskFull && store.failure === undefined;
   }
 
   /** Where another node may lead instead, the caller finds it in a moment. */
@@ -323,6 +322,7 @@ export class ReplicatedStrongMode implements StrongMode {
       this.tickGroup(group);
     }
     leadership.tick(this.isFit);
+    this.leases?.tick(this.node);
     if (this.ticks % REPLACE_EVERY_TICKS === 0 && this.hasPeers) {
       for (const group of this.node.groups.values()) {
         if (stepReplacement(group, this.directory)) {

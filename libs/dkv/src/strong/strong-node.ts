@@ -13,7 +13,7 @@ import { CommitAnnouncements } from './commit-announcements.js';
 import { type FrameTarget, InboundFrames, type InboundServices, NOT_HERE } from './inbound-frames.js';
 import { Leadership } from './leadership.js';
 import { Leaders } from './leaders.js';
-import { ReadRounds } from './read-rounds.js';
+import { ReadRounds, type RoundLeases } from './read-rounds.js';
 import { Snapshots } from './snapshots.js';
 import { type Asker } from './group-parts.js';
 import { type StrongGroup } from './strong-group.js';
@@ -42,6 +42,8 @@ export interface StrongNodeParts extends InboundServices {
   readonly remote: Pick<RemoteKvRepo, 'post'>;
   /** This node, as the groups know it now. */
   readonly member: () => MemberId;
+  /** Undefined where leaders have none. */
+  readonly leases: RoundLeases | undefined;
   readonly session: () => number;
   readonly peerLost: (nodeId: string) => void;
   /** An append was handed to the log; it has ended, durable or not. */
@@ -86,8 +88,11 @@ export class StrongNode implements FrameTarget {
     };
     this.inbound = new InboundFrames(this, parts);
     this.outbox = new Outbox(view, remote, sender, (nodeId) => this.dropped(nodeId));
-    this.rounds = new ReadRounds(member, (nodeId, round, groups) =>
-      this.say(nodeId, { kind: 'confirm', round, groups: groups.map(confirmedOf) }),
+    this.rounds = new ReadRounds(
+      member,
+      (nodeId, round, groups) =>
+        this.say(nodeId, { kind: 'confirm', round, groups: groups.map(confirmedOf) }),
+      parts.leases,
     );
     this.announcements = new CommitAnnouncements(clock, {
       announceTo: (group, nodeId) => this.announceTo(group, nodeId),

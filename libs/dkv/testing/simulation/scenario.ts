@@ -38,6 +38,8 @@ export interface ScenarioOptions {
   readonly prepare?: (cluster: TestCluster) => void;
   /** No fault strikes after so many: what a shrunk seed needs no more. */
   readonly faultsMax?: number;
+  /** Of strong clusters: whether leaders have leases. Default: in a quarter of the seeds. */
+  readonly leaseReads?: boolean;
 }
 
 export interface World {

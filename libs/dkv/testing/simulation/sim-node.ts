@@ -1,5 +1,5 @@
 /** A node of a simulated cluster: a real Processor on the real storage, on virtual time, network, disk and folder. */
-import { ClusterView } from '../../src/cluster/cluster-view.js';
+import { ClusterView, sharedSettings } from '../../src/cluster/cluster-view.js';
 import { EnvelopeGuard } from '../../src/cluster/envelope-guard.js';
 import { PeerClient } from '../../src/cluster/peer-client.js';
 import { VersionClock } from '../../src/cluster/version-clock.js';
@@ -49,6 +49,7 @@ const LIMITS: CoreLimits = {
 const STRONG_LIMITS: StrongLimits = {
   heartbeatIntervalMs: 100,
   electionTimeoutMs: 1_000,
+  leaseReads: false,
   maxClockOffsetMs: 500,
   peerTimeoutMs: 1_000,
   idempotencyTtlMs: 24 * 3_600_000,
@@ -202,7 +203,8 @@ export class TestNode {
     } = options;
     const limits = { ...LIMITS, ...options.limits };
     const random = this.random.fork(run.name);
-    const view = new ClusterView(nodeId, cluster.ring, this.members);
+    const strongLimits = { ...STRONG_LIMITS, heartbeatIntervalMs, ...options.strongLimits };
+    const view = new ClusterView(nodeId, cluster.ring, this.members, sharedSettings(strongLimits));
     const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, logger, telemetry);
     this.remote = noting(cluster.network.remote(run), nodeId, cluster.messages);
     const peers = new PeerClient(view, this.remote, guard, clock, telemetry);
@@ -237,7 +239,7 @@ export class TestNode {
         log: storage.log,
         store: storage.strong,
         meta: local,
-        limits: { ...STRONG_LIMITS, heartbeatIntervalMs, ...options.strongLimits },
+        limits: strongLimits,
         stored: storage.groups,
         forgot: storage.forgot,
         acceptForgetting: () => storage.acceptForgetting(),

@@ -9,6 +9,8 @@ const LATE_MS_MAX = 12_000;
 /** Of the links that are cut, how many end a connection that somebody notices, and by when: as a keep-alive would. */
 const CUT_NOTICED_RATE = 0.5;
 const CUT_NOTICED_MS_MAX = 6000;
+/** Until the last of them knows. */
+const RESET_MS_MAX = 50;
 
 type Listener = (nodeId: string) => void;
 
@@ -79,6 +81,16 @@ export class SimPosts {
       const other = self.nodeId === from ? to : self.nodeId === to ? from : undefined;
       if (other !== undefined && random.chance(CUT_NOTICED_RATE)) {
         this.network.scheduler.after(random.int(CUT_NOTICED_MS_MAX), () => this.tell(self, other), self);
+      }
+    }
+  }
+
+  /** What lies between them ends the connections of the others to `nodeId`, which hears nothing of it. */
+  reset(nodeId: string): void {
+    for (const self of this.listeners.keys()) {
+      if (self.nodeId !== nodeId) {
+        const { random } = this.network.link(nodeId, self.nodeId);
+        this.network.scheduler.after(random.int(RESET_MS_MAX), () => this.tell(self, nodeId), self);
       }
     }
   }

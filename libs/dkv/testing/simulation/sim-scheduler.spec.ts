@@ -219,6 +219,29 @@ describe('SimClock', () => {
     expect(clock.now()).toBe(SIM_EPOCH_MS - 200 - 10_000 + 2200);
   });
 
+  it('has monotonic time at a rate of its own, which changes without a leap, and timers never early by it', async () => {
+    const scheduler = new SimScheduler();
+    const node = new Incarnation('n1', 1);
+    const clock = new SimClock(scheduler, node, { monotonicRate: 1.25 });
+    const fired: number[] = [];
+    clock.schedule(1_000, () => fired.push(clock.monotonic()));
+    clock.schedule(1_000, () => fired.push(NaN)).cancel();
+    const late = clock.schedule(1_000, () => fired.push(NaN));
+    await scheduler.run({ untilMs: 400 });
+    expect([clock.monotonic(), clock.now() - SIM_EPOCH_MS]).toEqual([500, 400]);
+    clock.setMonotonicRate(0.5);
+    expect(clock.monotonic()).toBe(500);
+    // Where the timers were to fire at the rate of before.
+    await scheduler.run({ untilMs: 1_000 });
+    expect([clock.monotonic(), fired]).toEqual([800, []]);
+    late.cancel();
+    await scheduler.run({ untilMs: 2_000 });
+    expect(fired).toEqual([1_000]);
+    const next = clock.inherit(node.next());
+    await scheduler.run({ untilMs: 2_100 });
+    expect(next.monotonic()).toBe(50);
+  });
+
   it('goes on in the next run, but not its timers nor its monotonic time', async () => {
     const scheduler = new SimScheduler();
     const first = new Incarnation('n1', 1);

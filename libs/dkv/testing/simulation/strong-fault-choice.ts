@@ -7,6 +7,7 @@ export type FaultName =
   | 'forget'
   | 'splitNetwork'
   | 'isolate'
+  | 'isolateByReset'
   | 'cutOneWay'
   | 'clog'
   | 'disturb'
@@ -16,6 +17,7 @@ export type FaultName =
   | 'slowDisk'
   | 'pause'
   | 'moveClock'
+  | 'changeClockRate'
   | 'healNetwork';
 
 /** Healing stands more than once, so that the store is not cut off for good. */
@@ -53,7 +55,24 @@ export const MOODS: readonly (readonly FaultName[])[] = [
   ['crampDisk', 'failDisk', 'stallDisk'],
 ];
 const MOOD_WEIGHT = 6;
+const LEASE_WEIGHT = 3;
 
-export function faultsOf(mood: readonly FaultName[]): readonly FaultName[] {
-  return FAULTS.concat(mood.flatMap((fault) => Array<FaultName>(MOOD_WEIGHT).fill(fault)));
+/** What matters where leaders have leases: clocks that differ, and leaders that others believe lost while they are not. */
+const LEASE_FAULTS: readonly FaultName[] = [
+  'changeClockRate',
+  'changeClockRate',
+  'changeClockRate',
+  'isolateByReset',
+  'isolateByReset',
+  'isolateByReset',
+  'pause',
+  'healNetwork',
+  'healNetwork',
+];
+
+export function faultsOf(mood: readonly FaultName[], leaseReads: boolean): readonly FaultName[] {
+  return FAULTS.concat(
+    leaseReads ? LEASE_FAULTS.flatMap((fault) => Array<FaultName>(LEASE_WEIGHT).fill(fault)) : [],
+    mood.flatMap((fault) => Array<FaultName>(MOOD_WEIGHT).fill(fault)),
+  );
 }

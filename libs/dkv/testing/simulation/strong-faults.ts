@@ -13,6 +13,8 @@ export interface StrongFaultOptions {
   readonly forgets: boolean;
   /** Whether the clock of one node may be off by hours. */
   readonly wildClocks: boolean;
+  /** Whether leaders have leases: then monotonic clocks tick at rates that differ. */
+  readonly leaseReads: boolean;
   readonly faultsMax?: number;
 }
 
@@ -50,7 +52,7 @@ export class StrongFaults extends WorldFaults {
     private readonly onForget: (nodeId: string) => void,
   ) {
     super(cluster, random, options.wildClocks);
-    this.faults = faultsOf(random.pick(MOODS));
+    this.faults = faultsOf(random.pick(MOODS), options.leaseReads);
     const chance = random.fork('blackout');
     const hasBlackout = options.durability === 'wal' && chance.chance(BLACKOUT_RATE);
     this.blackoutFromMs = hasBlackout ? chance.int(BLACKOUT_FROM_MS_MAX) : Infinity;

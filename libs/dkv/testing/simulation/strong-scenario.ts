@@ -12,7 +12,7 @@ import { SimRandom } from './sim-random.js';
 import { StrongFaults } from './strong-faults.js';
 import { judgeHistory } from './strong-history.js';
 import { groupsOf, memberOf } from './group-facts.js';
-import { DELAY_MS_MAX } from './world-faults.js';
+import { clockRate, DELAY_MS_MAX } from './world-faults.js';
 import { isBeyondRecovery } from './strong-recoveries.js';
 import { StrongWitness } from './strong-witness.js';
 import { type KeyKind, runClient, type StrongKey, type StrongWorld } from './strong-workload.js';
@@ -23,6 +23,10 @@ const LEADER_MS = 1_500;
 /** The same where a majority of its voters may have forgotten: rule 13, several rounds of it. */
 const RECOVERY_MS = 10_000;
 const CONVERGENCE_MS = 20_000;
+/** Of the runs, leaders have leases in so many. */
+const LEASE_RATE = 0.25;
+/** Whoever started last votes when what it may have granted before is over, by a clock that is slow; and promises after it. */
+const LEASES_MS = 1_500;
 const LOOK_EVERY_MS = 100;
 /** Two clocks that are right differ by 400 ms at most, a log's time may be ahead by as much, and an entry takes its time. */
 const EXPIRY_BOUND_MS = 1_000;
@@ -31,13 +35,15 @@ const KINDS: readonly KeyKind[] = ['register', 'register', 'counter', 'expiring'
 /** One random run of a strong namespace. */
 export async function runStrongScenario(
   seed: number,
-  { traceLinesMax = 0, prepare, faultsMax = Infinity }: ScenarioOptions = {},
+  { traceLinesMax = 0, prepare, faultsMax = Infinity, leaseReads: given }: ScenarioOptions = {},
 ): Promise<ScenarioResult> {
   const random = new SimRandom(`strong ${seed}`);
   const size = random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5]);
   const durability = random.pick(['fsync', 'wal'] as const);
   const wildClocks = random.chance(0.2);
   const drifts = random.chance(0.2);
+  const leases = random.fork('leases');
+  const leaseReads = given ?? leases.chance(LEASE_RATE);
   const cluster = createTestCluster(size, {
     seed: `strong ${seed}`,
     mode: 'strong',
@@ -53,8 +59,12 @@ export async function runStrongScenario(
       coldBytesMax: random.pick([1_048_576, 2_048]),
       entryTailBytesMax: random.pick([1_048_576, 2_000, 0]),
       snapshotPageBytes: random.fork('pages').pick([262_144, 100]),
+      leaseReads,
     },
-    clocks: () => ({ driftPpm: drifts ? random.int(400) - 200 : 0 }),
+    clocks: () => ({
+      driftPpm: drifts ? random.int(400) - 200 : 0,
+      ...(leaseReads && { monotonicRate: clockRate(leases) }),
+    }),
   });
   prepare?.(cluster);
   const history = new History(cluster.scheduler, cluster.trace);
@@ -77,10 +87,11 @@ export async function runStrongScenario(
       [200, 500],
     ]),
     pauseMsMax: random.pick([60, 200, 500]),
+    leaseReads,
     running: true,
   };
   const forgets = cluster.ring.copies > 1;
-  const options = { durability, forgets, wildClocks, faultsMax };
+  const options = { durability, forgets, wildClocks, leaseReads, faultsMax };
   const faults = new StrongFaults(cluster, random.fork('faults'), options, (nodeId) =>
     witness.mayForget(nodeId),
   );
@@ -152,12 +163,13 @@ async function loseLeader(
   await cluster.advance(DELAY_MS_MAX);
   const failover = await failOver(cluster, random.pick(cluster.nodeIds), random.pick(LOSSES));
   await cluster.settle(faults.repairAll());
-  const findings = judgeFailover(failover);
+  const findings = judgeFailover(failover, world.leaseReads);
   return findings.length > 0 ? findings : heal(world);
 }
 
 /** All is well from now on: leaders must be found in time, and members must come to be alike. */
-async function heal({ cluster }: StrongWorld, leaderMs = LEADER_MS): Promise<Finding[]> {
+async function heal({ cluster, leaseReads }: StrongWorld, usualMs = LEADER_MS): Promise<Finding[]> {
+  const leaderMs = usualMs + (leaseReads ? LEASES_MS : 0);
   const findings: Finding[] = [];
   const fromMs = cluster.scheduler.nowMs;
   let ledMs: number | undefined;

@@ -8,6 +8,7 @@ import { type GroupList } from '../../src/strong/group-list.js';
 import { type StrongGroup } from '../../src/strong/strong-group.js';
 import { type Finding, type FindingRule } from './checkers/finding.js';
 import { GroupFacts, groupsOf, memberOf, type Seen } from './group-facts.js';
+import { LeaseWitness } from './lease-witness.js';
 import { type TestCluster, type TestNode } from './sim-cluster.js';
 import { StrongRecoveries, type StrongRecovery } from './strong-recoveries.js';
 
@@ -24,6 +25,7 @@ export class StrongWitness {
   /** By group and generation. */
   private readonly facts = new Map<number, Map<number, GroupFacts>>();
   private readonly recoveries: StrongRecoveries;
+  readonly leases: LeaseWitness;
   private readonly seen = new Map<string, Map<number, Seen>>();
   private readonly checked = new WeakSet<LogEntry>();
   private readonly heard = new WeakSet<object>();
@@ -39,6 +41,7 @@ export class StrongWitness {
       (group) => this.factsOf(group).committed,
       (rule, number, message) => this.report(rule, number, message),
     );
+    this.leases = new LeaseWitness(cluster, (...finding) => this.report(...finding));
     cluster.watch(() => this.look());
   }
 
@@ -78,6 +81,7 @@ export class StrongWitness {
         }
       }
     }
+    this.leases.look();
     const now = this.cluster.scheduler.nowMs;
     if (now - this.sampledMs >= SAMPLE_EVERY_MS) {
       this.sampledMs = now;

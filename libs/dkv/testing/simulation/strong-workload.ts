@@ -30,6 +30,8 @@ export interface StrongWorld {
   readonly timeouts: readonly number[];
   /** How often clients wait between two operations, at most. */
   readonly pauseMsMax: number;
+  /** Whether leaders have leases. */
+  readonly leaseReads: boolean;
   running: boolean;
 }
 

@@ -1,4 +1,6 @@
 /** What happens around simulated nodes: to the links between them, to their clocks, and to the speed of their disks. */
+import { CLOCK_RATE_ERROR_MAX } from '../../src/strong/read-leases.js';
+import { holdsLease } from './lease-witness.js';
 import { type TestCluster, type TestNode } from './sim-cluster.js';
 import { type SimRandom } from './sim-random.js';
 
@@ -6,6 +8,14 @@ import { type SimRandom } from './sim-random.js';
 export const DELAY_MS_MAX = 4_000;
 const CLOCK_OFFSET_MS_MAX = 200;
 const HOUR_MS = 3_600_000;
+/** The fastest, the slowest and the right clock find more than those between them. */
+const RATE_ERRORS = [
+  -CLOCK_RATE_ERROR_MAX,
+  -CLOCK_RATE_ERROR_MAX,
+  0,
+  CLOCK_RATE_ERROR_MAX,
+  CLOCK_RATE_ERROR_MAX,
+];
 
 export class WorldFaults {
   private wild: string | undefined;
@@ -28,7 +38,18 @@ export class WorldFaults {
   }
 
   isolate(): void {
-    const { nodeId } = this.anyNode();
+    this.cutOff(this.anyNode().nodeId);
+  }
+
+  /** As `isolate`, of one with a lease if there is one, and the others see their connections to the node end: they look for leaders at once, it does not know. */
+  isolateByReset(): void {
+    const holders = this.cluster.nodeIds.filter((nodeId) => holdsLease(this.cluster.node(nodeId)));
+    const nodeId = holders.length > 0 ? this.random.pick(holders) : this.anyNode().nodeId;
+    this.cutOff(nodeId);
+    this.cluster.network.posts.reset(nodeId);
+  }
+
+  private cutOff(nodeId: string): void {
     this.cluster.partition(
       [nodeId],
       this.cluster.nodeIds.filter((other) => other !== nodeId),
@@ -72,6 +93,12 @@ export class WorldFaults {
     }
   }
 
+  /** Monotonic time, and timers with it, go on faster or slower. */
+  changeClockRate(): void {
+    const { clock } = this.anyNode();
+    clock?.setMonotonicRate(clockRate(this.random));
+  }
+
   stallDisk(): void {
     const node = this.anyNode();
     node.folder.setFaults({ stalled: true });
@@ -99,6 +126,12 @@ export class WorldFaults {
       this.offsets.set(nodeId, offsetMs);
     }
   }
+}
+
+/** Of a monotonic clock, as wrong as leases bear at most. */
+export function clockRate(random: SimRandom): number {
+  const error = random.chance(0.7) ? random.pick(RATE_ERRORS) : random.between(-1, 1) * CLOCK_RATE_ERROR_MAX;
+  return 1 + error;
 }
 
 /** Only what passes is got over by a process as it runs; after a failed sync another one is needed. */

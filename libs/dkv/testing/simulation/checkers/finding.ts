@@ -37,6 +37,8 @@ export type FindingRule =
   | 'count'
   /** A member came back without what it had as durable, under the same name. */
   | 'forgotten'
+  /** A leader held a lease while another led. */
+  | 'lease'
   /** The time of a group's log went back. */
   | 'log-time'
   /** More is remembered, or kept, than there is need for. */
