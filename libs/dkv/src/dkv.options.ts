@@ -66,9 +66,8 @@ export class DkvModuleOptions {
   dataDir?: string;
 
   /**
-   * Storage engine. `auto`: the one that made the folder; for a new folder RocksDB where it runs (`rocksdb` on Node 20,
-   * `rocksdb-native` on newer ones where the application has installed that package), else LevelDB (`classic-level`).
-   * `memory` forgets all at the end. Default: `auto`.
+   * Storage engine. `auto`: the folder's; for a new one RocksDB where it runs (`rocksdb` on Node 20, `rocksdb-native` on newer ones
+   * where it is installed), else LevelDB. `memory` forgets all at the end. Default: `auto`.
    */
   @IsOptional()
   @IsIn(STORAGES, says(`give one of ${STORAGES.join(', ')}`))
@@ -221,11 +220,10 @@ export class DkvModuleOptions {
   electionTimeoutMs?: number;
 
   /**
-   * Lets the leader of a partition answer linearizable reads without asking the others, for up to nine tenths of
-   * `electionTimeoutMs` after it asked them last. Right only as long as the monotonic clocks of all nodes tick at 0.95 to 1.05 of the
-   * true rate: where a virtual machine is suspended and its monotonic clock with it, a leader may show old values after it.
-   * A closed connection does not hurry elections in partitions that were read so. Alike on every node, as
-   * `electionTimeoutMs` then is, and changed while all are stopped. Default: false.
+   * Lets the leader of a partition answer linearizable reads without asking the others, up to nine tenths of `electionTimeoutMs` after
+   * it asked them last. Right only while the monotonic clocks of all nodes tick at 0.95 to 1.05 of the true rate: a suspended virtual
+   * machine may show old values. Partitions read so wait longer for a new leader. Alike on every node, as `electionTimeoutMs` then is,
+   * and changed while all are stopped. Default: false.
    */
   @IsOptional()
   @IsBoolean(says('give true or false'))

@@ -90,8 +90,7 @@ export class StrongNode implements FrameTarget {
     this.outbox = new Outbox(view, remote, sender, (nodeId) => this.dropped(nodeId));
     this.rounds = new ReadRounds(
       member,
-      (nodeId, round, groups) =>
-        this.say(nodeId, { kind: 'confirm', round, groups: groups.map(confirmedOf) }),
+      (nodeId, round, groups) => this.say(nodeId, { kind: 'confirm', round, groups: groups.map(named) }),
       parts.leases,
     );
     this.announcements = new CommitAnnouncements(clock, {
@@ -395,6 +394,4 @@ export class StrongNode implements FrameTarget {
 /** Whom a frame is for that must not be dropped by an old copy of a folder. */
 const NOBODY = Object.freeze({ incarnation: '', session: 0 });
 
-function confirmedOf({ group, generation, term }: ConfirmedGroup): ConfirmedGroup {
-  return { group, generation, term };
-}
+const named = ({ group, generation, term }: ConfirmedGroup) => ({ group, generation, term });
