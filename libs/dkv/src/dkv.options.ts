@@ -222,8 +222,7 @@ export class DkvModuleOptions {
   /**
    * Lets the leader of a partition answer linearizable reads without asking the others, up to nine tenths of `electionTimeoutMs` after
    * it asked them last. Right only while the monotonic clocks of all nodes tick at 0.95 to 1.05 of the true rate: a suspended virtual
-   * machine may show old values. Partitions read so wait longer for a new leader. Alike on every node, as `electionTimeoutMs` then is,
-   * and changed while all are stopped. Default: false.
+   * machine may show old values. New leaders come later. Alike on every node, changed while all are stopped. Default: false.
    */
   @IsOptional()
   @IsBoolean(says('give true or false'))
