@@ -145,3 +145,41 @@ describe('a peer', () => {
     expect([told, view.stateOf('b')]).toEqual([['lost b'], 'down']);
   });
 });
+
+describe('the clock of a peer', () => {
+  const peer = () => directory.find('b')!;
+  /** Of b, whose clock is `aheadMs` ahead, as it says it now. */
+  function said(aheadMs: number) {
+    const own = directory.heartbeatFor(peer());
+    // b's monotonic clock began elsewhere.
+    const stampMs = own.stampMs + 5_000;
+    return { ...own, sentAtMs: clock.now() + aheadMs, stampMs, echoMs: 0, echoAgeMs: 0 };
+  }
+
+  it('is as its heartbeats say', () => {
+    directory.heartbeat(peer(), said(300));
+    expect(peer().clockOffsetMs).toBe(300);
+  });
+
+  it('is not as a heartbeat says that was under way for long, with all those behind it', () => {
+    directory.heartbeat(peer(), said(-20));
+    const { stampMs: echoMs } = directory.heartbeatFor(peer());
+    clock.advance(100);
+    const late = { ...said(-20), echoMs, echoAgeMs: 90 };
+    clock.advance(3_000);
+    directory.heartbeat(peer(), late);
+    expect(peer().clockOffsetMs).toBe(-20);
+    // What it echoes is old, since nothing came of this node meanwhile; it itself is not.
+    directory.heartbeat(peer(), { ...said(40), echoMs, echoAgeMs: 3_080 });
+    expect(peer().clockOffsetMs).toBe(40);
+  });
+
+  it('is echoed with the time since it came, to this process run of it alone', () => {
+    directory.heartbeat(peer(), said(0));
+    const { stampMs } = peer();
+    clock.advance(250);
+    expect(directory.heartbeatFor(peer())).toMatchObject({ echoMs: stampMs, echoAgeMs: 250 });
+    peer().restart('b1', 2);
+    expect(directory.heartbeatFor(peer())).toMatchObject({ echoMs: 0, echoAgeMs: 0 });
+  });
+});

@@ -3,7 +3,7 @@ import { type FrameHead, type NodeMessage } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type ClusterView } from './cluster-view.js';
-import { NEVER, Peer } from './peers.js';
+import { NEVER, Peer, stampOf } from './peers.js';
 
 type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
 
@@ -175,7 +175,7 @@ export class PeerDirectory {
       );
       return;
     }
-    peer.take(heartbeat, this.clock.now());
+    peer.take(heartbeat, this.clock, this.maxClockOffsetMs);
     if (heartbeat.missedFrames !== peer.missedByIt) {
       peer.missedByIt = heartbeat.missedFrames;
       this.listener.missed(peer);
@@ -244,9 +244,13 @@ export class PeerDirectory {
   /** What this node says to a peer of both. */
   heartbeatFor(peer: Peer): Heartbeat {
     const { clusterId, durablePosition, isFit, isReady, ledNumber } = this.own;
+    const now = this.clock.monotonic();
     return {
       kind: 'heartbeat',
       sentAtMs: this.clock.now(),
+      stampMs: stampOf(now),
+      echoMs: peer.stampMs,
+      echoAgeMs: peer.stampMs === 0 ? 0 : Math.floor(now - peer.stampedAtMs),
       clusterId,
       durablePosition,
       rememberedPosition: peer.refused === '' ? peer.earlierPosition : RETIRED_POSITION,

@@ -1,5 +1,6 @@
 /** What this node knows of the others from what they say: incarnation, process run, fitness, leaderships, clock. */
 import { type LedGroup, type NodeMessage } from '../model/node-messages.js';
+import { type Clock } from '../ports/clock.js';
 
 type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
 
@@ -7,6 +8,11 @@ type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
 const RETIRED_MAX = 16;
 /** Later than any moment. */
 export const NEVER = Infinity;
+
+/** A moment of the monotonic clock, as heartbeats carry it. */
+export function stampOf(monotonicMs: number): number {
+  return Math.floor(monotonicMs) + 1;
+}
 
 /** One other node. */
 export class Peer {
@@ -23,8 +29,11 @@ export class Peer {
   durablePosition = 0;
   /** As earlier runs of the same incarnation had said. */
   earlierPosition = 0;
-  /** Its wall clock less this node's, milliseconds, as of its last heartbeat: too small by what the way took. */
+  /** Its wall clock less this node's, milliseconds, as of its last heartbeat that came soon: too small by what the way took. */
   clockOffsetMs = 0;
+  /** Of its last heartbeat; 0 for none of this process run. When that came, monotonic. */
+  stampMs = 0;
+  stampedAtMs = 0;
   /** Whether it has told, since this process began, what it remembers of this node. */
   hasIntroducedItself = false;
   /** The number of the list below; -1 for none. */
@@ -80,13 +89,20 @@ export class Peer {
     return Math.max(this.durablePosition, this.earlierPosition);
   }
 
-  take(heartbeat: Heartbeat, nowMs: number): void {
+  /** @param soonMs a heartbeat that was under way for longer, with the way of what it echoes, says nothing of its clock */
+  take(heartbeat: Heartbeat, clock: Clock, soonMs: number): void {
     this.clusterId = heartbeat.clusterId;
     this.durablePosition = Math.max(this.durablePosition, heartbeat.durablePosition);
     this.isFit = heartbeat.isFit;
     this.isReady = heartbeat.isReady;
     this.ledNumberTold = heartbeat.ledNumber;
-    this.clockOffsetMs = heartbeat.sentAtMs - nowMs;
+    const nowMs = clock.monotonic();
+    const { echoMs, echoAgeMs } = heartbeat;
+    if (echoMs === 0 || stampOf(nowMs) - echoMs - echoAgeMs <= soonMs) {
+      this.clockOffsetMs = heartbeat.sentAtMs - clock.now();
+    }
+    this.stampMs = heartbeat.stampMs;
+    this.stampedAtMs = nowMs;
     this.hasIntroducedItself = true;
   }
 
@@ -94,6 +110,7 @@ export class Peer {
   restart(incarnation: string, session: number): void {
     this.earlierPosition = incarnation === this.incarnation ? this.highestPosition : 0;
     this.durablePosition = 0;
+    this.stampMs = 0;
     if (incarnation !== this.incarnation) {
       if (this.incarnation !== '') {
         this.retired = [...this.retired, this.incarnation].slice(-RETIRED_MAX);

@@ -92,6 +92,10 @@ export type NodeMessage =
       readonly kind: 'heartbeat';
       /** The sender's wall clock, milliseconds since 1970. */
       readonly sentAtMs: number;
+      /** The sender's monotonic clock, whole milliseconds, from 1; the newest of the receiver's that came, 0 for none, and how long ago. */
+      readonly stampMs: number;
+      readonly echoMs: number;
+      readonly echoAgeMs: number;
       /** '' as long as the sender belongs to no cluster: its folder is new. */
       readonly clusterId: string;
       /** Up to which the sender's log is durable. */

@@ -129,6 +129,9 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       return;
     case 'heartbeat':
       to.double(message.sentAtMs);
+      to.count(message.stampMs);
+      to.count(message.echoMs);
+      to.count(message.echoAgeMs);
       to.text(message.clusterId);
       to.count(message.durablePosition);
       to.count(message.rememberedPosition);
@@ -253,6 +256,9 @@ function readMessage(from: ByteReader): NodeMessage {
       return {
         kind,
         sentAtMs: from.double(),
+        stampMs: from.count(),
+        echoMs: from.count(),
+        echoAgeMs: from.count(),
         clusterId: from.text(TEXT_BYTES_MAX),
         durablePosition: from.count(),
         rememberedPosition: from.count(),
