@@ -19,6 +19,8 @@ export abstract class RaftFollower extends RaftElection {
   protected acknowledgedIndex = -1;
   /** The leader of this term has its own log durably up to here, as it said. */
   private leaderDurable = 0;
+  /** That leader, also when it is believed to be lost by now. */
+  private leaderOfTerm: MemberId | undefined;
   /** What this member has told that leader of its own. */
   private toldIndex = 0;
   protected snapshotFrom: RaftOutput['snapshotFrom'];
@@ -151,6 +153,7 @@ export abstract class RaftFollower extends RaftElection {
           this.reject(from, message.prevIndex, message.prevTerm);
         } else if (index !== IGNORED) {
           this.acknowledge(index);
+          this.leaderOfTerm = from;
           this.leaderDurable = Math.max(this.leaderDurable, message.durable);
           this.commitWithLeader();
         }
@@ -207,13 +210,13 @@ export abstract class RaftFollower extends RaftElection {
   }
 
   private commitWithLeader(): void {
-    const { configuration, leader, replica } = this;
+    const { configuration, leaderOfTerm, replica } = this;
     const index = Math.min(this.leaderDurable, this.toldIndex);
     if (
       index > replica.commit &&
-      leader !== undefined &&
+      leaderOfTerm !== undefined &&
       this.termAt(index) === this.term &&
-      isMajority(configuration, leader, this.options.self)
+      isMajority(configuration, leaderOfTerm, this.options.self)
     ) {
       replica.commitTo(index);
     }
@@ -236,6 +239,7 @@ export abstract class RaftFollower extends RaftElection {
   protected forgetTerm(): void {
     this.acknowledgedIndex = -1;
     this.leaderDurable = 0;
+    this.leaderOfTerm = undefined;
     this.toldIndex = 0;
     this.snapshotFrom = undefined;
     this.offer = undefined;

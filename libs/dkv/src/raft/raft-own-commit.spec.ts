@@ -40,6 +40,15 @@ describe('a follower commits by itself', () => {
     expect(group.commit).toBe(2);
   });
 
+  it('also when it believes that its leader is lost by then', () => {
+    const group = testGroup([1]);
+    group.step('b', sent(3));
+    write(group);
+    group.leaderLost();
+    group.acknowledgementLeft(2, 3);
+    expect(group.commit).toBe(3);
+  });
+
   it('nothing of an earlier term, as long as nothing of this one follows', () => {
     const group = testGroup([1, 1]);
     expect(follow(group, append(2, 2, 1, [], 0, 0, 2))).toBe(0);

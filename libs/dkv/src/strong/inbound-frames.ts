@@ -153,7 +153,7 @@ export class InboundFrames {
     { group: number, generation, message }: Extract<NodeMessage, { kind: 'raft' }>,
   ): void {
     const group = this.node.groups.get(number);
-    if (!group || (message.type === 'timeoutNow' && !group.isWhole)) {
+    if (!group || (message.type === 'timeoutNow' && !group.mayLead)) {
       // Who lacks a snapshot could be elected for its log, and would then have nobody to fetch the records from.
       return;
     }

@@ -190,7 +190,7 @@ export class Leadership {
       );
     });
     const mayStand =
-      group.isWhole && !group.isSuspended && this.isFit && !this.isLeaving && !directory.isStalled;
+      group.mayLead && !group.isSuspended && this.isFit && !this.isLeaving && !directory.isStalled;
     if (first === this.selfId && mayStand) {
       group.raft.campaign('silence');
     }

@@ -133,6 +133,11 @@ export class StrongGroup implements GroupCore {
     return generation === 0 || (generation === this.generation && this.applied >= index);
   }
 
+  /** Its records may be shown, or may as soon as what its log has is committed, which nobody else may have. */
+  get mayLead(): boolean {
+    return this.isWhole || this.isComplete;
+  }
+
   get isFetching(): boolean {
     return this.wholeFrom === Infinity;
   }
@@ -341,10 +346,7 @@ export class StrongGroup implements GroupCore {
     this.services.wake(this);
   }
 
-  /**
-   * A generation began that is newer than all this member has: its log, its votes and its records are void, and it goes
-   * on with nothing, as a member that others take in and that fetches a snapshot first (rule 14).
-   */
+  /** A newer generation began: all this member has is void; others take it in, and it fetches a snapshot first (rule 14). */
   beginGeneration(generation: number): void {
     const { services } = this;
     this.generation = generation;

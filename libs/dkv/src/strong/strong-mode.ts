@@ -362,7 +362,7 @@ export class ReplicatedStrongMode implements StrongMode {
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (group.isWhole && group.isBorn && !group.isSuspended && this.canLead) {
+    } else if (group.mayLead && group.isBorn && !group.isSuspended && this.canLead) {
       // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
       if (this.ticks === 2) {
         this.node.leadership.campaignIfFirst(group);

@@ -258,3 +258,35 @@ describe('a member whose records are void', () => {
     expect(await cluster.get(a, 'k0', { level: 'linearizable' })).toBe('new0');
   });
 });
+
+describe('a member that has taken over a snapshot which shows more than is known as committed here', () => {
+  /** One follower has one entry more than the other, and is to show nothing before `wholeFrom`; then the leader is gone. */
+  async function withoutLeader(wholeFromBehind: number) {
+    const cluster = await strongCluster(3, { partitions: 1 });
+    await putAll(cluster, 'old');
+    await cluster.advance(1_000);
+    const leader = cluster.nodeIds.find((nodeId) => groupAt(cluster, nodeId).leads)!;
+    const taker = cluster.nodeIds.find((nodeId) => nodeId !== leader)!;
+    const group = groupAt(cluster, taker);
+    const { term, lastIndex, lastTerm } = group.raft;
+    const entry = { term, index: lastIndex + 1, kind: 'empty', data: new Uint8Array(0) } as const;
+    const before = { prevIndex: lastIndex, prevTerm: lastTerm, commit: 0, durable: 0, matchedByAll: 0 };
+    group.raft.step(memberOf(cluster.node(leader)), { type: 'append', term, ...before, entries: [entry] });
+    group.wholeFrom = lastIndex + wholeFromBehind;
+    await cluster.advance(1);
+    cluster.kill(leader);
+    await cluster.advance(5_000);
+    return { cluster, group, taker };
+  }
+
+  it('leads where its log has all that, since the others cannot', async () => {
+    const { cluster, group, taker } = await withoutLeader(1);
+    expect([group.leads, group.isWhole]).toEqual([true, true]);
+    expect(await cluster.get(taker, 'k0', { level: 'linearizable' })).toBe('old0');
+  });
+
+  it('does not where its log ends before', async () => {
+    const { group } = await withoutLeader(2);
+    expect([group.mayLead, group.raft.role]).toEqual([false, 'follower']);
+  });
+});
