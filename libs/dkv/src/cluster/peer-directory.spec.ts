@@ -125,6 +125,17 @@ describe('a peer', () => {
     expect(told).toEqual([]);
   });
 
+  it('whose next connection closes, too, is not up by what came with that one', () => {
+    directory.disconnected('b');
+    clock.advance(60);
+    // Its next connection has ended by then; this was on its way.
+    directory.disconnected('b');
+    hear();
+    expect(view.stateOf('b')).toBe('suspect');
+    pass(150);
+    expect([told, view.stateOf('b')]).toEqual([['lost b'], 'down']);
+  });
+
   it('that speaks as a later process right after the close is up again', () => {
     directory.accept(headOf(1));
     hear();

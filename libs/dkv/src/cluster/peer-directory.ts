@@ -204,7 +204,7 @@ export class PeerDirectory {
     const now = this.clock.monotonic();
     peer.heardAtMs = now;
     const wasLost = this.lost.delete(peer.nodeId);
-    if (wasLost || now - peer.disconnectedAtMs > LEFTOVER_MS) {
+    if (wasLost || (peer.isDisconnected && now - peer.closedAtMs > LEFTOVER_MS)) {
       peer.disconnectedAtMs = NEVER;
       this.view.setState(peer.nodeId, 'up');
     }
@@ -215,8 +215,11 @@ export class PeerDirectory {
 
   disconnected(nodeId: string): void {
     const peer = this.peers.get(nodeId);
+    if (peer) {
+      peer.closedAtMs = this.clock.monotonic();
+    }
     if (peer && !peer.isDisconnected && !this.lost.has(nodeId)) {
-      peer.disconnectedAtMs = this.clock.monotonic();
+      peer.disconnectedAtMs = peer.closedAtMs;
       this.view.setState(nodeId, 'suspect');
       // Timers count whole milliseconds, and may be early by a part of one.
       this.clock.schedule(this.reconnectMs + 1, () => this.look());

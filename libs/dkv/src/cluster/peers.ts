@@ -23,6 +23,8 @@ export class Peer {
   heardAtMs = -Infinity;
   /** When its live connection ended, monotonic; {@link NEVER} where something came since. */
   disconnectedAtMs = NEVER;
+  /** When a live connection of this process run of it ended last: what is heard right after may have been sent before. */
+  closedAtMs = -Infinity;
   isFit = false;
   isReady = false;
   /** Of its log, as this process run of it said. */
@@ -120,6 +122,7 @@ export class Peer {
     this.incarnation = incarnation;
     this.session = session;
     this.disconnectedAtMs = NEVER;
+    this.closedAtMs = -Infinity;
     this.isFit = false;
     this.isReady = false;
     this.ledNumber = -1;
