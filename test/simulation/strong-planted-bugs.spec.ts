@@ -46,14 +46,15 @@ describe('random runs of strong clusters show that it is no longer so that', () 
       }
       bug.plant();
       const found = new Set<string>();
-      let seed = 0;
-      while (seed < SEEDS_MAX && !bug.rules.some((rule) => found.has(rule))) {
+      const first = bug.firstSeed ?? 1;
+      let seed = first - 1;
+      while (seed < first + SEEDS_MAX && !bug.rules.some((rule) => found.has(rule))) {
         seed++;
         for (const rule of await rulesOf(seed)) {
           found.add(rule);
         }
       }
-      process.stdout.write(`"${protection}" broken: found as ${[...found].join(', ')} after ${seed} seeds\n`);
+      process.stdout.write(`"${protection}" broken: found as ${[...found].join(', ')} at seed ${seed}\n`);
       expect(
         bug.rules.some((rule) => found.has(rule)),
         `found only ${[...found].join(', ') || 'nothing'}`,
