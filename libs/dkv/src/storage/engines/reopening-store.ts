@@ -14,7 +14,7 @@ export interface StoreOpener<S extends object> {
 }
 
 /**
- * Neither engine may go on by itself after a batch that met a full disk.
+ * No engine may go on by itself after a batch that met a full disk.
  *
  * - LevelDB 1.20 leaves half a record in its log, writes the next ones behind it, and reports them as durable; its recovery
  *   ends at the half one, and all that came later is lost. Opening cuts it: what the log holds goes into a table, and a

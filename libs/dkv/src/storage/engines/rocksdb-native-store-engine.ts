@@ -1,10 +1,13 @@
 /** RocksDB through the `rocksdb-native` package, for Node 22 and newer: an optional peer dependency. */
 import { createRequire } from 'node:module';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DkvError } from '../../dkv.errors.js';
 import { innermostOf, openErrorOf } from './engine-open-error.js';
-import { GroupedReads } from './grouped-reads.js';
-import { ReopeningStore } from './reopening-store.js';
+import {
+  openRocksdbEngine,
+  type RocksdbStore,
+  SIZE_PROPERTIES,
+  WRITE_BUFFER_BYTES,
+} from './rocksdb-engine.js';
 import {
   type BatchOptions,
   type StoreEngine,
@@ -15,13 +18,10 @@ import {
 
 /** Entries that an iterator reads at a time; the binding has no limit in bytes. More costs memory where values are large. */
 const READ_AHEAD_ENTRIES = 32;
-const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 /** Of the tables, kept open; as many as the other engines keep. */
 const OPEN_FILES_MAX = 1_000;
 /** One thread writes tables, one merges them. */
 const BACKGROUND_JOBS = 2;
-/** Opening writes out what the log of RocksDB holds: two buffers at most. */
-const REOPEN_ROOM_BYTES = 4 * WRITE_BUFFER_BYTES;
 const PACKAGE = 'rocksdb-native';
 
 /** What makes the package run where it does not. */
@@ -102,54 +102,13 @@ export async function openRocksdbNativeStoreEngine(
       `RocksDB cannot be used: ${obstacle}. ${ROCKSDB_NATIVE_REMEDY}.`,
     );
   }
-  const held = await ReopeningStore.open({
-    folder,
-    open: () => NativeStore.open(load(), folder),
-    close: (store) => store.close(),
-    roomBytes: async () => REOPEN_ROOM_BYTES,
-  });
-  return new RocksdbNativeStoreEngine(held);
-}
-
-class RocksdbNativeStoreEngine implements StoreEngine {
-  readonly name = PACKAGE;
-  // A sync writes out all that is in memory.
-  readonly syncsEarlier = true;
-  private readonly reads = new GroupedReads(async (keys) =>
-    (this.held.current ?? (await this.held.opened())).getMany(keys),
-  );
-
-  constructor(private readonly held: ReopeningStore<NativeStore>) {}
-
-  get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.reads.get(key);
-  }
-
-  batch(operations: readonly StoreOperation[], options: BatchOptions): Promise<void> {
-    return this.held.batch(operations, (store, given) => store.write(given, options));
-  }
-
-  async *iterate(range: StoreRange): AsyncGenerator<StoreEntry> {
-    yield* (this.held.current ?? (await this.held.opened())).iterate(range);
-  }
-
-  sizeBytes(): number {
-    return this.held.current?.bytes ?? 0;
-  }
-
-  nextTurn(): Promise<void> {
-    return nextTurn();
-  }
-
-  close(): Promise<void> {
-    return this.held.close();
-  }
+  return openRocksdbEngine(PACKAGE, folder, () => NativeStore.open(load(), folder));
 }
 
 /** The binding reads what it is given in another thread, after the call: so it is given copies. */
-class NativeStore {
+class NativeStore implements RocksdbStore {
   /** As of the last batch: the binding tells it in a promise only. */
-  bytes = 0;
+  private bytes = 0;
   private readonly iterators = new Set<NativeIterator>();
   private readonly writing = new Set<Promise<void>>();
 
@@ -199,6 +158,10 @@ class NativeStore {
     }
   }
 
+  sizeBytes(): number {
+    return this.bytes;
+  }
+
   /**
    * The binding waits for its calls, but a write is several of them; and for iterations it would wait until their end, so
    * this ends them.
@@ -218,7 +181,7 @@ class NativeStore {
     try {
       await this.batchOf(operations).flush();
       if (sync) {
-        // The binding has no sync of a batch. This writes the buffer into a table, and syncs that.
+        // The binding has no sync of a batch. This writes all that is in memory into a table, and syncs that.
         await this.database.flush();
       }
     } catch (error) {
@@ -247,8 +210,7 @@ class NativeStore {
   }
 
   private async measure(): Promise<void> {
-    const names = ['rocksdb.total-sst-files-size', 'rocksdb.cur-size-all-mem-tables'];
-    const values = await Promise.all(names.map((name) => this.database.getProperty(name)));
+    const values = await Promise.all(SIZE_PROPERTIES.map((name) => this.database.getProperty(name)));
     this.bytes = values.reduce((sum, value) => sum + (Number(value) || 0), 0);
   }
 }
