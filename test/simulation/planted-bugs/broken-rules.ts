@@ -1,14 +1,15 @@
-/** What the checkers may call it when a protection of a strong namespace is gone. */
-/** What a break of the log, or of who leads it, may look like. */
-export const UNSAFE = [
+/** What the checkers may call it when a protection is gone. */
+/** What any break of the protocol of one group may look like. */
+export const PROTOCOL = [
   'election-safety',
   'log-matching',
   'leader-completeness',
   'state-machine-safety',
   'append-only',
   'commit-without-majority',
-  'forgotten',
 ];
+/** What a break of the log, or of who leads it, may look like. */
+export const UNSAFE = [...PROTOCOL, 'forgotten'];
 /** What clients see of a break. */
 export const WRONG = [
   'linearizability',

@@ -13,17 +13,8 @@ import { RaftLog } from '../../../libs/dkv/src/raft/raft-log.js';
 import { Progress } from '../../../libs/dkv/src/raft/raft-progress.js';
 import { RaftReplica } from '../../../libs/dkv/src/raft/raft-replica.js';
 import { type RaftVotes } from '../../../libs/dkv/src/raft/raft-votes.js';
+import { PROTOCOL } from './broken-rules.js';
 import { type PlantedBug, replace, replaceGetter } from './plant.js';
-
-/** What any break of the protocol may look like. */
-const UNSAFE = [
-  'election-safety',
-  'log-matching',
-  'leader-completeness',
-  'state-machine-safety',
-  'append-only',
-  'commit-without-majority',
-];
 
 type Append = RaftMessage & { readonly type: 'append' };
 interface Replica {
@@ -41,22 +32,22 @@ const entered = (configuration: Configuration): Configuration => ({ ...configura
 export const RAFT_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a member votes once a term',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () => replace<[string], boolean>(RaftElection, 'mayGrantVote', () => true),
   },
   {
     protection: 'only a member with all that may be committed is elected',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () => replace<[number, number], boolean>(RaftElection, 'isUpToDate', () => true),
   },
   {
     protection: 'a majority of votes elects',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () => replace<[RaftVotes], boolean>(RaftElection, 'isElected', () => true),
   },
   {
     protection: 'votes and acknowledgements leave when they are durable',
-    rules: [...UNSAFE, 'early-message'],
+    rules: [...PROTOCOL, 'early-message'],
     plant: () =>
       replace<[{ announceCommit: boolean }], RaftOutput>(RaftGroup, 'takeOutput', (_, original, options) => {
         const output = original(options);
@@ -70,7 +61,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a leader counts its own copy once that is durable',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () =>
       replace<[], number>(Leadership, 'quorumIndex', (self, original) => {
         const { own, log } = as<{ own: Progress; log: RaftLog }>(self);
@@ -80,7 +71,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a leader whose append failed steps down',
-    rules: [...UNSAFE, 'crash'],
+    rules: [...PROTOCOL, 'crash'],
     plant: () =>
       replace<[], void>(RaftGroup, 'appendFailed', (self, original) => {
         const follow = self.follow!;
@@ -91,7 +82,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a follower appends only behind an entry that it has',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () =>
       replace<[number, number], boolean>(
         RaftReplica,
@@ -101,7 +92,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a late message takes no entries away',
-    rules: [...UNSAFE, 'crash'],
+    rules: [...PROTOCOL, 'crash'],
     plant: () =>
       replace<[Append], number>(RaftReplica, 'receive', (self, original, message) => {
         const index = original(message);
@@ -113,7 +104,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a follower commits only what the message has shown to be equal',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () =>
       replace<[Append], number>(RaftReplica, 'receive', (self, original, message) => {
         const index = original(message);
@@ -123,7 +114,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a heartbeat commits only what its receiver is known to have',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () =>
       replace<[Progress, number, unknown[]], void>(
         Leadership,
@@ -135,7 +126,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a joint configuration commits with both majorities',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () =>
       replace<[Configuration], void>(Leadership, 'configure', (_, original, configuration) =>
         original(entered(configuration)),
@@ -143,7 +134,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'one configuration changes at a time',
-    rules: UNSAFE,
+    rules: PROTOCOL,
     plant: () => replace<[], boolean>(RaftGroup, 'mayReconfigure', () => true),
   },
   {
@@ -172,7 +163,7 @@ export const RAFT_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'entries follow each other in the log',
-    rules: ['crash', ...UNSAFE],
+    rules: ['crash', ...PROTOCOL],
     plant: () =>
       replace<[], readonly LogEntry[]>(RaftLog, 'handOut', (_, original) => original().slice(0, 1)),
   },

@@ -20,7 +20,7 @@ import {
 } from './group-parts.js';
 import { IDEMPOTENCY_NAMESPACE, idempotencyRecordKey } from './idempotency.js';
 import { type Proposal, type ProposalEnd, Proposals } from './proposals.js';
-import { type RequestOutcome, type RequestStanding } from './request-table.js';
+import { type RequestOutcome, type RequestStanding, tookEffectAt } from './request-table.js';
 
 /** What an entry costs beside its values while it is under way. */
 const ENTRY_OVERHEAD_BYTES = 256;
@@ -133,11 +133,7 @@ export class GroupWrites implements Expiring {
   /** Whether the asking node applies the entry without being told more, and answers its caller itself. */
   private isKnownAt({ member }: Asker, { index }: Proposal, standing: RequestStanding): boolean {
     return (
-      member !== undefined &&
-      typeof standing !== 'string' &&
-      standing.kind === 'applied' &&
-      standing.index === index &&
-      this.group.raft.knowsCommit(member, index)
+      member !== undefined && tookEffectAt(standing, index) && this.group.raft.knowsCommit(member, index)
     );
   }
 

@@ -3,7 +3,7 @@ import { type StrongRecord } from '../model/strong-record.js';
 import { type OperationsEntry } from './entry-layout.js';
 import { type GroupCore, type GroupServices } from './group-parts.js';
 import { IDEMPOTENCY_NAMESPACE } from './idempotency.js';
-import { type RequestStanding } from './request-table.js';
+import { type RequestStanding, tookEffectAt } from './request-table.js';
 
 /** @param standing what applying the entry found of its request */
 export function tellOwnCaller(
@@ -13,13 +13,7 @@ export function tellOwnCaller(
   standing: RequestStanding,
 ): void {
   const { request, changes } = operations[operations.length - 1]!;
-  if (
-    request === undefined ||
-    typeof standing === 'string' ||
-    standing.kind !== 'applied' ||
-    standing.index !== index ||
-    request.nodeId !== services.nodeId
-  ) {
+  if (request?.nodeId !== services.nodeId || !tookEffectAt(standing, index)) {
     return;
   }
   const [own] = changes;

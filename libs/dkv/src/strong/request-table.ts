@@ -19,6 +19,11 @@ export interface RequestOutcome {
 /** `stale`: below the lowest number that its node waits for, or of an earlier process run: nobody waits for it. */
 export type RequestStanding = RequestOutcome | 'new' | 'stale';
 
+/** Whether the entry at `index` made a request take effect: where it is applied, its node's caller can be told (rule 15). */
+export function tookEffectAt(standing: RequestStanding, index: number): standing is RequestOutcome {
+  return typeof standing !== 'string' && standing.kind === 'applied' && standing.index === index;
+}
+
 interface Session {
   readonly nodeId: string;
   session: number;
