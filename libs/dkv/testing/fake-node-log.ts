@@ -125,7 +125,14 @@ export class FakeNodeLog implements NodeLog {
   }
 
   replay(into: Partial<LogReplay>): void {
-    const all: LogReplay = { hardState() {}, entry() {}, reset() {}, batch() {}, ...into };
+    const all: LogReplay = {
+      hardState() {},
+      reset() {},
+      ...into,
+      entry: (group, generation, term, index, kind, data) =>
+        lend(data, (lent) => into.entry?.(group, generation, term, index, kind, lent)),
+      batch: (position, bytes) => lend(bytes, (lent) => into.batch?.(position, lent)),
+    };
     for (const { replay } of this.added) {
       replay(all);
     }
@@ -135,4 +142,11 @@ export class FakeNodeLog implements NodeLog {
     this.end += 16 + bytes;
     this.added.push({ position: this.end, replay });
   }
+}
+
+/** Who keeps what was lent finds other bytes there. */
+function lend(bytes: Uint8Array, to: (lent: Uint8Array) => void): void {
+  const lent = Uint8Array.from(bytes);
+  to(lent);
+  lent.fill(0xee);
 }

@@ -100,7 +100,7 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
     protection: 'a checkpoint says which entries its records show',
     rules: [...UNSAFE, ...DIFFERENT, 'crash', 'liveness'],
     plant: () =>
-      replace<[], { applied: number; bytes: Uint8Array }>(StrongGroup, 'state', (_, original) => {
+      replace<[], { applied: number }>(StrongGroup, 'state', (_, original) => {
         const state = original();
         return { ...state, applied: state.applied > 3 ? state.applied + 1 : state.applied };
       }),

@@ -13,7 +13,7 @@ export interface HardState {
 /** Is told what an opened log holds, in the order in which it was appended. */
 export interface LogReplay {
   hardState(group: number, state: HardState): void;
-  /** An entry at or below the last index seen of the group replaces it and all that follow. `data` may be kept. */
+  /** An entry at or below the last index seen of the group replaces it and all that follow. `data` only until this returns. */
   entry(
     group: number,
     generation: number,
@@ -24,7 +24,7 @@ export interface LogReplay {
   ): void;
   /** The group's log begins anew behind (index, term): a snapshot took the place of all before. */
   reset(group: number, generation: number, index: number, term: number): void;
-  /** What {@link NodeLog.addBatch} was given, at its position. `bytes` may be kept. */
+  /** What {@link NodeLog.addBatch} was given, at its position. `bytes` only until this returns. */
   batch(position: number, bytes: Uint8Array): void;
 }
 

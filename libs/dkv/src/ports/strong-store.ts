@@ -11,9 +11,10 @@ export interface RecordPage {
 
 /** What is stored of a group beside its records, in one batch with them. */
 export interface GroupState {
-  /** Index of the last entry that the records show. */
+  /** Index of the last entry that the records show, and the generation in which it has that index. */
   readonly applied: number;
-  /** Everything else, encoded by the strong mode: terms, configuration, generation, log time, table of requests. */
+  readonly generation: number;
+  /** What the strong mode alone reads: terms, configuration, log time, table of requests. */
   readonly bytes: Uint8Array;
 }
 

@@ -38,7 +38,7 @@ class Bench {
       dirtyBytesMax: 100_000,
     });
     bench.records.attach(
-      () => ({ applied: bench.index, bytes: Buffer.alloc(0) }),
+      () => ({ applied: bench.index, generation: 1, bytes: Buffer.alloc(0) }),
       () => undefined,
     );
     const { logged, records } = bench;

@@ -117,10 +117,10 @@ export class LoggedEngine implements StoreEngine {
     return this.top.bytes + (this.sealed?.layer.bytes ?? 0) + this.pendingBytes;
   }
 
-  /** What the log holds, in its order, before anything is read or written here. */
+  /** What the log holds, in its order, before anything is read or written here. `bytes` only until this returns. */
   replayBatch(position: number, bytes: Uint8Array): void {
     if (position > this.covered) {
-      this.top.apply(bytes);
+      this.top.apply(Uint8Array.from(bytes));
       this.appliedUpTo = position;
     }
   }

@@ -90,6 +90,44 @@ describe('of a group in the log', () => {
     expect(run.storage.groups.get(2)).toMatchObject({ generation: 3, hardState: undefined });
     expect(run.storage.groups.get(2)!.entries.map(({ index }) => index)).toEqual([7]);
   });
+
+  it('is what the store does not show, and the place of the last entry that it does', async () => {
+    let run = await open();
+    const { log, strong } = run.storage;
+    const add = (group: number, generation: number, ...indexes: readonly number[]) =>
+      indexes.forEach((index) =>
+        log.addEntry(group, generation, 4, index, 'operations', Buffer.from([index])),
+      );
+    [2, 3, 4].forEach((group) => add(group, 1, 1, 2, 3, 4, 5));
+    strong.attach(
+      () => ({ applied: 3, generation: 1, bytes: DATA }),
+      () => undefined,
+    );
+    [2, 3, 4].forEach((group) => strong.touch(group));
+    await scheduler.settle(run.storage.checkpoint());
+    // Overwritten, as by a leader that had not committed it; of a generation that the store does not show.
+    add(3, 1, 2);
+    add(4, 2, 1, 2, 3, 4);
+    await flushed(run);
+    run = await again(run);
+    const entriesOf = (group: number) =>
+      run.storage.groups.get(group)!.entries.map(({ index, data }) => [index, ...data]);
+    expect(entriesOf(2)).toEqual([[3], [4, 4], [5, 5]]);
+    expect(entriesOf(3)).toEqual([[2]]);
+    expect(entriesOf(4)).toEqual([1, 2, 3, 4].map((index) => [index, index]));
+  });
+
+  it('is kept whole where the log is longer than what is read of it at a time', async () => {
+    let run = await open();
+    const sizes = [10, 700_000, 700_000, 10];
+    for (const [at, size] of sizes.entries()) {
+      run.storage.log.addEntry(2, 1, 4, at + 1, 'operations', Buffer.alloc(size, at + 1));
+      await flushed(run);
+    }
+    run = await again(run);
+    const datas = run.storage.groups.get(2)!.entries.map(({ data }) => data);
+    expect(datas.every((data, at) => Buffer.alloc(sizes[at]!, at + 1).equals(data))).toBe(true);
+  });
 });
 
 describe('a crash of the machine under wal', () => {

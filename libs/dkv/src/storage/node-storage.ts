@@ -3,7 +3,7 @@ import { DkvError } from '../dkv.errors.js';
 import { EngineLocalKvRepo } from './eventual/engine-local-kv-repo.js';
 import { FailStopEngine } from './engines/fail-stop-engine.js';
 import { type StoreEngine } from './engines/store-engine.js';
-import { type LogEntry } from '../model/raft-messages.js';
+import { type EntryKind, type LogEntry } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvMetrics, type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
@@ -66,6 +66,7 @@ export interface NodeStorageMetrics extends LocalKvMetrics {
 export interface LoggedGroup {
   readonly state: GroupState | undefined;
   readonly hardState: HardState | undefined;
+  /** In order; of those that the store shows only the last one, without its data. */
   readonly entries: readonly LogEntry[];
   /** Where the log begins behind a snapshot; 0 for no such place. */
   readonly resetAt: number;
@@ -73,11 +74,15 @@ export interface LoggedGroup {
   readonly generation: number;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 class GroupReplay {
   hardState: HardState | undefined;
   entries: LogEntry[] = [];
   resetAt = 0;
   generation = 0;
+
+  constructor(private readonly state: GroupState | undefined) {}
 
   /** Whether a record of this generation counts: a higher one makes void all that came before it (rule 14). */
   counts(generation: number): boolean {
@@ -94,14 +99,24 @@ class GroupReplay {
     this.resetAt = index;
   }
 
-  add(entry: LogEntry): void {
+  /** `data` is copied where it is kept: of the log, most is in the store, and its entries are nothing but their place. */
+  add(term: number, index: number, kind: EntryKind, data: Uint8Array): void {
+    if (index <= this.shown) {
+      this.entries = [{ term, index, kind, data: NO_BYTES }];
+      return;
+    }
     const first = this.entries[0];
-    if (first && entry.index <= first.index) {
+    if (first && index <= first.index) {
       this.entries = [];
     } else if (first) {
-      this.entries.length = Math.min(this.entries.length, entry.index - first.index);
+      this.entries.length = Math.min(this.entries.length, index - first.index);
     }
-    this.entries.push(entry);
+    this.entries.push({ term, index, kind, data: Buffer.from(data) });
+  }
+
+  /** Up to where the store shows the history that this log is of. */
+  private get shown(): number {
+    return this.state?.generation === this.generation ? this.state.applied : 0;
   }
 }
 
@@ -261,7 +276,7 @@ async function openParts(
   );
   const replayed = new Map<number, GroupReplay>();
   const found = files
-    ? await openLog(files, where, options, crashed, logged, replayed)
+    ? await openLog(files, where, options, crashed, logged, strong.states, replayed)
     : { log: new MemoryNodeLog(), forgot: undefined };
   const { log } = found;
   opened.log = log;
@@ -321,12 +336,13 @@ async function openLog(
   options: NodeStorageOptions,
   crashed: boolean,
   logged: LoggedEngine,
+  states: ReadonlyMap<number, GroupState>,
   replayed: Map<number, GroupReplay>,
 ): Promise<{ readonly log: NodeLog; readonly forgot: string | undefined }> {
   const group = (number: number): GroupReplay => {
     let found = replayed.get(number);
     if (!found) {
-      found = new GroupReplay();
+      found = new GroupReplay(states.get(number));
       replayed.set(number, found);
     }
     return found;
@@ -347,7 +363,7 @@ async function openLog(
       },
       entry: (number, generation, term, index, kind, data) => {
         if (group(number).counts(generation)) {
-          group(number).add({ term, index, kind, data });
+          group(number).add(term, index, kind, data);
         }
       },
       reset: (number, generation, index) => {

@@ -18,7 +18,7 @@ function stored(storeGeneration: number, logGeneration: number, resetAt = 0): St
     wholeFrom: 0,
   });
   return {
-    state: { applied: 3, bytes },
+    state: { applied: 3, generation: storeGeneration, bytes },
     hardState: { generation: logGeneration, term: 7, vote: 'a@1' },
     entries: entriesOf([1, 2, 2, 3], 2),
     resetAt,

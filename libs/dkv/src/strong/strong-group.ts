@@ -231,7 +231,7 @@ export class StrongGroup implements GroupCore {
 
   state(): GroupState {
     const bytes = encodeAppliedState(this.appliedState());
-    return { applied: this.applied, bytes };
+    return { applied: this.applied, generation: this.generation, bytes };
   }
 
   appliedState(): AppliedState {

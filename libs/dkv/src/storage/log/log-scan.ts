@@ -215,7 +215,7 @@ class ReplayVisitor implements RecordVisitor {
     to: number,
   ): void {
     this.scan.segments.entry(group, generation, term, index);
-    this.replay.entry(group, generation, term, index, kind, this.copy(from, to));
+    this.replay.entry(group, generation, term, index, kind, this.bytes.subarray(from, to));
   }
 
   hardState(group: number, state: HardState): void {
@@ -230,13 +230,6 @@ class ReplayVisitor implements RecordVisitor {
 
   batch(number: number, from: number, to: number): void {
     this.scan.segments.batch(number);
-    this.replay.batch(number, this.copy(from, to));
-  }
-
-  /** Its own bytes: small ones from Node's pool of 8 KiB, so keeping one pins no more than that. */
-  private copy(from: number, to: number): Buffer {
-    const copied = Buffer.allocUnsafe(to - from);
-    this.bytes.copy(copied, 0, from, to);
-    return copied;
+    this.replay.batch(number, this.bytes.subarray(from, to));
   }
 }

@@ -53,8 +53,8 @@ export async function checkpointGroup(
         addOperations(operations, encoder, table, group, taken[next]!);
       }
     }
-    const stored = { applied: state.applied, records, bytes: state.bytes };
-    operations.push({ type: 'put', key: stateKey(group.number), value: encodeState(group.number, stored) });
+    const value = encodeState(group.number, { ...state, records });
+    operations.push({ type: 'put', key: stateKey(group.number), value });
     await durable;
     await engine.batch(operations, { sync });
     group.records = records;

@@ -91,7 +91,7 @@ describe.each(Array.from({ length: 6 }, (_, at) => at + 1))(
         onCheckpointDue: () => {},
       });
       store.attach(
-        (group) => ({ applied: applied[group]!, bytes: Buffer.from(`${applied[group]}`) }),
+        (group) => ({ applied: applied[group]!, generation: 1, bytes: Buffer.from(`${applied[group]}`) }),
         () => expect.unreachable(),
       );
       const model = Array.from({ length: GROUPS }, () => new Map<string, StrongRecord>());

@@ -94,6 +94,7 @@ class Node {
     this.store.attach(
       (group) => ({
         applied: model.applied[group]!,
+        generation: 1,
         bytes: Buffer.from(`${model.applied[group]}`),
       }),
       () => expect.unreachable(),

@@ -47,6 +47,7 @@ class Bench {
     this.store.attach(
       (group) => ({
         applied: this.applied.get(group) ?? 0,
+        generation: 2,
         bytes: Buffer.from(`state ${this.applied.get(group) ?? 0}`),
       }),
       (group) => this.corrupt.push(group),
@@ -125,7 +126,11 @@ describe('a checkpoint of strong records', () => {
     await bench.store.checkpoint();
     expect(bench.keysWritten()).toEqual([`put ${stateKey(5).toString('hex')}`]);
     await bench.reopen();
-    expect(bench.store.states.get(5)).toEqual({ applied: 3, bytes: Uint8Array.from(Buffer.from('state 3')) });
+    expect(bench.store.states.get(5)).toEqual({
+      applied: 3,
+      generation: 2,
+      bytes: Uint8Array.from(Buffer.from('state 3')),
+    });
   });
 
   it('shows nothing that is not durable in the log', async () => {
@@ -421,6 +426,7 @@ describe('the deletion of a group', () => {
     await bench.reopen();
     expect(bench.store.states.get(1)).toEqual({
       applied: 700,
+      generation: 2,
       bytes: Uint8Array.from(Buffer.from('state 700')),
     });
     expect(await bench.store.scan(1, undefined, 1_000)).toEqual({ records: [], done: true });

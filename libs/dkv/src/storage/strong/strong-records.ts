@@ -94,10 +94,10 @@ export class StrongRecords implements StrongStore {
     const store = new StrongRecords(options);
     try {
       for await (const { key, value } of options.engine.iterate(STATES_RANGE)) {
-        const { applied, records, bytes } = decodeState(key, value, options.where);
+        const { records, ...state } = decodeState(key, value, options.where);
         const group = store.table.group(groupInStateKey(key));
         group.records = records;
-        store.stored.set(group.number, { applied, bytes });
+        store.stored.set(group.number, state);
       }
       for (const group of store.table.allGroups) {
         group.hasExpiries = await isAny(options.engine, expiryRange(group.number));
