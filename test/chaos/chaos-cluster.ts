@@ -16,6 +16,7 @@ export type LinkChoice = 'netns' | 'proxy' | 'auto';
 export interface ClusterSettings {
   readonly mode: Mode;
   readonly links: LinkChoice;
+  readonly leases: boolean;
   readonly diskMegabytes: number;
   /** Called with what this machine does not allow, for people. */
   readonly warn: (line: string) => void;
@@ -49,6 +50,7 @@ export class ChaosCluster {
         DKV_NODES: nodes,
         DKV_API_KEY: SHARED_KEY,
         DKV_MODE: settings.mode,
+        DKV_LEASE_READS: settings.leases ? 'on' : 'off',
         DKV_STORAGE: 'auto',
         NO_COLOR: '1',
       };

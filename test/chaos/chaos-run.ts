@@ -18,6 +18,8 @@ export interface ChaosSettings {
   readonly short: boolean;
   readonly links: LinkChoice;
   readonly clients: number;
+  /** Linearizable reads by leases; default: by rounds. */
+  readonly leases?: boolean;
   readonly say: (line: string) => void;
 }
 
@@ -47,7 +49,7 @@ const CONVERGE_WITHIN_MS = 90_000;
 const FINDINGS_MAX = 50;
 
 export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
-  const { mode, seed, durationMs, short, say } = settings;
+  const { mode, seed, durationMs, short, links, leases = false, say } = settings;
   const startedMs = performance.now();
   const elapsedMs = () => performance.now() - startedMs;
   const tell = (line: string) => say(`${(elapsedMs() / 1000).toFixed(1).padStart(6)} s  ${line}`);
@@ -57,7 +59,7 @@ export async function runChaos(settings: ChaosSettings): Promise<ChaosResult> {
     say(`\n*** ${line}\n`);
   };
   const diskMegabytes = short ? DISK_MEGABYTES.short : DISK_MEGABYTES.long;
-  const cluster = await ChaosCluster.start({ mode, links: settings.links, diskMegabytes, warn });
+  const cluster = await ChaosCluster.start({ mode, links, leases, diskMegabytes, warn });
   try {
     await assertMode(cluster, mode);
     const random = new SimRandom(`chaos ${mode} ${seed}`);

@@ -6,7 +6,7 @@ import { describeChaosFindings, describeResult } from './chaos-report.js';
 import { type ChaosResult, runChaos } from './chaos-run.js';
 
 const USAGE = `npm run chaos -- [--minutes 10] [--mode strong|eventual|both] [--seed N] [--links netns|proxy|auto]
-  [--clients 32] [--short] [--report FILE]`;
+  [--clients 32] [--leases] [--short] [--report FILE]`;
 
 /** The exit code: 0 when nothing was found, 1 when something was, 2 for a wrong argument. */
 export async function runCommand(args: readonly string[], say: (line: string) => void): Promise<number> {
@@ -15,12 +15,12 @@ export async function runCommand(args: readonly string[], say: (line: string) =>
     say(`${options}\n${USAGE}`);
     return 2;
   }
-  const { modes, seed, links, clients, short, report } = options;
+  const { modes, seed, links, clients, leases, short, report } = options;
   const durationMs = (options.minutes * 60_000) / modes.length;
   const results: ChaosResult[] = [];
   for (const mode of modes) {
     say(`\n${mode}: ${Math.round(durationMs / 1000)} s, seed ${seed}`);
-    const result = await runChaos({ mode, seed, durationMs, short, links, clients, say });
+    const result = await runChaos({ mode, seed, durationMs, short, links, clients, leases, say });
     results.push(result);
     say(`\n${describeResult(result)}\n${describeChaosFindings(result.findings)}`);
   }
@@ -36,6 +36,7 @@ interface Options {
   readonly seed: string;
   readonly links: LinkChoice;
   readonly clients: number;
+  readonly leases: boolean;
   readonly short: boolean;
   readonly report: string | undefined;
 }
@@ -48,7 +49,7 @@ function optionsOf(args: readonly string[]): Options | string {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-  const { mode, links, seed, short, report } = values;
+  const { mode, links, seed, leases, short, report } = values;
   const [minutes, clients] = [Number(values.minutes), Number(values.clients)];
   if (!(minutes > 0 && minutes <= 10_000)) {
     return `--minutes is ${values.minutes}: give a number above 0.`;
@@ -63,7 +64,7 @@ function optionsOf(args: readonly string[]): Options | string {
     return `--links is ${links}: give netns, proxy or auto.`;
   }
   const modes: readonly Mode[] = mode === 'both' ? ['strong', 'eventual'] : [mode];
-  return { minutes, modes, seed, links, clients, short, report };
+  return { minutes, modes, seed, links, clients, leases, short, report };
 }
 
 /** @throws TypeError for an option that there is not */
@@ -76,6 +77,7 @@ function valuesOf(args: readonly string[]) {
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       links: { type: 'string', default: 'auto' },
       clients: { type: 'string', default: '32' },
+      leases: { type: 'boolean', default: false },
       short: { type: 'boolean', default: false },
       report: { type: 'string' },
     },

@@ -62,6 +62,7 @@ function storeOptions(environment: Environment): DkvModuleOptions {
     durability: environment.DKV_DURABILITY,
     replicas: environment.DKV_REPLICAS,
     mode: environment.DKV_MODE,
+    leaseReads: environment.DKV_LEASE_READS === 'on',
     // Bodies are JSON and so are the values: what comes back is what was sent.
     codec: new JsonCodec(),
     peerBind: HOST,

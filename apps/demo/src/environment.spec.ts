@@ -24,6 +24,7 @@ describe('readEnvironment', () => {
       DKV_REPLICAS: 2,
       DKV_MODE: 'strong',
       DKV_DURABILITY: 'wal',
+      DKV_LEASE_READS: 'off',
       DKV_TRANSPORT: 'stream',
       DKV_STORAGE: 'auto',
       MONKEY_RATE: 0,

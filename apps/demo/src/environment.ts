@@ -27,6 +27,7 @@ import { hostname } from 'node:os';
 const STORAGES: readonly Storage[] = ['auto', 'rocksdb', 'rocksdb-native', 'classic-level', 'memory'];
 const TRANSPORTS: readonly PeerTransport[] = ['stream', 'http'];
 const DURABILITIES: readonly Durability[] = ['wal', 'fsync'];
+const SWITCH = ['off', 'on'] as const;
 
 /** Says variable, value and remedy. */
 function says(remedy: string): ValidationOptions {
@@ -114,6 +115,10 @@ export class Environment {
 
   @IsIn(DURABILITIES, says(`give one of ${DURABILITIES.join(', ')}`))
   DKV_DURABILITY: Durability = 'wal';
+
+  /** `on` where the rates of all machines' monotonic clocks can be trusted: linearizable reads without a round to peers. */
+  @IsIn(SWITCH, says(`give one of ${SWITCH.join(', ')}`))
+  DKV_LEASE_READS: (typeof SWITCH)[number] = 'off';
 
   @IsIn(STORAGES, says(`give one of ${STORAGES.join(', ')}`))
   DKV_STORAGE: Storage = 'auto';
