@@ -5,6 +5,7 @@ import { type CompareOptions } from './options.js';
 import { OurCluster } from './ours/our-cluster.js';
 import { fillTelling, say, tellProgress } from './output.js';
 import { type Belongings } from './processes/belongings.js';
+import { NotThereError } from './processes/not-there-error.js';
 import { type Subject } from './processes/subject.js';
 import { spreadOf } from './report/figures.js';
 import { describeMachine, machineLine } from './report/machine.js';
@@ -57,7 +58,7 @@ async function runStage(
         isOurs(name) ? await OurCluster.start(name, belongings) : await startPeer(name, belongings),
       );
     } catch (error) {
-      if (isOurs(name)) {
+      if (isOurs(name) && !(error instanceof NotThereError)) {
         throw error;
       }
       missing[name] = (error as Error).message;

@@ -5,6 +5,7 @@ export const SUBJECTS = {
   ours: 'three nodes, wal, keys hashed by MD5 (the default)',
   'ours-xxhash': 'as ours, keys hashed by xxhash',
   'ours-fsync': 'as ours, each write synced on the disks of a majority',
+  'ours-tls': 'as ours, TLS between the nodes',
   redis: 'one redis-server in memory, ioredis',
   'redis-autopipelining': 'the same, ioredis with enableAutoPipelining',
   'redis-wait-1': 'a primary and two replicas in memory, each write followed by WAIT 1',
@@ -45,7 +46,7 @@ export const WORKLOADS = {
     ...HELD,
     does: 'writes, synced before they are acknowledged',
     operation: 'write',
-    inFlight: [1, 16, 256],
+    inFlight: [1, 256],
     subjects: ['ours-fsync', 'redis-fsync', 'etcd'],
   },
   'read-held': {
@@ -77,6 +78,21 @@ export const WORKLOADS = {
     operation: 'increment',
     inFlight: [64],
     subjects: ['ours', ...REDIS, 'redis-wait-1', 'etcd'],
+  },
+  'write-tls': {
+    ...HELD,
+    does: 'writes where nodes talk over TLS',
+    operation: 'write',
+    inFlight: [1, 256],
+    subjects: ['ours-tls', 'ours'],
+  },
+  'read-elsewhere-tls': {
+    ...HELD,
+    does: 'such reads',
+    operation: 'read',
+    place: 'elsewhere',
+    inFlight: [256],
+    subjects: ['ours-tls', 'ours'],
   },
 } as const satisfies Record<string, Workload>;
 

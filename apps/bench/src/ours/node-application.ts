@@ -35,6 +35,8 @@ export interface NodeSettings {
   readonly dataDir: string;
   readonly durability: 'wal' | 'fsync';
   readonly hashFunc: 'md5' | 'xxhash';
+  /** PEM texts. Default: peers talk unencrypted. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca: string };
   /** Default: `auto`. */
   readonly storage?: Storage;
 }
@@ -57,7 +59,7 @@ export class NodeApplication {
 
   /** Resolves when the node serves. */
   static async start(settings: NodeSettings): Promise<NodeApplication> {
-    const { nodeId, nodes, apiKey, dataDir, durability, hashFunc, storage = 'auto' } = settings;
+    const { nodeId, nodes, apiKey, dataDir, durability, hashFunc, tls, storage = 'auto' } = settings;
     @Module({
       imports: [
         DkvModule.forRoot({
@@ -68,6 +70,7 @@ export class NodeApplication {
           discovery: StaticDiscovery.parse(nodes),
           peerBind: '127.0.0.1',
           apiKey,
+          tls,
           hashFunc,
           // Of three nodes each holds every key of the default namespace.
           replicas: 2,

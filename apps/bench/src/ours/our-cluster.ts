@@ -9,6 +9,7 @@ import { sumOf } from '../processes/window.js';
 import { Worker } from '../processes/worker.js';
 import { type OurName } from '../workloads.js';
 import { type NodeSettings } from './node-application.js';
+import { selfSigned } from './self-signed.js';
 
 const NODE_IDS = ['node1', 'node2', 'node3'] as const;
 const FILL_IN_FLIGHT = 256;
@@ -16,6 +17,7 @@ const SETTINGS: Readonly<Record<OurName, Pick<NodeSettings, 'durability' | 'hash
   ours: { durability: 'wal', hashFunc: 'md5' },
   'ours-xxhash': { durability: 'wal', hashFunc: 'xxhash' },
   'ours-fsync': { durability: 'fsync', hashFunc: 'md5' },
+  'ours-tls': { durability: 'wal', hashFunc: 'md5' },
 };
 
 export class OurCluster implements Subject {
@@ -25,18 +27,20 @@ export class OurCluster implements Subject {
     private workers: readonly Worker[],
   ) {}
 
-  /** Resolves when every node sees every node. */
+  /** Resolves when every node sees every node. @throws NotThereError for TLS without `openssl` */
   static async start(name: OurName, belongings: Belongings): Promise<OurCluster> {
     const folder = belongings.folder();
     const ports = await freePorts(NODE_IDS.length);
     const nodes = NODE_IDS.map((nodeId, index) => `${nodeId}=127.0.0.1:${ports[index]}`).join();
     const apiKey = randomUUID();
+    const tls = name === 'ours-tls' ? await selfSigned(folder) : undefined;
     const launch = (number: number) => {
       const nodeId = NODE_IDS[number]!;
       const settings: NodeSettings = {
         nodeId,
         nodes,
         apiKey,
+        tls,
         dataDir: join(folder, nodeId),
         ...SETTINGS[name],
       };

@@ -60,6 +60,10 @@ describe('the results', () => {
     const told = results([{ workload: 'write', inFlight: 16, rounds }]);
     expect(shortTable(told)).toMatch(/write +\| +16 \| ours +\| +200 \(100–300\) \| +\|/);
     expect(shortTable(told)).toMatch(/redis +\| +150 \(100–200\) \| +1\.75 \(0\.50–3\.00\) \|/);
+    const tls = { 'ours-tls': rounds.ours, ours: rounds.redis };
+    const besides = results([{ workload: 'write-tls', inFlight: 1, rounds: tls }]);
+    expect(shortTable(besides)).toMatch(/ours-tls +\| +200 \(100–300\) \| +\|/);
+    expect(shortTable(besides)).toMatch(/ours +\| +150 \(100–200\) \| +1\.75 \(0\.50–3\.00\) \|/);
     expect(reportOf(told)).toMatch(/ours .*\| +2\.00 \| +4\.00 \| +2\.00 \| +1\.00 \|\n/);
   });
 

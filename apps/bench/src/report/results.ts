@@ -120,7 +120,7 @@ its reads may be old. etcd's JSON gateway costs its members CPU that gRPC would 
 
 ${Object.entries(WORKLOADS)
   .map(([name, { does }]) => `\`${name}\` are ${does}`)
-  .join(';\n')}.
+  .join('; ')}.
 \`GC\` is the time that the collector held up the main threads, \`KB\` what was allocated on V8's heap, both of all our nodes
 an operation; \`loop\` is the delay of the caller's event loop.
 
@@ -166,8 +166,8 @@ function table({ measurements, missing }: Results, columns: readonly Told[]): st
   return markdownTable(columns, rows);
 }
 
-function ratio({ rounds, ours, name }: Row): string {
-  if (!ours || name.startsWith('ours')) {
+function ratio({ rounds, ours }: Row): string {
+  if (!ours || ours === rounds) {
     return '';
   }
   const rates = (of: readonly RoundFigures[]) => of.map(({ opsPerSecond }) => opsPerSecond);

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection } from '../load/store.js';
 import { type Belongings, killWithThisProcess } from '../processes/belongings.js';
+import { NotThereError } from '../processes/not-there-error.js';
 import { type ProcessUsage } from '../processes/window.js';
 
 const START_MS = 30_000;
@@ -25,7 +26,7 @@ export class ServerProcess {
     private readonly child: ChildProcess,
   ) {}
 
-  /** @param port where its clients connect @throws Error when there is no such command */
+  /** @param port where its clients connect @throws NotThereError */
   static async start(
     command: string,
     args: readonly string[],
@@ -38,9 +39,7 @@ export class ServerProcess {
     try {
       await once(child, 'spawn');
     } catch (cause) {
-      throw new Error(`${command} is not there: as root on Debian the bench installs it, else do so.`, {
-        cause,
-      });
+      throw new NotThereError(command, cause);
     }
     const server = new ServerProcess(command, port, child);
     belongings.add(() => server.stop());
