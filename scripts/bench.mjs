@@ -12,7 +12,7 @@ await main(async () => {
     await install();
     await build();
     // What is absent then is named in the table.
-    await installServers();
+    await installServers({ openssl: 'openssl' });
   }
   // In this process, not one of its own: Ctrl-C and signals reach who has to stop the rest.
   await import(pathToFileURL(join(ROOT, 'apps/bench/dist/main.js')).href);

@@ -8,20 +8,24 @@ const SERVERS = { 'redis-server': 'redis-server', etcd: 'etcd-server', 'nats-ser
 // RUNLEVEL=1: a package must not start a service of its own, on its usual port.
 const ENV = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
 
-/** Installs what is absent, where this is root on Debian; resolves with the commands that are absent all the same. */
-export async function installServers() {
-  const absent = absentServers();
+/**
+ * Installs what is absent, where this is root on Debian; resolves with the commands that are absent all the same.
+ * @param more further commands, each with its package
+ */
+export async function installServers(more = {}) {
+  const wanted = { ...SERVERS, ...more };
+  const absent = absentOf(wanted);
   if (absent.length > 0 && process.getuid?.() === 0 && isOnPath('apt-get')) {
-    const packages = absent.map((command) => SERVERS[command]);
+    const packages = absent.map((command) => wanted[command]);
     say(`Installing ${packages.join(', ')} (apt-get) …`);
     await aptGet('update');
     await aptGet('install', '-y', '--no-install-recommends', ...packages);
   }
-  return absentServers();
+  return absentOf(wanted);
 }
 
-function absentServers() {
-  return Object.keys(SERVERS).filter((command) => !isOnPath(command));
+function absentOf(wanted) {
+  return Object.keys(wanted).filter((command) => !isOnPath(command));
 }
 
 function aptGet(...args) {

@@ -81,14 +81,14 @@ export const WORKLOADS = {
   },
   'write-tls': {
     ...HELD,
-    does: 'writes where nodes talk over TLS',
+    does: 'writes, TLS between the nodes',
     operation: 'write',
     inFlight: [1, 256],
     subjects: ['ours-tls', 'ours'],
   },
   'read-elsewhere-tls': {
     ...HELD,
-    does: 'such reads',
+    does: 'reads of keys that only other nodes hold, over TLS',
     operation: 'read',
     place: 'elsewhere',
     inFlight: [256],

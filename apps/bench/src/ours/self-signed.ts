@@ -4,21 +4,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { NotThereError } from '../processes/not-there-error.js';
+import { type NodeSettings } from './node-application.js';
 
 const ARGS = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench'.split(
   ' ',
 );
 
-/** PEM texts, made by the command `openssl` in that folder. */
-export async function selfSigned(
-  folder: string,
-): Promise<{ readonly key: string; readonly cert: string; readonly ca: string }> {
+/** Made by the command `openssl` in that folder. @throws NotThereError where there is no such command */
+export async function selfSigned(folder: string): Promise<NonNullable<NodeSettings['tls']>> {
   const [keyFile, certFile] = [join(folder, 'tls.key'), join(folder, 'tls.crt')];
   try {
     await promisify(execFile)('openssl', [...ARGS, '-keyout', keyFile, '-out', certFile]);
-  } catch (cause) {
-    throw new NotThereError('openssl', cause);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ENOENT' ? new NotThereError('openssl', error) : error;
   }
-  const [key, cert] = await Promise.all([keyFile, certFile].map((path) => readFile(path, 'utf8')));
-  return { key: key!, cert: cert!, ca: cert! };
+  const cert = await readFile(certFile, 'utf8');
+  return { key: await readFile(keyFile, 'utf8'), cert, ca: cert };
 }
