@@ -44,7 +44,10 @@ export interface StrongWritten {
    * key has now.
    */
   readonly record: ShownRecord | undefined;
-  /** Whether a reader saw a value just before; where `repeated`, before the first call. */
+  /**
+   * Whether a reader saw a value just before; where `repeated`, before the first call. Not looked at, and false, for a `put`
+   * with neither `expected` nor `idempotencyKey`.
+   */
   readonly existed: boolean;
   /** An earlier call with this `idempotencyKey` did it; this one wrote nothing. */
   readonly repeated: boolean;

@@ -34,3 +34,32 @@ describe('an increment under an idempotency key that is not in memory', () => {
     expect(await cluster.settle(third)).toBe(3);
   });
 });
+
+describe('a put of a key that is not in memory', () => {
+  it('without a condition waits for no read', async () => {
+    const cluster = createTestCluster(1, {
+      mode: 'strong',
+      replicas: 0,
+      partitions: 1,
+      storage: { cacheBytesMax: 0, checkpointIntervalMs: 3_600_000 },
+    });
+    await cluster.start();
+    await cluster.advance(1_000);
+    const { processor, disk, storage } = cluster.node('a');
+    const put = (text: string, expected?: string) => {
+      const options = { level: 'quorum', timeoutMs: 5_000, ttlMs: 0, expected } as const;
+      return processor.addOrUpdate('default', 'k', Buffer.from(text), options);
+    };
+    const first = await cluster.settle(put('one'));
+    await cluster.settle(storage.checkpoint());
+    disk.setFaults({ readDelay: SLOW });
+    const began = cluster.scheduler.nowMs;
+    await cluster.settle(put('two'));
+    const blind = cluster.scheduler.nowMs - began;
+    await cluster.settle(storage.checkpoint());
+    const conditional = await cluster.settle(put('three', first.record!.version));
+    expect(conditional).toMatchObject({ outcome: 'conflict', existed: true });
+    expect(blind).toBeLessThan(SLOW.minMs);
+    expect(cluster.scheduler.nowMs - began - blind).toBeGreaterThanOrEqual(SLOW.minMs);
+  });
+});

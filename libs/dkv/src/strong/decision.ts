@@ -18,7 +18,7 @@ import {
 export type AskedWrite = Omit<StrongWrite, 'timeoutMs' | 'signal'>;
 
 export interface DecisionGround {
-  /** The newest records that the leader knows, committed or not; expired ones included. */
+  /** The newest record that the leader knows, committed or not, even if expired; not looked for unless {@link restsOnRecord}. */
   readonly current: StrongRecord | undefined;
   /** What is remembered under the write's idempotency key. */
   readonly remembered: StrongRecord | undefined;
@@ -78,6 +78,11 @@ export function decide(write: AskedWrite, ground: DecisionGround): Decision {
     });
   }
   return { kind: 'change', existed, changes };
+}
+
+/** Whether what becomes of the write, or what its caller is told, hangs on the record that there is. */
+export function restsOnRecord({ kind, expected, idempotencyKey }: AskedWrite): boolean {
+  return kind !== 'put' || expected !== undefined || idempotencyKey !== undefined;
 }
 
 function versionOf(record: StrongRecord | undefined): string {

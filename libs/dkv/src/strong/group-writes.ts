@@ -3,7 +3,7 @@ import { type Request } from '../model/request.js';
 import { type StrongRecord } from '../model/strong-record.js';
 import { type Answer } from '../model/node-messages.js';
 import { ColdWrites, type LoadedRecords, type WaitingWrite } from './cold-writes.js';
-import { type AskedWrite, decide, type Decision, isLive } from './decision.js';
+import { type AskedWrite, decide, type Decision, isLive, restsOnRecord } from './decision.js';
 import { encodeEntry, type EntryOperation, type KeyChange, type OperationsEntry } from './entry-layout.js';
 import {
   type Asker,
@@ -202,7 +202,7 @@ export class GroupWrites implements Expiring {
     const { namespace, key, idempotencyKey } = write;
     const rememberedKey =
       idempotencyKey === undefined ? undefined : idempotencyRecordKey(namespace, key, idempotencyKey);
-    let current = this.newest(namespace, key);
+    let current = restsOnRecord(write) ? this.newest(namespace, key) : null;
     let remembered = rememberedKey === undefined ? null : this.newest(IDEMPOTENCY_NAMESPACE, rememberedKey);
     if (loaded) {
       // What is in memory is newer than what was read.

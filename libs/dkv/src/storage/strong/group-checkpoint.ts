@@ -81,7 +81,7 @@ function addOperations(
   const { bytes } = table.index.namesAt(position);
   const key = table.slabs.keyAt(position);
   const stored = table.slabs.storedAt(position);
-  const record = table.slabs.recordAt(position);
+  const record = table.slabs.passingAt(position);
   const expiresAtMs = record?.expiresAtMs ?? 0;
   if (stored > 0 && stored !== expiresAtMs) {
     operations.push({ type: 'del', key: encoder.expiryKey(number, stored, bytes, key) });

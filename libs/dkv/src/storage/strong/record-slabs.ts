@@ -24,6 +24,8 @@ const SLABS_MAX = 2 ** (31 - UNIT_BITS);
 const LARGE = 0.25;
 /** What is dirty needs far fewer. */
 const SLABS_SPARE = 4_096;
+/** Empty slabs are kept for what comes next up to this part of all memory of records. */
+const EMPTY = 1 / 8;
 /** Bytes of a record before its key. */
 export const HEAD_BYTES = 64;
 
@@ -83,6 +85,8 @@ export class Slab implements Aged<Slab> {
   readonly bytes: Buffer;
   readonly words: Int32Array;
   readonly doubles: Float64Array;
+  /** While it has records. */
+  number = 0;
   /** Bytes from the start that records have. */
   used = 0;
   /** Records that are named. */
@@ -91,13 +95,12 @@ export class Slab implements Aged<Slab> {
   dirtyBytes = 0;
   /** Records that a checkpoint is writing: they stay where they are. */
   taken = 0;
+  /** Somebody has views of its bytes, perhaps for long: it is never filled again. */
+  isLent = false;
   older: Slab | undefined;
   newer: Slab | undefined;
 
-  constructor(
-    readonly number: number,
-    size: number,
-  ) {
+  constructor(size: number) {
     this.bytes = Buffer.allocUnsafeSlow(size);
     this.words = new Int32Array(this.bytes.buffer);
     this.doubles = new Float64Array(this.bytes.buffer);
@@ -125,7 +128,7 @@ export class Slab implements Aged<Slab> {
   }
 }
 
-/** A record of the table, as it was when it was asked for: its slab is not changed while anybody has it. */
+/** A record of the table, as it was when it was asked for. */
 class ShownRecord implements StrongRecord {
   constructor(
     readonly generation: number,
@@ -143,9 +146,9 @@ class ShownRecord implements StrongRecord {
 }
 
 /**
- * What is written is never changed until its slab is given up, and that is left to the collector: views of it that are
- * still in use stay as they are. After the segments of log-structured memory (Rumble and others, Log-structured Memory for
- * DRAM-based Storage, FAST 2014).
+ * What is written is never changed until its slab is given up. Then it is filled again, or left to the collector where
+ * records of it were given out: views of them that are still in use stay as they are. After the segments of log-structured
+ * memory (Rumble and others, Log-structured Memory for DRAM-based Storage, FAST 2014).
  */
 export class RecordSlabs {
   readonly slabBytes: number;
@@ -154,6 +157,9 @@ export class RecordSlabs {
   /** By their numbers, of which 0 is never given. */
   private readonly slabs: (Slab | undefined)[] = [undefined];
   private readonly free: number[] = [];
+  /** Of the usual size, to be filled again. */
+  private readonly empty: Slab[] = [];
+  private readonly emptyMax: number;
   private current: Slab | undefined;
   private total = 0;
 
@@ -161,9 +167,10 @@ export class RecordSlabs {
   constructor(bytes: number) {
     const wanted = 2 ** Math.floor(Math.log2(Math.max(1, bytes / 512)));
     this.slabBytes = Math.min(Math.max(wanted, SLAB_BYTES_MIN), SLAB_BYTES_MAX);
+    this.emptyMax = Math.floor((bytes * EMPTY) / this.slabBytes);
   }
 
-  /** Of all slabs. */
+  /** Of all slabs with records. */
   get bytes(): number {
     return this.total;
   }
@@ -221,8 +228,17 @@ export class RecordSlabs {
     this.at(position).doubles[doubleOf(position) + STORED] = stored;
   }
 
-  /** Undefined where there is none. */
+  /** Undefined where there is none. Its bytes stay as they are for as long as anybody has it. */
   recordAt(position: number): StrongRecord | undefined {
+    const record = this.passingAt(position);
+    if (record) {
+      this.at(position).isLent = true;
+    }
+    return record;
+  }
+
+  /** The same for who needs it no longer than its slab is certain to stay: in this turn, before anything is written. */
+  passingAt(position: number): StrongRecord | undefined {
     const { words, doubles, bytes } = this.at(position);
     const word = wordOf(position);
     const double = doubleOf(position);
@@ -339,6 +355,10 @@ export class RecordSlabs {
       this.slabs[slab.number] = undefined;
       this.free.push(slab.number);
       this.total -= slab.bytes.length;
+      if (!slab.isLent && slab.bytes.length === this.slabBytes && this.empty.length < this.emptyMax) {
+        slab.used = 0;
+        this.empty.push(slab);
+      }
     }
   }
 
@@ -347,7 +367,8 @@ export class RecordSlabs {
     if (number >= SLABS_MAX) {
       throw new RangeError(`There are ${number} slabs of records: no more can be named.`);
     }
-    const slab = new Slab(number, size);
+    const slab = (size === this.slabBytes ? this.empty.pop() : undefined) ?? new Slab(size);
+    slab.number = number;
     this.slabs[number] = slab;
     this.byAge.add(slab);
     this.total += size;

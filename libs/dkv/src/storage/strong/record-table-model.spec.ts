@@ -16,11 +16,26 @@ interface Known {
   readonly record: StrongRecord | undefined;
 }
 
+/** As it is now. */
+function copyOf(record: StrongRecord | undefined): StrongRecord | undefined {
+  return (
+    record && {
+      generation: record.generation,
+      index: record.index,
+      expiresAtMs: record.expiresAtMs,
+      modifiedMs: record.modifiedMs,
+      value: Buffer.from(record.value),
+    }
+  );
+}
+
 class World {
   readonly engine = new Map<number, StrongRecord>();
   readonly model = new Map<number, StrongRecord>();
   /** What checkpoints have taken, by group. */
   readonly taken = new Map<number, { key: number; known: Known; position: number }[]>();
+  /** What somebody has, and what it was when it was given out. */
+  readonly shown: { record: StrongRecord; copy: StrongRecord }[] = [];
   index = 0;
   constructor(readonly table: RecordTable) {}
 }
@@ -80,11 +95,12 @@ function check(world: World): void {
     }
   }
   expect(listed).toBe(dirtyNamed);
+  world.shown.forEach(({ record, copy }) => expect(copyOf(record)).toEqual(copy));
   for (let key = 0; key < KEYS; key++) {
     const position = table.find(nsOf(key), nameOf(key));
     const expected = world.model.get(key);
     if (position !== 0) {
-      const record = slabs.recordAt(position);
+      const record = slabs.passingAt(position);
       expect(record?.index).toBe(expected?.index);
       expect(record && [record.generation, record.expiresAtMs, Buffer.from(record.value).toString()]).toEqual(
         expected && [expected.generation, expected.expiresAtMs, Buffer.from(expected.value).toString()],
@@ -160,6 +176,11 @@ describe.each(Array.from({ length: 8 }, (_, at) => at + 1))(
               table.use(position);
             }
           }
+          const position = table.find(nsOf(step), nameOf(step));
+          const record = position === 0 ? undefined : table.slabs.recordAt(position);
+          if (record) {
+            world.shown.push({ record, copy: copyOf(record)! });
+          }
         } else if (kind < 16) {
           const number = groupOf(draw(GROUPS));
           if (!world.taken.has(number)) {
@@ -167,7 +188,7 @@ describe.each(Array.from({ length: 8 }, (_, at) => at + 1))(
             const list = positions.map((position) => {
               const { key } = table.markAt(position);
               const at = Array.from({ length: KEYS }, (_, one) => one).find((one) => nameOf(one) === key)!;
-              return { key: at, known: { record: table.slabs.recordAt(position) }, position };
+              return { key: at, known: { record: copyOf(table.slabs.passingAt(position)) }, position };
             });
             if (list.length > 0) {
               world.taken.set(number, list);
@@ -180,8 +201,7 @@ describe.each(Array.from({ length: 8 }, (_, at) => at + 1))(
             if (group.settled === 0) {
               // Still as they were taken.
               list.forEach(({ known, position }) => {
-                const record = table.slabs.recordAt(position);
-                expect(record?.index).toBe(known.record?.index);
+                expect(copyOf(table.slabs.passingAt(position))).toEqual(known.record);
               });
               if (draw(4) === 0) {
                 const isApplied = draw(2) === 0;

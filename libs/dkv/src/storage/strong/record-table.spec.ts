@@ -86,6 +86,27 @@ describe('the table of records', () => {
     expect([record.index, Buffer.from(record.value).toString()]).toEqual([1, 'as it was']);
   });
 
+  it('fills the memory of what is gone again, unless somebody was shown it', () => {
+    const table = new RecordTable(256 * KIB, 256 * KIB);
+    const filled = new Set<Buffer>();
+    for (let index = 0; index < 20_000; index++) {
+      table.write(1, 'ns', `key ${index % 7}`, recordOf(index, 'x'.repeat(100)));
+      filled.add(table.slabs.at(table.find('ns', `key ${index % 7}`)).bytes);
+    }
+    const shown = table.slabs.at(table.find('ns', 'key 1'));
+    table.slabs.recordAt(table.find('ns', 'key 1'));
+    const before = filled.size;
+    for (let index = 0; index < 20_000; index++) {
+      table.write(1, 'ns', `key ${index % 7}`, recordOf(index, 'x'.repeat(100)));
+      const slab = table.slabs.at(table.find('ns', `key ${index % 7}`));
+      filled.add(slab.bytes);
+      expect(slab === shown && index > 1_000).toBe(false);
+    }
+    // 7 MB in all, by slabs of 1 KiB.
+    expect([before, filled.size]).toEqual([before, before + 1]);
+    expect(before).toBeLessThan(200);
+  });
+
   it('lets a checkpoint write what it took, whatever is written, moved and dropped meanwhile', () => {
     const table = new RecordTable(16 * KIB, 16 * KIB);
     const group = table.group(1);
@@ -100,7 +121,7 @@ describe('the table of records', () => {
     expect(taken.map((position) => table.slabs.keyAt(position))).toEqual(
       Array.from({ length: 50 }, (_, index) => `key ${index}`),
     );
-    expect(taken.map((position) => Buffer.from(table.slabs.recordAt(position)!.value).toString())).toEqual(
+    expect(taken.map((position) => Buffer.from(table.slabs.passingAt(position)!.value).toString())).toEqual(
       Array.from({ length: 50 }, (_, index) => `${index}`),
     );
     table.settle(group, 20);
