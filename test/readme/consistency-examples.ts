@@ -66,7 +66,7 @@ export async function update(sessions: Dkv<Session>): Promise<void> {
 }
 
 export async function increment(counters: Dkv<number>): Promise<number> {
-  const count = await counters.increment('sign-ups');
+  const { value: count } = await counters.increment('sign-ups');
   await counters.increment('stock:42', -1, { idempotencyKey: 'order-1077' });
   return count;
 }

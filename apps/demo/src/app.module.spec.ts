@@ -59,10 +59,14 @@ describe('an item', () => {
     const send = await start();
     const first = await send('PUT', '/items/a', 1, 'put');
     await send('PUT', '/items/a', 2);
-    expect((await send('PUT', '/items/a', 1, 'put')).body.version).toBe(first.body.version);
+    expect(first.body).not.toHaveProperty('repeated');
+    expect((await send('PUT', '/items/a', 1, 'put')).body).toEqual({ ...first.body, repeated: true });
     expect((await send('DELETE', '/items/a', undefined, 'delete')).body).toEqual({ removed: true });
     await send('PUT', '/items/a', 3);
-    await send('DELETE', '/items/a', undefined, 'delete');
+    expect((await send('DELETE', '/items/a', undefined, 'delete')).body).toEqual({
+      removed: true,
+      repeated: true,
+    });
     expect((await send('GET', '/items/a')).body.value).toBe(3);
   });
 
@@ -96,7 +100,7 @@ describe('an item', () => {
 it('counts, once for each Idempotency-Key, in a namespace of its own', async () => {
   const send = await start();
   expect(await send('POST', '/counters/c', { by: 5 }, 'once')).toEqual({ status: 200, body: { value: 5 } });
-  expect((await send('POST', '/counters/c', { by: 5 }, 'once')).body).toEqual({ value: 5 });
+  expect((await send('POST', '/counters/c', { by: 5 }, 'once')).body).toEqual({ value: 5, repeated: true });
   expect((await send('POST', '/counters/c')).body).toEqual({ value: 6 });
   expect((await send('POST', '/counters/c', { by: -7 })).body).toEqual({ value: -1 });
   expect((await send('GET', '/counters/c?consistency=linearizable')).body.value).toBe(-1);

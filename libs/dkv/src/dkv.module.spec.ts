@@ -83,7 +83,7 @@ describe('an embedded node', () => {
     const dkv = module.get<Dkv<{ x: number }>>(Dkv);
     const stored = await dkv.addOrUpdate('a', { x: 1 });
     expect(await dkv.get('a')).toEqual(stored);
-    expect(await dkv.remove('a')).toBe(true);
+    expect(await dkv.remove('a')).toEqual({ existed: true });
     expect(await dkv.get('a')).toBeUndefined();
   });
 
@@ -154,7 +154,7 @@ describe('an embedded node', () => {
     expect(await dkv.get('short')).toMatchObject({ value: 1 });
     clock.nowMs += 1;
     expect(await dkv.get('short')).toBeUndefined();
-    expect(await dkv.remove('short')).toBe(false);
+    expect(await dkv.remove('short')).toEqual({ existed: false });
   });
 
   it.each(['strong', 'eventual'] as const)(

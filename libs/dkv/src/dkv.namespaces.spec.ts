@@ -112,11 +112,11 @@ describe('a namespace', () => {
       ['b', 1],
     ]);
     await short.addOrUpdate('kept', 1, { ttlMs: 0 });
-    expect(await short.touch('b', 5_000)).toBe(true);
+    expect(await short.touch('b', 5_000)).toEqual({ existed: true });
     clock.nowMs += 1_000;
     const left = await short.getMany(['a', 'b', 'kept']);
     expect(left.map((pair) => pair?.key)).toEqual([undefined, 'b', 'kept']);
-    expect(await short.touch('a', 5_000)).toBe(false);
+    expect(await short.touch('a', 5_000)).toEqual({ existed: false });
   });
 });
 

@@ -221,8 +221,8 @@ describe('a write', () => {
 
   it('of a delete tells whether there was a value', async () => {
     hold('k', 1);
-    expect(await dkv.remove('k')).toBe(true);
-    expect(await dkv.remove('k')).toBe(false);
+    expect(await dkv.remove('k')).toEqual({ existed: true });
+    expect(await dkv.remove('k')).toEqual({ existed: false });
   });
 
   it('takes a value as large as allowed and refuses a byte more, before anything is sent', async () => {
@@ -394,7 +394,8 @@ describe('a call on many', () => {
       ['a', 1],
       ['b', 2],
     ]);
-    expect(await dkv.removeMany(['b', 'x', 'a'])).toEqual([true, false, true]);
+    const removed = await dkv.removeMany(['b', 'x', 'a']);
+    expect(removed.map(({ existed }) => existed)).toEqual([true, false, true]);
   });
 
   it('of none does nothing', async () => {

@@ -106,10 +106,17 @@ describe('an idempotency key', () => {
     await dkv.addOrUpdate('k', 2);
     expect(await dkv.addOrUpdate('k', 1, once)).toEqual({ ...first, repeated: true });
     expect((await dkv.getOrThrow('k')).value).toBe(2);
-    expect(await dkv.remove('k', { idempotencyKey: 'gone' })).toBe(true);
+    expect(await dkv.remove('k', { idempotencyKey: 'gone' })).toEqual({ existed: true });
     await dkv.addOrUpdate('k', 3);
-    expect(await dkv.remove('k', { idempotencyKey: 'gone' })).toBe(true);
+    expect(await dkv.remove('k', { idempotencyKey: 'gone' })).toEqual({ existed: true, repeated: true });
     expect((await dkv.getOrThrow('k')).value).toBe(3);
+  });
+
+  it('tells what the first call stored as long as it stands, whatever the repeated one would have', async () => {
+    const first = await dkv.addOrUpdate('k', 1, once);
+    expect(await dkv.addOrUpdate('k', 2, once)).toEqual({ ...first, repeated: true });
+    await dkv.addOrUpdate('k', 3);
+    expect(await dkv.addOrUpdate('k', 2, once)).toEqual({ ...first, value: 2, repeated: true });
   });
 
   it('is of one key', async () => {
@@ -133,9 +140,9 @@ describe('update', () => {
     const pair = await cart.update('k', async (items = []) => [...items, 'pen']);
     expect(pair).toEqual(await cart.getOrThrow('k'));
     expect(pair?.value).toEqual(['book', 'pen']);
-    expect(await cart.update('k', () => undefined)).toBeUndefined();
+    expect(await cart.update('k', () => undefined)).toEqual({ key: 'k' });
     expect(await cart.get('k')).toBeUndefined();
-    expect(await cart.update('never', () => undefined)).toBeUndefined();
+    expect(await cart.update('never', () => undefined)).toEqual({ key: 'never' });
   });
 
   it('loses nothing to a write in between', async () => {
@@ -168,22 +175,25 @@ describe('update', () => {
     const standing = await dkv.addOrUpdate('k', 7);
     expect(await dkv.update('k', add, once)).toEqual({ ...standing, repeated: true });
     await dkv.remove('k');
-    expect(await dkv.update('k', add, once)).toBeUndefined();
+    expect(await dkv.update('k', add, once)).toEqual({ key: 'k', repeated: true });
   });
 });
 
 describe('increment', () => {
   it('counts from 0, by any whole number, losing none', async () => {
     const counts = await Promise.all(Array.from({ length: 40 }, () => dkv.increment('k')));
-    expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
-    expect(await dkv.increment('k', -50)).toBe(-10);
+    expect(counts.map(({ value }) => value).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 40 }, (_, index) => index + 1),
+    );
+    expect((await dkv.increment('k', -50)).value).toBe(-10);
   });
 
   it('counts a repeated request once', async () => {
     const once = { idempotencyKey: 'once' };
-    expect(await dkv.increment('k', 5, once)).toBe(5);
+    const counted = await dkv.increment('k', 5, once);
+    expect([counted.value, counted.repeated]).toEqual([5, undefined]);
     await dkv.increment('k');
-    expect(await dkv.increment('k', 5, once)).toBe(5);
+    expect(await dkv.increment('k', 5, once)).toEqual({ ...counted, repeated: true });
     expect((await dkv.getOrThrow('k')).value).toBe(6);
   });
 
@@ -282,9 +292,10 @@ describe('a lock', () => {
 
 describe('three nodes', () => {
   let nodes: TestingModule[];
+  let ports: number[];
 
   beforeEach(async () => {
-    const ports = [await freePort(), await freePort(), await freePort()];
+    ports = [await freePort(), await freePort(), await freePort()];
     const addresses = ports.map((port, index) => `n${index}=127.0.0.1:${port}`).join();
     const common = { apiKey: 'secret-of-the-tests', peerBind: '127.0.0.1' };
     nodes = await Promise.all(
@@ -311,6 +322,43 @@ describe('three nodes', () => {
     await Promise.all(clients().flatMap((client) => asked.map((once) => client.increment('k', 1, once))));
     await Promise.all(clients().flatMap((client) => asked.map((once) => client.increment('k', 1, once))));
     expect((await clients()[1]!.getOrThrow('k', { consistency: 'linearizable' })).value).toBe(10);
+  });
+
+  it('tell all but one caller of those who create under one name at once, whichever node each asks', async () => {
+    const asking = clients().concat(clients());
+    const once = { idempotencyKey: 'payment 7' };
+    const created = await Promise.all(asking.map((client, at) => client.compareAndSet('k', null, at, once)));
+    const [first, ...others] = created.filter(({ repeated }) => !repeated);
+    expect(others).toEqual([]);
+    expect(created.filter((pair) => pair !== first)).toEqual(Array(5).fill({ ...first, repeated: true }));
+    const counted = await Promise.all(asking.map((client) => client.increment('n', 1, once)));
+    expect(counted.map(({ value }) => value)).toEqual(Array(6).fill(1));
+    expect(counted.filter(({ repeated }) => !repeated)).toHaveLength(1);
+    const removed = await Promise.all(asking.map((client) => client.remove('k', { idempotencyKey: 'gone' })));
+    expect(removed.filter(({ repeated }) => !repeated)).toEqual([{ existed: true }]);
+    expect(removed.filter(({ repeated }) => repeated)).toEqual(
+      Array(5).fill({ existed: true, repeated: true }),
+    );
+  });
+
+  it('tell it over REST, too', async () => {
+    const ask = async (at: number, method: string, path: string, body?: object) => {
+      const headers = {
+        'x-api-key': 'secret-of-the-tests',
+        ...(body && { 'content-type': 'application/json' }),
+      };
+      const init = { method, headers, body: body && JSON.stringify(body) };
+      const answer = await fetch(`http://127.0.0.1:${ports[at % 3]}${path}`, init);
+      return [answer.status, ((await answer.json()) as { repeated?: true }).repeated];
+    };
+    const all = Array.from({ length: 6 }, (_, at) => at);
+    const creation = { key: 'k', value: 'AQ==', ifVersion: 'absent', idempotencyKey: 'payment 7' };
+    const created = await Promise.all(all.map((at) => ask(at, 'POST', '/kv', creation)));
+    const [first, ...repeated] = [...created].sort(([, a], [, b]) => Number(a ?? 0) - Number(b ?? 0));
+    expect([first, repeated]).toEqual([[200, undefined], Array(5).fill([200, true])]);
+    const removal = () => ask(1, 'DELETE', '/kv/k?idempotencyKey=gone');
+    expect(await removal()).toEqual([200, undefined]);
+    expect(await removal()).toEqual([200, true]);
   });
 
   it('give the locks back that they hold when they leave, but for those of others', async () => {

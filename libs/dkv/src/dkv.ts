@@ -20,7 +20,7 @@ import {
 } from './client/call-options.js';
 import { type ClientCore, type ClientSettings } from './client/client-core.js';
 import { conflictOf } from './client/conflict-error.js';
-import { type KvPair, stampOf } from './client/kv-pair.js';
+import { type KvExistence, type KvNothing, type KvPair, repetitionOf, stampOf } from './client/kv-pair.js';
 import { type DkvLock } from './client/lock.js';
 import { many } from './client/many.js';
 import { type DkvMetrics, type DkvNodeStatus, nodeStatuses } from './client/node-status.js';
@@ -42,6 +42,9 @@ const NO_OPTIONS = Object.freeze({});
  * `DKV_QUORUM_NOT_REACHED`, `DKV_NOT_APPLIED`, `DKV_READ_ONLY`, `DKV_OVERLOADED`, `DKV_CONFLICT` (nothing was
  * written); `DKV_INDETERMINATE` (it may still take effect). What a mode does not offer is `DKV_UNSUPPORTED`. Arguments
  * of a wrong type are a TypeError at once.
+ *
+ * Every write takes an `idempotencyKey` (strong namespaces only) and says `repeated: true` where an earlier call of that
+ * name had taken effect and it wrote nothing itself: of callers at once, one alone is not told so.
  */
 export class Dkv<V = unknown> {
   private readonly values: Values<V>;
@@ -100,7 +103,8 @@ export class Dkv<V = unknown> {
   /**
    * Stores a value; resolves, once enough nodes hold it durably, with the pair as stored. Its value is the one given,
    * unless a merger of your own made another of it. Under an `idempotencyKey` that took effect before, nothing is written,
-   * and the pair has the version of then and says `repeated`.
+   * and the pair says `repeated`: it has the version of then, and the value of then as long as that stands, else the one
+   * given.
    * @throws DkvError `DKV_VALUE_TOO_LARGE`, `DKV_CODEC_FAILED`: before anything is sent.
    */
   addOrUpdate(key: string, value: V, options: DkvWriteOptions = NO_OPTIONS): Promise<KvPair<V>> {
@@ -116,11 +120,10 @@ export class Dkv<V = unknown> {
     }
   }
 
-  /** Deletes; resolves with whether there was a value. */
-  async remove(key: string, options: DkvRemoveOptions = {}): Promise<boolean> {
+  /** Deletes; resolves with whether there was a value (`existed`). */
+  async remove(key: string, options: DkvRemoveOptions = {}): Promise<KvExistence> {
     const { namespace } = this.settings;
-    const { existed } = await this.core.processor.remove(namespace, key, this.writing(options));
-    return existed;
+    return existenceOf(await this.core.processor.remove(namespace, key, this.writing(options)));
   }
 
   /** One answer per key, in order. @throws DkvManyError when a key fails. */
@@ -137,7 +140,7 @@ export class Dkv<V = unknown> {
   }
 
   /** Each delete is a write of its own. @throws DkvManyError telling the outcome of each. */
-  removeMany(keys: readonly string[], options?: DkvManyOptions<DkvRemoveOptions>): Promise<boolean[]> {
+  removeMany(keys: readonly string[], options?: DkvManyOptions<DkvRemoveOptions>): Promise<KvExistence[]> {
     return many(keys, options, (key) => this.remove(key, options));
   }
 
@@ -160,34 +163,38 @@ export class Dkv<V = unknown> {
     return this.values.written(key, value, bytes, result);
   }
 
-  /** Deletes if the key still has the version that was read. Strong namespaces only. @throws DkvConflictError */
+  /**
+   * Deletes if the key still has the version that was read, so there was a value. Strong namespaces only.
+   * @throws DkvConflictError
+   */
   async compareAndRemove(
     key: string,
     expectedVersion: string,
     options: DkvRequestOptions = {},
-  ): Promise<void> {
+  ): Promise<KvExistence> {
     this.assertStrong('compareAndRemove');
     assertType('expectedVersion', expectedVersion, 'string');
     const expected = expectedOf(expectedVersion);
     const writing = this.writing(options, 0, expected);
     const result = await this.core.processor.remove(this.settings.namespace, key, writing);
     this.assertMatched(key, expected, result);
+    return existenceOf(result);
   }
 
   /**
    * Makes of the value what `change` says, losing no concurrent write: reads, changes, compares and sets, and again
    * with what it met when someone else was faster. `change` may be called several times and must do nothing else;
    * undefined deletes; what it throws, this throws, and nothing is written. It is a merger's natural place in a strong
-   * namespace. Resolves with the pair as stored, undefined after a delete. Strong namespaces only.
+   * namespace. Resolves with the pair as stored; after a delete its `value` and `version` are undefined. Strong namespaces only.
    *
-   * Under an `idempotencyKey` that took effect before, nothing is changed and the pair is given as it stands, and says `repeated`.
+   * Under an `idempotencyKey` that took effect before, nothing is changed, and what the key has now is given and says `repeated`.
    * @throws DkvError `DKV_NOT_APPLIED` when others were faster until the time was over.
    */
   async update(
     key: string,
     change: (current: V | undefined) => V | undefined | Promise<V | undefined>,
     options: DkvChangeOptions = {},
-  ): Promise<KvPair<V> | undefined> {
+  ): Promise<KvPair<V> | KvNothing> {
     this.assertStrong('update');
     assertType('change', change, 'function');
     let next: V | undefined;
@@ -197,33 +204,44 @@ export class Dkv<V = unknown> {
     });
     const { bytes, record, repeated } = changed;
     if (repeated) {
-      return record && { ...this.values.pairOf(key, record), repeated };
+      return record ? { ...this.values.pairOf(key, record), repeated } : { key, repeated };
     }
-    return bytes && { key, value: next!, ...stampOf(record!) };
+    return bytes ? { key, value: next!, ...stampOf(record!) } : { key };
   }
 
   /**
-   * Counts, losing no concurrent count, by one operation of the key's leader; a key without a value counts from 0. Resolves with the count. With
-   * an `idempotencyKey` a repeated request counts once and resolves as the first time. Strong namespaces only.
+   * Counts, losing no concurrent count, by one operation of the key's leader; a key without a value counts from 0.
+   * Resolves with the pair, whose value is the count. Under an `idempotencyKey` that took effect before, it does not count
+   * again, and the pair is that of the first time and says `repeated`. Strong namespaces only.
    * @throws DkvError `DKV_INVALID_ARGUMENT` when the value is no whole number, or would pass 2^53 - 1.
    */
-  async increment(this: Dkv<number>, key: string, by = 1, options: DkvChangeOptions = {}): Promise<number> {
+  async increment(
+    this: Dkv<number>,
+    key: string,
+    by = 1,
+    options: DkvChangeOptions = {},
+  ): Promise<KvPair<number>> {
     incrementOf(by);
     this.assertStrong('increment');
     const writing = this.writing(options, ttlOf(options.ttlMs, this.settings.ttlMs));
-    const { record } = await this.core.processor.increment(this.settings.namespace, key, by, writing);
-    return this.values.decode(key, record!);
+    const { record, repeated } = await this.core.processor.increment(
+      this.settings.namespace,
+      key,
+      by,
+      writing,
+    );
+    return { ...this.values.pairOf(key, record!), ...repetitionOf(repeated) };
   }
 
   /**
-   * Gives a value another lifetime, in milliseconds from now, 0 for ever; resolves with whether there was a value.
-   * Strong namespaces only.
+   * Gives a value another lifetime, in milliseconds from now, 0 for ever; resolves with whether there was a value
+   * (`existed`). Strong namespaces only.
    */
-  async touch(key: string, ttlMs: number, options: DkvRequestOptions = {}): Promise<boolean> {
+  async touch(key: string, ttlMs: number, options: DkvRequestOptions = {}): Promise<KvExistence> {
     this.assertStrong('touch');
     assertType('ttlMs', ttlMs, 'number');
     const writing = this.writing(options, ttlOf(ttlMs, 0));
-    return (await this.core.processor.touch(this.settings.namespace, key, writing)).existed;
+    return existenceOf(await this.core.processor.touch(this.settings.namespace, key, writing));
   }
 
   /**
@@ -334,4 +352,8 @@ export class Dkv<V = unknown> {
       );
     }
   }
+}
+
+function existenceOf({ existed, repeated }: Written): KvExistence {
+  return { existed, ...repetitionOf(repeated) };
 }

@@ -15,7 +15,7 @@ export {
   type DkvWriteOptions,
 } from './client/call-options.js';
 export { DkvConflictError, DkvLockError } from './client/conflict-error.js';
-export { type KvPair } from './client/kv-pair.js';
+export { type KvExistence, type KvNothing, type KvPair } from './client/kv-pair.js';
 export { DkvLock, type LockGrant } from './client/lock.js';
 export { DkvManyError } from './client/many.js';
 export { type DkvMetrics, type DkvNodeStatus } from './client/node-status.js';

@@ -111,7 +111,7 @@ export class NodeApplication {
       key: absent ? (index) => keyOf(absent[index]!) : keyOf,
       read: readLevel === 'one' ? (key) => dkv.get(key) : (key) => dkv.get(key, reading),
       write: (key, value) => dkv.addOrUpdate(key, value),
-      increment: (key) => this.counters.increment(key),
+      increment: async (key) => (await this.counters.increment(key)).value,
     };
   }
 

@@ -28,7 +28,8 @@ export class CountersController {
     @Body() { by }: CountBody,
     @IdempotencyKey() idempotencyKey?: string,
   ): Promise<CountDto> {
-    return { value: await this.counters.increment(key, by, { idempotencyKey }) };
+    const { value, repeated } = await this.counters.increment(key, by, { idempotencyKey });
+    return { value, repeated };
   }
 
   @Get(':key')

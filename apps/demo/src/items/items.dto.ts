@@ -4,6 +4,7 @@ import { Transform } from 'class-transformer';
 import { IsIn, IsInt, IsOptional, IsString } from 'class-validator';
 import { ErrorDto } from '../http/errors.dto.js';
 import { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from 'nestjs-dkv';
+import { REPEATED } from '../http/idempotency-key.js';
 
 export class ReadQuery {
   @ApiPropertyOptional({
@@ -62,6 +63,11 @@ export class StampDto {
   version!: string;
 }
 
+export class WrittenDto extends StampDto {
+  @ApiPropertyOptional(REPEATED)
+  repeated?: true;
+}
+
 export class ItemDto extends StampDto {
   @ApiProperty({ description: 'Any JSON.', type: Object, example: { hello: 'world' } })
   value!: unknown;
@@ -70,6 +76,9 @@ export class ItemDto extends StampDto {
 export class RemovedDto {
   @ApiProperty({ description: 'Whether there was a value.' })
   removed!: boolean;
+
+  @ApiPropertyOptional(REPEATED)
+  repeated?: true;
 }
 
 class VersionDto {

@@ -13,6 +13,31 @@ export interface KvPair<V = unknown> {
   readonly repeated?: true;
 }
 
+/** What became of a write that leaves no value of its own. */
+export interface KvExistence {
+  /** Whether there was a value just before; where `repeated`, before the call that took effect. */
+  readonly existed: boolean;
+  /** An earlier call with the same `idempotencyKey` had taken effect; this one wrote nothing. */
+  readonly repeated?: true;
+}
+
+/** What an update found to delete, or never made: the fields of a pair, so that `value` can be taken from either. */
+export interface KvNothing {
+  readonly key: string;
+  readonly value?: undefined;
+  readonly modified?: undefined;
+  readonly version?: undefined;
+  /** An earlier call with the same `idempotencyKey` had taken effect; this one wrote nothing. */
+  readonly repeated?: true;
+}
+
+/** What a result says of having been repeated: nothing, where it was not. */
+export function repetitionOf(repeated: boolean): { readonly repeated?: true } {
+  return repeated ? { repeated } : NOT_REPEATED;
+}
+
+const NOT_REPEATED = Object.freeze({});
+
 export function stampOf({ version, modifiedMs }: ShownRecord): Pick<KvPair, 'modified' | 'version'> {
   return { modified: modifiedMs, version };
 }

@@ -55,8 +55,8 @@ describe('a strong namespace', () => {
     expect(pair).toEqual({ key: 'k', value: 1, modified: nowMs(), version: pair.version });
     expect(await run(dkv.get('k'))).toEqual(pair);
     expect(await run(dkv.get('k', { consistency: 'linearizable' }))).toEqual(pair);
-    expect(await run(dkv.remove('k'))).toBe(true);
-    expect(await run(dkv.remove('k'))).toBe(false);
+    expect(await run(dkv.remove('k'))).toEqual({ existed: true });
+    expect(await run(dkv.remove('k'))).toEqual({ existed: false });
     expect(await run(dkv.get('k'))).toBeUndefined();
     expect(strong.writes.map(({ kind, ttlMs }) => [kind, ttlMs])).toEqual([
       ['put', 5_000],
@@ -68,12 +68,12 @@ describe('a strong namespace', () => {
 
   it('gives a value another lifetime, and none to nothing', async () => {
     await run(dkv.addOrUpdate('k', 1, { ttlMs: 1_000 }));
-    expect(await run(dkv.touch('k', 10_000))).toBe(true);
+    expect(await run(dkv.touch('k', 10_000))).toEqual({ existed: true });
     await cluster.advance(9_000);
     expect((await run(dkv.get('k')))?.value).toBe(1);
     await cluster.advance(1_000);
     expect(await run(dkv.get('k'))).toBeUndefined();
-    expect(await run(dkv.touch('k', 10_000))).toBe(false);
+    expect(await run(dkv.touch('k', 10_000))).toEqual({ existed: false });
   });
 
   it('passes on what the mode says of a write, and how long it may take', async () => {
@@ -151,24 +151,47 @@ describe('an idempotency key', () => {
     expect(await run(dkv.compareAndSet('k', version, 2, once))).toEqual({ ...set, repeated: true });
   });
 
-  it('lets removals and counts answer as the first time', async () => {
-    await run(dkv.addOrUpdate('k', 1));
-    expect(await run(dkv.remove('k', once))).toBe(true);
-    await run(dkv.addOrUpdate('k', 3));
-    expect(await run(dkv.remove('k', once))).toBe(true);
+  it('lets removals, lifetimes and counts answer as the first time, and say so', async () => {
+    const pair = await run(dkv.addOrUpdate('k', 1));
+    expect(await run(dkv.touch('k', 10_000, { idempotencyKey: 'touched' }))).toEqual({ existed: true });
+    expect(await run(dkv.remove('k', once))).toEqual({ existed: true });
+    expect(await run(dkv.touch('k', 5_000, { idempotencyKey: 'touched' }))).toEqual({
+      existed: true,
+      repeated: true,
+    });
+    const next = await run(dkv.addOrUpdate('k', 3));
+    expect(next.version > pair.version).toBe(true);
+    expect(await run(dkv.remove('k', once))).toEqual({ existed: true, repeated: true });
     expect((await run(dkv.getOrThrow('k'))).value).toBe(3);
-    expect(await run(dkv.increment('n', 5, once))).toBe(5);
+    const compared = () => dkv.compareAndRemove('k', next.version, { idempotencyKey: 'compared' });
+    expect(await run(compared())).toEqual({ existed: true });
+    expect(await run(compared())).toEqual({ existed: true, repeated: true });
+    const counted = await run(dkv.increment('n', 5, once));
+    expect(counted).toEqual({ key: 'n', value: 5, modified: nowMs(), version: counted.version });
     await run(dkv.increment('n'));
-    expect(await run(dkv.increment('n', 5, once))).toBe(5);
+    expect(await run(dkv.increment('n', 5, once))).toEqual({ ...counted, repeated: true });
     expect((await run(dkv.getOrThrow('n'))).value).toBe(6);
+  });
+
+  it('tells all but one of those that create the same at once, with what that one stored', async () => {
+    const created = await run(
+      Promise.all([1, 2, 3].map((value) => dkv.compareAndSet('k', null, value, once))),
+    );
+    expect(created.map(({ value, repeated }) => [value, repeated])).toEqual([
+      [1, undefined],
+      [1, true],
+      [1, true],
+    ]);
   });
 });
 
 describe('increment', () => {
   it('is one operation, however many count', async () => {
     const counts = await run(Promise.all(Array.from({ length: 40 }, () => dkv.increment('k'))));
-    expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
-    expect(await run(dkv.increment('k', -50))).toBe(-10);
+    expect(counts.map(({ value }) => value).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 40 }, (_, index) => index + 1),
+    );
+    expect((await run(dkv.increment('k', -50))).value).toBe(-10);
     expect(strong.writes.map(({ kind, by }) => [kind, by])).toEqual([
       ...Array.from({ length: 40 }, () => ['increment', 1]),
       ['increment', -50],
@@ -203,7 +226,7 @@ describe('update', () => {
         return current + 1;
       }),
     );
-    expect(pair?.value).toBe(11);
+    expect(pair.value).toBe(11);
     expect(seen).toContain(10);
     expect(strong.writes.at(-1)).toMatchObject({
       kind: 'put',
@@ -213,7 +236,7 @@ describe('update', () => {
 
   it('deletes with undefined', async () => {
     await run(dkv.addOrUpdate('k', 1));
-    expect(await run(dkv.update('k', () => undefined))).toBeUndefined();
+    expect(await run(dkv.update('k', () => undefined))).toEqual({ key: 'k' });
     expect(await run(dkv.get('k'))).toBeUndefined();
   });
 
@@ -226,12 +249,12 @@ describe('update', () => {
       return current - 5;
     };
     await run(dkv.addOrUpdate('k', 7));
-    expect((await run(dkv.update('k', spend, once)))?.value).toBe(2);
+    expect((await run(dkv.update('k', spend, once))).value).toBe(2);
     expect(await run(dkv.update('k', spend, once))).toMatchObject({ value: 2, repeated: true });
     const standing = await run(dkv.addOrUpdate('k', 70));
     expect(await run(dkv.update('k', spend, once))).toEqual({ ...standing, repeated: true });
     await run(dkv.remove('k'));
-    expect(await run(dkv.update('k', spend, once))).toBeUndefined();
+    expect(await run(dkv.update('k', spend, once))).toEqual({ key: 'k', repeated: true });
     await expect(run(dkv.update('k', spend))).rejects.toThrow('too little is left');
   });
 });
@@ -347,7 +370,7 @@ describe('an eventual namespace', () => {
   it('asks nothing of the strong mode', async () => {
     await run(dkv.addOrUpdate('k', 1));
     expect((await run(dkv.get('k', { consistency: 'quorum' })))?.value).toBe(1);
-    expect(await run(dkv.remove('k'))).toBe(true);
+    expect(await run(dkv.remove('k'))).toEqual({ existed: true });
     expect([strong.writes, strong.reads]).toEqual([[], []]);
   });
 });

@@ -1,4 +1,5 @@
 /** What the REST side of the peer port needs of the store: raw bytes in, raw bytes out. */
+import { type KvExistence } from '../../client/kv-pair.js';
 import { type ReadLevel, type WriteLevel } from '../../model/consistency.js';
 import { type Version } from '../../model/version.js';
 
@@ -14,12 +15,20 @@ export interface KvWriteOptions {
   readonly level?: WriteLevel;
   /** The version that the key must have, '' for no value; absent: any will do. Strong namespaces only. */
   readonly expected?: Version;
+  /** The caller's name of the request, under which it takes effect once. Strong namespaces only. */
+  readonly idempotencyKey?: string;
 }
 
 export interface KvStamp {
   readonly version: Version;
   /** When the version was stamped, milliseconds since 1970. */
   readonly modified: number;
+}
+
+/** Of a write. */
+export interface KvWritten extends KvStamp {
+  /** An earlier request of the same `idempotencyKey` had taken effect; this one wrote nothing. */
+  readonly repeated?: true;
 }
 
 /**
@@ -40,9 +49,8 @@ export interface KvService {
     key: string,
     value: Uint8Array,
     options: KvWriteOptions & { readonly ttlMs?: number },
-  ): Promise<KvStamp>;
-  /** Whether a reader saw a value just before. */
-  remove(namespace: string, key: string, options: KvWriteOptions): Promise<boolean>;
+  ): Promise<KvWritten>;
+  remove(namespace: string, key: string, options: KvWriteOptions): Promise<KvExistence>;
 }
 
 export const KvService = Symbol('DkvKvService');
