@@ -66,6 +66,32 @@ it('of counters, locks and requests', async () => {
   expect(await examples.idempotency(clientOf(), { id: 'r1', order: {} })).toBe(true);
 });
 
+it('of a payment: charged once, however many ask at once, and finished where one died', async () => {
+  const payments = clientOf<examples.Payment>();
+  const charged: string[] = [];
+  const charge = (name: string, amount: number) => {
+    charged.push(`${name}: ${amount}`);
+    return Promise.resolve('receipt 1');
+  };
+  const order = { id: 'payment:7', amount: 5 };
+  const asked = await Promise.all([1, 2, 3].map(() => examples.pay(payments, order, charge)));
+  expect(asked.sort()).toEqual(['another call has it', 'another call has it', 'charged']);
+  expect(charged).toEqual(['payment:7: 5']);
+  await payments.addOrUpdate('payment:8', { amount: 9 });
+  await Promise.all([1, 2].map(() => examples.finish(payments, { id: 'payment:8' }, charge)));
+  expect(charged).toEqual(['payment:7: 5', 'payment:8: 9']);
+  expect((await payments.getOrThrow('payment:8')).value).toEqual({ amount: 9, receipt: 'receipt 1' });
+});
+
+it('of work under a lock', async () => {
+  const rows = await examples.withLock(
+    clientOf(),
+    async (signal) => (signal.aborted ? [] : ['a row']),
+    async (report, fencing) => (fencing > 0 ? report.length : 0),
+  );
+  expect(rows).toBe(1);
+});
+
 it('of mergers', async () => {
   expect(await examples.mergers(clientOf<GrowOnlySet<string>>('tags'))).toEqual(['nest', 'storage']);
 });

@@ -16,11 +16,13 @@ import {
   type DkvReadOptions,
   type DkvRemoveOptions,
   type DkvRequestOptions,
+  type DkvWithLockOptions,
   type DkvWriteOptions,
 } from './client/call-options.js';
 import { type ClientCore, type ClientSettings } from './client/client-core.js';
 import { conflictOf } from './client/conflict-error.js';
 import { type KvExistence, type KvNothing, type KvPair, repetitionOf, stampOf } from './client/kv-pair.js';
+import { type DkvLockScope } from './client/kept-lock.js';
 import { type DkvLock } from './client/lock.js';
 import { many } from './client/many.js';
 import { type DkvMetrics, type DkvNodeStatus, nodeStatuses } from './client/node-status.js';
@@ -249,11 +251,33 @@ export class Dkv<V = unknown> {
    * lock protects**: see {@link DkvLock}. Held locks are not renewed by themselves, and are given back when the
    * application shuts down. After `DKV_INDETERMINATE` nobody knows the token, and the lock is free again after `ttlMs`.
    * Strong namespaces only.
+   * With `waitMs`, callers of one node get a lock in the order in which they asked; between nodes it is chance. At most
+   * 1,000 callers of a node wait for one lock, else it is `DKV_OVERLOADED`.
    * @throws DkvLockError (`DKV_CONFLICT`) when someone else holds it, with when that is over; after `waitMs`.
    */
   async lock(key: string, ttlMs: number, options?: DkvLockOptions): Promise<DkvLock> {
     this.assertStrong('lock');
     return this.core.locks.acquire(this.settings.namespace, key, ttlMs, options);
+  }
+
+  /**
+   * Runs `work` while the lock of a key is held, as {@link lock} takes it: renewed each third of its `ttlMs`, and given back at
+   * the end, also when `work` throws. Resolves with what `work` gives. When the lock is lost (its time was over before it
+   * could be renewed, someone released it by its token, the application shuts down), the `signal` that `work` was given is aborted, and once
+   * `work` has settled this rejects. `work` should stop then; **only the fencing number protects** what it does until it
+   * has. Aborting the caller's `signal` ends the waiting and is passed on to `work`; what becomes of it then is for `work` to
+   * say. Strong namespaces only.
+   * @throws what `work` throws; DkvLockError `DKV_CONFLICT` when the lock was not to be had within `waitMs` (`work` was not
+   * begun), `DKV_LOCK_LOST` when it was lost while `work` went on; its `cause` is what `work` threw.
+   */
+  async withLock<T>(
+    key: string,
+    options: DkvWithLockOptions,
+    work: (scope: DkvLockScope) => T | Promise<T>,
+  ): Promise<T> {
+    this.assertStrong('withLock');
+    assertType('work', work, 'function');
+    return this.core.locks.holdWhile(this.settings.namespace, key, options, work);
   }
 
   /** Renews a lock that was taken elsewhere, by its token. @throws DkvLockError unless it is the holder's. */

@@ -361,6 +361,7 @@ describe('an eventual namespace', () => {
     ['increment', () => dkv.increment('k')],
     ['touch', () => dkv.touch('k', 1)],
     ['lock', () => dkv.lock('k', 1)],
+    ['withLock', () => dkv.withLock('k', {}, () => 1)],
     ['an idempotency key', () => dkv.addOrUpdate('k', 1, { idempotencyKey: 'once' })],
     ['linearizable reads', () => dkv.get('k', { consistency: 'linearizable' })],
   ])('has no %s', async (_, call) => {
