@@ -77,6 +77,50 @@ export async function lock(dkv: Dkv, writeReport: (fencing: number) => Promise<v
   await lock.renew();
 }
 
+export async function withLock(
+  dkv: Dkv,
+  makeReport: (signal: AbortSignal) => Promise<string[]>,
+  store: (report: string[], fencing: number) => Promise<number>,
+): Promise<number> {
+  const rows = await dkv.withLock('nightly-report', { waitMs: 5_000 }, async ({ signal, fencing }) => {
+    const report = await makeReport(signal); // minutes: the lock is renewed meanwhile
+    return store(report, fencing); // which refuses a number lower than the highest it has seen
+  });
+  return rows;
+}
+
+export interface Payment {
+  readonly amount: number;
+  readonly receipt?: string;
+}
+
+type Charge = (name: string, amount: number) => Promise<string>;
+
+export async function pay(
+  payments: Dkv<Payment>,
+  order: { id: string; amount: number },
+  charge: Charge,
+): Promise<string> {
+  const payment = { amount: order.amount };
+  const { repeated } = await payments.addOrUpdate(order.id, payment, { idempotencyKey: order.id });
+  if (repeated) {
+    return 'another call has it'; // it came first, here or on another node, and charges: this one must not
+  }
+  const receipt = await charge(order.id, order.amount); // under the same name: this process could die right here
+  await payments.addOrUpdate(order.id, { ...payment, receipt });
+  return 'charged';
+}
+
+export async function finish(payments: Dkv<Payment>, order: { id: string }, charge: Charge): Promise<void> {
+  await payments.withLock(order.id, { waitMs: 10_000 }, async () => {
+    const { value: payment } = await payments.getOrThrow(order.id, { consistency: 'linearizable' });
+    if (payment.receipt === undefined) {
+      const receipt = await charge(order.id, payment.amount);
+      await payments.addOrUpdate(order.id, { ...payment, receipt });
+    }
+  });
+}
+
 export async function idempotency(orders: Dkv, request: { id: string; order: object }): Promise<boolean> {
   const { version } = await orders.addOrUpdate('order:7', request.order, { idempotencyKey: request.id });
   const again = await orders.addOrUpdate('order:7', request.order, { idempotencyKey: request.id });

@@ -59,10 +59,11 @@ describe('an item', () => {
     const send = await start();
     const first = await send('PUT', '/items/a', 1, 'put');
     await send('PUT', '/items/a', 2);
-    expect((await send('PUT', '/items/a', 1, 'put')).body.version).toBe(first.body.version);
+    expect(first.body).not.toHaveProperty('repeated');
+    expect((await send('PUT', '/items/a', 1, 'put')).body).toEqual({ ...first.body, repeated: true });
     expect((await send('DELETE', '/items/a', undefined, 'delete')).body).toEqual({ removed: true });
     await send('PUT', '/items/a', 3);
-    await send('DELETE', '/items/a', undefined, 'delete');
+    expect((await send('DELETE', '/items/a', undefined, 'delete')).body).toEqual({ removed: true });
     expect((await send('GET', '/items/a')).body.value).toBe(3);
   });
 

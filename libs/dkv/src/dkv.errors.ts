@@ -23,6 +23,8 @@ export const DKV_ERROR_STATUS = {
   DKV_KEY_NOT_FOUND: 404,
   /** The key has not the version expected, or the lock is held: nothing was written. */
   DKV_CONFLICT: 409,
+  /** Work that `withLock` ran was not under its lock to the end. */
+  DKV_LOCK_LOST: 409,
   /** A peer's clock is further ahead than `maxClockOffsetMs`. */
   DKV_CLOCK_SKEW: 409,
   /** The peer was started with other members, partitions or replicas. */

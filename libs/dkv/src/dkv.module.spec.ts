@@ -96,6 +96,36 @@ describe('an embedded node', () => {
     expect(await second.get(Dkv).get('a')).toEqual(stored);
   });
 
+  it('has a name of its own, which its folder keeps, whatever its machine is called', async () => {
+    const dataDir = newFolder();
+    const nameOf = async (options: DkvModuleOptions) => {
+      const module = await boot(DkvModule.forRoot({ dataDir, logger: silent, ...options }));
+      const { nodeId } = module.get<DkvOptions>(DKV_OPTIONS);
+      expect(module.get(Dkv).cluster()).toMatchObject([{ nodeId }]);
+      await module.close();
+      return nodeId;
+    };
+    const given = await nameOf({ hostname: 'first' });
+    expect(given).toMatch(/^node-[0-9a-f]{8}$/);
+    expect(await nameOf({ hostname: 'renamed' })).toBe(given);
+    expect(await nameOf({ dataDir: newFolder() })).not.toBe(given);
+    expect(await nameOf({ storage: 'memory' })).not.toBe(given);
+  });
+
+  it('that was given a name goes on under it without', async () => {
+    const dataDir = newFolder();
+    const first = await boot(DkvModule.forRoot({ dataDir, nodeId: 'named', logger: silent }));
+    const stored = await first.get(Dkv).addOrUpdate('a', 'kept');
+    await first.close();
+    const second = await boot(DkvModule.forRoot({ dataDir, logger: silent }));
+    expect(second.get<DkvOptions>(DKV_OPTIONS).nodeId).toBe('named');
+    expect(await second.get(Dkv).get('a')).toEqual(stored);
+    await second.close();
+    const error = await rejected(boot(DkvModule.forRoot({ dataDir, nodeId: 'other', logger: silent })));
+    expect(error.code).toBe('DKV_STORE_MISMATCH');
+    expect(error.message).toMatch(/nodeId "named".*set nodeId to "named"/);
+  });
+
   it('serves a service that is only being initialised', async () => {
     @Injectable()
     class Warm implements OnModuleInit {

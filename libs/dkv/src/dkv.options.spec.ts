@@ -144,6 +144,20 @@ describe('the api key', () => {
   });
 });
 
+describe('nodeId', () => {
+  const discovery = StaticDiscovery.parse('a=h:1,b=h:2');
+
+  it.each([undefined, null])(
+    'is needed as soon as there are peers, and it says what that is on Kubernetes: %s',
+    (nodeId) => {
+      const message = complaint({ nodeId, discovery, apiKey: '12345678' });
+      expect(message).toMatch(
+        /nodeId is missing.*process\.env\.HOSTNAME.*metadata\.name by the downward API/,
+      );
+    },
+  );
+});
+
 describe('options that are none', () => {
   it.each(['replica', 'apikey', 'Replicas', 'toString', 'isGlobal'])('are refused by name: %s', (name) => {
     expect(complaint({ [name]: 1 })).toMatch(new RegExp(`- ${name} is not an option: check its spelling`));
@@ -189,7 +203,6 @@ describe('the two sides of a transport', () => {
 describe('what is not given', () => {
   it('has the documented default', () => {
     expect(resolveOptions()).toEqual({
-      nodeId: hostname(),
       hostname: hostname(),
       dataDir: resolve('dkv-data'),
       storage: 'auto',

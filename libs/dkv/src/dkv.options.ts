@@ -14,7 +14,16 @@ import {
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
-import { Accepts, faultsOf, Offers, says, Whole, isHashFunc, wrongForMode } from './dkv.option-rules.js';
+import {
+  Accepts,
+  faultsOf,
+  wrongAmongPeers,
+  Offers,
+  says,
+  Whole,
+  isHashFunc,
+  wrongForMode,
+} from './dkv.option-rules.js';
 import { type DkvTls, isTls, TLS_FORMS, wrongTls } from './dkv.tls-options.js';
 import {
   NAMESPACE_MODES,
@@ -48,7 +57,10 @@ const MIB = 1024 * 1024;
 
 /** Everything is optional; with none at all the store is one embedded node. */
 export class DkvModuleOptions {
-  /** Stable name of this node, unique in the cluster. Default: the hostname. */
+  /**
+   * Stable name of this node, unique in the cluster; needed as soon as there is a discovery. Default: the one that the data
+   * folder was made under; a new folder gets a name of its own, so that a renamed machine or container goes on with it.
+   */
   @IsOptional()
   @Matches(NODE_ID_PATTERN, says('give 1 to 100 characters of A-Z a-z 0-9 . _ -'))
   nodeId?: string;
@@ -346,8 +358,11 @@ export type DkvOptions = Readonly<
   Omit<DkvModuleOptions, Defaulted> & { [K in Defaulted]-?: NonNullable<DkvModuleOptions[K]> }
 >;
 
+/** What can be said before the data folder is looked at: where no `nodeId` is given, that tells it. */
+export type ResolvedOptions = Omit<DkvOptions, 'nodeId'> & Pick<DkvModuleOptions, 'nodeId'>;
+
 /** @throws DkvError `DKV_INVALID_OPTIONS` naming each wrong option, its value and the remedy. */
-export function resolveOptions(given: DkvModuleOptions = {}): DkvOptions {
+export function resolveOptions(given: DkvModuleOptions = {}): ResolvedOptions {
   const faults = [...faultsOf(DkvModuleOptions, given), ...wrongTogether(given)];
   if (faults.length > 0) {
     throw new DkvError(
@@ -355,36 +370,21 @@ export function resolveOptions(given: DkvModuleOptions = {}): DkvOptions {
       `Options of DkvModule:\n${faults.map((f) => `- ${f}`).join('\n')}`,
     );
   }
-  const nodeId = given.nodeId ?? hostname();
-  if (!NODE_ID_PATTERN.test(nodeId)) {
-    throw new DkvError(
-      'DKV_INVALID_OPTIONS',
-      `The hostname ${JSON.stringify(nodeId)} does not do as nodeId; give nodeId: 1 to 100 of A-Z a-z 0-9 . _ -`,
-    );
-  }
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value != null));
   const dataDir = resolve(given.dataDir ?? 'dkv-data');
   const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs } = given;
   const electionTimeoutMs = Math.max(DEFAULTS.electionTimeoutMs, HEARTBEATS_MIN * heartbeatIntervalMs);
-  return Object.freeze({ ...DEFAULTS, electionTimeoutMs, hostname: hostname(), ...set, nodeId, dataDir });
+  return Object.freeze({ ...DEFAULTS, electionTimeoutMs, hostname: hostname(), ...set, dataDir });
 }
 
 function wrongTogether(given: DkvModuleOptions): string[] {
-  const { discovery, apiKey, remoteKvRepo, controller, mode, tls } = given;
-  const faults = wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode });
+  const { remoteKvRepo, controller, mode, tls } = given;
+  const faults = [...wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode }), ...wrongAmongPeers(given)];
   const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs, electionTimeoutMs } = given;
   if (electionTimeoutMs != null && electionTimeoutMs < HEARTBEATS_MIN * heartbeatIntervalMs) {
     faults.push(
       `electionTimeoutMs is ${electionTimeoutMs} with a heartbeatIntervalMs of ${heartbeatIntervalMs}: give at least ` +
         `${HEARTBEATS_MIN} heartbeats, ${HEARTBEATS_MIN * heartbeatIntervalMs}, or a node that is a little late is taken for down`,
-    );
-  }
-  if (discovery && apiKey == null && !controller) {
-    faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
-  }
-  if ((remoteKvRepo == null) !== (controller == null)) {
-    faults.push(
-      'remoteKvRepo and controller go together: a client of peers needs its listener, and the reverse',
     );
   }
   if (isTls(tls)) {

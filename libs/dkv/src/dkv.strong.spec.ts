@@ -112,6 +112,13 @@ describe('an idempotency key', () => {
     expect((await dkv.getOrThrow('k')).value).toBe(3);
   });
 
+  it('tells what the first call stored as long as it stands, whatever the repeated one would have', async () => {
+    const first = await dkv.addOrUpdate('k', 1, once);
+    expect(await dkv.addOrUpdate('k', 2, once)).toEqual({ ...first, repeated: true });
+    await dkv.addOrUpdate('k', 3);
+    expect(await dkv.addOrUpdate('k', 2, once)).toEqual({ ...first, value: 2, repeated: true });
+  });
+
   it('is of one key', async () => {
     await dkv.addOrUpdate('a', 1, once);
     await dkv.addOrUpdate('b', 1, once);
@@ -282,9 +289,10 @@ describe('a lock', () => {
 
 describe('three nodes', () => {
   let nodes: TestingModule[];
+  let ports: number[];
 
   beforeEach(async () => {
-    const ports = [await freePort(), await freePort(), await freePort()];
+    ports = [await freePort(), await freePort(), await freePort()];
     const addresses = ports.map((port, index) => `n${index}=127.0.0.1:${port}`).join();
     const common = { apiKey: 'secret-of-the-tests', peerBind: '127.0.0.1' };
     nodes = await Promise.all(
@@ -311,6 +319,39 @@ describe('three nodes', () => {
     await Promise.all(clients().flatMap((client) => asked.map((once) => client.increment('k', 1, once))));
     await Promise.all(clients().flatMap((client) => asked.map((once) => client.increment('k', 1, once))));
     expect((await clients()[1]!.getOrThrow('k', { consistency: 'linearizable' })).value).toBe(10);
+  });
+
+  it('tell all but one caller of those who create under one name at once, whichever node each asks', async () => {
+    const asking = clients().concat(clients());
+    const once = { idempotencyKey: 'payment 7' };
+    const created = await Promise.all(asking.map((client, at) => client.compareAndSet('k', null, at, once)));
+    const [first, ...others] = created.filter(({ repeated }) => !repeated);
+    expect(others).toEqual([]);
+    expect(created.filter((pair) => pair !== first)).toEqual(Array(5).fill({ ...first, repeated: true }));
+    const counted = await Promise.all(asking.map((client) => client.increment('n', 1, once)));
+    expect(counted).toEqual(Array(6).fill(1));
+    const removed = await Promise.all(asking.map((client) => client.remove('k', { idempotencyKey: 'gone' })));
+    expect(removed).toEqual(Array(6).fill(true));
+  });
+
+  it('tell it over REST, too', async () => {
+    const ask = async (at: number, method: string, path: string, body?: object) => {
+      const headers = {
+        'x-api-key': 'secret-of-the-tests',
+        ...(body && { 'content-type': 'application/json' }),
+      };
+      const init = { method, headers, body: body && JSON.stringify(body) };
+      const answer = await fetch(`http://127.0.0.1:${ports[at % 3]}${path}`, init);
+      return [answer.status, ((await answer.json()) as { repeated?: true }).repeated];
+    };
+    const all = Array.from({ length: 6 }, (_, at) => at);
+    const creation = { key: 'k', value: 'AQ==', ifVersion: 'absent', idempotencyKey: 'payment 7' };
+    const created = await Promise.all(all.map((at) => ask(at, 'POST', '/kv', creation)));
+    const [first, ...repeated] = [...created].sort(([, a], [, b]) => Number(a ?? 0) - Number(b ?? 0));
+    expect([first, repeated]).toEqual([[200, undefined], Array(5).fill([200, true])]);
+    const removal = () => ask(1, 'DELETE', '/kv/k?idempotencyKey=gone');
+    expect(await removal()).toEqual([200, undefined]);
+    expect(await removal()).toEqual([200, true]);
   });
 
   it('give the locks back that they hold when they leave, but for those of others', async () => {

@@ -16,11 +16,13 @@ import {
   type DkvReadOptions,
   type DkvRemoveOptions,
   type DkvRequestOptions,
+  type DkvWithLockOptions,
   type DkvWriteOptions,
 } from './client/call-options.js';
 import { type ClientCore, type ClientSettings } from './client/client-core.js';
 import { conflictOf } from './client/conflict-error.js';
 import { type KvPair, stampOf } from './client/kv-pair.js';
+import { type DkvLockScope } from './client/kept-lock.js';
 import { type DkvLock } from './client/lock.js';
 import { many } from './client/many.js';
 import { type DkvMetrics, type DkvNodeStatus, nodeStatuses } from './client/node-status.js';
@@ -42,6 +44,10 @@ const NO_OPTIONS = Object.freeze({});
  * `DKV_QUORUM_NOT_REACHED`, `DKV_NOT_APPLIED`, `DKV_READ_ONLY`, `DKV_OVERLOADED`, `DKV_CONFLICT` (nothing was
  * written); `DKV_INDETERMINATE` (it may still take effect). What a mode does not offer is `DKV_UNSUPPORTED`. Arguments
  * of a wrong type are a TypeError at once.
+ *
+ * Every write takes an `idempotencyKey` (strong namespaces only). Where an earlier call of that name had taken effect, it
+ * writes nothing itself: the pair of `addOrUpdate`, `compareAndSet` and `update` says `repeated: true` (of callers at once, one alone
+ * is not told so), the others resolve as the first time.
  */
 export class Dkv<V = unknown> {
   private readonly values: Values<V>;
@@ -100,7 +106,8 @@ export class Dkv<V = unknown> {
   /**
    * Stores a value; resolves, once enough nodes hold it durably, with the pair as stored. Its value is the one given,
    * unless a merger of your own made another of it. Under an `idempotencyKey` that took effect before, nothing is written,
-   * and the pair has the version of then and says `repeated`.
+   * and the pair says `repeated`: it has the version of then, and the value of then as long as that stands, else the one
+   * given.
    * @throws DkvError `DKV_VALUE_TOO_LARGE`, `DKV_CODEC_FAILED`: before anything is sent.
    */
   addOrUpdate(key: string, value: V, options: DkvWriteOptions = NO_OPTIONS): Promise<KvPair<V>> {
@@ -231,11 +238,33 @@ export class Dkv<V = unknown> {
    * lock protects**: see {@link DkvLock}. Held locks are not renewed by themselves, and are given back when the
    * application shuts down. After `DKV_INDETERMINATE` nobody knows the token, and the lock is free again after `ttlMs`.
    * Strong namespaces only.
+   * With `waitMs`, callers of one node get a lock in the order in which they asked; between nodes it is chance. At most
+   * 1,000 callers of a node wait for one lock, else it is `DKV_OVERLOADED`.
    * @throws DkvLockError (`DKV_CONFLICT`) when someone else holds it, with when that is over; after `waitMs`.
    */
   async lock(key: string, ttlMs: number, options?: DkvLockOptions): Promise<DkvLock> {
     this.assertStrong('lock');
     return this.core.locks.acquire(this.settings.namespace, key, ttlMs, options);
+  }
+
+  /**
+   * Runs `work` while the lock of a key is held, as {@link lock} takes it: renewed each third of its `ttlMs`, and given back at
+   * the end, also when `work` throws. Resolves with what `work` gives. When the lock is lost (its time was over before it
+   * could be renewed, someone released it by its token, the application shuts down), the `signal` that `work` was given is aborted, and once
+   * `work` has settled this rejects. `work` should stop then; **only the fencing number protects** what it does until it
+   * has. Aborting the caller's `signal` ends the waiting and is passed on to `work`; what becomes of it then is for `work` to
+   * say. Strong namespaces only.
+   * @throws what `work` throws; DkvLockError `DKV_CONFLICT` when the lock was not to be had within `waitMs` (`work` was not
+   * begun), `DKV_LOCK_LOST` when it was lost while `work` went on; its `cause` is what `work` threw.
+   */
+  async withLock<T>(
+    key: string,
+    options: DkvWithLockOptions,
+    work: (scope: DkvLockScope) => T | Promise<T>,
+  ): Promise<T> {
+    this.assertStrong('withLock');
+    assertType('work', work, 'function');
+    return this.core.locks.holdWhile(this.settings.namespace, key, options, work);
   }
 
   /** Renews a lock that was taken elsewhere, by its token. @throws DkvLockError unless it is the holder's. */

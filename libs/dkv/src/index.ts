@@ -8,14 +8,17 @@ export {
   type DkvCallOptions,
   type DkvChangeOptions,
   type DkvLockOptions,
+  type DkvLockWaiting,
   type DkvManyOptions,
   type DkvReadOptions,
   type DkvRemoveOptions,
   type DkvRequestOptions,
+  type DkvWithLockOptions,
   type DkvWriteOptions,
 } from './client/call-options.js';
 export { DkvConflictError, DkvLockError } from './client/conflict-error.js';
 export { type KvPair } from './client/kv-pair.js';
+export { type DkvLockScope } from './client/kept-lock.js';
 export { DkvLock, type LockGrant } from './client/lock.js';
 export { DkvManyError } from './client/many.js';
 export { type DkvMetrics, type DkvNodeStatus } from './client/node-status.js';

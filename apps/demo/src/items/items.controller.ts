@@ -11,8 +11,8 @@ import {
   ReadQuery,
   RemovedDto,
   RemoveQuery,
-  StampDto,
   WriteQuery,
+  WrittenDto,
 } from './items.dto.js';
 
 /** What `ifVersion` says where no value is expected. */
@@ -28,7 +28,7 @@ export class ItemsController {
   @ApiParam(KEY)
   @ApiIdempotencyKey()
   @ApiBody({ description: 'Any JSON, scalars too; at most 1 MiB.', schema: { example: { hello: 'world' } } })
-  @ApiOkResponse({ type: StampDto, description: 'As many nodes as asked for hold the value durably.' })
+  @ApiOkResponse({ type: WrittenDto, description: 'As many nodes as asked for hold the value durably.' })
   @ApiResponse({ status: 409, type: ConflictDto, description: 'The key has not the version expected.' })
   @ApiErrors(400, 503, 504)
   async put(
@@ -36,12 +36,12 @@ export class ItemsController {
     @Query() query: WriteQuery,
     @Body() value: unknown,
     @IdempotencyKey() idempotencyKey?: string,
-  ): Promise<StampDto> {
+  ): Promise<WrittenDto> {
     if (value === undefined) {
       throw new DkvError('DKV_INVALID_ARGUMENT', 'There is no body. Send the value as JSON, if only `null`.');
     }
-    const { modified, version } = await this.write(key, value, query, idempotencyKey);
-    return { key, modified, version };
+    const { modified, version, repeated } = await this.write(key, value, query, idempotencyKey);
+    return { key, modified, version, repeated };
   }
 
   @Get(':key')

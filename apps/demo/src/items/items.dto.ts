@@ -62,6 +62,15 @@ export class StampDto {
   version!: string;
 }
 
+export class WrittenDto extends StampDto {
+  @ApiPropertyOptional({
+    type: Boolean,
+    enum: [true],
+    description: 'An earlier request of this `Idempotency-Key` had taken effect; this one wrote nothing.',
+  })
+  repeated?: true;
+}
+
 export class ItemDto extends StampDto {
   @ApiProperty({ description: 'Any JSON.', type: Object, example: { hello: 'world' } })
   value!: unknown;

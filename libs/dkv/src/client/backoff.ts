@@ -15,13 +15,12 @@ export class Backoff {
     this.pauseMsMax = pauses.lastMs;
   }
 
-  /** Waits, at most `longestMs`; not past the deadline, nor when its caller gave up. */
-  async pause(deadline: Deadline, longestMs = Infinity): Promise<void> {
+  /** Waits, at most `longestMs`; not past the deadline, nor when its caller gave up, nor once `woken` resolves. */
+  async pause(deadline: Deadline, longestMs = Infinity, woken?: Promise<void>): Promise<void> {
     const { clock, random } = this.ports;
     const drawnMs = this.pauseMs * (0.5 + random.next());
     this.pauseMs = Math.min(2 * this.pauseMs, this.pauseMsMax);
     const pause = new Deadline(clock, Math.min(drawnMs, longestMs, deadline.leftMs), deadline.signal);
-    const never = new Promise<void>(() => undefined);
-    await pause.race(never, () => undefined);
+    await pause.race(woken ?? new Promise<void>(() => undefined), () => undefined);
   }
 }

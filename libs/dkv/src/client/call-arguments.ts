@@ -6,7 +6,7 @@ import { NO_VERSION } from '../model/version.js';
 /** A Date ends at 8.64e15; lifetimes stay well below. */
 export const TTL_MS_MAX = 10 * 365 * 86_400_000;
 const DAY_MS = 86_400_000;
-const IDEMPOTENCY_KEY_LENGTH_MAX = 256;
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 256;
 
 export function levelOf<L extends string>(levels: readonly L[], asked: L | undefined, otherwise: L): L {
   if (asked === undefined) {

@@ -37,9 +37,19 @@ export type DkvChangeOptions = Omit<DkvWriteOptions, 'consistency'>;
 /** Of a call on many keys. */
 export type DkvManyOptions<O extends DkvRequestOptions> = Omit<O, 'idempotencyKey'>;
 
-export interface DkvLockOptions extends DkvCallOptions {
+export interface DkvLockWaiting extends DkvCallOptions {
   /** How long to wait for a lock that someone else holds. Default: not at all. `timeoutMs` is for each attempt. */
   readonly waitMs?: number;
+}
+
+export interface DkvWithLockOptions extends DkvLockWaiting {
+  /** How long the lock outlives this process; it is renewed each third of that. Milliseconds, default 30 000. */
+  readonly ttlMs?: number;
+  /** Ends the waiting, and is passed on to the work; the lock is held until the work has settled. */
+  readonly signal?: AbortSignal;
+}
+
+export interface DkvLockOptions extends DkvLockWaiting {
   /** The token is handed to someone outside of this process: its end is not the end of the lock. Default: false. */
   readonly keepOnShutdown?: boolean;
 }

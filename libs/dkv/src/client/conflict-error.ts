@@ -25,14 +25,18 @@ export class DkvConflictError<V = unknown> extends DkvError {
   }
 }
 
-/** Someone else holds the lock, or nobody does; nothing was changed. Code `DKV_CONFLICT`. */
+/**
+ * Someone else holds the lock, or nobody does; nothing was changed (code `DKV_CONFLICT`). Or work that `withLock` ran was
+ * not under its lock to the end (`DKV_LOCK_LOST`).
+ */
 export class DkvLockError extends DkvError {
   constructor(
     message: string,
     /** When the holder's time is over, milliseconds since 1970; undefined where nobody holds the lock. */
     readonly expiresAtMs: number | undefined,
+    { code = 'DKV_CONFLICT', cause }: { code?: 'DKV_CONFLICT' | 'DKV_LOCK_LOST'; cause?: unknown } = {},
   ) {
-    super('DKV_CONFLICT', message);
+    super(code, message, { cause });
   }
 
   override toJSON(): ReturnType<DkvError['toJSON']> & { readonly expiresAtMs: number | null } {

@@ -49,7 +49,7 @@ export class DkvLock {
   }
 
   /**
-   * Holds it for `ttlMs` from now (default: as when it was taken). Nothing renews a lock by itself.
+   * Holds it for `ttlMs` from now (default: as when it was taken). Nothing renews a lock by itself; `withLock` does.
    * @throws DkvLockError (`DKV_CONFLICT`) when it was lost: its time was over, whether or not someone else took it.
    */
   async renew(ttlMs: number = this.ttlMs, options?: DkvCallOptions): Promise<void> {

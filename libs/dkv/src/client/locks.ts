@@ -8,11 +8,17 @@ import { NO_VERSION } from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { type Processor } from '../processor/processor.js';
-import { Backoff } from './backoff.js';
 import { lockTtlOf, timeoutOf, waitOf } from './call-arguments.js';
-import { type DkvCallOptions, type DkvLockOptions } from './call-options.js';
+import {
+  type DkvCallOptions,
+  type DkvLockOptions,
+  type DkvLockWaiting,
+  type DkvWithLockOptions,
+} from './call-options.js';
 import { DkvLockError } from './conflict-error.js';
+import { type DkvLockScope, KeptLock } from './kept-lock.js';
 import { DkvLock, type LockGrant } from './lock.js';
+import { LockQueues } from './lock-queues.js';
 import { decodeLock, encodeLock, type LockHolder } from './lock-record.js';
 import { settleAll } from './many.js';
 import { type Changed, ReadModifyWrite } from './read-modify-write.js';
@@ -23,7 +29,7 @@ import { type Changed, ReadModifyWrite } from './read-modify-write.js';
  */
 export const LOCKS_NAMESPACE = 'dkv.locks';
 
-const PAUSES = { firstMs: 10, lastMs: 500 };
+const DEFAULT_TTL_MS = 30_000;
 /** From this many on, locks whose time is over are forgotten when another one is taken. */
 const HELD_MIN = 64;
 
@@ -40,6 +46,9 @@ type Times = { readonly readTimeoutMs: number; readonly revertTimeoutMs: number 
  */
 export class Locks {
   private readonly records: ReadModifyWrite;
+  private readonly queues: LockQueues;
+  /** Those of work that goes on. */
+  private readonly kept = new Set<KeptLock>();
   /** What this process holds, to be given back at its end. */
   private readonly held = new Map<string, DkvLock>();
   private heldMax = HELD_MIN;
@@ -49,6 +58,7 @@ export class Locks {
     private readonly times: Times,
   ) {
     this.records = new ReadModifyWrite(ports, LOCKS_NAMESPACE);
+    this.queues = new LockQueues(ports);
   }
 
   /** @throws DkvLockError when someone else holds it, after `waitMs`. */
@@ -58,29 +68,25 @@ export class Locks {
     ttlMs: number,
     options: DkvLockOptions = {},
   ): Promise<DkvLock> {
-    const lockKey = lockKeyOf(namespace, key);
-    lockTtlOf(ttlMs);
-    const waiting = new Deadline(this.ports.clock, waitOf(options.waitMs), options.signal);
-    const backoff = new Backoff(this.ports, PAUSES);
-    const token = this.newToken();
-    for (;;) {
-      try {
-        const record = await this.take(lockKey, key, token, ttlMs, options);
-        const lock = this.lockOf(namespace, grantOf(key, record), ttlMs);
-        if (!options.keepOnShutdown) {
-          this.hold(lockKey, lock);
-        }
-        return lock;
-      } catch (error) {
-        if (!(error instanceof DkvLockError)) {
-          throw error;
-        }
-        waiting.assertWanted();
-        if (waiting.over) {
-          throw error;
-        }
-        await backoff.pause(waiting, Math.max(1, (error.expiresAtMs ?? 0) - this.ports.clock.now()));
-      }
+    return (await this.takenBy(namespace, key, ttlMs, options, options.keepOnShutdown)).lock;
+  }
+
+  /** What `work` gives, done while the lock is held and renewed. @throws DkvLockError when it is lost, or not had in time. */
+  async holdWhile<T>(
+    namespace: string,
+    key: string,
+    options: DkvWithLockOptions,
+    work: (scope: DkvLockScope) => T | Promise<T>,
+  ): Promise<T> {
+    const { ttlMs = DEFAULT_TTL_MS, signal } = options;
+    const attemptMs = timeoutOf(options.timeoutMs, this.times.revertTimeoutMs);
+    const { lock, askedMs } = await this.takenBy(namespace, key, ttlMs, options);
+    const kept = new KeptLock(lock, ttlMs, askedMs, this.ports.clock, attemptMs);
+    this.kept.add(kept);
+    try {
+      return await kept.run(work, signal);
+    } finally {
+      this.kept.delete(kept);
     }
   }
 
@@ -100,18 +106,49 @@ export class Locks {
   /** @throws DkvLockError unless `token` is the holder's and the lock's time is not over. */
   async release(namespace: string, key: string, token: string, options: DkvCallOptions = {}): Promise<void> {
     await this.change(namespace, key, token, 0, options, () => undefined);
-    this.forget(lockKeyOf(namespace, key), token);
+    const lockKey = lockKeyOf(namespace, key);
+    this.forget(lockKey, token);
+    this.queues.released(lockKey);
   }
 
   /** Gives back what this process holds, as far as that can be done in time; the rest expires. */
   async releaseAll(timeoutMs: number): Promise<void> {
     const deadline = new Deadline(this.ports.clock, timeoutMs);
+    for (const kept of this.kept) {
+      kept.lose('this node is shutting down and gives its locks back.');
+    }
     await settleAll([...this.held.values()], async (lock) => {
       if (lock.expiresAtMs > this.ports.clock.now() && !deadline.over) {
         await lock.release({ timeoutMs: deadline.leftMs });
       }
     });
     this.held.clear();
+  }
+
+  /** The lock, and when it was asked for by the monotonic clock. */
+  private async takenBy(
+    namespace: string,
+    key: string,
+    ttlMs: number,
+    options: DkvLockWaiting,
+    keepOnShutdown = false,
+  ): Promise<{ readonly lock: DkvLock; readonly askedMs: number }> {
+    const { clock } = this.ports;
+    const lockKey = lockKeyOf(namespace, key);
+    lockTtlOf(ttlMs);
+    const waiting = new Deadline(clock, waitOf(options.waitMs), options.signal);
+    const token = this.newToken();
+    let askedMs = 0;
+    const ask = () => {
+      askedMs = clock.monotonic();
+      return this.take(lockKey, key, token, ttlMs, options);
+    };
+    const record = await (waiting.timeoutMs > 0 ? this.queues.wait(lockKey, key, waiting, ask) : ask());
+    const lock = this.lockOf(namespace, grantOf(key, record), ttlMs);
+    if (!keepOnShutdown) {
+      this.hold(lockKey, lock);
+    }
+    return { lock, askedMs };
   }
 
   private async take(

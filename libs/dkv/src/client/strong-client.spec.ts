@@ -151,16 +151,33 @@ describe('an idempotency key', () => {
     expect(await run(dkv.compareAndSet('k', version, 2, once))).toEqual({ ...set, repeated: true });
   });
 
-  it('lets removals and counts answer as the first time', async () => {
-    await run(dkv.addOrUpdate('k', 1));
+  it('lets removals, lifetimes and counts answer as the first time', async () => {
+    const pair = await run(dkv.addOrUpdate('k', 1));
+    expect(await run(dkv.touch('k', 10_000, { idempotencyKey: 'touched' }))).toBe(true);
     expect(await run(dkv.remove('k', once))).toBe(true);
-    await run(dkv.addOrUpdate('k', 3));
+    expect(await run(dkv.touch('k', 5_000, { idempotencyKey: 'touched' }))).toBe(true);
+    const next = await run(dkv.addOrUpdate('k', 3));
+    expect(next.version > pair.version).toBe(true);
     expect(await run(dkv.remove('k', once))).toBe(true);
     expect((await run(dkv.getOrThrow('k'))).value).toBe(3);
+    const compared = () => dkv.compareAndRemove('k', next.version, { idempotencyKey: 'compared' });
+    await run(compared());
+    await run(compared());
     expect(await run(dkv.increment('n', 5, once))).toBe(5);
     await run(dkv.increment('n'));
     expect(await run(dkv.increment('n', 5, once))).toBe(5);
     expect((await run(dkv.getOrThrow('n'))).value).toBe(6);
+  });
+
+  it('tells all but one of those that create the same at once, with what that one stored', async () => {
+    const created = await run(
+      Promise.all([1, 2, 3].map((value) => dkv.compareAndSet('k', null, value, once))),
+    );
+    expect(created.map(({ value, repeated }) => [value, repeated])).toEqual([
+      [1, undefined],
+      [1, true],
+      [1, true],
+    ]);
   });
 });
 
@@ -338,6 +355,7 @@ describe('an eventual namespace', () => {
     ['increment', () => dkv.increment('k')],
     ['touch', () => dkv.touch('k', 1)],
     ['lock', () => dkv.lock('k', 1)],
+    ['withLock', () => dkv.withLock('k', {}, () => 1)],
     ['an idempotency key', () => dkv.addOrUpdate('k', 1, { idempotencyKey: 'once' })],
     ['linearizable reads', () => dkv.get('k', { consistency: 'linearizable' })],
   ])('has no %s', async (_, call) => {

@@ -63,14 +63,16 @@ export class Values<V> {
     };
   }
 
-  /** What a write of `value`, encoded as `bytes`, made. Decoded only when a merger made something else of it. */
+  /**
+   * What a write of `value`, encoded as `bytes`, made. Decoded only where something else is stored: by a merger, or by
+   * the call that this one repeats.
+   */
   written(key: string, value: V, bytes: Uint8Array, { record, repeated }: Written): KvPair<V> {
-    if (repeated) {
-      return { key, value, ...stampOf(record!), repeated };
-    }
-    return record!.value === bytes || Buffer.compare(record!.value, bytes) === 0
-      ? { key, value, ...stampOf(record!) }
-      : this.pairOf(key, record!);
+    const pair =
+      record!.value === bytes || Buffer.compare(record!.value, bytes) === 0
+        ? { key, value, ...stampOf(record!) }
+        : this.pairOf(key, record!);
+    return repeated ? { ...pair, repeated } : pair;
   }
 
   private encoded(key: string, value: V): Uint8Array {

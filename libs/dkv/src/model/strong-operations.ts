@@ -40,8 +40,8 @@ export interface StrongWritten {
   readonly outcome: 'done' | 'conflict';
   /**
    * As committed, undefined after a removal or where there was nothing to touch; on a conflict what the key has, undefined
-   * where it has no value. Where `repeated`: of a `put` what the first call stored; of an `increment` or `touch` what the
-   * key has now.
+   * where it has no value. Where `repeated`: of an `increment` what the first call stored; of a `put` too, as long as it
+   * stands, and then this call's value under the version of the first; of a `touch` what the key has now.
    */
   readonly record: ShownRecord | undefined;
   /**

@@ -1,5 +1,6 @@
 /** How the module makes this node's storage, its core and its client. */
 import { Logger as NestLogger, type Provider } from '@nestjs/common';
+import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
 import { ClusterView } from '../cluster/cluster-view.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
@@ -14,6 +15,7 @@ import { type DkvModuleOptions, type DkvOptions, resolveOptions } from '../dkv.o
 import { DKV_OPTIONS, DkvRegistry } from '../dkv.tokens.js';
 import { Dkv } from '../dkv.js';
 import { createNodeStorage } from '../storage/create-node-storage.js';
+import { nodeIdOf } from '../storage/folder/data-folder.js';
 import { NodeStorage } from '../storage/node-storage.js';
 import { LastWriteWinsMerger } from '../merger/last-write-wins-merger.js';
 import { registerNodeGauges } from '../metrics/node-gauges.js';
@@ -44,7 +46,7 @@ export const storeProviders: Provider[] = [
   {
     provide: DKV_OPTIONS,
     inject: [DKV_MODULE_OPTIONS],
-    useFactory: (given: DkvModuleOptions | undefined) => resolveOptions(given),
+    useFactory: named,
   },
   {
     provide: Clock,
@@ -153,6 +155,19 @@ export const storeProviders: Provider[] = [
     useFactory: createClient,
   },
 ];
+
+/** A node that was given no name has the one that its folder keeps; a new folder, or none, gets one of its own. */
+async function named(given: DkvModuleOptions | undefined): Promise<DkvOptions> {
+  const options = resolveOptions(given);
+  const { storage, dataDir } = options;
+  const nodeId =
+    options.nodeId ?? (storage === 'memory' ? undefined : await nodeIdOf(dataDir)) ?? generatedNodeId();
+  return Object.freeze({ ...options, nodeId });
+}
+
+function generatedNodeId(): string {
+  return `node-${randomUUID().slice(0, 8)}`;
+}
 
 async function openStorage(
   options: DkvOptions,

@@ -94,7 +94,10 @@ export function isLive(record: StrongRecord | undefined | null, timeMs: number):
   return record != null && (record.expiresAtMs === 0 || record.expiresAtMs > timeMs);
 }
 
-/** Of a `put` and an `increment` what the first call stored, of others what the key has now. */
+/**
+ * Of an `increment` what the first call stored; of a `put` too, as long as it stands, and then the value of this call
+ * under the version of the first; of others what the key has now.
+ */
 function repeatedOf(
   { kind, value }: AskedWrite,
   remembered: StrongRecord,
@@ -103,8 +106,13 @@ function repeatedOf(
   const { existed, counted } = decodeRemembered(remembered.value);
   const { generation, index, modifiedMs } = remembered;
   const first = { generation, index, expiresAtMs: 0, modifiedMs };
-  const record =
-    kind === 'put' ? { ...first, value } : kind === 'increment' ? { ...first, value: counted } : seen;
+  const stands = seen?.generation === generation && seen.index === index;
+  let record = seen;
+  if (kind === 'increment') {
+    record = { ...first, value: counted };
+  } else if (kind === 'put' && !stands) {
+    record = { ...first, value };
+  }
   return { kind: 'nothing', outcome: 'done', existed, repeated: true, record };
 }
 

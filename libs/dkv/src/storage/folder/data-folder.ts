@@ -42,6 +42,14 @@ export async function prepareFolder(path: string): Promise<DiskEngine | undefine
   });
 }
 
+/**
+ * The node that the folder was made for; undefined where there is no folder yet, or nothing in it. Makes nothing.
+ * @throws DkvError `DKV_STORE_MISMATCH`, `DKV_STORAGE_FAILED`
+ */
+export function nodeIdOf(path: string): Promise<string | undefined> {
+  return telling(path, async () => (await readIdentity(path))?.nodeId);
+}
+
 export interface DataFolderOptions {
   readonly path: string;
   /** Its name, and how it is opened in its folder below `path`. */

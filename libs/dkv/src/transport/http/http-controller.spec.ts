@@ -25,7 +25,7 @@ afterEach(async () => {
 const NO_REST: KvService = {
   get: () => Promise.resolve(undefined),
   addOrUpdate: () => Promise.reject(new Error('not asked here')),
-  remove: () => Promise.resolve(false),
+  remove: () => Promise.resolve({ existed: false }),
 };
 
 function newController(peer = new ScriptedPeer(answer), options: Partial<HttpControllerOptions> = {}) {

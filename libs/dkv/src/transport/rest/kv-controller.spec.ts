@@ -13,6 +13,7 @@ const VALUE = Uint8Array.of(0, 255, 10);
 let calls: unknown[][];
 let failure: Error | undefined;
 let found: boolean;
+let repetition: { readonly repeated?: true };
 let logged: string[];
 let controller: HttpController;
 let port: number;
@@ -24,11 +25,11 @@ const kv: KvService = {
   },
   async addOrUpdate(...call) {
     record('addOrUpdate', call);
-    return STAMP;
+    return { ...STAMP, ...repetition };
   },
   async remove(...call) {
     record('remove', call);
-    return found;
+    return { existed: found, ...repetition };
   },
 };
 
@@ -44,6 +45,7 @@ beforeEach(async () => {
   logged = [];
   failure = undefined;
   found = true;
+  repetition = {};
   const note = (message: string) => void logged.push(message);
   const peers = { serve: () => Promise.reject(new Error('not asked here')), receive: () => undefined };
   controller = new HttpController(
@@ -247,6 +249,29 @@ describe('ifVersion', () => {
     const answer = await post({ key: 'k', value: '', ifVersion });
     expect([answer.status, answer.body.code]).toEqual([400, 'DKV_INVALID_ARGUMENT']);
     expect(answer.body.message).toContain('ifVersion must be a version');
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('idempotencyKey', () => {
+  const named = { key: 'k', value: '', idempotencyKey: 'order 7' };
+  const path = '/kv/k?idempotencyKey=order%207';
+
+  it('names the request, and its answer says whether it had taken effect before', async () => {
+    expect((await post(named)).body).toEqual({ key: 'k', ...STAMP });
+    expect((await call('DELETE', path)).body).toEqual({ removed: true });
+    repetition = { repeated: true };
+    expect((await post(named)).body).toEqual({ key: 'k', ...STAMP, repeated: true });
+    expect((await call('DELETE', path)).body).toEqual({ removed: true, repeated: true });
+    const once = { idempotencyKey: 'order 7' };
+    const write = ['addOrUpdate', 'default', 'k', new Uint8Array(0), once];
+    expect(calls).toEqual([write, ['remove', 'default', 'k', once], write, ['remove', 'default', 'k', once]]);
+  });
+
+  it.each(['', 'n'.repeat(257), 5])('refuses %j', async (idempotencyKey) => {
+    const answer = await post({ ...named, idempotencyKey });
+    expect([answer.status, answer.body.code]).toEqual([400, 'DKV_INVALID_ARGUMENT']);
+    expect(answer.body.message).toContain('idempotencyKey');
     expect(calls).toEqual([]);
   });
 });

@@ -14,6 +14,14 @@ export interface KvAnswer {
   /** Milliseconds since 1970. */
   readonly modified: number;
   readonly version: string;
+  /** Of a write: an earlier request of the same `idempotencyKey` had taken effect; this one wrote nothing. */
+  readonly repeated?: true;
+}
+
+export interface RemovalAnswer {
+  /** Whether there was a value; where `repeated`, before the request that took effect. */
+  readonly removed: boolean;
+  readonly repeated?: true;
 }
 
 export const VALUE_BYTES_MAX = Symbol('DkvValueBytesMax');
@@ -50,24 +58,29 @@ export class KvController {
   @Post()
   @HttpCode(200)
   async addOrUpdate(@Query() { namespace }: WriteQuery, @Body() body: WriteBody): Promise<KvAnswer> {
-    const { key, ttlMs, consistency: level, ifVersion } = body;
+    const { key, ttlMs, consistency: level, ifVersion, idempotencyKey } = body;
     assertKey(key);
     const value = this.assertFits(key, fromBase64(body.value));
-    const { modified, version } = await this.kv.addOrUpdate(namespace, key, value, {
+    const { modified, version, repeated } = await this.kv.addOrUpdate(namespace, key, value, {
       ...(ttlMs !== undefined && { ttlMs }),
       ...(level && { level }),
       ...expectation(ifVersion),
+      ...(idempotencyKey !== undefined && { idempotencyKey }),
     });
-    return { key, modified, version };
+    return { key, modified, version, ...(repeated && { repeated }) };
   }
 
   /** `removed` tells whether there was a value. */
   @Delete(':key')
-  async remove(@Param('key') key: string, @Query() query: RemoveQuery): Promise<{ removed: boolean }> {
+  async remove(@Param('key') key: string, @Query() query: RemoveQuery): Promise<RemovalAnswer> {
     assertKey(key);
-    const { namespace, consistency: level, ifVersion } = query;
-    const options = { ...(level && { level }), ...expectation(ifVersion) };
-    return { removed: await this.kv.remove(namespace, key, options) };
+    const { namespace, consistency: level, ifVersion, idempotencyKey } = query;
+    const { existed: removed, repeated } = await this.kv.remove(namespace, key, {
+      ...(level && { level }),
+      ...expectation(ifVersion),
+      ...(idempotencyKey !== undefined && { idempotencyKey }),
+    });
+    return { removed, ...(repeated && { repeated }) };
   }
 
   private assertFits(key: string, value: Uint8Array): Uint8Array {

@@ -1,5 +1,6 @@
 /** What people and scripts may send to the REST routes. */
-import { IsIn, IsOptional, IsString, ValidateBy } from 'class-validator';
+import { IsIn, IsOptional, IsString, Length, ValidateBy } from 'class-validator';
+import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../../client/call-arguments.js';
 import { READ_LEVELS, type ReadLevel, WRITE_LEVELS, type WriteLevel } from '../../model/consistency.js';
 import { isVersion } from '../../model/version.js';
 import { IsBase64Bytes, IsCount, IsNamespace } from './field-rules.js';
@@ -18,6 +19,8 @@ const IsExpectation = () =>
     },
   });
 
+const IsIdempotencyKey = () => Length(1, IDEMPOTENCY_KEY_LENGTH_MAX);
+
 class NamespaceQuery {
   @IsNamespace() namespace = DEFAULT_NAMESPACE;
 }
@@ -33,6 +36,8 @@ export class WriteQuery extends NamespaceQuery {}
 export class RemoveQuery extends NamespaceQuery {
   @IsOptional() @IsIn(WRITE_LEVELS) consistency?: WriteLevel;
   @IsOptional() @IsExpectation() ifVersion?: string;
+  /** Names the request: however often it is sent, to whichever node, it takes effect once. Strong namespaces only. */
+  @IsOptional() @IsIdempotencyKey() idempotencyKey?: string;
 }
 
 export class WriteBody {
@@ -50,4 +55,6 @@ export class WriteBody {
   @IsOptional() @IsIn(WRITE_LEVELS) consistency?: WriteLevel;
   /** The version that the key must have, or `absent`. */
   @IsOptional() @IsExpectation() ifVersion?: string;
+  /** Names the request: however often it is sent, to whichever node, it takes effect once. Strong namespaces only. */
+  @IsOptional() @IsIdempotencyKey() idempotencyKey?: string;
 }

@@ -14,12 +14,26 @@ export interface KvWriteOptions {
   readonly level?: WriteLevel;
   /** The version that the key must have, '' for no value; absent: any will do. Strong namespaces only. */
   readonly expected?: Version;
+  /** The caller's name of the request, under which it takes effect once. Strong namespaces only. */
+  readonly idempotencyKey?: string;
 }
 
 export interface KvStamp {
   readonly version: Version;
   /** When the version was stamped, milliseconds since 1970. */
   readonly modified: number;
+}
+
+export interface KvRepetition {
+  /** An earlier request of the same `idempotencyKey` had taken effect; this one wrote nothing. */
+  readonly repeated?: true;
+}
+
+export type KvWritten = KvStamp & KvRepetition;
+
+export interface KvRemoved extends KvRepetition {
+  /** Whether a reader saw a value just before; where `repeated`, before the first request. */
+  readonly existed: boolean;
 }
 
 /**
@@ -40,9 +54,8 @@ export interface KvService {
     key: string,
     value: Uint8Array,
     options: KvWriteOptions & { readonly ttlMs?: number },
-  ): Promise<KvStamp>;
-  /** Whether a reader saw a value just before. */
-  remove(namespace: string, key: string, options: KvWriteOptions): Promise<boolean>;
+  ): Promise<KvWritten>;
+  remove(namespace: string, key: string, options: KvWriteOptions): Promise<KvRemoved>;
 }
 
 export const KvService = Symbol('DkvKvService');

@@ -3,7 +3,15 @@ import { conflictOf } from '../../client/conflict-error.js';
 import { stampOf } from '../../client/kv-pair.js';
 import { type ReadLevel, type WriteLevel } from '../../model/consistency.js';
 import { type Processor, type Written } from '../../processor/processor.js';
-import { type KvReadOptions, type KvService, type KvStamp, type KvWriteOptions } from './kv-service.js';
+import {
+  type KvReadOptions,
+  type KvRemoved,
+  type KvRepetition,
+  type KvService,
+  type KvStamp,
+  type KvWriteOptions,
+  type KvWritten,
+} from './kv-service.js';
 
 export interface KvServiceDefaults {
   readonly readConsistency: ReadLevel;
@@ -36,23 +44,24 @@ export class ProcessorKvService implements KvService {
     key: string,
     value: Uint8Array,
     options: KvWriteOptions & { readonly ttlMs?: number },
-  ): Promise<KvStamp> {
+  ): Promise<KvWritten> {
     const defaults = this.defaultsOf(namespace);
-    const { level = defaults.writeConsistency, ttlMs = defaults.ttlMs, expected } = options;
+    const { level = defaults.writeConsistency, ttlMs = defaults.ttlMs, expected, idempotencyKey } = options;
     const timeoutMs = defaults.revertTimeoutMs;
-    const writing = { level, ttlMs, timeoutMs, expected };
+    const writing = { level, ttlMs, timeoutMs, expected, idempotencyKey };
     const result = await this.processor.addOrUpdate(namespace, key, value, writing);
     assertMatched(key, expected, result);
-    return stampOf(result.record!);
+    return { ...stampOf(result.record!), ...repetitionOf(result) };
   }
 
-  async remove(namespace: string, key: string, options: KvWriteOptions): Promise<boolean> {
+  async remove(namespace: string, key: string, options: KvWriteOptions): Promise<KvRemoved> {
     const defaults = this.defaultsOf(namespace);
-    const { level = defaults.writeConsistency, expected } = options;
+    const { level = defaults.writeConsistency, expected, idempotencyKey } = options;
     const timeoutMs = defaults.revertTimeoutMs;
-    const result = await this.processor.remove(namespace, key, { level, timeoutMs, expected });
+    const writing = { level, timeoutMs, expected, idempotencyKey };
+    const result = await this.processor.remove(namespace, key, writing);
     assertMatched(key, expected, result);
-    return result.existed;
+    return { existed: result.existed, ...repetitionOf(result) };
   }
 }
 
@@ -61,4 +70,8 @@ function assertMatched(key: string, expected: string | undefined, { outcome, rec
     const current = record && { key, value: record.value, ...stampOf(record) };
     throw conflictOf(key, expected ?? '', current);
   }
+}
+
+function repetitionOf({ repeated }: Written): KvRepetition {
+  return repeated ? { repeated } : {};
 }
