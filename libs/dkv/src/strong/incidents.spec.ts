@@ -1,8 +1,11 @@
 /** Incidents, replayed: what a node says of itself and of others agrees with what a write meets, and that is told at once. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { rejected } from '../../testing/caught.js';
 import { type TestCluster, createTestCluster } from '../../testing/simulation/sim-cluster.js';
 import { startNodes, strongCluster } from '../../testing/simulation/strong-cluster.js';
+import { Quorums } from './quorums.js';
+
+afterEach(() => vi.restoreAllMocks());
 
 const READ = { level: 'linearizable' } as const;
 const VALUE = 'v'.repeat(500);
@@ -103,10 +106,10 @@ describe('one disk of three, replaced', () => {
 });
 
 describe('the disks of two of three nodes, full to the last byte', () => {
-  async function full(): Promise<TestCluster> {
-    const cluster = createTestCluster(3, {
+  async function full(size: number, partitions: number): Promise<TestCluster> {
+    const cluster = createTestCluster(size, {
       mode: 'strong',
-      partitions: 4,
+      partitions,
       storage: { reserveBytes: 40_000, checkpointIntervalMs: 3_600_000 },
     });
     await cluster.start();
@@ -122,8 +125,18 @@ describe('the disks of two of three nodes, full to the last byte', () => {
     return cluster;
   }
 
+  it('are known to the leader, which refuses for a node that has not heard of it yet', async () => {
+    const cluster = await full(4, 16);
+    const key = cluster.keyWhere((list) => !list.includes('d'));
+    vi.spyOn(Quorums.prototype as unknown as { teller(): undefined }, 'teller').mockReturnValue(undefined);
+    const beganMs = cluster.scheduler.nowMs;
+    const { code, message } = await rejected(cluster.put('d', key, 'v'));
+    expect([code, cluster.scheduler.nowMs - beganMs < 50]).toEqual(['DKV_QUORUM_NOT_REACHED', true]);
+    expect(message).toMatch(/a \(its log takes nothing\)/);
+  });
+
   it('refuse every write at once, wherever it is asked for; reads go on; and all is well once there is room', async () => {
-    const cluster = await full();
+    const cluster = await full(3, 4);
     expect(await probes(cluster)).toEqual(each('DKV_QUORUM_NOT_REACHED'));
     expect(told(cluster)).toEqual({ a: 'unready', b: 'unready', c: 'degraded' });
     expect((await rejected(cluster.put('c', 'k0', 'v'))).message).toMatch(
