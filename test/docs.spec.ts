@@ -58,6 +58,20 @@ describe('docs/options.md', () => {
   });
 });
 
+describe('docs/troubleshooting.md', () => {
+  const sources = readdirSync(join(ROOT, 'libs/dkv/src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'))
+    .map((name) => read(`libs/dkv/src/${name}`).replace(/['`] \+\s+['`]/g, ''))
+    .join('\n');
+
+  it('quotes what the library says, word by word', () => {
+    const quoted = [...read('docs/troubleshooting.md').matchAll(/"([^"\n]+)"/g)].map(([, text]) => text!);
+    const pieces = quoted.flatMap((text) => text.split('…')).map((piece) => piece.trim());
+    expect(pieces.filter((piece) => piece.length > 3 && !sources.includes(piece))).toEqual([]);
+    expect(quoted.length).toBeGreaterThan(15);
+  });
+});
+
 describe('the documents', () => {
   const documents = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md']
     .concat(readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`))

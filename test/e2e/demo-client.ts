@@ -23,6 +23,8 @@ export interface AnswerBody {
   readonly nodes?: readonly {
     readonly nodeId: string;
     readonly state: string;
+    readonly votersMissing: number;
+    readonly reason: string;
     readonly partitions: { readonly holder: number; readonly replica: number };
   }[];
 }

@@ -47,6 +47,11 @@ export class DkvLifecycle
     return this.processor.unreadyReason ?? 'starting';
   }
 
+  /** What is amiss though this node is ready; undefined when all is well. */
+  get degradedReason(): string | undefined {
+    return this.processor.degradedReason;
+  }
+
   /** Modules are initialised dependencies first, so services may use the store in their own onModuleInit. */
   async onModuleInit(): Promise<void> {
     const { view, processor } = this;

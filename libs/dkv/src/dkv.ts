@@ -284,8 +284,8 @@ export class Dkv<V = unknown> {
   /** Figures of this node, of all namespaces together. For Prometheus see `DkvRegistry`. */
   metrics(): DkvMetrics {
     const { processor, view, storage } = this.core;
-    const partitionsUnderReplicated = view.underReplicated();
-    const { ready, groupsWithoutQuorum, groupsLed } = processor;
+    const { ready, groupsWithoutQuorum, groupsLed, quorums } = processor;
+    const partitionsUnderReplicated = view.underReplicated(quorums.lacking);
     const { hintBytes } = storage;
     return {
       ready,
@@ -299,7 +299,7 @@ export class Dkv<V = unknown> {
 
   /** The nodes as this one sees them. */
   cluster(): readonly DkvNodeStatus[] {
-    return nodeStatuses(this.core.view);
+    return nodeStatuses(this.core.view, this.core.processor.quorums);
   }
 
   /** Which nodes hold a key of this namespace, the holder first. */

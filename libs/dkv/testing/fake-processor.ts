@@ -3,6 +3,7 @@ import { assertKey } from '../src/model/key.js';
 import { type ShownRecord } from '../src/model/shown-record.js';
 import { formatVersion } from '../src/model/version.js';
 import { type ReadOptions, type WriteOptions, type Written } from '../src/processor/processor.js';
+import { NO_STRONG_MODE } from './no-strong-mode.js';
 import { microtasks } from './microtasks.js';
 
 /** When everything in it was written, milliseconds since 1970. */
@@ -34,6 +35,7 @@ export class FakeProcessor {
   ready = true;
   groupsWithoutQuorum = 8;
   groupsLed = 9;
+  quorums = NO_STRONG_MODE.quorums;
   underWay = 0;
   underWayMax = 0;
 

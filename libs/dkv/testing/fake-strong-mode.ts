@@ -12,7 +12,9 @@ import {
   type StrongWrite,
   type StrongWritten,
 } from '../src/model/strong-operations.js';
-import { type StrongMode } from '../src/ports/strong-mode.js';
+import { type QuorumStatus, type StrongMode } from '../src/ports/strong-mode.js';
+
+import { NO_STRONG_MODE } from './no-strong-mode.js';
 
 export interface FakeStrongModeOptions {
   /** Of the versions it gives. Default 1. */
@@ -41,7 +43,8 @@ export class FakeStrongMode implements StrongMode {
   readonly lost: string[] = [];
   phase: 'new' | 'running' | 'stopped' = 'new';
   unreadyReason: string | undefined;
-  groupsWithoutQuorum = 0;
+  degradedReason: string | undefined;
+  quorums: QuorumStatus = NO_STRONG_MODE.quorums;
   groupsLed = 0;
   /** Every read and write is refused with it. */
   failure: Error | undefined;

@@ -11,7 +11,8 @@ export const NO_STRONG_MODE: StrongMode = {
   receive() {},
   disconnected() {},
   unreadyReason: undefined,
-  groupsWithoutQuorum: 0,
+  degradedReason: undefined,
+  quorums: { groupsWithoutQuorum: 0, groupsRefused: 0, votersMissing: new Map(), lacking: new Set() },
   groupsLed: 0,
 };
 

@@ -29,6 +29,12 @@ export class NodeDto {
   @ApiProperty({ enum: ['up', 'suspect', 'down'], description: 'As the answering node sees it.' })
   state!: NodeState;
 
+  @ApiProperty({ description: 'Strong partitions of the answering node in which its vote is missing.' })
+  votersMissing!: number;
+
+  @ApiProperty({ description: 'Why; empty: none is.', example: '' })
+  reason!: string;
+
   @ApiProperty()
   partitions!: PartitionsDto;
 }

@@ -1,9 +1,10 @@
 /** The commands of `dkv`, their options and their help; and what an error looks like to who typed it. */
 import { Command, CommanderError } from 'commander';
 import { isDkvError } from '../dkv.errors.js';
+import { CONVERT_HELP, type ConvertOptions, runConvert } from './convert-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { type Terminal } from './terminal.js';
-import { RECOVER_HELP, type RecoverOptions, runRecover } from './recover-command.js';
+import { QUIET, RECOVER_HELP, type RecoverOptions, runRecover } from './recover-command.js';
 
 /** Gives the exit code. Never throws. */
 export async function runDkv(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -34,6 +35,17 @@ export async function runDkv(args: readonly string[], terminal: Terminal): Promi
     .copyInheritedSettings(program)
     .action(async (options: RecoverOptions) => {
       code = await runRecover(options, terminal);
+    });
+  program
+    .command('convert')
+    .description('Writes the data folder of a node that is not running anew, with another storage engine.')
+    .requiredOption('--data-dir <folder>', 'dataDir of the node')
+    .requiredOption('--to <engine>', 'rocksdb, rocksdb-native or classic-level')
+    .requiredOption('--out <folder>', 'the folder to make: absent or empty')
+    .addHelpText('after', CONVERT_HELP)
+    .copyInheritedSettings(program)
+    .action(async (options: ConvertOptions) => {
+      code = await runConvert(options, terminal, QUIET);
     });
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -34,7 +34,7 @@ Exit codes: 0 done, or nothing to do; 1 failed; 2 wrong options; 3 a folder is i
 majority; 5 not confirmed, nothing changed.
 `;
 
-const QUIET: Logger = Object.freeze({
+export const QUIET: Logger = Object.freeze({
   log: () => undefined,
   warn: () => undefined,
   error: () => undefined,

@@ -2,6 +2,7 @@
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type NodeState } from '../model/node.js';
 import { type LocalKvMetrics } from '../ports/local-kv-repo.js';
+import { type QuorumStatus } from '../ports/strong-mode.js';
 
 export interface DkvNodeStatus {
   readonly nodeId: string;
@@ -11,6 +12,10 @@ export interface DkvNodeStatus {
   readonly zone: string;
   /** As seen from this node. */
   readonly state: NodeState;
+  /** Partitions of strong namespaces in which its vote is missing, of those that the answering node holds. */
+  readonly votersMissing: number;
+  /** Why; '' where none is. */
+  readonly reason: string;
   /** Partitions held, by role. */
   readonly partitions: { readonly holder: number; readonly replica: number };
 }
@@ -28,20 +33,26 @@ export interface DkvStorageMetrics extends LocalKvMetrics {
 export interface DkvMetrics extends DkvStorageMetrics {
   readonly ready: boolean;
   readonly hintBytes: number;
-  /** Own partitions of which a copy is on a node that is down. */
+  /** Own partitions of which a copy is on a node that is down, or that is not yet, or not now, one of its voters. */
   readonly partitionsUnderReplicated: number;
-  /** Own partitions of strong namespaces in which no majority can be reached: their keys take no writes. */
+  /** Own partitions of strong namespaces in which too few voters take part: their keys take no writes. */
   readonly groupsWithoutQuorum: number;
   /** Partitions of strong namespaces that this node leads: their writes and linearizable reads are decided here. */
   readonly groupsLed: number;
 }
 
-export function nodeStatuses({ ring, members }: ClusterView): readonly DkvNodeStatus[] {
+export function nodeStatuses(
+  { ring, members }: ClusterView,
+  { votersMissing }: QuorumStatus,
+): readonly DkvNodeStatus[] {
   const held = new Map(members.map(({ node }) => [node.nodeId, { holder: 0, replica: 0 }]));
   for (let partition = 0; partition < ring.partitions; partition++) {
     ring.preferenceList(partition).forEach((nodeId, rank) => {
       held.get(nodeId)![rank === 0 ? 'holder' : 'replica']++;
     });
   }
-  return members.map(({ node, state }) => ({ ...node, state, partitions: held.get(node.nodeId)! }));
+  return members.map(({ node, state }) => {
+    const { groups = 0, why = '' } = votersMissing.get(node.nodeId) ?? {};
+    return { ...node, state, votersMissing: groups, reason: why, partitions: held.get(node.nodeId)! };
+  });
 }

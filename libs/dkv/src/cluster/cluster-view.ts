@@ -185,10 +185,11 @@ export class ClusterView {
     return own;
   }
 
-  /** Own partitions of which a copy is on a node that is down. */
-  underReplicated(): number {
-    return this.ownPartitions().filter((partition) =>
-      this.listOf(partition).some((nodeId) => this.stateOf(nodeId) === 'down'),
+  /** Own partitions of which a copy is on a node that is down, or which are among `lacking`. */
+  underReplicated(lacking?: ReadonlySet<number>): number {
+    return this.ownPartitions().filter(
+      (partition) =>
+        lacking?.has(partition) || this.listOf(partition).some((nodeId) => this.stateOf(nodeId) === 'down'),
     ).length;
   }
 }

@@ -17,6 +17,7 @@ const OWN = {
   durablePosition: 0,
   isFit: true,
   isReady: true,
+  isWritable: true,
   ledNumber: 1,
 };
 

@@ -23,6 +23,7 @@ export interface OwnStanding {
   readonly durablePosition: number;
   readonly isFit: boolean;
   readonly isReady: boolean;
+  readonly isWritable: boolean;
   readonly ledNumber: number;
 }
 
@@ -246,7 +247,7 @@ export class PeerDirectory {
 
   /** What this node says to a peer of both. */
   heartbeatFor(peer: Peer): Heartbeat {
-    const { clusterId, durablePosition, isFit, isReady, ledNumber } = this.own;
+    const { clusterId, durablePosition, isFit, isReady, isWritable, ledNumber } = this.own;
     const now = this.clock.monotonic();
     return {
       kind: 'heartbeat',
@@ -262,6 +263,7 @@ export class PeerDirectory {
       rememberedIncarnation: peer.refused === '' ? peer.incarnation : peer.refused,
       isFit,
       isReady,
+      isWritable,
       ledNumber,
       missedFrames: peer.missedFrames,
     };

@@ -1,5 +1,5 @@
 /** What this node knows of the others from what they say: incarnation, process run, fitness, leaderships, clock. */
-import { type LedGroup, type NodeMessage } from '../model/node-messages.js';
+import { type NodeMessage } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
 
 type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
@@ -27,6 +27,7 @@ export class Peer {
   closedAtMs = -Infinity;
   isFit = false;
   isReady = false;
+  isWritable = true;
   /** Of its log, as this process run of it said. */
   durablePosition = 0;
   /** As earlier runs of the same incarnation had said. */
@@ -44,6 +45,8 @@ export class Peer {
   ledNumberTold = -1;
   /** Group to term. */
   led: ReadonlyMap<number, number> = new Map();
+  /** Its groups that take no writes, as it told with that list. */
+  withoutQuorum: ReadonlySet<number> = new Set();
   /** The list was asked for, and has not come yet: ticks since. */
   ledAskedTicks = 0;
 
@@ -97,6 +100,7 @@ export class Peer {
     this.durablePosition = Math.max(this.durablePosition, heartbeat.durablePosition);
     this.isFit = heartbeat.isFit;
     this.isReady = heartbeat.isReady;
+    this.isWritable = heartbeat.isWritable;
     this.ledNumberTold = heartbeat.ledNumber;
     const nowMs = clock.monotonic();
     const { echoMs, echoAgeMs } = heartbeat;
@@ -125,8 +129,10 @@ export class Peer {
     this.closedAtMs = -Infinity;
     this.isFit = false;
     this.isReady = false;
+    this.isWritable = true;
     this.ledNumber = -1;
     this.led = new Map();
+    this.withoutQuorum = new Set();
     this.ledAskedTicks = 0;
     this.liveSequence = 0;
     this.bulkSequence = 0;
@@ -148,9 +154,10 @@ export class Peer {
     return true;
   }
 
-  takeLed(number: number, groups: readonly LedGroup[]): void {
+  takeLed({ number, groups, withoutQuorum }: Extract<NodeMessage, { kind: 'led' }>): void {
     this.ledNumber = number;
     this.led = new Map(groups.map(({ group, term }) => [group, term]));
+    this.withoutQuorum = new Set(withoutQuorum);
     this.ledAskedTicks = 0;
   }
 }

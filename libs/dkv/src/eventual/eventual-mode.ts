@@ -137,7 +137,7 @@ export class EventualMode {
     if (local.failure) {
       return `read-only after a storage error: ${local.failure.message}`;
     }
-    if (view.clockSuspect) {
+    if (this.isUsed && view.clockSuspect) {
       return 'most peers refuse the clock of this node';
     }
     return this.caughtUp ? undefined : 'catching up';

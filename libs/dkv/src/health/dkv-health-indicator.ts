@@ -18,18 +18,22 @@ export class DkvHealthIndicator {
   }
 
   /**
-   * Ready: the store is open and writable, own copies are caught up, the process is not leaving. Other nodes being
-   * down makes it degraded (still HTTP 200), never unready: an outage of one pod must not take the others out.
+   * Ready: the store is open and writable, own copies are caught up, the process is not leaving. What ails other nodes, or
+   * partitions without a majority of their voters, makes it degraded (still HTTP 200), never unready: an outage of one
+   * pod must not take the others out. `reason` names nodes and partitions; plain up means that a write would succeed.
    */
   isReady<K extends string = 'dkv'>(key = 'dkv' as K): HealthIndicatorResult<K> {
     const check = this.indicators.check(key);
     if (this.lifecycle.leaving) {
       return check.down({ reason: 'leaving' });
     }
-    const { ready, partitionsUnderReplicated } = this.dkv.metrics();
+    const { ready, partitionsUnderReplicated, groupsWithoutQuorum } = this.dkv.metrics();
     if (!ready) {
       return check.down({ reason: this.lifecycle.unreadyReason });
     }
-    return partitionsUnderReplicated > 0 ? check.degraded({ partitionsUnderReplicated }) : check.up();
+    const reason = this.lifecycle.degradedReason;
+    return reason === undefined
+      ? check.up()
+      : check.degraded({ reason, partitionsUnderReplicated, groupsWithoutQuorum });
   }
 }

@@ -44,7 +44,7 @@ export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteK
   gauge('dirty_bytes', 'Strong records that no checkpoint has yet', () => figures().dirtyBytes);
   gauge(
     'groups_without_quorum',
-    'Own partitions of strong namespaces without a majority that can be reached',
+    'Own partitions of strong namespaces that take no writes: too few of their voters take part',
     () => figures().groupsWithoutQuorum,
   );
   gauge('groups_led', 'Partitions of strong namespaces that this node leads', () => figures().groupsLed);
@@ -52,7 +52,7 @@ export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteK
   gauge('hints_pending_bytes', 'Marks of what other nodes missed', () => figures().hintBytes);
   gauge(
     'partitions_under_replicated',
-    'Own partitions with a copy on a node that is down',
+    'Own partitions with a copy on a node that is down, or that is none of its voters',
     () => figures().partitionsUnderReplicated,
   );
   total('cache_hits', 'Reads of records that were in the hot cache', () => figures().cacheHits ?? 0);

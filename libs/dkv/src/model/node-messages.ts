@@ -113,13 +113,21 @@ export type NodeMessage =
       readonly isFit: boolean;
       /** Whether reads at level `one` may be asked of it. */
       readonly isReady: boolean;
-      /** Changes with the list of groups that the sender leads. */
+      /** Whether the sender's log takes entries: without, it acknowledges nothing. */
+      readonly isWritable: boolean;
+      /** Changes with the lists of groups that the sender leads and finds without a quorum. */
       readonly ledNumber: number;
       /** Frames of the receiver's process run that never came, as the numbers of those that did tell. */
       readonly missedFrames: number;
     }
   | { readonly kind: 'askLed' }
-  | { readonly kind: 'led'; readonly number: number; readonly groups: readonly LedGroup[] }
+  | {
+      readonly kind: 'led';
+      readonly number: number;
+      readonly groups: readonly LedGroup[];
+      /** Groups of the sender that take no writes, since too few of their voters are there. */
+      readonly withoutQuorum: readonly number[];
+    }
   | {
       readonly kind: 'raft';
       readonly group: number;

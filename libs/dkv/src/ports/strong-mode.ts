@@ -2,6 +2,25 @@
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 
+/** Of one node's votes in the groups of another. */
+export interface VoterMissing {
+  /** For people. */
+  readonly why: string;
+  readonly groups: number;
+}
+
+/** Whether groups have the votes that writes need, as one node sees it. */
+export interface QuorumStatus {
+  /** Own groups whose keys take no writes: too few of their voters are there. */
+  readonly groupsWithoutQuorum: number;
+  /** These, and the groups which the node has no member in that are known to be the same: what it refuses at once. */
+  readonly groupsRefused: number;
+  /** The nodes, this one included, whose votes are missing in own groups. */
+  readonly votersMissing: ReadonlyMap<string, VoterMissing>;
+  /** The own groups in which a vote is missing. */
+  readonly lacking: ReadonlySet<number>;
+}
+
 /**
  * Methods may be called concurrently. Errors of writes: `DKV_NOT_READY`, `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY`,
  * `DKV_OVERLOADED`, `DKV_NOT_APPLIED` (nothing was written); `DKV_INDETERMINATE` (it may still take effect);
@@ -26,8 +45,10 @@ export interface StrongMode {
   disconnected(nodeId: string): void;
   /** Why this node cannot serve all its groups now, for people; undefined when it can. */
   readonly unreadyReason: string | undefined;
-  /** Own groups in which no majority can be reached. */
-  readonly groupsWithoutQuorum: number;
+  /** What is amiss though this node does its part, for people; undefined when all is well. */
+  readonly degradedReason: string | undefined;
+  /** As of the last heartbeat. */
+  readonly quorums: QuorumStatus;
   /** Groups that this node leads, as it told the others last. */
   readonly groupsLed: number;
 }

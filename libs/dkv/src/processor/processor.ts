@@ -12,7 +12,7 @@ import { type PeerService } from '../ports/controller.js';
 import { type Operation } from '../ports/telemetry.js';
 import { Admission } from './admission.js';
 import { type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
-import { type StrongMode } from '../ports/strong-mode.js';
+import { type QuorumStatus, type StrongMode } from '../ports/strong-mode.js';
 import { assertReadSupported, assertWriteSupported } from './supported-operations.js';
 
 export interface CallOptions {
@@ -102,9 +102,21 @@ export class Processor implements PeerService {
     return eventual.unreadyReason ?? (context.namespaces.uses('strong') ? strong.unreadyReason : undefined);
   }
 
-  /** Own partitions of strong namespaces whose keys take no writes, since no majority can be reached. */
+  /** What is amiss though this node does its part, for people: other nodes are down, writes are refused. */
+  get degradedReason(): string | undefined {
+    const { view } = this.context;
+    const down = view.members.filter(({ state }) => state === 'down').map(({ node }) => node.nodeId);
+    return this.strong.degradedReason ?? (down.length > 0 ? `down: ${down.join(', ')}` : undefined);
+  }
+
+  /** Of strong namespaces: whose votes are missing, and what is refused for it. */
+  get quorums(): QuorumStatus {
+    return this.strong.quorums;
+  }
+
+  /** Own partitions of strong namespaces whose keys take no writes, since too few of their voters take part. */
   get groupsWithoutQuorum(): number {
-    return this.strong.groupsWithoutQuorum;
+    return this.strong.quorums.groupsWithoutQuorum;
   }
 
   get groupsLed(): number {

@@ -69,6 +69,8 @@ export interface GroupServices {
   raftOptions(group: Pick<GroupCore, 'number' | 'list'>): RaftGroupOptions;
   /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
   readonly codecOf: (namespace: string) => Codec;
+  /** Why nothing can be committed in the group now; undefined when it can. */
+  withoutQuorum(group: number, key: string): DkvError | undefined;
   /** Why nothing but removes may be decided here now; undefined when all may. */
   onlyRemoves(list: readonly string[]): Answer | undefined;
   /** This node's wall clock, held back where it is ahead of most others (rule 19). */

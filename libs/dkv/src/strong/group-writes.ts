@@ -213,12 +213,13 @@ export class GroupWrites implements Expiring {
       this.cold.read(rememberedKey, waiting, { current, remembered });
       return;
     }
-    if (write.kind !== 'remove') {
-      const refusal = services.onlyRemoves(group.list);
-      if (refusal) {
-        asker.answer(slot, refusal);
-        return;
-      }
+    const without = services.withoutQuorum(group.number, key);
+    const refusal = without
+      ? refusalOf(without)
+      : write.kind !== 'remove' && services.onlyRemoves(group.list);
+    if (refusal) {
+      asker.answer(slot, refusal);
+      return;
     }
     let decision: Decision;
     const timeMs = this.timeMs();

@@ -127,11 +127,11 @@ export class InboundFrames {
       case 'confirmed':
         return this.node.rounds.confirmed(peer.member, message.round, message.exceptions);
       case 'askLed': {
-        const { ledNumber: number, ledGroups: groups } = this.node.leadership;
-        return this.node.say(nodeId, { kind: 'led', number, groups });
+        const { ledNumber: number, ledGroups: groups, withoutQuorum } = this.node.leadership;
+        return this.node.say(nodeId, { kind: 'led', number, groups, withoutQuorum });
       }
       case 'led':
-        peer.takeLed(message.number, message.groups);
+        peer.takeLed(message);
         this.node.leadership.ledBy(peer.member, peer.led);
         this.node.wakeChanged();
         return;

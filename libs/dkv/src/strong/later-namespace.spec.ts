@@ -159,7 +159,7 @@ describe('a namespace with another number of copies', () => {
     await later.again('a', 'replaced');
     await later.again('b', 'restarted');
     expect(later.unready('b')).toMatch(/not born yet: not seen so far: c$/);
-    await expect(later.put('a', 'k0', 'v')).rejects.toMatchObject({ code: 'DKV_QUORUM_NOT_REACHED' });
+    await expect(later.put('a', 'k0', 'v')).rejects.toMatchObject({ code: 'DKV_NOT_READY' });
     await later.again('c', 'restarted');
     await later.expectWhole();
   });

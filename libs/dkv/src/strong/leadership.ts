@@ -26,6 +26,7 @@ interface Return {
 export class Leadership {
   private readonly returns = new Map<number, Return>();
   private led: readonly LedGroup[] = [];
+  private without: readonly number[] = [];
   private ledText = '';
   private number = 0;
   private isLeaving = false;
@@ -37,15 +38,21 @@ export class Leadership {
     private readonly groups: GroupList,
     private readonly directory: () => PeerDirectory,
     private readonly clock: Clock,
+    /** Own groups that take no writes. */
+    private readonly groupsWithoutQuorum: () => ReadonlySet<number>,
   ) {}
 
-  /** Changes with the list of groups that this node leads. */
+  /** Changes with the lists of groups that this node leads and finds without a quorum. */
   get ledNumber(): number {
     return this.number;
   }
 
   get ledGroups(): readonly LedGroup[] {
     return this.led;
+  }
+
+  get withoutQuorum(): readonly number[] {
+    return this.without;
   }
 
   /** To be looked at before a heartbeat leaves. */
@@ -56,10 +63,12 @@ export class Leadership {
         led.push({ group: number, term: raft.term });
       }
     }
-    const text = led.map(({ group, term }) => `${group}:${term}`).join();
+    const without = [...this.groupsWithoutQuorum()];
+    const text = `${led.map(({ group, term }) => `${group}:${term}`).join()} ${without.join()}`;
     if (text !== this.ledText || this.number === 0) {
       this.ledText = text;
       this.led = led;
+      this.without = without;
       this.number++;
     }
   }

@@ -1,4 +1,4 @@
-/** Whether this node does its part in all its groups, and which of them cannot be served, for whoever watches. */
+/** Whether this node does its part in all its groups, for whoever watches. */
 import { type Birth } from '../cluster/birth.js';
 import { type ClassBirth } from '../cluster/class-birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
@@ -56,15 +56,6 @@ export class Readiness {
       return `it is not yet a voter in ${strangers} of its ${groups.size} partitions`;
     }
     return behind > 0 ? `${behind} of its ${groups.size} partitions are catching up` : undefined;
-  }
-
-  /** Own groups in which no majority can be reached: writes of their keys are refused. */
-  get groupsWithoutQuorum(): number {
-    let count = 0;
-    for (const group of this.groups.values()) {
-      count += this.isReachable(group) ? 0 : 1;
-    }
-    return count;
   }
 
   private isReachable({ number }: StrongGroup): boolean {

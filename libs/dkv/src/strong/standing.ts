@@ -12,6 +12,7 @@ export class Standing implements OwnStanding {
     private readonly now: {
       readonly isFit: () => boolean;
       readonly isReady: () => boolean;
+      readonly isWritable: () => boolean;
       readonly ledNumber: () => number;
     },
   ) {}
@@ -42,6 +43,10 @@ export class Standing implements OwnStanding {
 
   get isReady(): boolean {
     return this.now.isReady();
+  }
+
+  get isWritable(): boolean {
+    return this.now.isWritable();
   }
 
   get ledNumber(): number {

@@ -1,12 +1,10 @@
 /** The calls of this node's own callers: each asks the leader of its group until its outcome is known or its time over. */
 import { DkvError } from '../dkv.errors.js';
-import { type ClusterView } from '../cluster/cluster-view.js';
 import { majorityOf } from '../model/consistency.js';
 import { type Answer, type Ask } from '../model/node-messages.js';
 import { type RequestId } from '../model/request.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
-import { type Clock, type Timer } from '../ports/clock.js';
 import {
   aborted,
   type DoneAnswer,
@@ -18,27 +16,10 @@ import {
   unreachable,
   writtenOf,
 } from './call-ends.js';
+import { type Call, type CallServices } from './calls-under-way.js';
 import { LogFloors } from './log-floors.js';
 import { OpenNumbers } from './open-numbers.js';
 import { type Asker } from './group-parts.js';
-
-export interface CallServices {
-  readonly view: ClusterView;
-  readonly clock: Clock;
-  /** How long an answer may take before the question is asked again. */
-  readonly peerTimeoutMs: number;
-  /** Asks a node, this one included. */
-  ask(nodeId: string, slot: number, group: number, ask: Ask): void;
-  /** The node that leads the group, as far as this one knows; '' where it knows of none. */
-  leaderOf(group: number): string;
-  /** A later process run of this node is known to a group: requests must be of a later one still. */
-  raiseSession(above: number): void;
-  readonly session: () => number;
-  /** Of this node's own copy, if it has one, be it void; else 0. */
-  generationOf(group: number): number;
-  /** Whether this node holds a copy that may be shown. */
-  holdsCopy(group: number): boolean;
-}
 
 /** The first part of a write's time is for getting it done, the rest for learning what became of it. */
 const ASKING_SHARE = 0.6;
@@ -46,35 +27,6 @@ const SLOTS = 2 ** 20;
 const CALLS_MAX = SLOTS - 1;
 /** A late answer must not meet another call: so many begin before a number comes again. */
 const VERSIONS = 2 ** 33;
-
-interface Call {
-  readonly id: number;
-  readonly index: number;
-  readonly group: number;
-  readonly namespace: string;
-  readonly key: string;
-  readonly timeoutMs: number;
-  readonly resolve: (answer: DoneAnswer) => void;
-  readonly reject: (error: DkvError) => void;
-  /** Undefined of a read. */
-  readonly write: StrongWrite | undefined;
-  readonly session: number;
-  readonly number: number;
-  readonly level: 'one' | 'linearizable';
-  /** That the group had when it began, as far as this node knows: the request is of that one or a later one. */
-  readonly generation: number;
-  /** Asks that were sent: after more than one, what is answered without an entry in the log may be of an earlier copy. */
-  asks: number;
-  /** Asked and not answered yet; '' where a leader is waited for. */
-  target: string;
-  sentAtMs: number;
-  isCancelling: boolean;
-  /** Told once the request is fenced out. */
-  refusal: { readonly answer: Answer } | undefined;
-  timer: Timer | undefined;
-  readonly endsAtMs: number;
-  unlisten: (() => void) | undefined;
-}
 
 export class StrongCalls implements Asker {
   private readonly slots: (Call | undefined)[] = [];
@@ -146,8 +98,21 @@ export class StrongCalls implements Asker {
     const now = this.services.clock.monotonic();
     for (const call of this.slots) {
       if (call && (call.target === '' || now - call.sentAtMs >= this.services.peerTimeoutMs)) {
-        this.send(call);
+        this.sendOrRefuse(call);
       }
+    }
+  }
+
+  /** Who waits for a leader that cannot be elected any more is told, unless an earlier ask may have been carried out. */
+  private sendOrRefuse(call: Call): void {
+    const { group, key, write, level, target, asks } = call;
+    const isIdle = target === '' && level !== 'one' && (!write || asks === 0);
+    const refusal = isIdle ? this.services.refusal(group, key, write !== undefined) : undefined;
+    if (refusal) {
+      this.end(call);
+      call.reject(refusal);
+    } else {
+      this.send(call);
     }
   }
 
@@ -246,12 +211,10 @@ export class StrongCalls implements Asker {
     if (this.open >= CALLS_MAX) {
       return new DkvError('DKV_OVERLOADED', `${this.open} operations are under way. Try again later.`);
     }
-    const needed = level === 'one' ? 1 : majorityOf(view.copiesOf(group));
-    // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
-    const isLed = level !== 'one' && this.services.leaderOf(group) !== '';
-    return isLed || view.reachable(group).length >= needed
-      ? undefined
-      : unreachable(view, key, group, needed, write !== undefined);
+    if (level === 'one') {
+      return view.reachable(group).length > 0 ? undefined : unreachable(view, key, group, 1, false);
+    }
+    return this.services.refusal(group, key, write !== undefined);
   }
 
   private send(call: Call): void {

@@ -2,18 +2,18 @@
 import { BoundedClock } from '../cluster/bounded-clock.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
 import { type Peer } from '../cluster/peers.js';
-import { failedStore, fullDiskOf } from '../model/full-disk.js';
-import { type Answer } from '../model/node-messages.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Timer } from '../ports/clock.js';
-import { type StrongMode } from '../ports/strong-mode.js';
+import { type QuorumStatus, type StrongMode } from '../ports/strong-mode.js';
 import { ExpirySweep } from './expiry-sweep.js';
+import { Fitness } from './fitness.js';
 import { Forgetting } from './forgetting.js';
 import { GroupBirths } from './group-births.js';
 import { type GroupServices } from './group-parts.js';
 import { Leases } from './leases.js';
 import { type Identity, openStored, PeerMemory, raiseSession, takeOver } from './node-identity.js';
+import { Quorums } from './quorums.js';
 import { raftOptionsOf } from './raft-options.js';
 import { Readiness } from './readiness.js';
 import { RecoveryRounds } from './recovery-rounds.js';
@@ -48,6 +48,8 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly forgetting: Forgetting;
   private readonly readiness: Readiness;
   private readonly boundedClock: BoundedClock;
+  private readonly fitness: Fitness;
+  private readonly quorumsNow: Quorums;
   private readonly leases: Leases | undefined;
   private readonly recovery: RecoveryRounds;
 
@@ -58,7 +60,7 @@ export class ReplicatedStrongMode implements StrongMode {
     const { view, clock, logger, limits, log, store, remote } = parts;
     this.memory = new PeerMemory(parts);
     this.leases = Leases.of(parts, identity.grantedMs);
-    this.boundedClock = new BoundedClock(clock, limits.maxClockOffsetMs, view.peers.length > 0);
+    this.boundedClock = new BoundedClock(clock, logger, limits.maxClockOffsetMs, view.peers.length > 0);
     this.directory = new PeerDirectory(
       view,
       clock,
@@ -66,8 +68,9 @@ export class ReplicatedStrongMode implements StrongMode {
       limits,
       limits.maxClockOffsetMs,
       new Standing(identity, log, () => this.births.birth, {
-        isFit: () => this.isFit,
+        isFit: () => this.fitness.isFit,
         isReady: () => this.unreadyReason === undefined,
+        isWritable: () => this.fitness.isWritable,
         ledNumber: () => this.node.leadership.ledNumber,
       }),
       {
@@ -79,6 +82,19 @@ export class ReplicatedStrongMode implements StrongMode {
       },
       identity.peers,
     );
+    this.fitness = new Fitness({
+      selfId: view.selfId,
+      log,
+      store,
+      clock: this.boundedClock,
+      directory: this.directory,
+      now: {
+        isLeaving: () => this.isLeaving,
+        isForgetting: () => this.forgetting.isUnderWay,
+        isDiskSilent: () => this.upkeep.isDiskSilent,
+        isBoundByLeases: () => this.leases?.grants.isStarting === true,
+      },
+    });
     this.node = new StrongNode({
       view,
       clock,
@@ -95,10 +111,23 @@ export class ReplicatedStrongMode implements StrongMode {
       grants: this.leases?.grants,
       member: () => this.member,
       session: () => this.identity.session,
+      groupsWithoutQuorum: () => this.quorumsNow.groupsWithout,
       answered: (slot, answer) => this.calls.answer(slot, answer),
       peerLost: (nodeId) => this.calls.lost(nodeId),
       appendBegan: () => this.upkeep.appendBegan(),
       appendEnded: () => this.upkeep.appendEnded(),
+    });
+    this.quorumsNow = new Quorums({
+      view,
+      clock,
+      logger,
+      groups: this.node.groups,
+      directory: () => this.directory,
+      birth: () => this.births.birth,
+      classBirth: () => this.births.classBirth,
+      member: () => this.member,
+      leaderOf: (group) => this.node.leaders.leaderOf(group),
+      isWritable: () => this.fitness.isWritable,
     });
     this.calls = new StrongCalls({
       view,
@@ -106,6 +135,7 @@ export class ReplicatedStrongMode implements StrongMode {
       peerTimeoutMs: limits.peerTimeoutMs,
       ask: (nodeId, slot, group, ask) => this.node.ask(nodeId, slot, group, ask, this.calls),
       leaderOf: (group) => this.node.leaders.leaderOf(group),
+      refusal: (group, key, writes) => this.quorumsNow.refusal(group, key, writes),
       raiseSession: (above) => raiseSession(identity, above, parts),
       session: () => this.identity.requestSession,
       generationOf: (group) => this.node.groups.get(group)?.generation ?? 0,
@@ -122,7 +152,8 @@ export class ReplicatedStrongMode implements StrongMode {
       ownApplied: (request, answer) => this.calls.ownApplied(request, answer),
       raftOptions: raftOptionsOf(parts, () => this.member, this.directory, this.leases?.grants),
       codecOf: (namespace) => parts.namespaces.get(namespace).codec,
-      onlyRemoves: (list) => this.onlyRemoves(list),
+      withoutQuorum: (group, key) => this.quorumsNow.refusalOfLeader(group, key),
+      onlyRemoves: (list) => this.fitness.onlyRemoves(list),
       boundedNowMs: () => this.boundedClock.nowMs(),
       wake: (group) => this.node.wake(group as StrongGroup),
     };
@@ -238,7 +269,6 @@ export class ReplicatedStrongMode implements StrongMode {
     }
   }
 
-  /** Undefined when this node does its part: it may be that others do not. */
   get unreadyReason(): string | undefined {
     const { unreadyReason } = this.readiness;
     return unreadyReason === undefined || this.parts.log.failure || this.parts.store.failure
@@ -246,12 +276,14 @@ export class ReplicatedStrongMode implements StrongMode {
       : (this.upkeep.lostMajority ?? unreadyReason);
   }
 
-  /** Own groups in which no majority can be reached: writes of their keys are refused. */
-  get groupsWithoutQuorum(): number {
-    return this.readiness.groupsWithoutQuorum;
+  get degradedReason(): string | undefined {
+    return [this.quorumsNow.reason, this.boundedClock.reason].filter(Boolean).join('; ') || undefined;
   }
 
-  /** Counted at the last heartbeat. */
+  get quorums(): QuorumStatus {
+    return this.quorumsNow.status;
+  }
+
   get groupsLed(): number {
     return this.node.leadership.ledGroups.length;
   }
@@ -267,42 +299,6 @@ export class ReplicatedStrongMode implements StrongMode {
 
   private mayShow(group: StrongGroup | undefined): boolean {
     return group !== undefined && group.isWhole && group.isCaughtUp;
-  }
-
-  /** Whether leaderships are well placed here. */
-  private get isFit(): boolean {
-    const { log, store } = this.parts;
-    const mayLead = this.canLead && this.leases?.grants.isStarting !== true;
-    return mayLead && this.boundedClock.isRight && !log.isDiskFull && store.failure === undefined;
-  }
-
-  /** Where another node may lead instead, the caller finds it in a moment. */
-  private onlyRemoves(list: readonly string[]): Answer | undefined {
-    const { log, store, view } = this.parts;
-    if (!log.isDiskFull && !store.failure) {
-      return undefined;
-    }
-    const isElsewhere = list.some(
-      (nodeId) => this.directory.isUp(nodeId) && this.directory.find(nodeId)?.isFit,
-    );
-    if (isElsewhere) {
-      return { type: 'retry', leader: '', session: 0 };
-    }
-    const message = store.failure
-      ? failedStore(`Node ${view.selfId}`, store.failure)
-      : fullDiskOf(view.selfId);
-    return { type: 'refused', code: 'DKV_READ_ONLY', message };
-  }
-
-  /** Whether it may stand for election: where it is not fit, but the only one with all of a log, somebody must. */
-  private get canLead(): boolean {
-    return (
-      !this.isLeaving &&
-      this.parts.log.failure === undefined &&
-      !this.directory.isStalled &&
-      !this.upkeep.isDiskSilent &&
-      !this.forgetting.isUnderWay
-    );
   }
 
   private tick(): void {
@@ -321,7 +317,7 @@ export class ReplicatedStrongMode implements StrongMode {
     for (const group of this.node.groups.values()) {
       this.tickGroup(group);
     }
-    leadership.tick(this.isFit);
+    leadership.tick(this.fitness.isFit);
     this.leases?.tick(this.node);
     if (this.ticks % REPLACE_EVERY_TICKS === 0 && this.hasPeers) {
       for (const group of this.node.groups.values()) {
@@ -332,6 +328,7 @@ export class ReplicatedStrongMode implements StrongMode {
     }
     snapshots.tick();
     rounds.tick();
+    this.quorumsNow.look();
     this.calls.tick();
     this.sweep.tick();
     this.upkeep.tick();
@@ -362,7 +359,7 @@ export class ReplicatedStrongMode implements StrongMode {
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (group.mayLead && group.isBorn && !group.isSuspended && this.canLead) {
+    } else if (group.mayLead && group.isBorn && !group.isSuspended && this.fitness.canLead) {
       // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
       if (this.ticks === 2) {
         this.node.leadership.campaignIfFirst(group);
@@ -376,13 +373,15 @@ export class ReplicatedStrongMode implements StrongMode {
     this.parts.logger.warn(`Node ${peer.nodeId} is silent: its partitions are led by others now.`);
     this.calls.lost(peer.nodeId);
     this.node.leadership.nodeLost(peer.nodeId);
+    this.quorumsNow.look();
     this.node.wakeChanged();
   }
 
   private found(peer: Peer): void {
+    this.quorumsNow.look();
     // With it there may be a majority again: where nobody leads, the first of the list need not wait for its time-out.
     for (const group of this.node.groups.values()) {
-      if (group.raft.leader === undefined && group.isBorn && this.canLead) {
+      if (group.raft.leader === undefined && group.isBorn && this.fitness.canLead) {
         this.node.leadership.campaignIfFirst(group);
       }
     }

@@ -45,6 +45,8 @@ export interface StrongNodeParts extends InboundServices {
   /** Undefined where leaders have none. */
   readonly leases: RoundLeases | undefined;
   readonly session: () => number;
+  /** Own groups that take no writes. */
+  readonly groupsWithoutQuorum: () => ReadonlySet<number>;
   readonly peerLost: (nodeId: string) => void;
   /** An append was handed to the log; it has ended, durable or not. */
   readonly appendBegan: () => void;
@@ -98,7 +100,7 @@ export class StrongNode implements FrameTarget {
       announce: (group) => this.output(group, true),
       dueTurn: () => this.dueTurn(),
     });
-    this.leadership = new Leadership(view.selfId, this.groups, directory, clock);
+    this.leadership = new Leadership(view.selfId, this.groups, directory, clock, parts.groupsWithoutQuorum);
     this.leaders = new Leaders(view, directory, this.groups);
     this.snapshots = new Snapshots({
       store,

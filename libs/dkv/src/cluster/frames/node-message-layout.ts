@@ -140,6 +140,7 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.text(message.rememberedIncarnation);
       to.flag(message.isFit);
       to.flag(message.isReady);
+      to.flag(message.isWritable);
       to.count(message.ledNumber);
       to.count(message.missedFrames);
       return;
@@ -152,6 +153,8 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
         to.count(group);
         to.count(term);
       }
+      to.count(message.withoutQuorum.length);
+      message.withoutQuorum.forEach((group) => to.count(group));
       return;
     case 'fetch':
       to.count(message.slot);
@@ -267,6 +270,7 @@ function readMessage(from: ByteReader): NodeMessage {
         rememberedIncarnation: from.text(MEMBER_BYTES_MAX),
         isFit: from.flag(),
         isReady: from.flag(),
+        isWritable: from.flag(),
         ledNumber: from.count(),
         missedFrames: from.count(),
       };
@@ -278,6 +282,7 @@ function readMessage(from: ByteReader): NodeMessage {
         kind,
         number,
         groups: readList(from, GROUPS_MAX, () => ({ group: from.count(), term: from.count() })),
+        withoutQuorum: readList(from, GROUPS_MAX, () => from.count()),
       };
     }
     case 'fetch': {

@@ -30,9 +30,14 @@ const REMEDIES: Readonly<Record<RocksdbEngine, string>> = {
     '(npm rebuild rocksdb --build-from-source)',
   'rocksdb-native': ROCKSDB_NATIVE_REMEDY,
 };
-const OTHER_ENGINE =
-  'To change the engine where keys have three copies or more, start one node at a time with another dataDir: the others ' +
-  'bring it up to date.';
+/** Offline, with the node stopped, on a Node release where both engines run. */
+function otherEngine(path: string, engine: string): string {
+  return (
+    'To change the engine, with the node stopped, on Node 20, where all engines run: ' +
+    `\`npx -p nestjs-dkv dkv convert --data-dir ${path} --to ${engine} --out <new folder>\`, then set dataDir to that one. ` +
+    'Or, where keys have three copies or more, start one node at a time with another dataDir: the others bring it up to date.'
+  );
+}
 
 /**
  * @throws DkvError `DKV_ENGINE_UNAVAILABLE` when the engine asked for does not run here; `DKV_STORE_MISMATCH` when the
@@ -44,7 +49,7 @@ export async function chooseEngine(question: EngineQuestion): Promise<DiskEngine
     throw new DkvError(
       'DKV_STORE_MISMATCH',
       `The data folder ${path} was written by ${written}; the option storage is '${asked}'. Set storage to ` +
-        `'${written}' or 'auto'. ${OTHER_ENGINE}`,
+        `'${written}' or 'auto'. ${otherEngine(path, asked)}`,
     );
   }
   const wanted = written ?? asked;
@@ -62,13 +67,13 @@ export async function chooseEngine(question: EngineQuestion): Promise<DiskEngine
     throw new DkvError(
       'DKV_ENGINE_UNAVAILABLE',
       `The option storage is '${wanted}', which does not run here: ${obstacle}. ${REMEDIES[wanted]}; or set storage to ` +
-        `'classic-level' or 'auto'.${written ? ` ${OTHER_ENGINE}` : ''}`,
+        `'classic-level' or 'auto'.${written ? ` ${otherEngine(path, 'classic-level')}` : ''}`,
     );
   }
   throw new DkvError(
     'DKV_STORE_MISMATCH',
     `The data folder ${path} was written by ${wanted}, which does not run here: ${obstacle}. ${REMEDIES[wanted]}. ` +
-      OTHER_ENGINE,
+      otherEngine(path, 'classic-level'),
   );
 }
 

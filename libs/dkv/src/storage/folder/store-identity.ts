@@ -12,7 +12,7 @@ export const IDENTITY_DRAFT_PATTERN = /^store-identity\..*\.tmp$/;
 /** Of all that is in the folder. */
 export const IDENTITY_FORMAT = 2;
 
-const DISK_ENGINES = ['rocksdb', 'rocksdb-native', 'classic-level'] as const;
+export const DISK_ENGINES = ['rocksdb', 'rocksdb-native', 'classic-level'] as const;
 /** The engines that have a folder. */
 export type DiskEngine = (typeof DISK_ENGINES)[number];
 

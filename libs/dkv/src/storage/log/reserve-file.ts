@@ -2,7 +2,7 @@
 import { isMissing } from './log-errors.js';
 import { type LogFiles, synced, written } from './log-files.js';
 
-const NAME = 'log-reserve';
+export const RESERVE_FILE = 'log-reserve';
 /** Room beside it, as a part of it, without which it is not made: it would only be given up again at once. */
 const MARGIN = 0.25;
 const CHUNK_BYTES = 1024 * 1024;
@@ -57,7 +57,7 @@ export class ReserveFile {
     if ((await this.files.freeBytes()) < this.sizeBytes * (1 + MARGIN)) {
       throw noRoom(this.sizeBytes);
     }
-    const file = await this.files.create(NAME);
+    const file = await this.files.create(RESERVE_FILE);
     try {
       const chunk = Buffer.alloc(Math.min(CHUNK_BYTES, this.sizeBytes));
       for (let at = 0; at < this.sizeBytes && !this.isClosing; at += chunk.length) {
@@ -80,7 +80,7 @@ export class ReserveFile {
   private async giveUpNow(): Promise<void> {
     this.made = false;
     try {
-      await this.files.remove(NAME);
+      await this.files.remove(RESERVE_FILE);
     } catch (error) {
       if (!isMissing(error)) {
         throw error;
@@ -96,7 +96,7 @@ export class ReserveFile {
 
   private async hasWholeFile(): Promise<boolean> {
     try {
-      const file = await this.files.open(NAME);
+      const file = await this.files.open(RESERVE_FILE);
       const size = await file.size();
       await file.close();
       return size >= this.sizeBytes;

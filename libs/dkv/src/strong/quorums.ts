@@ -1,0 +1,265 @@
+/** Which groups can commit writes, and whose votes they miss: one judgement for calls, leaders, health, gauges and the log. */
+import { type Birth } from '../cluster/birth.js';
+import { type ClassBirth } from '../cluster/class-birth.js';
+import { type ClusterView } from '../cluster/cluster-view.js';
+import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { DkvError } from '../dkv.errors.js';
+import { majorityOf } from '../model/consistency.js';
+import { type MemberId, nodeOf } from '../model/raft-messages.js';
+import { type Clock } from '../ports/clock.js';
+import { type Logger } from '../ports/logger.js';
+import { type QuorumStatus } from '../ports/strong-mode.js';
+import { hasQuorum } from '../raft/raft-configurations.js';
+import { forcedConfiguration } from '../raft/raft-recovery.js';
+import { type GroupList } from './group-list.js';
+import { isGoneMember } from './replacement.js';
+import { type StrongGroup } from './strong-group.js';
+
+export interface QuorumServices {
+  readonly view: ClusterView;
+  readonly groups: GroupList;
+  readonly directory: () => PeerDirectory;
+  readonly birth: () => Birth;
+  readonly classBirth: () => ClassBirth;
+  /** This node, as the groups know it now. */
+  readonly member: () => MemberId;
+  /** '' where none is known that is up. */
+  readonly leaderOf: (group: number) => string;
+  /** Whether this node's log takes entries. */
+  readonly isWritable: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const UNREACHABLE = 'cannot be reached';
+const NO_VOTER = 'no voter yet, having come back without all that it acknowledged';
+const TAKES_NOTHING = 'its log takes nothing';
+const EMPTY: QuorumStatus = {
+  groupsWithoutQuorum: 0,
+  groupsRefused: 0,
+  votersMissing: new Map(),
+  lacking: new Set(),
+};
+
+/**
+ * A vote counts while its node is not known to be down, is the incarnation that votes, and has a log that takes entries. A
+ * group without a leader that has a majority of such votes is about to elect one: that is waited for, not refused.
+ */
+export class Quorums {
+  private now: QuorumStatus = EMPTY;
+  private without: ReadonlySet<number> = new Set();
+  private refusedSinceMs: number | undefined;
+
+  constructor(private readonly services: QuorumServices) {}
+
+  /** As of the last {@link look}. */
+  get status(): QuorumStatus {
+    return this.now;
+  }
+
+  /** Own groups that commit nothing, for those who only call them. */
+  get groupsWithout(): ReadonlySet<number> {
+    return this.without;
+  }
+
+  /** In words, undefined where no vote is missing. */
+  get reason(): string | undefined {
+    const { groupsRefused, votersMissing, lacking } = this.now;
+    if (groupsRefused === 0 && votersMissing.size === 0) {
+      return undefined;
+    }
+    const nodes = [...votersMissing].map(([nodeId, { why }]) => `${nodeId} (${why})`).join(', ');
+    return groupsRefused > 0
+      ? `${groupsRefused} partitions take no writes${nodes && `: missing are the votes of ${nodes}`}`
+      : `missing are the votes of ${nodes} in ${lacking.size} of its ${this.services.groups.size} partitions`;
+  }
+
+  /** Once a heartbeat interval, and when a node is lost or found. */
+  look(): void {
+    const { groups, view } = this.services;
+    const without = new Set<number>();
+    const lacking = new Set<number>();
+    const votes = new Map<string, { why: string; groups: number }>();
+    const known = new Map<MemberId, string | undefined>();
+    const whyOf = (voter: MemberId) => {
+      if (!known.has(voter)) {
+        known.set(voter, this.whyNoVote(voter));
+      }
+      return known.get(voter);
+    };
+    for (const group of groups.values()) {
+      if (!this.commits(group, whyOf)) {
+        without.add(group.number);
+      }
+      for (const [nodeId, why] of missingIn(group, view.selfId, whyOf)) {
+        lacking.add(group.number);
+        const missing = votes.get(nodeId);
+        votes.set(nodeId, { why: missing?.why ?? why, groups: (missing?.groups ?? 0) + 1 });
+      }
+    }
+    this.without = without;
+    const groupsRefused = without.size + this.refusedElsewhere();
+    const votersMissing = new Map([...votes].sort(([one], [other]) => (one < other ? -1 : 1)));
+    this.now = { groupsWithoutQuorum: without.size, groupsRefused, votersMissing, lacking };
+    this.tell();
+  }
+
+  /**
+   * Why a call that needs a majority cannot be done now: `DKV_QUORUM_NOT_REACHED`, or `DKV_NOT_READY` before the group is
+   * born. Undefined where it can, and where a leader is only being elected.
+   */
+  refusal(group: number, key: string, writes: boolean): DkvError | undefined {
+    const { view, groups, leaderOf } = this.services;
+    const own = groups.get(group);
+    const unborn = own?.isBorn ? undefined : this.unborn(own);
+    if (unborn !== undefined) {
+      return new DkvError(
+        'DKV_NOT_READY',
+        `${unborn}. Start those nodes.${writes ? ' Nothing was written.' : ''}`,
+      );
+    }
+    const leader = leaderOf(group);
+    if (leader !== '' && !writes) {
+      return undefined;
+    }
+    const isWithout = own ? this.without.has(group) : this.teller(group, leader) !== undefined;
+    // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
+    const isShort = leader === '' && view.reachable(group).length < majorityOf(view.copiesOf(group));
+    return isWithout || isShort ? this.notReached(group, key, writes) : undefined;
+  }
+
+  /** The same for a leader, whose followers may have stopped to take anything since the caller's node looked. */
+  refusalOfLeader(group: number, key: string): DkvError | undefined {
+    return this.without.has(group) ? this.notReached(group, key, true) : undefined;
+  }
+
+  private notReached(group: number, key: string, writes: boolean): DkvError {
+    const { view, groups } = this.services;
+    const own = groups.get(group);
+    const whyOf = (voter: MemberId) => this.whyNoVote(voter);
+    const missing = own
+      ? missingIn(own, view.selfId, whyOf)
+      : view.listOf(group).flatMap((nodeId) => named(nodeId, this.whyNode(nodeId)));
+    const teller = this.teller(group, this.services.leaderOf(group));
+    const why =
+      missing.length > 0
+        ? `missing: ${missing.map(([nodeId, reason]) => `${nodeId} (${reason})`).join(', ')}`
+        : `node ${teller ?? view.selfId} says that too few of them take part`;
+    return new DkvError(
+      'DKV_QUORUM_NOT_REACHED',
+      `${writes ? 'Writing' : 'Reading'} key ${JSON.stringify(key)} needs ${majorityOf(view.copiesOf(group))} of the nodes ` +
+        `${view.listOf(group).join(', ')}; ${why}.${writes ? ' Nothing was written.' : ''}`,
+    );
+  }
+
+  /** Whether a write of the group can be committed, or will be as soon as there is a leader. */
+  private commits(group: StrongGroup, whyOf: (voter: MemberId) => string | undefined): boolean {
+    const { view, directory, leaderOf } = this.services;
+    const leader = leaderOf(group.number);
+    if (leader !== '' && leader !== view.selfId) {
+      // It knows the newest configuration, this node may not. What it said before it led is of no account.
+      const peer = directory().find(leader)!;
+      return !(peer.led.has(group.number) && peer.withoutQuorum.has(group.number));
+    }
+    const { knownConfiguration: known, list } = group;
+    if (known.voters.length === 0) {
+      return true;
+    }
+    if (group.waitsForCopies) {
+      return list.filter((nodeId) => this.whyNode(nodeId) === undefined).length >= majorityOf(list.length);
+    }
+    const configuration = forcedConfiguration(known, (voter) => isGoneMember(voter, directory())) ?? known;
+    return hasQuorum(configuration, (voter) => whyOf(voter) === undefined);
+  }
+
+  private whyNoVote(voter: MemberId): string | undefined {
+    const { view, directory, member } = this.services;
+    const nodeId = nodeOf(voter);
+    const peer = directory().find(nodeId);
+    const isAnother =
+      nodeId === view.selfId ? voter !== member() : peer?.hasIntroducedItself && peer.member !== voter;
+    return isAnother ? NO_VOTER : this.whyNode(nodeId);
+  }
+
+  private whyNode(nodeId: string): string | undefined {
+    const { view, directory, isWritable } = this.services;
+    if (view.stateOf(nodeId) === 'down') {
+      return UNREACHABLE;
+    }
+    const takes = nodeId === view.selfId ? isWritable() : directory().find(nodeId)?.isWritable !== false;
+    return takes ? undefined : TAKES_NOTHING;
+  }
+
+  /** Of a group that this node only calls: the leader, or where there is none another member, where it says that nothing is committed. */
+  private teller(group: number, leader: string): string | undefined {
+    const { view, directory } = this.services;
+    const asked = leader === '' ? view.listOf(group).filter((nodeId) => directory().isUp(nodeId)) : [leader];
+    return asked.find((nodeId) => directory().find(nodeId)?.withoutQuorum.has(group));
+  }
+
+  /** Groups that this node has no member in. */
+  private refusedElsewhere(): number {
+    const { directory, groups, leaderOf } = this.services;
+    const told = new Set<number>();
+    for (const peer of directory().all) {
+      for (const group of peer.withoutQuorum) {
+        if (!groups.get(group) && this.teller(group, leaderOf(group)) !== undefined) {
+          told.add(group);
+        }
+      }
+    }
+    return told.size;
+  }
+
+  private unborn(own: StrongGroup | undefined): string | undefined {
+    const { view, birth, classBirth } = this.services;
+    const isSilent = (nodeId: string) => view.stateOf(nodeId) === 'down';
+    if (!birth().isBorn) {
+      const { missing } = birth();
+      return missing.some(isSilent)
+        ? `The cluster is not born yet: not seen so far: ${missing.join(', ')}`
+        : undefined;
+    }
+    if (own === undefined || !classBirth().missing.some(isSilent)) {
+      return undefined;
+    }
+    return `The partition is not born yet: not seen so far: ${classBirth().missing.join(', ')}`;
+  }
+
+  /** One line when writes begin to be refused, one when all are taken again. */
+  private tell(): void {
+    const { clock, logger } = this.services;
+    const { groupsRefused } = this.now;
+    if (groupsRefused > 0 && this.refusedSinceMs === undefined) {
+      this.refusedSinceMs = clock.monotonic();
+      logger.error(`Now ${this.reason}. Calls that need a majority of them are refused.`);
+    } else if (groupsRefused === 0 && this.refusedSinceMs !== undefined) {
+      const seconds = (clock.monotonic() - this.refusedSinceMs) / 1000;
+      this.refusedSinceMs = undefined;
+      logger.log(`All partitions take writes again, after ${seconds.toFixed(1)} s.`);
+    }
+  }
+}
+
+/** The nodes of the group whose votes are missing, each with why. */
+function missingIn(
+  { list, isBorn, knownConfiguration: { voters } }: StrongGroup,
+  selfId: string,
+  whyOf: (voter: MemberId) => string | undefined,
+): readonly [nodeId: string, why: string][] {
+  if (!isBorn) {
+    return [];
+  }
+  if (voters.length === 0) {
+    // Nothing was told of its voters yet: this node is none.
+    return [[selfId, NO_VOTER]];
+  }
+  return list.flatMap((nodeId) => {
+    const voter = voters.find((one) => nodeOf(one) === nodeId);
+    return named(nodeId, voter === undefined ? NO_VOTER : whyOf(voter));
+  });
+}
+
+function named(nodeId: string, why: string | undefined): [nodeId: string, why: string][] {
+  return why === undefined ? [] : [[nodeId, why]];
+}

@@ -1,0 +1,87 @@
+/** Incidents as an operator meets them: health, `/cluster`, metrics and log agree with what a write meets. */
+import { rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { useCluster } from './demo-cluster.js';
+import { type DemoNode } from './demo-node.js';
+import { samplesOf } from './metrics-text.js';
+import { until } from './until.js';
+
+const PLAYED_CLOCK = fileURLToPath(new URL('./played-clock.mjs', import.meta.url));
+
+const gauge = async (node: DemoNode, name: string) =>
+  samplesOf((await node.http.send('GET', '/metrics')).text).get(name);
+
+const readyOf = (node: DemoNode) => node.http.send('GET', '/health/ready');
+
+describe('two of three disks, replaced one after the other without waiting', { timeout: 300_000 }, () => {
+  const cluster = useCluster(3);
+
+  it('leave no green light: every write is refused at once, and the node that has its disk says why', async () => {
+    const [first, second, third] = cluster().nodes as readonly [DemoNode, DemoNode, DemoNode];
+    await first.http.put('before', 1);
+    const before = third.log.length;
+    for (const victim of [first, second]) {
+      await victim.kill9();
+      await rm(victim.dataDir, { recursive: true });
+      victim.launch();
+    }
+    await until('the third node to see what is missing', async () => {
+      const { body, text } = await readyOf(third);
+      return body.status === 'degraded' && /node1 \(no voter yet.*node2 \(no voter yet/.test(text);
+    });
+    expect((await readyOf(third)).status).toBe(200);
+    expect((await readyOf(third)).text).toContain('256 partitions take no writes');
+    for (const node of [first, second]) {
+      await until(`${node.id} to say what it lacks`, async () => {
+        const { status, text } = await readyOf(node);
+        return status === 503 && /a majority of the members of 256 partitions .* has forgotten/.test(text);
+      });
+    }
+    expect(await gauge(third, 'dkv_groups_without_quorum')).toBe(256);
+    expect(await gauge(third, 'dkv_partitions_under_replicated')).toBe(256);
+    expect((await third.http.send('GET', '/cluster')).body.nodes).toMatchObject([
+      {
+        nodeId: 'node1',
+        state: 'up',
+        votersMissing: 256,
+        reason: expect.stringMatching(/no voter yet/) as string,
+      },
+      {
+        nodeId: 'node2',
+        state: 'up',
+        votersMissing: 256,
+        reason: expect.stringMatching(/no voter yet/) as string,
+      },
+      { nodeId: 'node3', state: 'up', votersMissing: 0, reason: '' },
+    ]);
+    for (const node of cluster().nodes) {
+      const { status, body } = await node.http.put('during', 1);
+      expect([status, body.code]).toEqual([503, 'DKV_QUORUM_NOT_REACHED']);
+      // Who waited for its time to be over would be told that nobody leads.
+      expect(body.message).toMatch(/missing: .*node1 \(no voter yet/);
+    }
+    expect(third.log.slice(before).match(/Now 256 partitions take no writes/g)).toHaveLength(1);
+    expect((await third.http.get('before')).body.value).toBe(1);
+  });
+});
+
+describe('one of three clocks, an hour ahead', { timeout: 300_000 }, () => {
+  const cluster = useCluster(3);
+
+  it('is told by its node, which leads nothing, and writes go on through all', async () => {
+    const [, , off] = cluster().nodes as readonly [DemoNode, DemoNode, DemoNode];
+    await off.stop();
+    await off.start({ env: { NODE_OPTIONS: `--import=${PLAYED_CLOCK}`, PLAYED_CLOCK_MS: '3600000' } });
+    await cluster().settled();
+    await until('its node to say so', async () => {
+      const { status, text } = await readyOf(off);
+      return status === 200 && /clock of this node is 36\d\d\.\d s ahead of the others/.test(text);
+    });
+    for (const node of cluster().nodes) {
+      expect((await node.http.put(`through ${node.id}`, 1)).status).toBe(200);
+    }
+    expect(await gauge(off, 'dkv_groups_led')).toBe(0);
+    expect(off.log.match(/clock of this node is .* Synchronise the clocks/g)).toHaveLength(1);
+  });
+});
