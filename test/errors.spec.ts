@@ -44,6 +44,10 @@ const ELSEWHERE: Partial<Record<DkvErrorCode, readonly [spec: string, title: str
     `${SRC}/strong/incidents.spec.ts`,
     'refuse every write at once, wherever it is asked for; reads go on; and all is well once there is room',
   ],
+  DKV_LOCK_LOST: [
+    `${SRC}/client/locks.spec.ts`,
+    'is told when someone released it by its token, and what it throws then is the cause',
+  ],
   DKV_NOT_READY: [`${SRC}/strong/incidents.spec.ts`, 'refuses writes at once, naming it, until it has come'],
   DKV_OVERLOADED: [
     `${SRC}/transport/stream/stream-remote-kv-repo.spec.ts`,
