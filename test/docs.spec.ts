@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { DKV_ERROR_STATUS } from '../libs/dkv/src/dkv.errors.js';
 import { DkvNamespaceOptions } from '../libs/dkv/src/dkv.namespace-options.js';
 import { DkvModuleOptions, resolveOptions } from '../libs/dkv/src/dkv.options.js';
+import { METRIC_SECTIONS } from '../libs/dkv/src/metrics/metric-catalog.js';
+import { metricsPage } from '../scripts/metrics-page.mjs';
 import { getMetadataStorage } from 'class-validator';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -55,6 +57,12 @@ describe('docs/options.md', () => {
     expect(Object.fromEntries(told)).toEqual(
       Object.fromEntries(told.map(([name]) => [name, defaults[name]])),
     );
+  });
+});
+
+describe('docs/metrics.md', () => {
+  it('is what the code makes of its metrics: npm run build && npm run docs:metrics', async () => {
+    expect(read('docs/metrics.md')).toBe(await metricsPage(METRIC_SECTIONS));
   });
 });
 

@@ -256,7 +256,7 @@ export class Dkv<V = unknown> {
   metrics(): DkvMetrics {
     const { processor, view, storage } = this.core;
     const partitionsUnderReplicated = view.underReplicated();
-    const { ready, groupsWithoutQuorum, groupsLed } = processor;
+    const { ready, groupsWithoutQuorum, groupsLed, strongFigures } = processor;
     const { hintBytes } = storage;
     return {
       ready,
@@ -264,13 +264,14 @@ export class Dkv<V = unknown> {
       partitionsUnderReplicated,
       groupsWithoutQuorum,
       groupsLed,
+      ...strongFigures,
       ...storage.metrics(),
     };
   }
 
   /** The nodes as this one sees them. */
   cluster(): readonly DkvNodeStatus[] {
-    return nodeStatuses(this.core.view);
+    return nodeStatuses(this.core.view, this.core.transitions);
   }
 
   /** Which nodes hold a key of this namespace, the holder first. */

@@ -34,6 +34,7 @@ export class FakeProcessor {
   ready = true;
   groupsWithoutQuorum = 8;
   groupsLed = 9;
+  strongFigures = { termChanges: 10, applyLag: 11, votersMissing: { b: 12 } };
   underWay = 0;
   underWayMax = 0;
 

@@ -12,7 +12,7 @@ import {
   type StrongWrite,
   type StrongWritten,
 } from '../src/model/strong-operations.js';
-import { type StrongMode } from '../src/ports/strong-mode.js';
+import { NO_STRONG_FIGURES, type StrongMode } from '../src/ports/strong-mode.js';
 
 export interface FakeStrongModeOptions {
   /** Of the versions it gives. Default 1. */
@@ -43,6 +43,7 @@ export class FakeStrongMode implements StrongMode {
   unreadyReason: string | undefined;
   groupsWithoutQuorum = 0;
   groupsLed = 0;
+  figures = NO_STRONG_FIGURES;
   /** Every read and write is refused with it. */
   failure: Error | undefined;
   private index = 0;

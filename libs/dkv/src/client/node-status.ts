@@ -1,6 +1,7 @@
 /** The cluster as this node sees it, for people. */
 import { type ClusterView } from '../cluster/cluster-view.js';
-import { type NodeState } from '../model/node.js';
+import { type PeerTransitions } from '../cluster/peer-transitions.js';
+import { type NodeState, type PeerTrouble } from '../model/node.js';
 import { type LocalKvMetrics } from '../ports/local-kv-repo.js';
 
 export interface DkvNodeStatus {
@@ -11,6 +12,10 @@ export interface DkvNodeStatus {
   readonly zone: string;
   /** As seen from this node. */
   readonly state: NodeState;
+  /** When it came or went last, milliseconds since 1970; of other nodes alone. */
+  readonly since?: number;
+  /** Why it is not up, or that its clock differs; absent where nothing is wrong. */
+  readonly trouble?: PeerTrouble;
   /** Partitions held, by role. */
   readonly partitions: { readonly holder: number; readonly replica: number };
 }
@@ -23,6 +28,8 @@ export interface DkvStorageMetrics extends LocalKvMetrics {
   readonly dirtyBytes: number;
   /** Damaged strong records that reads met since the start, each once. */
   readonly corruptRecords: number;
+  /** Since the last checkpoint, while there are changes that it has not; 0 else. */
+  readonly checkpointAgeMs: number;
 }
 
 export interface DkvMetrics extends DkvStorageMetrics {
@@ -34,14 +41,27 @@ export interface DkvMetrics extends DkvStorageMetrics {
   readonly groupsWithoutQuorum: number;
   /** Partitions of strong namespaces that this node leads: their writes and linearizable reads are decided here. */
   readonly groupsLed: number;
+  /** Terms that began in partitions of this node since it started. */
+  readonly termChanges: number;
+  /** Committed entries that this node has not applied yet, of all its partitions. */
+  readonly applyLag: number;
+  /** By other nodes: own partitions in which they should vote, and are down or not voters yet; none where it is 0. */
+  readonly votersMissing: Readonly<Record<string, number>>;
 }
 
-export function nodeStatuses({ ring, members }: ClusterView): readonly DkvNodeStatus[] {
+export function nodeStatuses(
+  { ring, members }: ClusterView,
+  transitions: PeerTransitions,
+): readonly DkvNodeStatus[] {
   const held = new Map(members.map(({ node }) => [node.nodeId, { holder: 0, replica: 0 }]));
   for (let partition = 0; partition < ring.partitions; partition++) {
     ring.preferenceList(partition).forEach((nodeId, rank) => {
       held.get(nodeId)![rank === 0 ? 'holder' : 'replica']++;
     });
   }
-  return members.map(({ node, state }) => ({ ...node, state, partitions: held.get(node.nodeId)! }));
+  return members.map(({ node, state }) => {
+    const { since, trouble } = transitions.conditionOf(node.nodeId) ?? {};
+    const condition = { ...(since !== undefined && { since }), ...(trouble && { trouble }) };
+    return { ...node, state, ...condition, partitions: held.get(node.nodeId)! };
+  });
 }

@@ -2,6 +2,22 @@
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 
+/** Of the groups that this node is a member of, or is to be. */
+export interface StrongFigures {
+  /** Terms that began since this process did. */
+  readonly termChanges: number;
+  /** Entries that are committed, and not applied yet. */
+  readonly applyLag: number;
+  /** By other nodes: groups of whose list they are, without being heard as voters; none where it is 0. */
+  readonly votersMissing: Readonly<Record<string, number>>;
+}
+
+export const NO_STRONG_FIGURES: StrongFigures = Object.freeze({
+  termChanges: 0,
+  applyLag: 0,
+  votersMissing: Object.freeze({}),
+});
+
 /**
  * Methods may be called concurrently. Errors of writes: `DKV_NOT_READY`, `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY`,
  * `DKV_OVERLOADED`, `DKV_NOT_APPLIED` (nothing was written); `DKV_INDETERMINATE` (it may still take effect);
@@ -30,4 +46,6 @@ export interface StrongMode {
   readonly groupsWithoutQuorum: number;
   /** Groups that this node leads, as it told the others last. */
   readonly groupsLed: number;
+  /** Put together when it is asked for. */
+  readonly figures: StrongFigures;
 }
