@@ -1,6 +1,7 @@
 /** What an operator learns of peers that come, go and are refused, from whole modules: log, status and metrics. */
 import { Test, type TestingModule } from '@nestjs/testing';
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { type Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -56,6 +57,12 @@ class Node {
     return this.module!.get(Dkv)
       .cluster()
       .find(({ nodeId }) => nodeId !== this.nodeId)!;
+  }
+
+  get port(): number {
+    return this.module!.get(Dkv)
+      .cluster()
+      .find(({ nodeId }) => nodeId === this.nodeId)!.port;
   }
 
   get ready(): boolean {
@@ -164,5 +171,69 @@ describe('a node that is started', () => {
     expect(await a.metrics('process_resident_memory_bytes')).toHaveLength(1);
     expect(await a.metrics('nodejs_eventloop_lag_seconds')).toHaveLength(1);
     expect(await b.metrics('process_')).toEqual([]);
+  });
+});
+
+describe('the peer port', () => {
+  const KEY = { 'X-Api-Key': 'secret-of-the-tests' };
+  const SPEAKER = { 'X-Dkv-Node': 'b', 'X-Dkv-Format': '99' };
+  const ask = async (port: number, method: string, path: string, headers: Record<string, string>) => {
+    const asked = request({ host: '127.0.0.1', port, path, method, headers, agent: false }).end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    response.resume();
+    await once(response, 'close');
+    return response.statusCode;
+  };
+
+  it('counts its requests by route and status, whatever was asked for', async () => {
+    const [a] = await twoNodes();
+    await a.start();
+    expect(await ask(a.port, 'GET', '/kv/absent', KEY)).toBe(404);
+    expect(await ask(a.port, 'GET', '/kv/another', KEY)).toBe(404);
+    expect(await ask(a.port, 'GET', '/kv/absent', {})).toBe(403);
+    expect(await ask(a.port, 'GET', '/no/such/route', KEY)).toBe(404);
+    const upgrade = { ...KEY, Connection: 'Upgrade', Upgrade: 'another-protocol' };
+    expect(await ask(a.port, 'GET', '/peer/stream', upgrade)).toBe(404);
+    expect(await a.metrics('dkv_peer_port_requests_total')).toEqual([
+      'dkv_peer_port_requests_total{route="GET /kv/:key",status="404"} 2',
+      'dkv_peer_port_requests_total{route="GET /kv/:key",status="403"} 1',
+      'dkv_peer_port_requests_total{route="other",status="404"} 1',
+      'dkv_peer_port_requests_total{route="GET /peer/stream",status="404"} 1',
+    ]);
+    expect(await a.metrics('dkv_peer_port_request_duration_seconds_count{route="GET /kv/:key"}')).toEqual([
+      'dkv_peer_port_request_duration_seconds_count{route="GET /kv/:key"} 3',
+    ]);
+  });
+
+  it('tells of peers of another version, and of strangers without the key, but not of REST callers', async () => {
+    const [a] = await twoNodes();
+    await a.start();
+    const upgrade = { Connection: 'Upgrade', Upgrade: 'dkv-peer', 'X-Dkv-Lane': 'live' };
+    await ask(a.port, 'POST', '/peer/get', { ...KEY, ...SPEAKER });
+    await ask(a.port, 'GET', '/peer/stream', { ...KEY, ...SPEAKER, ...upgrade });
+    await ask(a.port, 'POST', '/peer/get', {});
+    await ask(a.port, 'GET', '/kv/absent', {});
+    expect(await a.metrics('dkv_peer_refusals_total')).toEqual([
+      'dkv_peer_refusals_total{peer="b",reason="version"} 2',
+      'dkv_peer_refusals_total{peer="unknown",reason="key"} 1',
+    ]);
+    expect(a.log.warnings.filter((line) => line.includes('is refused'))).toEqual([
+      expect.stringMatching(
+        /^Node b, at 127\.0\.0\.1, is refused: This node speaks format \d+, and the peer 99\./,
+      ),
+      'A caller at 127.0.0.1 is refused: its apiKey is missing or another one. Give every node the same.',
+    ]);
+    expect(a.peer.trouble).toBe('version');
+  });
+
+  it('counts the streams of peers and what comes over them', async () => {
+    const [a, b] = await twoNodes();
+    await Promise.all([a.start(), b.start()]);
+    const value = async (name: string) => Number((await a.metrics(`${name} `))[0]?.split(' ')[1] ?? 0);
+    await expect.poll(() => value('dkv_peer_port_frames_total'), POLL).toBeGreaterThan(5);
+    expect(await value('dkv_peer_port_frame_bytes_total')).toBeGreaterThan(500);
+    expect(await value('dkv_peer_port_streams')).toBe(1);
+    await b.stop();
+    await expect.poll(() => value('dkv_peer_port_streams'), POLL).toBe(0);
   });
 });
