@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { DKV_ERROR_STATUS } from '../libs/dkv/src/dkv.errors.js';
 import { DkvNamespaceOptions } from '../libs/dkv/src/dkv.namespace-options.js';
 import { DkvModuleOptions, resolveOptions } from '../libs/dkv/src/dkv.options.js';
+import { METRIC_SECTIONS } from '../libs/dkv/src/metrics/metric-catalog.js';
+import { metricsPage } from '../scripts/metrics-page.mjs';
 import { getMetadataStorage } from 'class-validator';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -69,6 +71,12 @@ describe('docs/troubleshooting.md', () => {
     const pieces = quoted.flatMap((text) => text.split('…')).map((piece) => piece.trim());
     expect(pieces.filter((piece) => piece.length > 3 && !sources.includes(piece))).toEqual([]);
     expect(quoted.length).toBeGreaterThan(15);
+  });
+});
+
+describe('docs/metrics.md', () => {
+  it('is what the code makes of its metrics: npm run build && npm run docs:metrics', async () => {
+    expect(read('docs/metrics.md')).toBe(await metricsPage(METRIC_SECTIONS));
   });
 });
 

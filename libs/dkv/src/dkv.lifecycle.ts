@@ -9,6 +9,10 @@ import {
 } from '@nestjs/common';
 import { ClusterView } from './cluster/cluster-view.js';
 import { Locks } from './client/locks.js';
+import { type DkvOptions } from './dkv.options.js';
+import { DKV_OPTIONS } from './dkv.tokens.js';
+import { DKV_VERSION } from './dkv.version.js';
+import { Clock } from './ports/clock.js';
 import { Controller } from './ports/controller.js';
 import { Discovery } from './ports/discovery.js';
 import { Logger } from './ports/logger.js';
@@ -19,6 +23,8 @@ import { NamespaceRegistry } from './providers/namespace-registry.js';
 
 /** Locks that this process holds are given back within this time; what is left then expires. */
 const RELEASE_MS = 3_000;
+/** Peers that the line at the start names. */
+const NAMED_MAX = 8;
 
 @Injectable()
 export class DkvLifecycle
@@ -36,6 +42,8 @@ export class DkvLifecycle
     @Inject(Logger) private readonly logger: Logger,
     @Inject(Locks) private readonly locks: Locks,
     @Inject(NamespaceRegistry) private readonly namespaces: NamespaceRegistry,
+    @Inject(DKV_OPTIONS) private readonly options: DkvOptions,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   /** Whether the host has begun to shut down. */
@@ -58,7 +66,7 @@ export class DkvLifecycle
     await this.namespaces.warnOfUndeclared();
     const started = processor.start();
     try {
-      await this.controller.start();
+      this.logger.log(this.startLine((await this.controller.start()).port));
       await this.discovery.register(view.address(view.selfId), (nodes) => view.relocate(nodes));
     } catch (error) {
       await this.close();
@@ -69,10 +77,10 @@ export class DkvLifecycle
       return;
     }
     // Peers may come up later than this node: joining goes on while the host starts.
-    started.then(
-      (ready) => ready && this.logger.log(`Node ${view.selfId} has caught up and is ready.`),
-      (error: Error) => this.logger.error(`Node ${view.selfId} could not join: ${error.message}`),
+    started.catch((error: Error) =>
+      this.logger.error(`Node ${view.selfId} could not join: ${error.message}`),
     );
+    this.sayWhenReady();
     // Until then, writes that need another node would fail where all have just started.
     await processor.takesForwarded();
   }
@@ -95,6 +103,34 @@ export class DkvLifecycle
     this.isLeaving = true;
     await this.close();
     this.logger.log(`Node ${this.view.selfId} has stopped; its data is in place for the next start.`);
+  }
+
+  /** What an operator asks of a node first. */
+  private startLine(port: number): string {
+    const { view, storage, options } = this;
+    const { engine, keys } = storage.metrics();
+    const where = storage.isVolatile ? 'nothing on disk' : `${keys} keys in ${options.dataDir}`;
+    const others = view.peers.map(({ nodeId }) => nodeId);
+    const more = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : '';
+    const cluster =
+      others.length === 0
+        ? 'no peers'
+        : `peer port ${port}, peers ${others.slice(0, NAMED_MAX).join(', ')}${more}`;
+    return (
+      `Node ${view.selfId} starts: nestjs-dkv ${DKV_VERSION} on Node.js ${process.versions.node}, ` +
+      `engine ${engine}, ${where}, ${cluster}.`
+    );
+  }
+
+  private sayWhenReady(): void {
+    const { processor, view, clock, options } = this;
+    if (processor.ready) {
+      this.logger.log(
+        `Node ${view.selfId} is ready, ${processor.nodesSeen} of ${view.members.length} nodes seen.`,
+      );
+    } else if (!this.isLeaving) {
+      clock.schedule(options.heartbeatIntervalMs, () => this.sayWhenReady());
+    }
   }
 
   /** Whatever fails on the way, the store is closed at the end. */

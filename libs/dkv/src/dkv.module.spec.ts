@@ -171,7 +171,7 @@ describe('an embedded node', () => {
     const module = await boot(alone());
     await module.get(Dkv).addOrUpdate('very-secret-key', 1);
     const text = await module.get<Registry>(DkvRegistry).metrics();
-    expect(text).toContain('dkv_operations_total{store="default",op="addOrUpdate",result="ok"} 1');
+    expect(text).toContain('dkv_operations_total{namespace="default",op="addOrUpdate",result="ok"} 1');
     expect(text).toMatch(/^dkv_keys 1$/m);
     expect(text).not.toContain('very-secret-key');
   });

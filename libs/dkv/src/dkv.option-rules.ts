@@ -95,34 +95,6 @@ export function wrongForMode(given: {
   return [];
 }
 
-/** What a node among others needs. */
-export function wrongAmongPeers(given: {
-  readonly discovery?: unknown;
-  readonly nodeId?: string;
-  readonly apiKey?: string;
-  readonly remoteKvRepo?: unknown;
-  readonly controller?: unknown;
-}): string[] {
-  const { discovery, nodeId, apiKey, remoteKvRepo, controller } = given;
-  const faults: string[] = [];
-  if (discovery && nodeId == null) {
-    faults.push(
-      'nodeId is missing: with a discovery each node needs the stable name under which that knows it. On Kubernetes run a ' +
-        "StatefulSet and give nodeId: process.env.HOSTNAME, the pod's name (or an environment variable of your own from " +
-        'metadata.name by the downward API)',
-    );
-  }
-  if (discovery && apiKey == null && !controller) {
-    faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
-  }
-  if ((remoteKvRepo == null) !== (controller == null)) {
-    faults.push(
-      'remoteKvRepo and controller go together: a client of peers needs its listener, and the reverse',
-    );
-  }
-  return faults;
-}
-
 export function isHashFunc(value: unknown): value is HashFunc {
   const { name, hash } = (typeof value === 'object' && value ? value : {}) as Partial<HashFunc>;
   return typeof hash === 'function' && typeof name === 'string' && name.length >= 1 && name.length <= 32;

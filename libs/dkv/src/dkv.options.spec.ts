@@ -225,6 +225,8 @@ describe('what is not given', () => {
       heartbeatIntervalMs: 100,
       electionTimeoutMs: 1_000,
       leaseReads: false,
+      readyAtQuorum: false,
+      processMetrics: false,
       idempotencyTtlMs: DAY_MS,
       logRetentionBytesMax: 256 * MIB,
       antiEntropyIntervalMs: 10_000,

@@ -14,17 +14,9 @@ import {
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
-import {
-  Accepts,
-  faultsOf,
-  wrongAmongPeers,
-  Offers,
-  says,
-  Whole,
-  isHashFunc,
-  wrongForMode,
-} from './dkv.option-rules.js';
-import { type DkvTls, isTls, TLS_FORMS, wrongTls } from './dkv.tls-options.js';
+import { HEARTBEATS_MIN, wrongTogether } from './dkv.option-conflicts.js';
+import { Accepts, faultsOf, Offers, says, Whole, isHashFunc } from './dkv.option-rules.js';
+import { type DkvTls, isTls, TLS_FORMS } from './dkv.tls-options.js';
 import {
   NAMESPACE_MODES,
   type NamespaceMode,
@@ -51,8 +43,6 @@ export const DURABILITIES = ['wal', 'fsync'] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
 const DAY_MS = 86_400_000;
-/** Heartbeats in an election time-out, at least. */
-const HEARTBEATS_MIN = 5;
 const MIB = 1024 * 1024;
 
 /** Everything is optional; with none at all the store is one embedded node. */
@@ -301,6 +291,23 @@ export class DkvModuleOptions {
   @Whole(1024, 16_384 * MIB, 'bytes')
   repairBytesPerSecond?: number;
 
+  /**
+   * Keeps this node unready after a start until it has seen a majority of the nodes, itself included; nodes that go down later
+   * make it never unready. For a load balancer that must not send requests to a node that is cut off from the others; leave it
+   * out where pods are started one by one, each once the one before is ready. Default: false.
+   */
+  @IsOptional()
+  @IsBoolean(says('give true or false'))
+  readyAtQuorum?: boolean;
+
+  /**
+   * Adds figures of the process to `DkvRegistry`: `process_*` and `nodejs_*`, the event loop's lag and garbage collections among
+   * them. Leave it out where the application has them in a registry of its own. Default: false.
+   */
+  @IsOptional()
+  @IsBoolean(says('give true or false'))
+  processMetrics?: boolean;
+
   /** Where to log. Default: Nest's logger. */
   @Offers('logger', 'log', 'warn', 'error')
   logger?: Logger;
@@ -339,6 +346,8 @@ const DEFAULTS = {
   heartbeatIntervalMs: 100,
   electionTimeoutMs: 1_000,
   leaseReads: false,
+  readyAtQuorum: false,
+  processMetrics: false,
   logRetentionBytesMax: 256 * MIB,
   idempotencyTtlMs: DAY_MS,
   antiEntropyIntervalMs: 10_000,
@@ -363,7 +372,9 @@ export type ResolvedOptions = Omit<DkvOptions, 'nodeId'> & Pick<DkvModuleOptions
 
 /** @throws DkvError `DKV_INVALID_OPTIONS` naming each wrong option, its value and the remedy. */
 export function resolveOptions(given: DkvModuleOptions = {}): ResolvedOptions {
-  const faults = [...faultsOf(DkvModuleOptions, given), ...wrongTogether(given)];
+  const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs, mode } = given;
+  const together = wrongTogether({ ...given, heartbeatIntervalMs, mode: mode ?? DEFAULTS.mode });
+  const faults = [...faultsOf(DkvModuleOptions, given), ...together];
   if (faults.length > 0) {
     throw new DkvError(
       'DKV_INVALID_OPTIONS',
@@ -372,28 +383,6 @@ export function resolveOptions(given: DkvModuleOptions = {}): ResolvedOptions {
   }
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value != null));
   const dataDir = resolve(given.dataDir ?? 'dkv-data');
-  const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs } = given;
   const electionTimeoutMs = Math.max(DEFAULTS.electionTimeoutMs, HEARTBEATS_MIN * heartbeatIntervalMs);
   return Object.freeze({ ...DEFAULTS, electionTimeoutMs, hostname: hostname(), ...set, dataDir });
-}
-
-function wrongTogether(given: DkvModuleOptions): string[] {
-  const { remoteKvRepo, controller, mode, tls } = given;
-  const faults = [...wrongForMode({ ...given, mode: mode ?? DEFAULTS.mode }), ...wrongAmongPeers(given)];
-  const { heartbeatIntervalMs = DEFAULTS.heartbeatIntervalMs, electionTimeoutMs } = given;
-  if (electionTimeoutMs != null && electionTimeoutMs < HEARTBEATS_MIN * heartbeatIntervalMs) {
-    faults.push(
-      `electionTimeoutMs is ${electionTimeoutMs} with a heartbeatIntervalMs of ${heartbeatIntervalMs}: give at least ` +
-        `${HEARTBEATS_MIN} heartbeats, ${HEARTBEATS_MIN * heartbeatIntervalMs}, or a node that is a little late is taken for down`,
-    );
-  }
-  if (isTls(tls)) {
-    faults.push(...wrongTls(tls));
-    if (remoteKvRepo || controller) {
-      faults.push(
-        'tls is not for a remoteKvRepo and controller of your own: leave it out, and encrypt in these',
-      );
-    }
-  }
-  return faults;
 }

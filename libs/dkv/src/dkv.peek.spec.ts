@@ -28,10 +28,10 @@ const MODES: readonly NamespaceMode[] = ['strong', 'eventual'];
 type Value = number | string;
 
 function clientAt(cluster: TestCluster, nodeId: string, settings: Partial<ClientSettings>): Dkv<Value> {
-  const { processor, view, storage, clock } = cluster.node(nodeId);
+  const { processor, view, transitions, storage, clock } = cluster.node(nodeId);
   const random = new SimRandom('client');
   const locks = new Locks({ processor, clock, random }, TIMES);
-  const core = { processor, view, storage, clock, random, locks };
+  const core = { processor, view, transitions, storage, clock, random, locks };
   return new Dkv<Value>(core, { ...SETTINGS, ...settings }, new JsonCodec());
 }
 

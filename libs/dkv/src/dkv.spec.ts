@@ -2,6 +2,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { BytesCodec } from './codec/bytes-codec.js';
 import { JsonCodec } from './codec/json-codec.js';
+import { CapturedLog } from '../testing/captured-log.js';
+import { PeerTransitions } from './cluster/peer-transitions.js';
 import { ClusterView } from './cluster/cluster-view.js';
 import { type ClientCore, type ClientSettings, type StorageFigures } from './client/client-core.js';
 import { Locks } from './client/locks.js';
@@ -56,6 +58,7 @@ const storage: StorageFigures = {
     logBytes: 4,
     dirtyBytes: 5,
     corruptRecords: 6,
+    checkpointAgeMs: 13,
   }),
 };
 
@@ -70,7 +73,8 @@ function clientWith<V>(values: Codec<V>, settings: Partial<ClientSettings> = {})
     clock: new ManualClock(),
     random: new SimRandom('client'),
   };
-  const core: ClientCore = { ...ports, view, storage, locks: new Locks(ports, SETTINGS) };
+  const transitions = new PeerTransitions(view, ports.clock, new CapturedLog());
+  const core: ClientCore = { ...ports, view, transitions, storage, locks: new Locks(ports, SETTINGS) };
   return new Dkv(core, { ...SETTINGS, ...settings }, values);
 }
 
@@ -508,6 +512,9 @@ describe('what the client tells of the cluster', () => {
       corruptRecords: 6,
       groupsWithoutQuorum: 8,
       groupsLed: 9,
+      termChanges: 10,
+      applyLag: 11,
+      checkpointAgeMs: 13,
     });
     processor.ready = false;
     expect(dkv.metrics().ready).toBe(false);

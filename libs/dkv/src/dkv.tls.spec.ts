@@ -163,14 +163,14 @@ describe('a node that', () => {
     [
       'has a certificate of another CA',
       () => ({ tls: certificatesOf(issue('another CA')) }),
-      /Peer 127\.0\.0\.1:\d+ was not connected to: its certificate is not accepted \(SELF_SIGNED_CERT_IN_CHAIN\)/,
-      /Peer 127\.0\.0\.1:\d+ was not connected to: its certificate is not accepted/,
+      /Node [abc] cannot be connected to: its certificate is not accepted \(SELF_SIGNED_CERT_IN_CHAIN\)/,
+      /Node [abc] cannot be connected to: its certificate is not accepted/,
     ],
     [
       'has one of another CA, over HTTP',
       () => ({ tls: certificatesOf(issue('another CA')), transport: 'http' }),
-      /Peer 127\.0\.0\.1:\d+ was not connected to: its certificate is not accepted/,
-      /Peer 127\.0\.0\.1:\d+ was not connected to: its certificate is not accepted/,
+      /Node [abc] cannot be connected to: its certificate is not accepted/,
+      /Node [abc] cannot be connected to: its certificate is not accepted/,
     ],
     [
       'does not encrypt',

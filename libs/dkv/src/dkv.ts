@@ -284,7 +284,7 @@ export class Dkv<V = unknown> {
   /** Figures of this node, of all namespaces together. For Prometheus see `DkvRegistry`. */
   metrics(): DkvMetrics {
     const { processor, view, storage } = this.core;
-    const { ready, groupsWithoutQuorum, groupsLed, quorums } = processor;
+    const { ready, groupsWithoutQuorum, groupsLed, quorums, strongFigures } = processor;
     const partitionsUnderReplicated = view.underReplicated(quorums.lacking);
     const { hintBytes } = storage;
     return {
@@ -293,13 +293,14 @@ export class Dkv<V = unknown> {
       partitionsUnderReplicated,
       groupsWithoutQuorum,
       groupsLed,
+      ...strongFigures,
       ...storage.metrics(),
     };
   }
 
   /** The nodes as this one sees them. */
   cluster(): readonly DkvNodeStatus[] {
-    return nodeStatuses(this.core.view, this.core.processor.quorums);
+    return nodeStatuses(this.core.view, this.core.processor.quorums, this.core.transitions);
   }
 
   /** Which nodes hold a key of this namespace, the holder first. */

@@ -60,7 +60,13 @@ export {
   type WriteLevel,
 } from './model/consistency.js';
 export { type RecordId } from './model/key.js';
-export { type ClusterNode, type NodeState, type RingNode } from './model/node.js';
+export {
+  type ClusterNode,
+  type NodeState,
+  type PeerTrouble,
+  type RefusalReason,
+  type RingNode,
+} from './model/node.js';
 export {
   type PeerEnvelope,
   type PeerProtocol,

@@ -18,7 +18,6 @@ export function captureTelemetry(): CapturedTelemetry {
     conflict: () => events.push('conflict'),
     antiEntropyBytes: (direction, bytes) => events.push(`antiEntropyBytes ${direction} ${bytes}`),
     clockSkew: (nodeId, seconds) => events.push(`clockSkew ${nodeId} ${seconds}`),
-    clockSkewRefused: (nodeId) => events.push(`clockSkewRefused ${nodeId}`),
     hintOverflow: () => events.push('hintOverflow'),
     expiredKeys: (count) => events.push(`expiredKeys ${count}`),
   };

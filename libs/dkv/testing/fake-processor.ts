@@ -36,6 +36,7 @@ export class FakeProcessor {
   groupsWithoutQuorum = 8;
   groupsLed = 9;
   quorums = NO_STRONG_MODE.quorums;
+  strongFigures = { termChanges: 10, applyLag: 11 };
   underWay = 0;
   underWayMax = 0;
 

@@ -12,8 +12,7 @@ import {
   type StrongWrite,
   type StrongWritten,
 } from '../src/model/strong-operations.js';
-import { type QuorumStatus, type StrongMode } from '../src/ports/strong-mode.js';
-
+import { NO_STRONG_FIGURES, type QuorumStatus, type StrongMode } from '../src/ports/strong-mode.js';
 import { NO_STRONG_MODE } from './no-strong-mode.js';
 
 export interface FakeStrongModeOptions {
@@ -46,6 +45,7 @@ export class FakeStrongMode implements StrongMode {
   degradedReason: string | undefined;
   quorums: QuorumStatus = NO_STRONG_MODE.quorums;
   groupsLed = 0;
+  figures = NO_STRONG_FIGURES;
   /** Every read and write is refused with it. */
   failure: Error | undefined;
   private index = 0;

@@ -1,6 +1,6 @@
 /** What stands for strong namespaces on a node of a test that has none. */
 import { DkvError } from '../src/dkv.errors.js';
-import { type StrongMode } from '../src/ports/strong-mode.js';
+import { NO_STRONG_FIGURES, type StrongMode } from '../src/ports/strong-mode.js';
 
 export const NO_STRONG_MODE: StrongMode = {
   start() {},
@@ -14,6 +14,7 @@ export const NO_STRONG_MODE: StrongMode = {
   degradedReason: undefined,
   quorums: { groupsWithoutQuorum: 0, groupsRefused: 0, votersMissing: new Map(), lacking: new Set() },
   groupsLed: 0,
+  figures: NO_STRONG_FIGURES,
 };
 
 function refused(): Promise<never> {

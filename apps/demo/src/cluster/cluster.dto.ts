@@ -1,6 +1,6 @@
 /** What `/cluster` tells. */
 import { ApiProperty } from '@nestjs/swagger';
-import { type NodeState } from 'nestjs-dkv';
+import { type NodeState, type PeerTrouble } from 'nestjs-dkv';
 
 export class PartitionsDto {
   @ApiProperty({ description: 'Partitions whose writes this node puts in order.' })
@@ -34,6 +34,16 @@ export class NodeDto {
 
   @ApiProperty({ description: 'Why; empty: none is.', example: '' })
   reason!: string;
+  @ApiProperty({ required: false, description: 'When it came or went last, milliseconds since 1970.' })
+  since?: number;
+
+  @ApiProperty({
+    required: false,
+    type: String,
+    description:
+      'Why it is not up, or `clock`: unseen, stopped, unreachable, key, certificate, cluster and others.',
+  })
+  trouble?: PeerTrouble;
 
   @ApiProperty()
   partitions!: PartitionsDto;

@@ -1,5 +1,6 @@
 /** What clients of all namespaces of a node share, and what each of them was told. */
 import { type ClusterView } from '../cluster/cluster-view.js';
+import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
@@ -17,6 +18,7 @@ export interface StorageFigures {
 export interface ClientCore {
   readonly processor: Processor;
   readonly view: ClusterView;
+  readonly transitions: PeerTransitions;
   readonly storage: StorageFigures;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,6 +1,7 @@
 /** The cluster as this node sees it, for people. */
 import { type ClusterView } from '../cluster/cluster-view.js';
-import { type NodeState } from '../model/node.js';
+import { type PeerTransitions } from '../cluster/peer-transitions.js';
+import { type NodeState, type PeerTrouble } from '../model/node.js';
 import { type LocalKvMetrics } from '../ports/local-kv-repo.js';
 import { type QuorumStatus } from '../ports/strong-mode.js';
 
@@ -16,6 +17,10 @@ export interface DkvNodeStatus {
   readonly votersMissing: number;
   /** Why; '' where none is. */
   readonly reason: string;
+  /** When it came or went last, milliseconds since 1970; of other nodes alone. */
+  readonly since?: number;
+  /** Why it is not up, or that its clock differs; absent where nothing is wrong. */
+  readonly trouble?: PeerTrouble;
   /** Partitions held, by role. */
   readonly partitions: { readonly holder: number; readonly replica: number };
 }
@@ -28,6 +33,8 @@ export interface DkvStorageMetrics extends LocalKvMetrics {
   readonly dirtyBytes: number;
   /** Damaged strong records that reads met since the start, each once. */
   readonly corruptRecords: number;
+  /** Since the last checkpoint, while there are changes that it has not; 0 else. */
+  readonly checkpointAgeMs: number;
 }
 
 export interface DkvMetrics extends DkvStorageMetrics {
@@ -39,11 +46,16 @@ export interface DkvMetrics extends DkvStorageMetrics {
   readonly groupsWithoutQuorum: number;
   /** Partitions of strong namespaces that this node leads: their writes and linearizable reads are decided here. */
   readonly groupsLed: number;
+  /** Terms that began in partitions of this node since it started. */
+  readonly termChanges: number;
+  /** Committed entries that this node has not applied yet, of all its partitions. */
+  readonly applyLag: number;
 }
 
 export function nodeStatuses(
   { ring, members }: ClusterView,
   { votersMissing }: QuorumStatus,
+  transitions: PeerTransitions,
 ): readonly DkvNodeStatus[] {
   const held = new Map(members.map(({ node }) => [node.nodeId, { holder: 0, replica: 0 }]));
   for (let partition = 0; partition < ring.partitions; partition++) {
@@ -53,6 +65,15 @@ export function nodeStatuses(
   }
   return members.map(({ node, state }) => {
     const { groups = 0, why = '' } = votersMissing.get(node.nodeId) ?? {};
-    return { ...node, state, votersMissing: groups, reason: why, partitions: held.get(node.nodeId)! };
+    const { since, trouble } = transitions.conditionOf(node.nodeId) ?? {};
+    return {
+      ...node,
+      state,
+      ...(since !== undefined && { since }),
+      ...(trouble && { trouble }),
+      votersMissing: groups,
+      reason: why,
+      partitions: held.get(node.nodeId)!,
+    };
   });
 }

@@ -29,10 +29,10 @@ async function start(mode: NamespaceMode): Promise<void> {
     strong: ({ context }) => (strong = new FakeStrongMode(context.clock)),
   });
   await cluster.start();
-  const { processor, view, storage, clock } = cluster.node('a');
+  const { processor, view, transitions, storage, clock } = cluster.node('a');
   const random = new SimRandom('client');
   locks = new Locks({ processor, clock, random }, TIMES);
-  dkv = client('default', mode, { processor, view, storage, clock, random, locks });
+  dkv = client('default', mode, { processor, view, transitions, storage, clock, random, locks });
 }
 
 function client(

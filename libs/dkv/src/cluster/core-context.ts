@@ -1,6 +1,7 @@
 /** What every part of the core works with, handed around as one value. */
 import { type ClusterView } from './cluster-view.js';
 import { type PeerClient } from './peer-client.js';
+import { type PeerTransitions } from './peer-transitions.js';
 import { type VersionClock } from './version-clock.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
@@ -29,6 +30,8 @@ export interface CoreLimits {
   readonly collectionIntervalMs?: number;
   /** Between two looks for values to expire. Default 1 s. */
   readonly expiryIntervalMs?: number;
+  /** Whether this node is unready until it has seen a majority of the nodes. Default false. */
+  readonly readyAtQuorum?: boolean;
   /** Own writes remembered for reading them back. */
   readonly ownWritesMax: number;
 }
@@ -36,6 +39,7 @@ export interface CoreLimits {
 export interface CoreContext {
   readonly view: ClusterView;
   readonly peers: PeerClient;
+  readonly transitions: PeerTransitions;
   readonly local: LocalKvRepo;
   readonly versions: VersionClock;
   readonly namespaces: Namespaces;

@@ -9,6 +9,7 @@ import { testRing } from '../../testing/test-ring.js';
 import { type PeerEnvelope } from '../model/peer-protocol.js';
 import { ClusterView } from './cluster-view.js';
 import { EnvelopeGuard } from './envelope-guard.js';
+import { PeerTransitions } from './peer-transitions.js';
 
 const NODES = testNodes('a', 'b', 'c');
 const view = new ClusterView('a', testRing(NODES), NODES);
@@ -16,13 +17,15 @@ const view = new ClusterView('a', testRing(NODES), NODES);
 let clock: ManualClock;
 let log: CapturedLog;
 let telemetry: CapturedTelemetry;
+let transitions: PeerTransitions;
 let guard: EnvelopeGuard;
 
 beforeEach(() => {
   clock = new ManualClock();
   log = new CapturedLog();
   telemetry = captureTelemetry();
-  guard = new EnvelopeGuard(view, 500, clock, log, telemetry);
+  transitions = new PeerTransitions(view, clock, log);
+  guard = new EnvelopeGuard(view, 500, clock, transitions, telemetry);
 });
 
 /** An envelope of node b, its clock `aheadMs` ahead. */
@@ -52,7 +55,7 @@ describe('a message', () => {
     const error = caught(() => guard.check(envelope(aheadMs)));
     expect(error.code).toBe('DKV_CLOCK_SKEW');
     expect(error.message).toMatch(new RegExp(`node b is ${aheadMs} ms ahead of node a.*500 ms.*Synchronise`));
-    expect(telemetry.events).toEqual([`clockSkew b ${aheadMs / 1000}`, 'clockSkewRefused b']);
+    expect(telemetry.events).toEqual([`clockSkew b ${aheadMs / 1000}`]);
     expect(log.warnings).toEqual([error.message]);
   });
 
@@ -80,12 +83,7 @@ describe('the skew of a clock', () => {
     expect(telemetry.events.filter((event) => event.startsWith('clockSkew c'))).toHaveLength(10);
     caught(() => guard.check(envelope(600)));
     caught(() => guard.check(envelope(700)));
-    expect(telemetry.events.slice(-4)).toEqual([
-      'clockSkew b 0.6',
-      'clockSkewRefused b',
-      'clockSkew b 0.7',
-      'clockSkewRefused b',
-    ]);
+    expect(telemetry.events.slice(-2)).toEqual(['clockSkew b 0.6', 'clockSkew b 0.7']);
   });
 });
 
@@ -101,35 +99,16 @@ describe('a member that was let in before', () => {
   });
 });
 
-describe('the log', () => {
-  const refuseAt = (times: readonly number[], from = 'b') => {
-    for (const atMs of times) {
-      clock.advance(atMs - clock.monotonic());
-      caught(() => guard.check(envelope(9_999, { from })));
-    }
-  };
-
-  it('hears of a peer once in ten seconds, however many messages are refused', () => {
-    refuseAt([0, 1, 100, 9_999, 10_000]);
-    expect(log.warnings).toHaveLength(1);
-    refuseAt([10_001, 10_002, 20_000]);
-    expect(log.warnings).toHaveLength(2);
-    expect(telemetry.events.filter((event) => event === 'clockSkewRefused b')).toHaveLength(8);
-  });
-
-  it('hears of each peer', () => {
-    refuseAt([0], 'b');
-    refuseAt([0], 'c');
-    expect(log.warnings).toHaveLength(2);
-  });
-
-  it('does not grow with the names that strangers give themselves', () => {
-    for (let number = 0; number < 5_000; number++) {
-      caught(() => guard.check(envelope(0, { from: `stranger-${number}` })));
-    }
-    const remembered = Object.values(guard as unknown as Record<string, unknown>).filter(
-      (part) => part instanceof Map,
-    );
-    expect(remembered.map(({ size }) => size <= 1_001)).toEqual([true, true]);
-  });
+it('counts what it refuses, of each member and of all strangers together', () => {
+  for (const from of ['b', 'b', 'c']) {
+    caught(() => guard.check(envelope(9_999, { from })));
+  }
+  for (let number = 0; number < 5_000; number++) {
+    caught(() => guard.check(envelope(0, { from: `stranger-${number}` })));
+  }
+  expect([...transitions.counts()]).toEqual([
+    ['b', 'clock', 2],
+    ['c', 'clock', 1],
+    ['unknown', 'configuration', 5_000],
+  ]);
 });

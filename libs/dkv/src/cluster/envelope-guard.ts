@@ -2,11 +2,10 @@
 import { DkvError } from '../dkv.errors.js';
 import { type PeerEnvelope } from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
-import { type Logger } from '../ports/logger.js';
 import { type Telemetry } from '../ports/telemetry.js';
 import { type ClusterView } from './cluster-view.js';
+import { type PeerTransitions } from './peer-transitions.js';
 
-const WARN_EVERY_MS = 10_000;
 /** A gauge with labels costs 0.1 µs and garbage, as much as the rest of the door. */
 const TELL_SKEW_EVERY_MS = 100;
 
@@ -20,13 +19,12 @@ interface Member {
 
 export class EnvelopeGuard {
   private readonly members = new Map<string, Member>();
-  private readonly warnedAtMs = new Map<string, number>();
 
   constructor(
     private readonly view: ClusterView,
     private readonly maxClockOffsetMs: number,
     private readonly clock: Clock,
-    private readonly logger: Logger,
+    private readonly transitions: PeerTransitions,
     private readonly telemetry: Telemetry,
   ) {}
 
@@ -47,7 +45,6 @@ export class EnvelopeGuard {
     const aheadMs = sentAtMs - nowMs;
     if (aheadMs > this.maxClockOffsetMs) {
       this.telemetry.clockSkew(from, aheadMs / 1000);
-      this.telemetry.clockSkewRefused(from);
       throw this.refuse(
         from,
         'DKV_CLOCK_SKEW',
@@ -81,16 +78,8 @@ export class EnvelopeGuard {
     code: 'DKV_CONFIGURATION_MISMATCH' | 'DKV_CLOCK_SKEW',
     message: string,
   ): DkvError {
-    const now = this.clock.monotonic();
-    const last = this.warnedAtMs.get(from);
-    // Senders are named by the message itself: forget them all rather than grow.
-    if (this.warnedAtMs.size > 1000) {
-      this.warnedAtMs.clear();
-    }
-    if (last === undefined || now - last > WARN_EVERY_MS) {
-      this.warnedAtMs.set(from, now);
-      this.logger.warn(message);
-    }
+    const reason = code === 'DKV_CLOCK_SKEW' ? 'clock' : 'configuration';
+    this.transitions.refused({ peer: from, reason, message });
     return new DkvError(code, message);
   }
 }

@@ -18,6 +18,7 @@ import { type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js'
 import { ClusterView } from './cluster-view.js';
 import { EnvelopeGuard } from './envelope-guard.js';
 import { PeerClient } from './peer-client.js';
+import { PeerTransitions } from './peer-transitions.js';
 
 const NODES = testNodes('a', 'b', 'c');
 
@@ -59,6 +60,7 @@ let clock: ManualClock;
 let view: ClusterView;
 let remote: FakeRemote;
 let telemetry: CapturedTelemetry;
+let log: CapturedLog;
 let client: PeerClient;
 
 beforeEach(() => {
@@ -66,12 +68,15 @@ beforeEach(() => {
   view = new ClusterView('a', testRing(NODES), NODES);
   remote = new FakeRemote();
   telemetry = captureTelemetry();
+  log = new CapturedLog();
+  const transitions = new PeerTransitions(view, clock, log);
   client = new PeerClient(
     view,
     remote,
-    new EnvelopeGuard(view, 500, clock, new CapturedLog(), telemetry),
+    new EnvelopeGuard(view, 500, clock, transitions, telemetry),
     clock,
     telemetry,
+    transitions,
   );
 });
 

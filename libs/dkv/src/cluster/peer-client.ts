@@ -1,5 +1,6 @@
 /** Asks one peer: puts the envelope on, checks the one that comes back, counts what it took. */
-import { DkvError } from '../dkv.errors.js';
+import { DkvError, type DkvErrorCode, isDkvError } from '../dkv.errors.js';
+import { type RefusalReason } from '../model/node.js';
 import {
   type PeerEnvelope,
   type PeerProtocol,
@@ -12,6 +13,13 @@ import { type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js'
 import { type Telemetry } from '../ports/telemetry.js';
 import { type ClusterView } from './cluster-view.js';
 import { type EnvelopeGuard } from './envelope-guard.js';
+import { type PeerTransitions } from './peer-transitions.js';
+
+/** What a peer answers to a message that it did not look at. */
+const REFUSALS: Partial<Record<DkvErrorCode, RefusalReason>> = {
+  DKV_CLOCK_SKEW: 'clock',
+  DKV_CONFIGURATION_MISMATCH: 'configuration',
+};
 
 export class PeerClient {
   constructor(
@@ -20,6 +28,7 @@ export class PeerClient {
     private readonly guard: EnvelopeGuard,
     private readonly clock: Clock,
     private readonly telemetry: Telemetry,
+    private readonly transitions: PeerTransitions,
   ) {}
 
   /** @throws DkvError as RemoteKvRepo.send, or the peer's own. */
@@ -41,6 +50,7 @@ export class PeerClient {
       },
       (error: unknown) => {
         this.tell(nodeId, kind, startedMs);
+        this.tellOfRefusal(nodeId, error);
         throw error;
       },
     );
@@ -61,6 +71,19 @@ export class PeerClient {
 
   private tell(nodeId: string, kind: PeerRequestKind, startedMs: number): void {
     this.telemetry.peerCall(nodeId, kind, (this.clock.monotonic() - startedMs) / 1000);
+  }
+
+  /** The peer has said so itself: this node is told where it is the one that is wrong. */
+  private tellOfRefusal(nodeId: string, error: unknown): void {
+    const reason = isDkvError(error) ? REFUSALS[error.code] : undefined;
+    if (reason) {
+      const { message } = error as DkvError;
+      this.transitions.refused({
+        peer: nodeId,
+        reason,
+        message: `Node ${nodeId} refuses this node: ${message}`,
+      });
+    }
   }
 
   /** A refused answer does not undo the request: to the caller it is as if none had come. */

@@ -7,6 +7,7 @@ import { testRing } from '../../testing/test-ring.js';
 import { type FrameHead } from '../model/node-messages.js';
 import { ClusterView } from './cluster-view.js';
 import { PeerDirectory } from './peer-directory.js';
+import { PeerTransitions } from './peer-transitions.js';
 
 const NODES = testNodes('a', 'b', 'c');
 const OWN = {
@@ -25,6 +26,7 @@ let clock: ManualClock;
 let view: ClusterView;
 let directory: PeerDirectory;
 let told: string[];
+let log: CapturedLog;
 
 beforeEach(() => begin(100));
 
@@ -32,6 +34,7 @@ function begin(heartbeatIntervalMs: number): void {
   clock = new ManualClock();
   view = new ClusterView('a', testRing(NODES), NODES);
   told = [];
+  log = new CapturedLog();
   const note =
     (what: string) =>
     ({ nodeId }: { nodeId: string }) =>
@@ -39,7 +42,7 @@ function begin(heartbeatIntervalMs: number): void {
   directory = new PeerDirectory(
     view,
     clock,
-    new CapturedLog(),
+    new PeerTransitions(view, clock, log),
     { heartbeatIntervalMs, electionTimeoutMs: 1_000 },
     500,
     OWN,
@@ -193,5 +196,35 @@ describe('the clock of a peer', () => {
     expect(directory.heartbeatFor(peer())).toMatchObject({ echoMs: stampMs, echoAgeMs: 250 });
     peer().restart('b1', 2);
     expect(directory.heartbeatFor(peer())).toMatchObject({ echoMs: 0, echoAgeMs: 0 });
+  });
+});
+
+describe('what is logged', () => {
+  const lines = () => [...log.warnings, ...log.lines];
+
+  it('of a peer that falls silent: that it is down and for how long it was silent, once', () => {
+    log.lines.length = 0;
+    pass(5_000);
+    expect(lines().filter((line) => line.includes('node b') || line.includes('Node b'))).toEqual([
+      'Node b is down (unreachable): nothing was heard of it for 1100 ms. Its partitions are led by others now.',
+    ]);
+    hear();
+    expect(log.lines.at(-1)).toBe('Node b is back after 3.9 s (unreachable).');
+  });
+
+  it('of a peer that says good-bye: that it has stopped, and no warning', () => {
+    directory.goodbye(directory.find('b')!);
+    directory.disconnected('b');
+    pass(2_000);
+    expect(log.warnings).toEqual([]);
+    expect(log.lines).toContain('Node b has stopped. Its partitions are led by others.');
+  });
+
+  it('of frames of another configuration: one line', () => {
+    for (let sequence = 1; sequence < 100; sequence++) {
+      expect(directory.accept({ ...headOf(1), sequence, configuration: 'another' })).toBeUndefined();
+      pass(100);
+    }
+    expect(log.warnings.filter((line) => line.includes('different members'))).toHaveLength(1);
   });
 });

@@ -1,8 +1,8 @@
 /** The failure detector between nodes, and whom a frame may come from: one heartbeat a pair, whatever the groups. */
 import { type FrameHead, type NodeMessage } from '../model/node-messages.js';
 import { type Clock } from '../ports/clock.js';
-import { type Logger } from '../ports/logger.js';
 import { type ClusterView } from './cluster-view.js';
+import { type PeerTransitions } from './peer-transitions.js';
 import { NEVER, Peer, stampOf } from './peers.js';
 
 type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
@@ -54,7 +54,6 @@ export interface RememberedPeer {
 const RECONNECT_MS = 200;
 /** So long after the close, what arrives may have been sent before it, by another connection: no sign of life. */
 const LEFTOVER_MS = 50;
-const WARN_EVERY_MS = 10_000;
 /** Stands for a position where the whole incarnation is void. */
 const RETIRED_POSITION = Number.MAX_SAFE_INTEGER;
 /** So many intervals without a tick show that this process stood still, not its peers. */
@@ -64,7 +63,6 @@ export class PeerDirectory {
   private readonly peers = new Map<string, Peer>();
   private readonly list: Peer[] = [];
   private readonly lost = new Set<string>();
-  private readonly warnedAtMs = new Map<string, number>();
   private readonly startedMs: number;
   private lastTickMs: number;
   private stalledUntilMs = -Infinity;
@@ -72,7 +70,7 @@ export class PeerDirectory {
   constructor(
     private readonly view: ClusterView,
     private readonly clock: Clock,
-    private readonly logger: Logger,
+    private readonly transitions: PeerTransitions,
     private readonly options: PeerDirectoryOptions,
     private readonly maxClockOffsetMs: number,
     private readonly own: OwnStanding,
@@ -140,11 +138,13 @@ export class PeerDirectory {
     const nodeId = from.slice(0, separator);
     const peer = this.peers.get(nodeId);
     if (!peer || configuration !== this.view.configuration) {
-      this.warn(
-        nodeId,
-        `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas, or with ` +
-          'leaseReads and not alike in it or in electionTimeoutMs.',
-      );
+      this.transitions.refused({
+        peer: nodeId,
+        reason: 'configuration',
+        message:
+          `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas, or ` +
+          'with leaseReads and not alike in it or in electionTimeoutMs. Give every node the same configuration.',
+      });
       return undefined;
     }
     if (toIncarnation === this.own.incarnation && toSession > this.own.session) {
@@ -169,11 +169,13 @@ export class PeerDirectory {
   heartbeat(peer: Peer, heartbeat: Heartbeat): void {
     const own = this.own;
     if (own.clusterId !== '' && heartbeat.clusterId !== '' && own.clusterId !== heartbeat.clusterId) {
-      this.warn(
-        peer.nodeId,
-        `Node ${peer.nodeId} belongs to another cluster (${heartbeat.clusterId}) than this node (${own.clusterId}): ` +
+      this.transitions.refused({
+        peer: peer.nodeId,
+        reason: 'cluster',
+        message:
+          `Node ${peer.nodeId} belongs to another cluster (${heartbeat.clusterId}) than this node (${own.clusterId}): ` +
           'two clusters never merge. Give each cluster its own addresses, and each node its own data folder.',
-      );
+      });
       return;
     }
     peer.take(heartbeat, this.clock, this.maxClockOffsetMs);
@@ -182,6 +184,7 @@ export class PeerDirectory {
       this.listener.missed(peer);
     }
     this.view.setSkewed(peer.nodeId, Math.abs(peer.clockOffsetMs) > this.maxClockOffsetMs);
+    this.transitions.clockSeen(peer.nodeId, peer.clockOffsetMs, this.maxClockOffsetMs);
     // This run's own positions say nothing: while it lives it forgets nothing. And its log grows at once, so what
     // earlier runs told is held against where they left it.
     const earlier = Math.max(
@@ -210,8 +213,14 @@ export class PeerDirectory {
       this.view.setState(peer.nodeId, 'up');
     }
     if (wasLost) {
+      this.transitions.up(peer.nodeId);
       this.listener.found(peer);
     }
+  }
+
+  /** The peer says that it stops: what ends from now on ends in order. */
+  goodbye({ nodeId }: Peer): void {
+    this.transitions.leaving(nodeId);
   }
 
   disconnected(nodeId: string): void {
@@ -297,11 +306,13 @@ export class PeerDirectory {
       return false;
     }
     if (isHeard) {
-      this.warn(
-        peer.nodeId,
-        `Two processes run under the node id ${peer.nodeId}: the later one is not listened to as long as the earlier ` +
+      this.transitions.refused({
+        peer: peer.nodeId,
+        reason: 'identity',
+        message:
+          `Two processes run under the node id ${peer.nodeId}: the later one is not listened to as long as the earlier ` +
           'one answers. Give each a node id and a data folder of its own.',
-      );
+      });
       return false;
     }
     const isKnown = peer.session !== 0 && peer.hasIntroducedItself;
@@ -313,6 +324,7 @@ export class PeerDirectory {
     if (!this.lost.has(peer.nodeId)) {
       // What closed was a connection of the process before: nothing that is heard from now on would end the suspicion.
       this.view.setState(peer.nodeId, 'up');
+      this.transitions.restarted(peer.nodeId);
     }
     return true;
   }
@@ -336,23 +348,15 @@ export class PeerDirectory {
       if (isLost && !this.lost.has(peer.nodeId)) {
         this.lost.add(peer.nodeId);
         this.view.setState(peer.nodeId, 'down');
+        const why = peer.isDisconnected
+          ? 'its connection ended'
+          : `nothing was heard of it for ${Math.floor(silentMs)} ms`;
+        this.transitions.down(peer.nodeId, why);
         this.listener.lost(peer);
       } else if (isLost && this.view.stateOf(peer.nodeId) === 'suspect') {
         this.view.setState(peer.nodeId, 'down');
+        this.transitions.unseen(peer.nodeId);
       }
-    }
-  }
-
-  private warn(nodeId: string, message: string): void {
-    const now = this.clock.monotonic();
-    const last = this.warnedAtMs.get(nodeId);
-    if (this.warnedAtMs.size > 1_000) {
-      // Senders are named by the message itself: forget them all rather than grow.
-      this.warnedAtMs.clear();
-    }
-    if (last === undefined || now - last > WARN_EVERY_MS) {
-      this.warnedAtMs.set(nodeId, now);
-      this.logger.warn(message);
     }
   }
 }

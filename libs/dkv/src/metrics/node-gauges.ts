@@ -1,10 +1,25 @@
 /** What is measured when it is asked for: the state of this node as Prometheus gauges. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type Dkv } from '../dkv.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
+import { type MetricName, METRICS } from './metric-catalog.js';
+
+/** What a node is asked for its figures, and what it is. */
+export interface NodeFigures {
+  readonly nodeId: string;
+  /** Of the library. */
+  readonly version: string;
+  readonly dkv: Pick<Dkv, 'metrics' | 'cluster'>;
+  readonly remote: Pick<RemoteKvRepo, 'metrics'>;
+  readonly transitions: Pick<PeerTransitions, 'conditionOf' | 'counts'>;
+}
+
+type Sample = readonly [labels: Record<string, string>, value: number];
 
 /** Registers the gauges of one node; they are read when the registry is scraped. */
-export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteKvRepo, nodeId: string): void {
+export function registerNodeGauges(registry: Registry, node: NodeFigures): void {
+  const { nodeId, version, dkv, remote, transitions } = node;
   const registers = [registry];
   // A scrape reads all gauges in one turn: the figures are put together once for it.
   let known: ReturnType<Dkv['metrics']> | undefined;
@@ -15,89 +30,85 @@ export function registerNodeGauges(registry: Registry, dkv: Dkv, remote: RemoteK
     }
     return known;
   };
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name: `dkv_${name}`,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  const total = (name: string, help: string, read: () => number) =>
-    new Counter({
-      name: `dkv_${name}_total`,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
-  gauge('up', 'Whether the store is open', () => 1);
-  gauge('ready', 'Whether this node is ready to serve', () => Number(figures().ready));
-  gauge('keys', 'Live keys held by this node', () => figures().keys);
-  gauge('tombstones', 'Remembered deletes held by this node', () => figures().tombstones);
-  gauge('storage_bytes', 'Size of the store of this node', () => figures().storageBytes);
-  gauge('cache_bytes', 'Memory of the hot records cached', () => figures().cacheBytes ?? 0);
-  gauge('log_bytes', 'Size of the log of this node', () => figures().logBytes);
-  gauge('dirty_bytes', 'Strong records that no checkpoint has yet', () => figures().dirtyBytes);
-  gauge(
-    'groups_without_quorum',
-    'Own partitions of strong namespaces that take no writes: too few of their voters take part',
-    () => figures().groupsWithoutQuorum,
+  /** Whatever was told before is forgotten: what is not read any more is gone. */
+  const each = (name: MetricName, read: () => Iterable<Sample>) => {
+    const { type, help, labels } = METRICS[name];
+    const options = { name, help, labelNames: [...labels], registers };
+    if (type === 'counter') {
+      new Counter({
+        ...options,
+        collect() {
+          this.reset();
+          for (const [of, value] of read()) {
+            this.inc(of, value);
+          }
+        },
+      });
+    } else {
+      new Gauge({
+        ...options,
+        collect() {
+          this.reset();
+          for (const [of, value] of read()) {
+            this.set(of, value);
+          }
+        },
+      });
+    }
+  };
+  const one = (name: MetricName, read: () => number) => each(name, () => [[{}, read()]]);
+  one('dkv_up', () => 1);
+  one('dkv_ready', () => Number(figures().ready));
+  one('dkv_keys', () => figures().keys);
+  one('dkv_tombstones', () => figures().tombstones);
+  one('dkv_storage_bytes', () => figures().storageBytes);
+  one('dkv_cache_bytes', () => figures().cacheBytes ?? 0);
+  one('dkv_log_bytes', () => figures().logBytes);
+  one('dkv_checkpoint_age_seconds', () => figures().checkpointAgeMs / 1000);
+  one('dkv_dirty_bytes', () => figures().dirtyBytes);
+  one('dkv_groups_without_quorum', () => figures().groupsWithoutQuorum);
+  one('dkv_groups_led', () => figures().groupsLed);
+  one('dkv_term_changes_total', () => figures().termChanges);
+  one('dkv_apply_lag_entries', () => figures().applyLag);
+  one('dkv_corrupt_records_total', () => figures().corruptRecords);
+  one('dkv_hints_pending_bytes', () => figures().hintBytes);
+  one('dkv_partitions_under_replicated', () => figures().partitionsUnderReplicated);
+  one('dkv_cache_hits_total', () => figures().cacheHits ?? 0);
+  one('dkv_cache_misses_total', () => figures().cacheMisses ?? 0);
+  each('dkv_voters_missing', () =>
+    dkv
+      .cluster()
+      .filter(({ votersMissing }) => votersMissing > 0)
+      .map(({ nodeId: peer, votersMissing }) => [{ peer }, votersMissing]),
   );
-  gauge('groups_led', 'Partitions of strong namespaces that this node leads', () => figures().groupsLed);
-  total('corrupt_records', 'Damaged strong records met by reads', () => figures().corruptRecords);
-  gauge('hints_pending_bytes', 'Marks of what other nodes missed', () => figures().hintBytes);
-  gauge(
-    'partitions_under_replicated',
-    'Own partitions with a copy on a node that is down, or that is none of its voters',
-    () => figures().partitionsUnderReplicated,
+  const others = () => dkv.cluster().filter((member) => member.nodeId !== nodeId);
+  each('dkv_peer_up', () =>
+    others().map(({ nodeId: peer }) => [{ peer }, Number(transitions.conditionOf(peer)?.isUp ?? false)]),
   );
-  total('cache_hits', 'Reads of records that were in the hot cache', () => figures().cacheHits ?? 0);
-  total('cache_misses', 'Reads of records that had to go to the store', () => figures().cacheMisses ?? 0);
-  new Gauge({
-    name: 'dkv_members',
-    help: 'Members by state as this node sees them',
-    labelNames: ['state'],
-    registers,
-    collect() {
-      for (const state of ['up', 'suspect', 'down']) {
-        this.set({ state }, dkv.cluster().filter((node) => node.state === state).length);
-      }
-    },
+  each('dkv_peer_refusals_total', () =>
+    Array.from(transitions.counts(), ([peer, reason, count]) => [{ peer, reason }, count]),
+  );
+  each('dkv_members', () =>
+    ['up', 'suspect', 'down'].map((state) => [
+      { state },
+      dkv.cluster().filter((member) => member.state === state).length,
+    ]),
+  );
+  each('dkv_partitions_owned', () => {
+    const own = dkv.cluster().find((member) => member.nodeId === nodeId);
+    return [
+      [{ role: 'holder' }, own?.partitions.holder ?? 0],
+      [{ role: 'replica' }, own?.partitions.replica ?? 0],
+    ];
   });
-  new Gauge({
-    name: 'dkv_partitions_owned',
-    help: 'Partitions that this node holds, by role',
-    labelNames: ['role'],
-    registers,
-    collect() {
-      const own = dkv.cluster().find((node) => node.nodeId === nodeId);
-      this.set({ role: 'holder' }, own?.partitions.holder ?? 0);
-      this.set({ role: 'replica' }, own?.partitions.replica ?? 0);
-    },
+  each('dkv_peer_bytes_total', () => {
+    const { sentBytes, receivedBytes } = remote.metrics();
+    return [
+      [{ direction: 'out' }, sentBytes],
+      [{ direction: 'in' }, receivedBytes],
+    ];
   });
-  new Counter({
-    name: 'dkv_peer_bytes_total',
-    help: 'Bytes of requests to peers and of their answers',
-    labelNames: ['direction'],
-    registers,
-    collect() {
-      const { sentBytes, receivedBytes } = remote.metrics();
-      this.reset();
-      this.inc({ direction: 'out' }, sentBytes);
-      this.inc({ direction: 'in' }, receivedBytes);
-    },
-  });
-  new Gauge({
-    name: 'dkv_build_info',
-    help: 'The storage engine of this node and its name; always 1',
-    labelNames: ['engine', 'node'],
-    registers,
-    collect() {
-      this.set({ engine: figures().engine, node: nodeId }, 1);
-    },
-  });
+  each('dkv_build_info', () => [
+    [{ engine: figures().engine, node: nodeId, version, node_version: process.versions.node }, 1],
+  ]);
 }

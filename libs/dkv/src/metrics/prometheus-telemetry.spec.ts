@@ -2,9 +2,11 @@
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type Dkv } from '../dkv.js';
-import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
-import { registerNodeGauges } from './node-gauges.js';
+import { METRICS } from './metric-catalog.js';
+import { type NodeFigures, registerNodeGauges } from './node-gauges.js';
 import { PrometheusTelemetry } from './prometheus-telemetry.js';
+
+const NODE = { nodeId: 'a', version: '1.2.3' };
 
 let registry: Registry;
 let telemetry: PrometheusTelemetry;
@@ -22,20 +24,20 @@ async function scraped(start: string): Promise<string[]> {
 describe('what is counted while it happens', () => {
   it.each<[string, (t: PrometheusTelemetry) => void]>([
     [
-      'dkv_operations_total{store="default",op="get",result="ok"} 1',
-      (t) => t.operation('default', 'get', 'ok', 0.001),
+      'dkv_operations_total{namespace="default",op="get",result="ok"} 1',
+      (t) => t.operation('default', 'get', 'ok', 0.001, 0),
     ],
     [
-      'dkv_operations_total{store="default",op="remove",result="DKV_TIMEOUT"} 1',
-      (t) => t.operation('default', 'remove', 'DKV_TIMEOUT', 5),
+      'dkv_operations_total{namespace="default",op="remove",result="DKV_TIMEOUT"} 1',
+      (t) => t.operation('default', 'remove', 'DKV_TIMEOUT', 5, 0),
     ],
     [
-      'dkv_operation_duration_seconds_count{store="default",op="addOrUpdate"} 1',
-      (t) => t.operation('default', 'addOrUpdate', 'ok', 0.02),
+      'dkv_operation_duration_seconds_count{namespace="default",op="addOrUpdate"} 1',
+      (t) => t.operation('default', 'addOrUpdate', 'ok', 0.02, 0),
     ],
     [
-      'dkv_operation_duration_seconds_sum{store="default",op="get"} 0.02',
-      (t) => t.operation('default', 'get', 'ok', 0.02),
+      'dkv_operation_duration_seconds_sum{namespace="default",op="get"} 0.02',
+      (t) => t.operation('default', 'get', 'ok', 0.02, 0),
     ],
     ['dkv_peer_rpc_duration_seconds_count{peer="b",method="get"} 1', (t) => t.peerCall('b', 'get', 0.5)],
     ['dkv_peer_rpc_duration_seconds_sum{peer="b",method="get"} 0.5', (t) => t.peerCall('b', 'get', 0.5)],
@@ -44,9 +46,27 @@ describe('what is counted while it happens', () => {
     ['dkv_conflicts_total 1', (t) => t.conflict()],
     ['dkv_anti_entropy_bytes_total{direction="in"} 150', (t) => t.antiEntropyBytes('in', 150)],
     ['dkv_clock_skew_seconds{peer="b"} -0.25', (t) => t.clockSkew('b', -0.25)],
-    ['dkv_clock_skew_refused_total{peer="b"} 1', (t) => t.clockSkewRefused('b')],
     ['dkv_hint_overflows_total 1', (t) => t.hintOverflow()],
     ['dkv_expired_keys_total 3', (t) => t.expiredKeys(3)],
+    [
+      'dkv_value_bytes_total{namespace="carts",op="get"} 70',
+      (t) => t.operation('carts', 'get', 'ok', 0.02, 70),
+    ],
+    [
+      'dkv_peer_port_requests_total{route="GET /kv/:key",status="404"} 1',
+      (t) => t.httpRequest('GET /kv/:key', 404, 0.02),
+    ],
+    [
+      'dkv_peer_port_request_duration_seconds_sum{route="GET /kv/:key"} 0.02',
+      (t) => t.httpRequest('GET /kv/:key', 404, 0.02),
+    ],
+    ['dkv_peer_port_streams 1', (t) => t.streamsOpen(1)],
+    [
+      'dkv_peer_port_stream_requests_total{method="get",result="error"} 1',
+      (t) => t.streamRequest('get', 'error'),
+    ],
+    ['dkv_peer_port_frames_total 1', (t) => t.frame(90)],
+    ['dkv_peer_port_frame_bytes_total 90', (t) => t.frame(90)],
   ])('%s', async (line, report) => {
     expect(await scraped(line)).toEqual([]);
     report(telemetry);
@@ -80,18 +100,24 @@ describe('what is read when it is asked for', () => {
     corruptRecords: 21,
     groupsWithoutQuorum: 22,
     groupsLed: 23,
+    termChanges: 24,
+    applyLag: 25,
+    checkpointAgeMs: 27_500,
+  };
+  const transitions = {
+    conditionOf: (nodeId: string) => ({ isUp: nodeId === 'b', since: 0, trouble: undefined }),
+    counts: () => [['b', 'key', 28] as const].values(),
   };
   const nodes = [
-    { nodeId: 'a', state: 'up', partitions: { holder: 5, replica: 6 } },
-    { nodeId: 'b', state: 'up', partitions: { holder: 7, replica: 8 } },
-    { nodeId: 'c', state: 'down', partitions: { holder: 9, replica: 10 } },
+    { nodeId: 'a', state: 'up', votersMissing: 0, partitions: { holder: 5, replica: 6 } },
+    { nodeId: 'b', state: 'up', votersMissing: 0, partitions: { holder: 7, replica: 8 } },
+    { nodeId: 'c', state: 'down', votersMissing: 26, partitions: { holder: 9, replica: 10 } },
   ];
   const traffic = { sentBytes: 100, receivedBytes: 200 };
 
   beforeEach(() => {
     const dkv = { metrics: () => figures, cluster: () => nodes } as unknown as Dkv;
-    const remote = { metrics: () => traffic } as unknown as RemoteKvRepo;
-    registerNodeGauges(registry, dkv, remote, 'a');
+    registerNodeGauges(registry, { ...NODE, dkv, remote: { metrics: () => traffic }, transitions });
   });
 
   it.each([
@@ -117,7 +143,14 @@ describe('what is read when it is asked for', () => {
     'dkv_partitions_owned{role="replica"} 6',
     'dkv_peer_bytes_total{direction="out"} 100',
     'dkv_peer_bytes_total{direction="in"} 200',
-    'dkv_build_info{engine="rocksdb",node="a"} 1',
+    `dkv_build_info{engine="rocksdb",node="a",version="1.2.3",node_version="${process.versions.node}"} 1`,
+    'dkv_term_changes_total 24',
+    'dkv_apply_lag_entries 25',
+    'dkv_voters_missing{peer="c"} 26',
+    'dkv_checkpoint_age_seconds 27.5',
+    'dkv_peer_up{peer="b"} 1',
+    'dkv_peer_up{peer="c"} 0',
+    'dkv_peer_refusals_total{peer="b",reason="key"} 28',
   ])('%s', async (line) => {
     expect(await scraped(line)).toEqual([line]);
   });
@@ -138,7 +171,7 @@ describe('what is read when it is asked for', () => {
     const uncached = { ...figures, cacheHits: undefined, cacheMisses: undefined, cacheBytes: undefined };
     const dkv = { metrics: () => uncached, cluster: () => nodes } as unknown as Dkv;
     registry = new Registry();
-    registerNodeGauges(registry, dkv, { metrics: () => traffic } as unknown as RemoteKvRepo, 'a');
+    registerNodeGauges(registry, { ...NODE, dkv, remote: { metrics: () => traffic }, transitions });
     expect(await scraped('dkv_cache_')).toEqual([
       'dkv_cache_bytes 0',
       'dkv_cache_hits_total 0',
@@ -147,9 +180,9 @@ describe('what is read when it is asked for', () => {
   });
 });
 
-describe('the names', () => {
+describe('the metrics', () => {
   const all = async () => {
-    registerNodeGauges(registry, {} as Dkv, {} as RemoteKvRepo, 'a');
+    registerNodeGauges(registry, NODE as NodeFigures);
     // Asked one by one: what is read on demand has nothing to read here.
     return registry.getMetricsAsArray() as unknown as {
       name: string;
@@ -158,6 +191,15 @@ describe('the names', () => {
       labelNames: string[];
     }[];
   };
+
+  it('are those of the catalog, all of them and no other, with its labels', async () => {
+    const registered = (await all()).map(({ name, type, labelNames }) => [
+      name,
+      { type, labels: labelNames },
+    ]);
+    const catalog = Object.entries(METRICS).map(([name, { type, labels }]) => [name, { type, labels }]);
+    expect(Object.fromEntries(registered)).toEqual(Object.fromEntries(catalog));
+  });
 
   it('begin with the library, end with the unit, and counters with total', async () => {
     for (const { name, type } of await all()) {

@@ -3,6 +3,7 @@ import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from 'prom-cl
 import { describe, expect, it } from 'vitest';
 import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { type Operation } from '../ports/telemetry.js';
+import { METRICS } from './metric-catalog.js';
 import { PrometheusTelemetry } from './prometheus-telemetry.js';
 import { RecordedHistogram } from './recorded-metric.js';
 
@@ -15,7 +16,7 @@ const RECORDED = [
 ];
 const OPERATIONS: readonly Operation[] = ['get', 'addOrUpdate', 'remove', 'touch'];
 /** Some that have to be escaped, one that reads like an index of an array, one like a property of every object. */
-const STORES = ['default', 'with "quotes"', 'back\\slash', 'two\nlines', '7', '__proto__'];
+const NAMESPACES = ['default', 'with "quotes"', 'back\\slash', 'two\nlines', '7', '__proto__'];
 const RESULTS = ['ok', 'DKV_TIMEOUT', 'error'];
 const PEERS = ['node-a', 'node-b', '10'];
 const METHODS = ['read', 'write', 'constructor'];
@@ -25,34 +26,34 @@ class Reference {
   readonly registry = new Registry<typeof Registry.PROMETHEUS_CONTENT_TYPE>();
   private readonly operations = new Counter({
     name: 'dkv_operations_total',
-    help: 'Operations of callers on this node',
-    labelNames: ['store', 'op', 'result'],
+    help: METRICS.dkv_operations_total.help,
+    labelNames: ['namespace', 'op', 'result'],
     registers: [this.registry],
   });
   private readonly operationDuration = new Histogram({
     name: 'dkv_operation_duration_seconds',
-    help: 'Time of operations of callers on this node',
-    labelNames: ['store', 'op'],
+    help: METRICS.dkv_operation_duration_seconds.help,
+    labelNames: ['namespace', 'op'],
     buckets: BUCKETS,
     registers: [this.registry],
   });
   private readonly peerDuration = new Histogram({
     name: 'dkv_peer_rpc_duration_seconds',
-    help: 'Time of requests to peers',
+    help: METRICS.dkv_peer_rpc_duration_seconds.help,
     labelNames: ['peer', 'method'],
     buckets: BUCKETS,
     registers: [this.registry],
   });
   private readonly skew = new Gauge({
     name: 'dkv_clock_skew_seconds',
-    help: 'How far the clock of a peer seemed ahead, message delay included',
+    help: METRICS.dkv_clock_skew_seconds.help,
     labelNames: ['peer'],
     registers: [this.registry],
   });
 
-  operation(store: string, op: Operation, result: string, seconds: number): void {
-    this.operations.inc({ store, op, result });
-    this.operationDuration.observe({ store, op }, seconds);
+  operation(namespace: string, op: Operation, result: string, seconds: number, _valueBytes?: number): void {
+    this.operations.inc({ namespace, op, result });
+    this.operationDuration.observe({ namespace, op }, seconds);
   }
 
   peerCall(peer: string, method: string, seconds: number): void {
@@ -80,12 +81,12 @@ function recorded() {
 
 function recordAtRandom(random: SimRandom, recorders: readonly Recorder[]): void {
   const seconds = random.chance(0.2) ? random.pick([...BUCKETS, 0, 11]) : 10 ** random.between(-6, 1.5);
-  const [store, peer] = [random.pick(STORES), random.pick(PEERS)];
+  const [namespace, peer] = [random.pick(NAMESPACES), random.pick(PEERS)];
   const [op, result, method] = [random.pick(OPERATIONS), random.pick(RESULTS), random.pick(METHODS)];
   const kind = random.int(3);
   for (const recorder of recorders) {
     if (kind === 0) {
-      recorder.operation(store, op, result, seconds);
+      recorder.operation(namespace, op, result, seconds, 0);
     } else if (kind === 1) {
       recorder.peerCall(peer, method, seconds);
     } else {
@@ -168,7 +169,7 @@ describe('of a registry, answers as prom-client does', () => {
     new Counter({ name: 'orders_total', help: 'Orders taken', registers: [other] }).inc(3);
     const merged = Registry.merge([registry, other]);
     expect(await merged.metrics()).toBe(await Registry.merge([reference, other]).metrics());
-    telemetry.operation('default', 'get', 'a later one', 1);
+    telemetry.operation('default', 'get', 'a later one', 1, 0);
     expect(await merged.metrics()).toContain('result="a later one"');
   });
 
@@ -201,11 +202,11 @@ describe('of a registry, answers as prom-client does', () => {
 describe('a scrape', () => {
   it('is of one moment, whatever is recorded while it is written', async () => {
     const { registry, telemetry } = recorded();
-    telemetry.operation('default', 'get', 'ok', 0.001);
+    telemetry.operation('default', 'get', 'ok', 0.001, 0);
     const expected = await registry.metrics();
     const scrape = registry.metrics();
-    telemetry.operation('default', 'get', 'ok', 0.001);
-    telemetry.operation('other', 'get', 'ok', 0.001);
+    telemetry.operation('default', 'get', 'ok', 0.001, 0);
+    telemetry.operation('other', 'get', 'ok', 0.001, 0);
     registry.resetMetrics();
     expect(await scrape).toBe(expected);
   });
@@ -214,7 +215,7 @@ describe('a scrape', () => {
     const { registry, telemetry } = recorded();
     const scrapes: Promise<string>[] = [];
     for (let step = 0; step < 1_000; step++) {
-      telemetry.operation('default', 'get', 'ok', 0.001);
+      telemetry.operation('default', 'get', 'ok', 0.001, 0);
       if (step % 10 === 0) {
         scrapes.push(registry.metrics());
         await Promise.resolve();

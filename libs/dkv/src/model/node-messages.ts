@@ -120,6 +120,8 @@ export type NodeMessage =
       /** Frames of the receiver's process run that never came, as the numbers of those that did tell. */
       readonly missedFrames: number;
     }
+  /** The last that a process run says: it stops in order. */
+  | { readonly kind: 'goodbye' }
   | { readonly kind: 'askLed' }
   | {
       readonly kind: 'led';

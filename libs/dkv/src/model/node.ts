@@ -18,3 +18,21 @@ export interface ClusterNode extends RingNode {
 
 /** What a node believes of another, from heartbeats. Used to choose whom to ask, never for safety. */
 export type NodeState = 'up' | 'suspect' | 'down';
+
+/** Why nodes do not listen to each other. `identity`: two processes run under one node id. */
+export const REFUSAL_REASONS = [
+  'key',
+  'certificate',
+  'cluster',
+  'configuration',
+  'version',
+  'clock',
+  'identity',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+/**
+ * What is wrong with a peer: a refusal, `unseen` since this node started, `stopped` in order, or `unreachable`. Beside a peer
+ * that is up, its clock alone.
+ */
+export type PeerTrouble = RefusalReason | 'unseen' | 'stopped' | 'unreachable';

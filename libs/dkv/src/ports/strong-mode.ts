@@ -21,6 +21,16 @@ export interface QuorumStatus {
   readonly lacking: ReadonlySet<number>;
 }
 
+/** Of the groups that this node is a member of, or is to be. */
+export interface StrongFigures {
+  /** Terms that began since this process did. */
+  readonly termChanges: number;
+  /** Entries that are committed, and not applied yet. */
+  readonly applyLag: number;
+}
+
+export const NO_STRONG_FIGURES: StrongFigures = Object.freeze({ termChanges: 0, applyLag: 0 });
+
 /**
  * Methods may be called concurrently. Errors of writes: `DKV_NOT_READY`, `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY`,
  * `DKV_OVERLOADED`, `DKV_NOT_APPLIED` (nothing was written); `DKV_INDETERMINATE` (it may still take effect);
@@ -51,4 +61,6 @@ export interface StrongMode {
   readonly quorums: QuorumStatus;
   /** Groups that this node leads, as it told the others last. */
   readonly groupsLed: number;
+  /** Put together when it is asked for. */
+  readonly figures: StrongFigures;
 }

@@ -4,7 +4,7 @@ import { assertWanted } from '../cluster/deadline.js';
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { EventualMode } from '../eventual/eventual-mode.js';
-import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
+import { majorityOf, type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
 import { assertKey } from '../model/key.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
 import { type ShownRecord } from '../model/shown-record.js';
@@ -12,7 +12,7 @@ import { type PeerService } from '../ports/controller.js';
 import { type Operation } from '../ports/telemetry.js';
 import { Admission } from './admission.js';
 import { type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
-import { type QuorumStatus, type StrongMode } from '../ports/strong-mode.js';
+import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
 import { assertReadSupported, assertWriteSupported } from './supported-operations.js';
 
 export interface CallOptions {
@@ -99,7 +99,27 @@ export class Processor implements PeerService {
   /** Why the node is not in service, for people; undefined when it is, or is closing. */
   get unreadyReason(): string | undefined {
     const { eventual, strong, context } = this;
-    return eventual.unreadyReason ?? (context.namespaces.uses('strong') ? strong.unreadyReason : undefined);
+    return (
+      eventual.unreadyReason ??
+      (context.namespaces.uses('strong') ? strong.unreadyReason : undefined) ??
+      this.unseenReason
+    );
+  }
+
+  /** How many nodes were seen since this one was started, itself included. */
+  get nodesSeen(): number {
+    return this.context.transitions.seen.length + 1;
+  }
+
+  private get unseenReason(): string | undefined {
+    const { limits, view, transitions } = this.context;
+    const { members } = view;
+    if (!limits.readyAtQuorum || this.nodesSeen >= majorityOf(members.length)) {
+      return undefined;
+    }
+    const { seen } = transitions;
+    const missing = view.peers.map(({ nodeId }) => nodeId).filter((nodeId) => !seen.includes(nodeId));
+    return `${this.nodesSeen} of ${members.length} nodes were seen since it was started, not ${missing.join(', ')} (readyAtQuorum)`;
   }
 
   /** What is amiss though this node does its part, for people: other nodes are down, writes are refused. */
@@ -123,6 +143,10 @@ export class Processor implements PeerService {
     return this.strong.groupsLed;
   }
 
+  get strongFigures(): StrongFigures {
+    return this.strong.figures;
+  }
+
   get caughtUp(): boolean {
     return this.eventual.caughtUp;
   }
@@ -131,7 +155,7 @@ export class Processor implements PeerService {
   get(namespace: string, key: string, options: ReadOptions): Promise<ShownRecord | undefined> {
     const { level } = options;
     // The copy of this node costs nothing that could pile up.
-    return this.run('get', namespace, key, options, level !== 'one', (mode) => {
+    return this.run('get', namespace, key, options, level !== 'one', bytesOf, (mode) => {
       assertReadSupported(namespace, mode, level);
       return mode === 'strong'
         ? this.strong.read(namespace, key, options)
@@ -151,14 +175,14 @@ export class Processor implements PeerService {
     const mode = this.context.namespaces.find(namespace)?.mode;
     const found = mode === 'strong' ? this.strong.peek(namespace, key) : this.eventual.peek(namespace, key);
     if (found !== undefined) {
-      this.context.telemetry.operation(namespace, 'get', 'ok', 0);
+      this.context.telemetry.operation(namespace, 'get', 'ok', 0, found ? bytesOf(found) : 0);
     }
     return found;
   }
 
   /** The record as committed: the value given, or what the merger made of it. */
   addOrUpdate(namespace: string, key: string, value: Uint8Array, options: WriteOptions): Promise<Written> {
-    return this.run('addOrUpdate', namespace, key, options, true, (mode) => {
+    return this.run('addOrUpdate', namespace, key, options, true, bytesOfWritten, (mode) => {
       assertWriteSupported(namespace, mode, 'put', options);
       return mode === 'strong'
         ? this.strong.write(strongWrite('put', namespace, key, value, options))
@@ -169,7 +193,7 @@ export class Processor implements PeerService {
   /** Whether a reader saw a value just before. */
   remove(namespace: string, key: string, options: RemoveOptions): Promise<Written> {
     const forEver = { ...options, ttlMs: 0 };
-    return this.run('remove', namespace, key, options, true, (mode) => {
+    return this.run('remove', namespace, key, options, true, bytesOfWritten, (mode) => {
       assertWriteSupported(namespace, mode, 'remove', options);
       return mode === 'strong'
         ? this.strong.write(strongWrite('remove', namespace, key, NO_BYTES, forEver))
@@ -179,7 +203,7 @@ export class Processor implements PeerService {
 
   /** Gives a value another lifetime; no record where there is no value. Strong namespaces only. */
   touch(namespace: string, key: string, options: WriteOptions): Promise<Written> {
-    return this.run('touch', namespace, key, options, true, (mode) => {
+    return this.run('touch', namespace, key, options, true, bytesOfWritten, (mode) => {
       assertWriteSupported(namespace, mode, 'touch', options);
       return this.strong.write(strongWrite('touch', namespace, key, NO_BYTES, options));
     });
@@ -187,7 +211,7 @@ export class Processor implements PeerService {
 
   /** Counts the value on by a safe integer, a key without a value from 0. Strong namespaces only. */
   increment(namespace: string, key: string, by: number, options: WriteOptions): Promise<Written> {
-    return this.run('increment', namespace, key, options, true, (mode) => {
+    return this.run('increment', namespace, key, options, true, bytesOfWritten, (mode) => {
       assertWriteSupported(namespace, mode, 'increment', options);
       return this.strong.write({ ...strongWrite('increment', namespace, key, NO_BYTES, options), by });
     });
@@ -230,6 +254,7 @@ export class Processor implements PeerService {
     { signal }: CallOptions,
     /** Whether it is turned away where too many are under way. */
     isBounded: boolean,
+    valueBytes: (result: T) => number,
     work: (mode: NamespaceMode) => Promise<T>,
   ): Promise<T> {
     try {
@@ -240,20 +265,20 @@ export class Processor implements PeerService {
         assertWanted(signal);
         this.enter(isBounded, startedMs);
       } catch (error) {
-        this.count(operation, namespace, 0, error);
+        this.count(operation, namespace, 0, error, 0);
         throw error;
       }
       return startedBy(work, mode).then(
         (result) => {
           const nowMs = this.context.clock.monotonic();
           this.leave(isBounded, true, nowMs);
-          this.count(operation, namespace, nowMs - startedMs, undefined);
+          this.count(operation, namespace, nowMs - startedMs, undefined, valueBytes(result));
           return result;
         },
         (error: unknown) => {
           const nowMs = this.context.clock.monotonic();
           this.leave(isBounded, false, nowMs);
-          this.count(operation, namespace, nowMs - startedMs, error);
+          this.count(operation, namespace, nowMs - startedMs, error, 0);
           throw error;
         },
       );
@@ -262,9 +287,15 @@ export class Processor implements PeerService {
     }
   }
 
-  private count(operation: Operation, namespace: string, tookMs: number, error: unknown): void {
+  private count(
+    operation: Operation,
+    namespace: string,
+    tookMs: number,
+    error: unknown,
+    valueBytes: number,
+  ): void {
     const result = error === undefined ? 'ok' : isDkvError(error) ? error.code : 'error';
-    this.context.telemetry.operation(namespace, operation, result, tookMs / 1000);
+    this.context.telemetry.operation(namespace, operation, result, tookMs / 1000, valueBytes);
   }
 
   private async wind(): Promise<void> {
@@ -329,6 +360,14 @@ function strongWrite(
   { ttlMs, expected, idempotencyKey, timeoutMs, signal }: WriteOptions,
 ): StrongWrite {
   return { kind, namespace, key, value, ttlMs, expected, idempotencyKey, timeoutMs, signal };
+}
+
+function bytesOf(record: ShownRecord | undefined): number {
+  return record?.value.length ?? 0;
+}
+
+function bytesOfWritten({ record }: Written): number {
+  return bytesOf(record);
 }
 
 function done({ record, existed }: Pick<Written, 'record' | 'existed'>): Written {

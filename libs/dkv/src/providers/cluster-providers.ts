@@ -5,6 +5,7 @@ import axios from 'axios';
 import { ClusterView, sharedSettings } from '../cluster/cluster-view.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { PeerClient } from '../cluster/peer-client.js';
+import { PeerTransitions } from '../cluster/peer-transitions.js';
 import { StaticDiscovery } from '../discovery/static-discovery.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { DKV_NODES, DKV_OPTIONS } from '../dkv.tokens.js';
@@ -48,15 +49,20 @@ export const clusterProviders: Provider[] = [
       new ClusterView(options.nodeId, ring, nodes, sharedSettings(options)),
   },
   {
+    provide: PeerTransitions,
+    inject: [ClusterView, Clock, Logger],
+    useFactory: (view: ClusterView, clock: Clock, logger: Logger) => new PeerTransitions(view, clock, logger),
+  },
+  {
     provide: EnvelopeGuard,
-    inject: [ClusterView, DKV_OPTIONS, Clock, Logger, Telemetry],
+    inject: [ClusterView, DKV_OPTIONS, Clock, PeerTransitions, Telemetry],
     useFactory: (
       view: ClusterView,
       options: DkvOptions,
       clock: Clock,
-      logger: Logger,
+      transitions: PeerTransitions,
       telemetry: Telemetry,
-    ) => new EnvelopeGuard(view, options.maxClockOffsetMs, clock, logger, telemetry),
+    ) => new EnvelopeGuard(view, options.maxClockOffsetMs, clock, transitions, telemetry),
   },
   {
     provide: PEER_TLS,
@@ -67,23 +73,35 @@ export const clusterProviders: Provider[] = [
   { provide: Disconnects, useFactory: () => new Disconnects() },
   {
     provide: RemoteKvRepo,
-    inject: [DKV_OPTIONS, PEER_TLS, Clock, Random, Logger, Disconnects],
+    inject: [DKV_OPTIONS, PEER_TLS, Clock, Random, PeerTransitions, Disconnects],
     useFactory: createRemote,
   },
   {
     provide: PeerClient,
-    inject: [ClusterView, RemoteKvRepo, EnvelopeGuard, Clock, Telemetry],
+    inject: [ClusterView, RemoteKvRepo, EnvelopeGuard, Clock, Telemetry, PeerTransitions],
     useFactory: (
       view: ClusterView,
       remote: RemoteKvRepo,
       guard: EnvelopeGuard,
       clock: Clock,
       telemetry: Telemetry,
-    ) => new PeerClient(view, remote, guard, clock, telemetry),
+      transitions: PeerTransitions,
+    ) => new PeerClient(view, remote, guard, clock, telemetry, transitions),
   },
   {
     provide: Controller,
-    inject: [DKV_OPTIONS, PEER_TLS, ClusterView, Processor, KvService, Clock, Logger, Disconnects],
+    inject: [
+      DKV_OPTIONS,
+      PEER_TLS,
+      ClusterView,
+      Processor,
+      KvService,
+      Clock,
+      Logger,
+      PeerTransitions,
+      Telemetry,
+      Disconnects,
+    ],
     useFactory: createController,
   },
 ];
@@ -137,7 +155,7 @@ function createRemote(
   tls: PeerTls | undefined,
   clock: Clock,
   random: Random,
-  logger: Logger,
+  observer: PeerTransitions,
   disconnects: Disconnects,
 ): RemoteKvRepo {
   const { remoteKvRepo, discovery, nodeId, apiKey, valueBytesMax, transport } = options;
@@ -148,7 +166,7 @@ function createRemote(
   if (!discovery) {
     return NO_REMOTE;
   }
-  const settings = { nodeId, apiKey, valueBytesMax, inFlightBytesMax, tls, logger };
+  const settings = { nodeId, apiKey, valueBytesMax, inFlightBytesMax, tls, observer };
   return transport === 'http'
     ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, settings)
     : new StreamRemoteKvRepo(clock, random, { ...settings, disconnects });
@@ -162,6 +180,8 @@ function createController(
   kv: KvService,
   clock: Clock,
   logger: Logger,
+  observer: PeerTransitions,
+  telemetry: Telemetry,
   disconnects: Disconnects,
 ): Controller {
   const { controller, discovery, apiKey, valueBytesMax, peerBind, peerPort, nodeId } = options;
@@ -173,6 +193,6 @@ function createController(
   }
   // What the others were told is what must be listened on.
   const port = peerPort === 0 ? 0 : view.address(nodeId).port;
-  const settings = { host: peerBind, port, apiKey, valueBytesMax, tls, disconnects };
+  const settings = { host: peerBind, port, apiKey, valueBytesMax, tls, observer, telemetry, disconnects };
   return new HttpController(processor, kv, clock, logger, settings);
 }

@@ -1,11 +1,12 @@
 /** How the module makes this node's storage, its core and its client. */
 import { Logger as NestLogger, type Provider } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
-import { Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { ClusterView } from '../cluster/cluster-view.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { assertSameMembership } from '../cluster/membership.js';
 import { PeerClient } from '../cluster/peer-client.js';
+import { PeerTransitions } from '../cluster/peer-transitions.js';
 import { VersionClock } from '../cluster/version-clock.js';
 import { type ClientCore } from '../client/client-core.js';
 import { Locks } from '../client/locks.js';
@@ -14,6 +15,7 @@ import { DKV_MODULE_OPTIONS } from '../dkv.module-definition.js';
 import { type DkvModuleOptions, type DkvOptions, resolveOptions } from '../dkv.options.js';
 import { DKV_OPTIONS, DkvRegistry } from '../dkv.tokens.js';
 import { Dkv } from '../dkv.js';
+import { DKV_VERSION } from '../dkv.version.js';
 import { createNodeStorage } from '../storage/create-node-storage.js';
 import { nodeIdOf } from '../storage/folder/data-folder.js';
 import { NodeStorage } from '../storage/node-storage.js';
@@ -91,6 +93,7 @@ export const storeProviders: Provider[] = [
       DKV_OPTIONS,
       ClusterView,
       PeerClient,
+      PeerTransitions,
       LocalKvRepo,
       VersionClock,
       Namespaces,
@@ -120,15 +123,16 @@ export const storeProviders: Provider[] = [
   },
   {
     provide: CLIENT_CORE,
-    inject: [Processor, ClusterView, NodeStorage, Clock, Random, Locks],
+    inject: [Processor, ClusterView, PeerTransitions, NodeStorage, Clock, Random, Locks],
     useFactory: (
       processor: Processor,
       view: ClusterView,
+      transitions: PeerTransitions,
       storage: NodeStorage,
       clock: Clock,
       random: Random,
       locks: Locks,
-    ): ClientCore => ({ processor, view, storage, clock, random, locks }),
+    ): ClientCore => ({ processor, view, transitions, storage, clock, random, locks }),
   },
   {
     provide: NamespaceRegistry,
@@ -151,7 +155,7 @@ export const storeProviders: Provider[] = [
   },
   {
     provide: Dkv,
-    inject: [NamespaceRegistry, DKV_OPTIONS, DkvRegistry, RemoteKvRepo],
+    inject: [NamespaceRegistry, DKV_OPTIONS, DkvRegistry, RemoteKvRepo, PeerTransitions],
     useFactory: createClient,
   },
 ];
@@ -192,6 +196,7 @@ function createContext(
   options: DkvOptions,
   view: ClusterView,
   peers: PeerClient,
+  transitions: PeerTransitions,
   local: LocalKvRepo,
   versions: VersionClock,
   namespaces: Namespaces,
@@ -201,7 +206,7 @@ function createContext(
   telemetry: Telemetry,
 ): CoreContext {
   const limits = { ...options, ownWritesMax: OWN_WRITES_MAX };
-  return { view, peers, local, versions, namespaces, clock, random, logger, telemetry, limits };
+  return { view, peers, transitions, local, versions, namespaces, clock, random, logger, telemetry, limits };
 }
 
 function createProcessor(
@@ -217,11 +222,15 @@ function createProcessor(
 
 async function createClient(
   namespaces: NamespaceRegistry,
-  { nodeId }: DkvOptions,
+  { nodeId, processMetrics }: DkvOptions,
   registry: Registry,
   remote: RemoteKvRepo,
+  transitions: PeerTransitions,
 ): Promise<Dkv> {
   const dkv = await namespaces.open();
-  registerNodeGauges(registry, dkv, remote, nodeId);
+  registerNodeGauges(registry, { nodeId, version: DKV_VERSION, dkv, remote, transitions });
+  if (processMetrics) {
+    collectDefaultMetrics({ register: registry });
+  }
   return dkv;
 }

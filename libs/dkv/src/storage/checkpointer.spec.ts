@@ -200,3 +200,14 @@ describe('checkpoints', () => {
     expect(bench.log.releases).toHaveLength(0);
   });
 });
+
+it('tells how old the last checkpoint is while there is something that it has not, and 0 else', async () => {
+  const bench = await Bench.open();
+  await bench.passMs(5_000);
+  expect(bench.checkpointer.ageMs).toBe(0);
+  bench.put();
+  await bench.passMs(7_000);
+  expect(bench.checkpointer.ageMs).toBe(12_000);
+  await bench.checkpointer.run();
+  expect(bench.checkpointer.ageMs).toBe(0);
+});

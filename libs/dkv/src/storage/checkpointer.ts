@@ -60,6 +60,12 @@ export class Checkpointer {
     return this.lastFailure;
   }
 
+  /** Since the last one, while something was appended since; 0 else. */
+  get ageMs(): number {
+    const { log, clock } = this.options;
+    return log.position > this.lastPosition ? clock.monotonic() - this.lastMs : 0;
+  }
+
   start(): void {
     this.timer = this.options.clock.schedule(LOOK_INTERVAL_MS, () => {
       const { isDiskFull } = this.options.log;

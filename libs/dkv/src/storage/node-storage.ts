@@ -60,6 +60,8 @@ export interface NodeStorageMetrics extends LocalKvMetrics {
   readonly dirtyBytes: number;
   /** Damaged strong records that reads met since the start, each once. */
   readonly corruptRecords: number;
+  /** Since the last checkpoint, while there are changes that it has not; 0 else. */
+  readonly checkpointAgeMs: number;
 }
 
 /** What the log holds of a group behind its last checkpoint. */
@@ -182,6 +184,7 @@ export class NodeStorage {
       dirtyBytes: strong.dirtyBytes,
       corruptRecords: strong.corruptRecords,
       logBytes: this.log.bytes,
+      checkpointAgeMs: this.checkpointer.ageMs,
     };
   }
 

@@ -143,6 +143,8 @@ export class InboundFrames {
         return this.services.recovery().asked(peer, message);
       case 'recoverReport':
         return this.services.recovery().reported(peer, message);
+      case 'goodbye':
+        return this.services.directory().goodbye(peer);
       case 'recoverBegin':
         return this.services.recovery().begin(message);
     }

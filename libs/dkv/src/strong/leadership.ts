@@ -29,6 +29,10 @@ export class Leadership {
   private without: readonly number[] = [];
   private ledText = '';
   private number = 0;
+  /** As of the last tick, by group. */
+  private readonly terms = new Map<number, number>();
+  /** Terms that began since this was made. */
+  termChanges = 0;
   private isLeaving = false;
   /** As of the last tick. Whom others hold for unfit they do not wait for: both would stand, and split the votes. */
   private isFit = true;
@@ -134,6 +138,7 @@ export class Leadership {
     let left = TRANSFERS_PER_TICK;
     for (const group of this.groups.values()) {
       const { raft } = group;
+      this.noteTerm(group.number, raft.term);
       if (raft.role !== 'leader') {
         if (raft.leader === undefined && raft.isVoter) {
           this.tellLeaderOfThePast(group);
@@ -213,6 +218,12 @@ export class Leadership {
         raft.outranked(peer.member);
       }
     }
+  }
+
+  private noteTerm(group: number, term: number): void {
+    const known = this.terms.get(group) ?? term;
+    this.termChanges += Math.max(0, term - known);
+    this.terms.set(group, term);
   }
 
   private transferHome(group: StrongGroup): boolean {

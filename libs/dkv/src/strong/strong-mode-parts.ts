@@ -1,6 +1,7 @@
 /** What the strong mode of a node is made of, and its bounds. */
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
+import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
@@ -26,6 +27,7 @@ export interface StrongLimits extends WorkLimitOptions {
 
 export interface StrongModeParts {
   readonly view: ClusterView;
+  readonly transitions: PeerTransitions;
   readonly namespaces: Namespaces;
   readonly clock: Clock;
   readonly random: Random;

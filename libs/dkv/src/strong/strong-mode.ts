@@ -5,8 +5,10 @@ import { type Peer } from '../cluster/peers.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Timer } from '../ports/clock.js';
-import { type QuorumStatus, type StrongMode } from '../ports/strong-mode.js';
+import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
+import { handOver, sayGoodbye } from './departure.js';
 import { ExpirySweep } from './expiry-sweep.js';
+import { figuresOf } from './figures.js';
 import { Fitness } from './fitness.js';
 import { Forgetting } from './forgetting.js';
 import { GroupBirths } from './group-births.js';
@@ -29,8 +31,6 @@ import { Upkeep } from './upkeep.js';
 import { WorkLimits } from './work-limits.js';
 
 const REPLACE_EVERY_TICKS = 2;
-/** How long a stop waits for leaderships to be taken over. */
-const LEAVE_MS = 2_000;
 
 export class ReplicatedStrongMode implements StrongMode {
   private readonly node: StrongNode;
@@ -64,7 +64,7 @@ export class ReplicatedStrongMode implements StrongMode {
     this.directory = new PeerDirectory(
       view,
       clock,
-      logger,
+      parts.transitions,
       limits,
       limits.maxClockOffsetMs,
       new Standing(identity, log, () => this.births.birth, {
@@ -214,16 +214,10 @@ export class ReplicatedStrongMode implements StrongMode {
   async stop(): Promise<void> {
     this.isLeaving = true;
     const { clock } = this.parts;
-    const untilMs = clock.monotonic() + LEAVE_MS;
-    const closing = this.calls.close();
-    this.node.leadership.leave();
-    this.node.wakeChanged();
-    while (this.node.leadership.leads && clock.monotonic() < untilMs && this.hasPeers) {
-      await new Promise<void>((resolve) => clock.schedule(20, resolve));
-    }
-    await Promise.race([closing, new Promise<void>((resolve) => clock.schedule(LEAVE_MS, resolve))]);
+    await handOver(this.node, clock, this.hasPeers, this.calls.close());
     this.isStopped = true;
     this.timer?.cancel();
+    await sayGoodbye(this.node, clock, this.directory);
     this.node.stop();
   }
 
@@ -286,6 +280,10 @@ export class ReplicatedStrongMode implements StrongMode {
 
   get groupsLed(): number {
     return this.node.leadership.ledGroups.length;
+  }
+
+  get figures(): StrongFigures {
+    return figuresOf(this.node);
   }
 
   private groupOf(namespace: string, key: string): number {
@@ -370,7 +368,6 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   private lost(peer: Peer): void {
-    this.parts.logger.warn(`Node ${peer.nodeId} is silent: its partitions are led by others now.`);
     this.calls.lost(peer.nodeId);
     this.node.leadership.nodeLost(peer.nodeId);
     this.quorumsNow.look();

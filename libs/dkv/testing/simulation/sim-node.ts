@@ -2,6 +2,7 @@
 import { ClusterView, sharedSettings } from '../../src/cluster/cluster-view.js';
 import { EnvelopeGuard } from '../../src/cluster/envelope-guard.js';
 import { PeerClient } from '../../src/cluster/peer-client.js';
+import { PeerTransitions } from '../../src/cluster/peer-transitions.js';
 import { VersionClock } from '../../src/cluster/version-clock.js';
 import { BytesCodec } from '../../src/codec/bytes-codec.js';
 import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js';
@@ -75,6 +76,7 @@ export class TestNode {
   readonly telemetry: CapturedTelemetry = captureTelemetry();
   processor!: Processor;
   view!: ClusterView;
+  transitions!: PeerTransitions;
   local!: LocalKvRepo;
   clock!: SimClock;
   strong!: StrongMode;
@@ -205,9 +207,10 @@ export class TestNode {
     const random = this.random.fork(run.name);
     const strongLimits = { ...STRONG_LIMITS, heartbeatIntervalMs, ...options.strongLimits };
     const view = new ClusterView(nodeId, cluster.ring, this.members, sharedSettings(strongLimits));
-    const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, logger, telemetry);
+    const transitions = new PeerTransitions(view, clock, logger);
+    const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, transitions, telemetry);
     this.remote = noting(cluster.network.remote(run), nodeId, cluster.messages);
-    const peers = new PeerClient(view, this.remote, guard, clock, telemetry);
+    const peers = new PeerClient(view, this.remote, guard, clock, telemetry, transitions);
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
     const { mode = 'eventual', namespaces: further = [] } = options;
     const { copies } = cluster.ring;
@@ -220,6 +223,7 @@ export class TestNode {
     const context: CoreContext = {
       view,
       peers,
+      transitions,
       local,
       versions,
       namespaces,
@@ -230,6 +234,7 @@ export class TestNode {
       limits,
     };
     this.view = view;
+    this.transitions = transitions;
     const { storage } = this;
     this.strong =
       options.strong?.({ context }) ??

@@ -44,6 +44,7 @@ const KINDS = [
   'recoverAsk',
   'recoverReport',
   'recoverBegin',
+  'goodbye',
 ] as const satisfies readonly NodeMessage['kind'][];
 
 const INTENTS = ['ask', 'propose', 'tell'] as const;
@@ -145,6 +146,7 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.count(message.missedFrames);
       return;
     case 'askLed':
+    case 'goodbye':
       return;
     case 'led':
       to.count(message.number);
@@ -275,6 +277,7 @@ function readMessage(from: ByteReader): NodeMessage {
         missedFrames: from.count(),
       };
     case 'askLed':
+    case 'goodbye':
       return { kind };
     case 'led': {
       const number = from.count();

@@ -8,8 +8,10 @@ import { DkvError } from '../../dkv.errors.js';
 import { type Clock } from '../../ports/clock.js';
 import { type Controller, type PeerService } from '../../ports/controller.js';
 import { type Logger } from '../../ports/logger.js';
+import { type PeerObserver } from '../../ports/peer-observer.js';
+import { type Telemetry } from '../../ports/telemetry.js';
 import { postBytesMax } from '../messages/limits.js';
-import { HandshakeLog, type PeerTls } from '../tls/peer-tls.js';
+import { type PeerTls } from '../tls/peer-tls.js';
 import { describe } from '../../dkv.validation.js';
 import { ApiKey } from './api-key.js';
 import { type Disconnects } from '../disconnects.js';
@@ -18,10 +20,10 @@ import { Connections } from './connections.js';
 import { ErrorFilter } from './error-filter.js';
 import { KvController, VALUE_BYTES_MAX } from '../rest/kv-controller.js';
 import { KvService } from '../rest/kv-service.js';
-import { PEER_BODIES, PEER_SERVICE, PeerController } from './peer-controller.js';
+import { PEER_BODIES, PEER_SERVICE, type PeerBodies, PeerController } from './peer-controller.js';
 import { createPeerServer, type ServerGate } from './peer-server.js';
 import { withQuietNest } from './quiet-nest.js';
-import { renewCertificates, tellOfRefused } from '../tls/stream-certificates.js';
+import { renewCertificates, tellOfFailedHandshakes } from '../tls/stream-certificates.js';
 import { StreamServer } from '../stream/stream-server.js';
 
 export interface HttpControllerOptions {
@@ -35,6 +37,9 @@ export interface HttpControllerOptions {
   readonly tls?: PeerTls;
   /** Connections that are open, and of these without the api key so far. Default: shares of the descriptors. */
   readonly connections?: ConnectionLimits;
+  /** Told of peers that are not let in. */
+  readonly observer?: PeerObserver;
+  readonly telemetry?: Telemetry;
   /** Told when the live stream of a peer ends. */
   readonly disconnects?: Disconnects;
   /** How long `stop` waits for requests under way before it cuts them off. Default 10 s. */
@@ -59,7 +64,8 @@ export class HttpController implements Controller {
     private readonly logger: Logger,
     private readonly options: HttpControllerOptions,
   ) {
-    this.gate = { apiKey: new ApiKey(options.apiKey), stopping: false };
+    const { observer, telemetry } = options;
+    this.gate = { apiKey: new ApiKey(options.apiKey), stopping: false, observer, telemetry };
     this.streams = new StreamServer(peers, clock, logger, this.gate, options);
   }
 
@@ -75,7 +81,9 @@ export class HttpController implements Controller {
       this.serveStreams(server, this.connections);
       if (this.options.tls) {
         renewCertificates(server, this.options.tls, this.logger);
-        tellOfRefused(server, new HandshakeLog(this.clock, this.logger));
+        if (this.options.observer) {
+          tellOfFailedHandshakes(server, this.options.observer);
+        }
       }
       try {
         await this.app.listen(this.options.port, this.options.host);
@@ -143,7 +151,11 @@ export class HttpController implements Controller {
         { provide: PEER_SERVICE, useValue: peerService },
         {
           provide: PEER_BODIES,
-          useValue: { postBytesMax: postBytesMax(this.options.valueBytesMax), logger: this.logger },
+          useValue: {
+            postBytesMax: postBytesMax(this.options.valueBytesMax),
+            logger: this.logger,
+            observer: this.options.observer,
+          } satisfies PeerBodies,
         },
         { provide: KvService, useValue: kvService },
         { provide: VALUE_BYTES_MAX, useValue: this.options.valueBytesMax },

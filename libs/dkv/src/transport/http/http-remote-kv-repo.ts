@@ -6,7 +6,7 @@ import { DkvError, isDkvError } from '../../dkv.errors.js';
 import { type ClusterNode } from '../../model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../model/peer-protocol.js';
 import { type Clock } from '../../ports/clock.js';
-import { type Logger } from '../../ports/logger.js';
+import { type PeerObserver } from '../../ports/peer-observer.js';
 import {
   type PostLane,
   type RemoteKvMetrics,
@@ -14,8 +14,9 @@ import {
   type SendOptions,
 } from '../../ports/remote-kv-repo.js';
 import { Disconnects } from '../disconnects.js';
+import { tellOfFailure } from '../peer-failures.js';
 import { toPeerError } from '../messages/error-body.js';
-import { HandshakeLog, type PeerTls } from '../tls/peer-tls.js';
+import { type PeerTls } from '../tls/peer-tls.js';
 import { postBytesMax, replyBytesMax, requestBytesMax } from '../messages/limits.js';
 import { decodePeerReply, encodePeerRequest } from '../messages/peer-codec.js';
 import { HttpPosts } from './http-posts.js';
@@ -38,8 +39,8 @@ export interface HttpRemoteKvRepoOptions {
   readonly socketsPerPeerMax?: number;
   /** Connections are encrypted, and both ends show a certificate of the CA. Default: not. */
   readonly tls?: PeerTls;
-  /** Told why a peer's certificate, or this node's, was refused. */
-  readonly logger?: Logger;
+  /** Told which peers are not reached, or refuse this node, and why. */
+  readonly observer?: PeerObserver;
 }
 
 /** So that a flood of requests without values meets the bound as well: about what one costs in memory. */
@@ -79,7 +80,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     private readonly options: HttpRemoteKvRepoOptions,
   ) {
     const { apiKey, valueBytesMax, inFlightBytesMax = 64 * 1024 * 1024, socketsPerPeerMax = 64 } = options;
-    const { tls, logger } = options;
+    const { tls } = options;
     this.requestBytesMax = requestBytesMax(valueBytesMax);
     this.replyBytesMax = replyBytesMax(valueBytesMax);
     this.inFlightBytesMax = inFlightBytesMax;
@@ -92,7 +93,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
           `${this.requestBytesMax + REQUEST_COST_BYTES}.`,
       );
     }
-    const encrypted = tls && new TlsConnections(tls, logger && new HandshakeLog(clock, logger));
+    const encrypted = tls && new TlsConnections(tls);
     const agent = (sockets: number): Agent => {
       const pool = {
         keepAlive: true,
@@ -218,6 +219,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
       if (exchange.usedIdleConnection && isDkvError(error, 'DKV_PEER_DISCONNECTED')) {
         this.dropIdleConnections(to);
       }
+      this.tellOfFailure(to, error as DkvError);
       throw error;
     } finally {
       this.sentBytes += exchange.mayHaveBeenSent ? body.length : 0;
@@ -234,7 +236,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     { status, body }: RawReply,
   ): PeerReply<K> {
     if (status !== 200) {
-      throw toPeerError(status, parseJson(body), nameOf(to));
+      throw this.refusalOf(to, { status, body });
     }
     return decodePeerReply(kind, body);
   }
@@ -243,7 +245,20 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
   private async carryPosts(to: ClusterNode, lane: PostLane, body: Buffer, timeoutMs: number): Promise<void> {
     const reply = await this.exchange(to, `post/${lane}`, lane, body, { timeoutMs });
     if (reply.status !== 204) {
-      throw toPeerError(reply.status, parseJson(reply.body), nameOf(to));
+      throw this.refusalOf(to, reply);
+    }
+  }
+
+  private refusalOf(to: ClusterNode, { status, body }: RawReply): DkvError {
+    const refusal = toPeerError(status, parseJson(body), nameOf(to));
+    this.tellOfFailure(to, refusal);
+    return refusal;
+  }
+
+  private tellOfFailure({ nodeId }: ClusterNode, failure: DkvError): void {
+    const { observer } = this.options;
+    if (observer && !this.closed) {
+      tellOfFailure(observer, nodeId, failure);
     }
   }
 

@@ -1,12 +1,15 @@
 /** The routes by which nodes ask each other and post frames: `POST /peer/{kind}`, `POST /peer/post/{lane}`. */
-import { Body, Controller, Headers, HttpCode, Inject, Param, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
+import { type FastifyRequest } from 'fastify';
 import { DkvError } from '../../dkv.errors.js';
-import { NODE_ID_PATTERN } from '../../model/version.js';
 import { type PeerService } from '../../ports/controller.js';
 import { type Logger } from '../../ports/logger.js';
-import { FORMAT_HEADER, NODE_HEADER, PEER_FORMAT } from '../messages/limits.js';
+import { type PeerObserver } from '../../ports/peer-observer.js';
+import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
+import { NODE_HEADER } from '../messages/limits.js';
 import { decodePeerRequest, encodePeerReply } from '../messages/peer-codec.js';
 import { PEER_CONTENT_TYPE } from './peer-server.js';
+import { tellOfRefused } from '../peer-failures.js';
 import { readPostedBody } from './posted-body.js';
 
 export const PEER_SERVICE = Symbol('DkvPeerService');
@@ -16,6 +19,7 @@ export interface PeerBodies {
   /** Of a one-way frame. */
   readonly postBytesMax: number;
   readonly logger: Logger;
+  readonly observer: PeerObserver | undefined;
 }
 
 @Controller('peer')
@@ -28,13 +32,10 @@ export class PeerController {
   /** Both lanes: a lane is an order of requests, of which its sender has one under way. */
   @Post('post/:lane')
   @HttpCode(204)
-  receive(
-    @Headers(FORMAT_HEADER) format: string | undefined,
-    @Headers(NODE_HEADER) from: string | undefined,
-    @Body() body: unknown,
-  ): void {
-    const bytes = bytesOf(body, format);
-    if (from === undefined || !NODE_ID_PATTERN.test(from)) {
+  receive(@Req() request: FastifyRequest, @Body() body: unknown): void {
+    const bytes = this.bytesOf(request, body);
+    const from = nodeIdIn(request.headers);
+    if (from === undefined) {
       throw new DkvError('DKV_PROTOCOL', `The header ${NODE_HEADER} must be a node id.`);
     }
     for (const frame of readPostedBody(bytes, this.bodies.postBytesMax)) {
@@ -51,23 +52,26 @@ export class PeerController {
   @Post(':kind')
   @HttpCode(200)
   async serve(
-    @Headers(FORMAT_HEADER) format: string | undefined,
+    @Req() request: FastifyRequest,
     @Param('kind') kind: string,
     @Body() body: unknown,
   ): Promise<Buffer> {
-    return encodePeerReply(await this.peers.serve(decodePeerRequest(kind, bytesOf(body, format))));
+    const bytes = this.bytesOf(request, body);
+    return encodePeerReply(await this.peers.serve(decodePeerRequest(kind, bytes)));
+  }
+
+  private bytesOf({ headers, ip }: FastifyRequest, body: unknown): Buffer {
+    const refusal = otherFormatIn(headers);
+    if (refusal) {
+      tellOfRefused(this.bodies.observer, nodeIdIn(headers), ip, refusal);
+      throw refusal;
+    }
+    return bytesOf(body);
   }
 }
 
-/** What a peer sent, of the format that this node speaks. An empty body may come as none. */
-function bytesOf(body: unknown, format: string | undefined): Buffer {
-  if (format !== String(PEER_FORMAT)) {
-    throw new DkvError(
-      'DKV_PROTOCOL',
-      `This node speaks format ${PEER_FORMAT}, and the peer ${format ?? 'named none'}. Run versions of ` +
-        `nestjs-dkv that share a format.`,
-    );
-  }
+/** An empty body may come as none. */
+function bytesOf(body: unknown): Buffer {
   if (body === undefined || body === null) {
     return Buffer.alloc(0);
   }

@@ -3,7 +3,11 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Socket } from 'node:net';
 import { DkvError } from '../../dkv.errors.js';
+import { type PeerObserver } from '../../ports/peer-observer.js';
+import { type Telemetry } from '../../ports/telemetry.js';
 import { API_KEY_HEADER, jsonBodyBytesMax, postBytesMax } from '../messages/limits.js';
+import { nodeIdIn } from '../messages/introduction.js';
+import { tellOfRefused } from '../peer-failures.js';
 import { type PeerTls } from '../tls/peer-tls.js';
 import { type ApiKey } from './api-key.js';
 import { serverTlsOptions } from '../tls/stream-certificates.js';
@@ -28,6 +32,9 @@ export interface ServerGate {
   readonly apiKey: ApiKey;
   /** True from the beginning of the stop on. */
   readonly stopping: boolean;
+  /** Told of peers that are not let in. */
+  readonly observer?: PeerObserver;
+  readonly telemetry?: Telemetry;
 }
 
 /**
@@ -62,10 +69,17 @@ export function createPeerServer(valueBytesMax: number, gate: ServerGate, tls?: 
   adapter.getInstance().addHook('onRequest', (request, reply, done) => {
     const refused = refusal(request, gate);
     if (refused) {
+      if (request.url.startsWith('/peer/')) {
+        tellOfRefused(gate.observer, nodeIdIn(request.headers), request.ip, refused);
+      }
       answer(reply, refused);
     } else {
       done();
     }
+  });
+  adapter.getInstance().addHook('onResponse', (request, reply, done) => {
+    gate.telemetry?.httpRequest(routeOf(request), reply.statusCode, reply.elapsedTime / 1000);
+    done();
   });
   // A request that was under way when the stop began must not keep its connection.
   adapter.getInstance().addHook('onSend', (_request, reply, _payload, done) => {
@@ -82,6 +96,11 @@ function refusal(request: FastifyRequest, { apiKey, stopping }: ServerGate): Dkv
     return new DkvError('DKV_FORBIDDEN', `The header ${API_KEY_HEADER} is missing or wrong.`);
   }
   return stopping ? new DkvError('DKV_NOT_READY', 'The node is closing.') : undefined;
+}
+
+/** As it was declared, whatever was asked for: metrics have a label of it. */
+function routeOf({ is404, method, routeOptions }: FastifyRequest): string {
+  return is404 ? 'other' : `${method} ${routeOptions.url}`;
 }
 
 function answer(reply: FastifyReply, error: DkvError): void {

@@ -61,9 +61,14 @@ const KINDS_BY_NUMBER: readonly (PeerRequestKind | undefined)[] = Array.from({ l
   PEER_REQUEST_KINDS.find((kind) => KIND_NUMBERS[kind] === number),
 );
 
+/** Undefined for a number that is no kind's. */
+export function knownKind(number: number): PeerRequestKind | undefined {
+  return KINDS_BY_NUMBER[number];
+}
+
 /** @throws DkvError `DKV_PROTOCOL` */
 export function kindOf(number: number): PeerRequestKind {
-  const kind = KINDS_BY_NUMBER[number];
+  const kind = knownKind(number);
   if (kind === undefined) {
     throw new DkvError('DKV_PROTOCOL', `This node does not know the peer request number ${number}.`);
   }

@@ -16,6 +16,8 @@ export interface LinkSettings extends ConnectionSettings {
   readonly receivedBytes: (bytes: number) => void;
   /** A connection that had been open has ended. */
   readonly disconnected: () => void;
+  /** A connection was never of use. */
+  readonly failed: (failure: DkvError) => void;
 }
 
 /** After the first failure, doubled with each one after. */
@@ -88,6 +90,7 @@ export class StreamLink implements ConnectionOwner {
     this.connections.delete(connection);
     if (failure) {
       this.backOff(failure);
+      this.settings.failed(failure);
     } else {
       this.failures = 0;
     }

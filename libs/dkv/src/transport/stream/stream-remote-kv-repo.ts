@@ -5,7 +5,7 @@ import { DkvError } from '../../dkv.errors.js';
 import { type ClusterNode } from '../../model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../model/peer-protocol.js';
 import { type Clock } from '../../ports/clock.js';
-import { type Logger } from '../../ports/logger.js';
+import { type PeerObserver } from '../../ports/peer-observer.js';
 import { type Random } from '../../ports/random.js';
 import {
   type PostLane,
@@ -14,6 +14,7 @@ import {
   type SendOptions,
 } from '../../ports/remote-kv-repo.js';
 import { Disconnects } from '../disconnects.js';
+import { tellOfFailure } from '../peer-failures.js';
 import {
   BULK_UNSENT_BYTES_MAX,
   LIVE_UNSENT_BYTES_MAX,
@@ -21,7 +22,7 @@ import {
   STREAM_PROTOCOL,
 } from './frame-layout.js';
 import { afterThisTurn, type Defer } from './frame-sender.js';
-import { HandshakeLog, type PeerTls } from '../tls/peer-tls.js';
+import { type PeerTls } from '../tls/peer-tls.js';
 import {
   API_KEY_HEADER,
   FORMAT_HEADER,
@@ -54,8 +55,8 @@ export interface StreamRemoteKvRepoOptions {
   readonly keepAliveMs?: number;
   /** Connections are encrypted, and both ends show a certificate of the CA. Default: not. */
   readonly tls?: PeerTls;
-  /** Told why a peer's certificate, or this node's, was refused. */
-  readonly logger?: Logger;
+  /** Told which peers are not reached, or refuse this node, and why. */
+  readonly observer?: PeerObserver;
   /** Shared with the controller, which sees the connections that peers make. Default: one of its own. */
   readonly disconnects?: Disconnects;
   /** When to send what a turn of the event loop has brought together. Default: `setImmediate`. */
@@ -90,7 +91,7 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
     private readonly random: Random,
     private readonly options: StreamRemoteKvRepoOptions,
   ) {
-    const { apiKey, valueBytesMax, inFlightBytesMax, tls, logger } = options;
+    const { apiKey, valueBytesMax, inFlightBytesMax, tls } = options;
     const atLeast = requestBytesMax(valueBytesMax) + REQUEST_COST_BYTES;
     if (!apiKey) {
       throw new TypeError('apiKey must not be empty.');
@@ -101,7 +102,7 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
       );
     }
     this.disconnects = options.disconnects ?? new Disconnects();
-    this.encrypted = tls && new TlsConnections(tls, logger && new HandshakeLog(clock, logger));
+    this.encrypted = tls && new TlsConnections(tls);
   }
 
   /**
@@ -195,6 +196,12 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
       },
       receivedBytes: (bytes) => {
         this.receivedBytes += bytes;
+      },
+      failed: (failure) => {
+        const { observer } = this.options;
+        if (observer && !this.closed) {
+          tellOfFailure(observer, to.nodeId, failure);
+        }
       },
       disconnected: () => {
         if (lane === 'live') {

@@ -2,13 +2,15 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
 import { DkvError } from '../../dkv.errors.js';
-import { NODE_ID_PATTERN } from '../../model/version.js';
 import { type Clock } from '../../ports/clock.js';
 import { type PeerService } from '../../ports/controller.js';
 import { type Logger } from '../../ports/logger.js';
+import { NO_TELEMETRY, type Telemetry } from '../../ports/telemetry.js';
 import { type Disconnects } from '../disconnects.js';
 import { type ServerGate } from '../http/peer-server.js';
 import { type ErrorBody } from '../messages/error-body.js';
+import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
+import { tellOfRefused } from '../peer-failures.js';
 import {
   API_KEY_HEADER,
   FORMAT_HEADER,
@@ -35,12 +37,16 @@ export interface StreamServerOptions {
   readonly defer?: Defer;
   /** Told when the live connection that a peer made ends. */
   readonly disconnects?: Disconnects;
+  readonly telemetry?: Telemetry;
 }
 
 interface Refusal {
   readonly status: number;
   readonly body: ErrorBody;
 }
+
+/** As metrics name it. */
+const UPGRADE_ROUTE = `GET ${STREAM_PATH}`;
 
 export class StreamServer {
   private readonly sessions = new Set<StreamSession>();
@@ -63,6 +69,7 @@ export class StreamServer {
       peers,
       clock,
       logger,
+      telemetry: options.telemetry ?? NO_TELEMETRY,
       defer,
       requestBytesMax: requestMax,
       replyBytesMax: replyBytesMax(valueBytesMax),
@@ -77,6 +84,8 @@ export class StreamServer {
     socket.on('error', () => socket.destroy());
     const refusal = this.refusalOf(request);
     if (refusal) {
+      const route = request.url === STREAM_PATH ? UPGRADE_ROUTE : 'other';
+      this.settings.telemetry.httpRequest(route, refusal.status, 0);
       refuse(socket, refusal);
       return;
     }
@@ -110,6 +119,7 @@ export class StreamServer {
   private accept(socket: Socket, from: string, isLive: boolean): void {
     const session = new StreamSession(socket, from, this.settings, () => {
       this.sessions.delete(session);
+      this.settings.telemetry.streamsOpen(-1);
       if (isLive) {
         if (this.live.get(from) === session) {
           this.live.delete(from);
@@ -118,6 +128,8 @@ export class StreamServer {
       }
     });
     this.sessions.add(session);
+    this.settings.telemetry.streamsOpen(1);
+    this.settings.telemetry.httpRequest(UPGRADE_ROUTE, 101, 0);
     if (isLive) {
       // A node has one: whether it was noticed here or not, it has lost the one before.
       this.live.get(from)?.destroy();
@@ -127,7 +139,10 @@ export class StreamServer {
 
   private refusalOf(request: IncomingMessage): Refusal | undefined {
     if (!this.gate.apiKey.matches(request.headers[API_KEY_HEADER.toLowerCase()])) {
-      return refusal(new DkvError('DKV_FORBIDDEN', `The header ${API_KEY_HEADER} is missing or wrong.`));
+      return this.refused(
+        request,
+        new DkvError('DKV_FORBIDDEN', `The header ${API_KEY_HEADER} is missing or wrong.`),
+      );
     }
     if (this.gate.stopping) {
       return refusal(new DkvError('DKV_NOT_READY', 'The node is closing.'));
@@ -137,23 +152,20 @@ export class StreamServer {
       const message = `Only ${STREAM_PATH} can be upgraded, to ${STREAM_PROTOCOL}.`;
       return { status: 404, body: { code: 'ROUTE_NOT_FOUND', message } };
     }
-    return refusalOfPeer(request);
+    const format = otherFormatIn(request.headers);
+    return format ? this.refused(request, format) : refusalOfPeer(request);
+  }
+
+  private refused(request: IncomingMessage, error: DkvError): Refusal {
+    const { headers, socket } = request;
+    tellOfRefused(this.gate.observer, nodeIdIn(headers), socket.remoteAddress, error);
+    return refusal(error);
   }
 }
 
 function refusalOfPeer(request: IncomingMessage): Refusal | undefined {
-  const format = headerOf(request, FORMAT_HEADER);
-  if (format !== String(PEER_FORMAT)) {
-    return refusal(
-      new DkvError(
-        'DKV_PROTOCOL',
-        `This node speaks format ${PEER_FORMAT}, and the peer ${format ?? 'named none'}. Run versions of ` +
-          `nestjs-dkv that share a format.`,
-      ),
-    );
-  }
   const lane = headerOf(request, LANE_HEADER);
-  if (!NODE_ID_PATTERN.test(headerOf(request, NODE_HEADER) ?? '') || (lane !== 'live' && lane !== 'bulk')) {
+  if (nodeIdIn(request.headers) === undefined || (lane !== 'live' && lane !== 'bulk')) {
     const message = `The header ${NODE_HEADER} must be a node id, and ${LANE_HEADER} live or bulk.`;
     return refusal(new DkvError('DKV_PROTOCOL', message));
   }

@@ -5,13 +5,14 @@ import { type PeerReply, type PeerRequest } from '../../model/peer-protocol.js';
 import { type Clock, type Timer } from '../../ports/clock.js';
 import { type PeerService } from '../../ports/controller.js';
 import { type Logger } from '../../ports/logger.js';
+import { type Telemetry } from '../../ports/telemetry.js';
 import { socketSink } from './batch.js';
 import { FrameIntake } from './frame-intake.js';
 import { CHUNK_BYTES, FRAME } from './frame-layout.js';
 import { decodeRequest, type FrameHandler, FrameReceiver, type Incoming } from './frame-receiver.js';
 import { type Defer, FrameSender } from './frame-sender.js';
 import { KeepAlive } from './keep-alive.js';
-import { KIND_NUMBERS } from '../messages/message-codec.js';
+import { KIND_NUMBERS, knownKind } from '../messages/message-codec.js';
 import { answerFrame, CONNECTION_ID, errorFrame, type Outgoing, wordFrame } from './outgoing.js';
 import { answerOf } from '../http/error-filter.js';
 
@@ -19,6 +20,7 @@ export interface SessionSettings {
   readonly peers: PeerService;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly telemetry: Telemetry;
   readonly defer: Defer;
   readonly requestBytesMax: number;
   readonly replyBytesMax: number;
@@ -152,6 +154,7 @@ export class StreamSession implements FrameHandler {
   }
 
   posted(frame: Buffer): void {
+    this.settings.telemetry.frame(frame.length);
     try {
       this.settings.peers.receive(this.from, frame);
     } catch (error) {
@@ -224,6 +227,10 @@ export class StreamSession implements FrameHandler {
   private answered(message: Incoming, answer: Outgoing): void {
     this.underWay--;
     this.underWayBytes -= costOf(message);
+    const kind = knownKind(message.kind);
+    if (kind !== undefined) {
+      this.settings.telemetry.streamRequest(kind, answer.origin ? 'ok' : 'error');
+    }
     this.sender.add(answer);
   }
 

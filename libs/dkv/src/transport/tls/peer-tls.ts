@@ -1,7 +1,5 @@
 /** What nodes show each other when their connections are encrypted, and what an operator reads when it does not do. */
 import { type TLSSocket } from 'node:tls';
-import { type Clock } from '../../ports/clock.js';
-import { type Logger } from '../../ports/logger.js';
 
 export interface PeerCertificates {
   /** PEM. */
@@ -23,7 +21,6 @@ export function currentTls(tls: PeerTls): PeerCertificates {
   return { key, cert, ca };
 }
 
-const WARN_EVERY_MS = 10_000;
 /** What OpenSSL says, in its own words: the code is another one when something was being written. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/:(http request|wrong version number):/, 'it does not encrypt'],
@@ -31,29 +28,25 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/:unsupported protocol:/, 'its TLS is older than 1.3'],
 ];
 
-/** Says why handshakes fail, not for every one of them: a peer tries again all the time, and so may a stranger. */
-export class HandshakeLog {
-  private readonly warnedAtMs = new Map<string, number>();
+/** What an operator reads behind a fault. */
+export const TLS_REMEDY = 'Give every node the option tls, with certificates of one CA.';
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly logger: Logger,
-  ) {}
+/** What was wrong with a handshake, by its error: whoever is given the error, as a cause of another, finds it. */
+const faults = new WeakMap<Error, string>();
 
-  /** `where` begins the sentence and is what is told of at most once in ten seconds. */
-  failed(where: string, socket: TLSSocket, error: Error): void {
-    const why = reasonOf(socket, error);
-    const now = this.clock.monotonic();
-    const last = this.warnedAtMs.get(where);
-    if (why === undefined || (last !== undefined && now - last <= WARN_EVERY_MS)) {
-      return;
-    }
-    if (this.warnedAtMs.size >= 1000) {
-      this.warnedAtMs.clear();
-    }
-    this.warnedAtMs.set(where, now);
-    this.logger.warn(`${where}: ${why}. Give every node the option tls, with certificates of one CA.`);
+/** Looks at a handshake that failed; undefined where it is no matter of TLS. A clause for people. */
+export function noteHandshakeFault(socket: TLSSocket, error: Error): string | undefined {
+  const fault = reasonOf(socket, error);
+  if (fault !== undefined) {
+    faults.set(error, fault);
   }
+  return fault;
+}
+
+/** The fault that was noted of the error, or of what caused it. */
+export function handshakeFaultOf(error: Error): string | undefined {
+  const { cause } = error;
+  return faults.get(error) ?? (cause instanceof Error ? handshakeFaultOf(cause) : undefined);
 }
 
 /** Undefined for what is no matter of TLS: a connection that breaks, a probe that hangs up. */

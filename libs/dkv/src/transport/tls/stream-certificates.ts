@@ -9,11 +9,13 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import { type Logger } from '../../ports/logger.js';
+import { type PeerObserver } from '../../ports/peer-observer.js';
 import {
   currentTls,
-  type HandshakeLog,
   type PeerCertificates,
   type PeerTls,
+  noteHandshakeFault,
+  TLS_REMEDY,
   TLS_VERSION_MIN,
 } from './peer-tls.js';
 
@@ -51,13 +53,17 @@ export function renewCertificates(server: Server, tls: PeerTls, logger: Logger):
 }
 
 /** Tells of who was turned away before any request could be read. */
-export function tellOfRefused(server: Server, log: HandshakeLog): void {
+export function tellOfFailedHandshakes(server: Server, observer: PeerObserver): void {
   // Once looked at, the address can still be told when the connection is gone.
   server.on('connection', (socket: Socket) => void socket.remoteAddress);
   server.on('tlsClientError', (error: Error, socket: TLSSocket & { readonly _parent?: Socket }) => {
     // What is encrypted forgets the address with the connection; the socket below it, which Node keeps here, does not.
     const from = socket._parent?.remoteAddress ?? socket.remoteAddress ?? 'an unknown address';
-    log.failed(`A connection to the peer port from ${from} was refused`, socket, error);
+    const fault = noteHandshakeFault(socket, error);
+    if (fault !== undefined) {
+      const message = `A connection to the peer port from ${from} was refused: ${fault}. ${TLS_REMEDY}`;
+      observer.refused({ peer: from, reason: 'certificate', message });
+    }
   });
 }
 

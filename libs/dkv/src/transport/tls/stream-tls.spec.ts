@@ -8,6 +8,10 @@ import { connect } from 'node:net';
 import { connect as tlsConnect, type ConnectionOptions } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { certificatesOf, issue, type Issued } from '../../../testing/certificates.js';
+import { ClusterView } from '../../cluster/cluster-view.js';
+import { PeerTransitions } from '../../cluster/peer-transitions.js';
+import { testNodes } from '../../../testing/test-nodes.js';
+import { testRing } from '../../../testing/test-ring.js';
 import { CapturedLog } from '../../../testing/captured-log.js';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { Gate } from '../../../testing/transport/gate.js';
@@ -17,7 +21,6 @@ import { failureOf } from '../../../testing/transport/transport-pair.js';
 import { SimRandom } from '../../../testing/simulation/sim-random.js';
 import { HttpController } from '../http/http-controller.js';
 import { type KvService } from '../rest/kv-service.js';
-import { type Logger } from '../../ports/logger.js';
 import { type RemoteKvRepo } from '../../ports/remote-kv-repo.js';
 import { type PeerCertificates, type PeerTls } from './peer-tls.js';
 import { encodePeerRequest } from '../messages/peer-codec.js';
@@ -49,23 +52,36 @@ afterEach(async () => {
 
 async function controllerWith(tls?: PeerTls, peer = new ScriptedPeer(answer)) {
   const log = new CapturedLog();
-  const options = { host: '127.0.0.1', port: 0, apiKey: 'the key', valueBytesMax: 1024, tls };
+  const options = {
+    host: '127.0.0.1',
+    port: 0,
+    apiKey: 'the key',
+    valueBytesMax: 1024,
+    tls,
+    observer: observing(log),
+  };
   const controller = new HttpController(peer, NO_REST, clock, log, options);
   const { port } = await controller.start();
   cleanUps.push(() => controller.stop());
   return { controller, port, log };
 }
 
-type Make = (tls?: PeerTls, logger?: Logger) => RemoteKvRepo;
+/** What an operator reads at a node that knows who answers here. */
+function observing(log: CapturedLog): PeerTransitions {
+  const nodes = testNodes('node-a.0', ANSWERING.from);
+  return new PeerTransitions(new ClusterView('node-a.0', testRing(nodes), nodes), clock, log);
+}
+
+type Make = (tls?: PeerTls, observer?: PeerTransitions) => RemoteKvRepo;
 
 const options = { nodeId: 'node-a.0', apiKey: 'the key', valueBytesMax: 1024 };
-const overStream: Make = (tls, logger) =>
-  new StreamRemoteKvRepo(clock, new SimRandom(1), { ...options, tls, logger });
-const overHttp: Make = (tls, logger) =>
-  new HttpRemoteKvRepo(new HttpService(axios.create()), clock, { ...options, tls, logger });
+const overStream: Make = (tls, observer) =>
+  new StreamRemoteKvRepo(clock, new SimRandom(1), { ...options, tls, observer });
+const overHttp: Make = (tls, observer) =>
+  new HttpRemoteKvRepo(new HttpService(axios.create()), clock, { ...options, tls, observer });
 
-function ask(port: number, tls?: PeerTls, make = overStream, logger?: Logger) {
-  const remote = make(tls, logger);
+function ask(port: number, tls?: PeerTls, make = overStream, log?: CapturedLog) {
+  const remote = make(tls, log && observing(log));
   cleanUps.push(() => remote.close());
   const to = { nodeId: ANSWERING.from, weight: 1, zone: '', host: '127.0.0.1', port };
   return remote.send(to, question(), { timeoutMs: 5000 });
@@ -122,7 +138,9 @@ describe('an encrypted peer port', () => {
     expect(failure.message).toMatch(/certificate/);
     expect(peer.requests).toEqual([]);
     expect(log.warnings).toEqual([
-      expect.stringMatching(`^Peer 127.0.0.1:${port} was not connected to: its certificate is not accepted`),
+      expect.stringMatching(
+        `^Node ${ANSWERING.from} cannot be connected to: its certificate is not accepted`,
+      ),
     ]);
   });
 
@@ -135,7 +153,7 @@ describe('an encrypted peer port', () => {
     const log = new CapturedLog();
     expect((await failureOf(ask(port, ours, make, log))).code).toBe('DKV_PEER_UNREACHABLE');
     expect(peer.requests).toEqual([]);
-    expect(log.warnings.join()).toMatch(/was not connected to: it does not encrypt/);
+    expect(log.warnings.join()).toMatch(/cannot be connected to: it does not encrypt/);
   });
 
   it('logs why it refuses, not for every attempt, and says nothing of a probe', async () => {
@@ -151,11 +169,11 @@ describe('an encrypted peer port', () => {
       await failureOf(ask(port, tls));
       await expect.poll(() => log.warnings.length).toBe(1);
       expect(log.warnings.pop()).toMatch(reason);
-      clock.advance(10_001);
+      clock.advance(60_001);
     }
     await handshake(port, { ca: ours.ca });
     expect(log.warnings.pop()).toMatch(/refused: it shows no certificate/);
-    clock.advance(10_001);
+    clock.advance(60_001);
     await handshake(port, { ...ours, maxVersion: 'TLSv1.2' });
     expect(log.warnings.pop()).toMatch(/refused: its TLS is older than 1\.3/);
   });

@@ -3,20 +3,17 @@ import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
 import { type Duplex } from 'node:stream';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { currentTls, type HandshakeLog, type PeerTls, TLS_VERSION_MIN } from './peer-tls.js';
+import { currentTls, noteHandshakeFault, type PeerTls, TLS_VERSION_MIN } from './peer-tls.js';
 
 export class TlsConnections {
-  constructor(
-    private readonly tls: PeerTls,
-    private readonly log?: HandshakeLog,
-  ) {}
+  constructor(private readonly tls: PeerTls) {}
 
   /**
    * Begins to connect to `host` and `port` of `options`; what else they hold of TLS does not count. No session is
    * kept to be resumed: certificates are looked at every time.
    */
   readonly connect = (options: ConnectionOptions): TLSSocket => {
-    const { host = '', port } = options;
+    const { host = '' } = options;
     const socket = connect({
       ...options,
       ...currentTls(this.tls),
@@ -28,9 +25,7 @@ export class TlsConnections {
       rejectUnauthorized: true,
       checkServerIdentity: () => undefined,
     });
-    socket.on('error', (error: Error) =>
-      this.log?.failed(`Peer ${host}:${port} was not connected to`, socket, error),
-    );
+    socket.on('error', (error: Error) => void noteHandshakeFault(socket, error));
     return socket;
   };
 

@@ -1,0 +1,68 @@
+/** Options that are right by themselves and wrong together, in the words of a boot that fails. */
+import { wrongForMode } from './dkv.option-rules.js';
+import { isTls, wrongTls } from './dkv.tls-options.js';
+import { type NamespaceMode, type ReadLevel, type WriteLevel } from './model/consistency.js';
+
+/** Heartbeats in an election time-out, at least. */
+export const HEARTBEATS_MIN = 5;
+
+export function wrongTogether(given: {
+  readonly mode: NamespaceMode;
+  readonly readConsistency?: ReadLevel;
+  readonly writeConsistency?: WriteLevel;
+  readonly heartbeatIntervalMs: number;
+  readonly electionTimeoutMs?: number;
+  readonly nodeId?: string;
+  readonly apiKey?: string;
+  readonly discovery?: unknown;
+  readonly remoteKvRepo?: unknown;
+  readonly controller?: unknown;
+  readonly tls?: unknown;
+}): string[] {
+  const { heartbeatIntervalMs, electionTimeoutMs, remoteKvRepo, controller, tls } = given;
+  const faults = wrongForMode(given);
+  if (electionTimeoutMs != null && electionTimeoutMs < HEARTBEATS_MIN * heartbeatIntervalMs) {
+    faults.push(
+      `electionTimeoutMs is ${electionTimeoutMs} with a heartbeatIntervalMs of ${heartbeatIntervalMs}: give at least ` +
+        `${HEARTBEATS_MIN} heartbeats, ${HEARTBEATS_MIN * heartbeatIntervalMs}, or a node that is a little late is taken for down`,
+    );
+  }
+  faults.push(...wrongAmongPeers(given));
+  if (isTls(tls)) {
+    faults.push(...wrongTls(tls));
+    if (remoteKvRepo || controller) {
+      faults.push(
+        'tls is not for a remoteKvRepo and controller of your own: leave it out, and encrypt in these',
+      );
+    }
+  }
+  return faults;
+}
+
+/** What a node among others needs. */
+function wrongAmongPeers(given: {
+  readonly discovery?: unknown;
+  readonly nodeId?: string;
+  readonly apiKey?: string;
+  readonly remoteKvRepo?: unknown;
+  readonly controller?: unknown;
+}): string[] {
+  const { discovery, nodeId, apiKey, remoteKvRepo, controller } = given;
+  const faults: string[] = [];
+  if (discovery && nodeId == null) {
+    faults.push(
+      'nodeId is missing: with a discovery each node needs the stable name under which that knows it. On Kubernetes run a ' +
+        "StatefulSet and give nodeId: process.env.HOSTNAME, the pod's name (or an environment variable of your own from " +
+        'metadata.name by the downward API)',
+    );
+  }
+  if (discovery && apiKey == null && !controller) {
+    faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
+  }
+  if ((remoteKvRepo == null) !== (controller == null)) {
+    faults.push(
+      'remoteKvRepo and controller go together: a client of peers needs its listener, and the reverse',
+    );
+  }
+  return faults;
+}
