@@ -269,6 +269,9 @@ describe('a generation is on the medium before others give up what they have for
     await putAll(cluster, 'old');
     await cluster.advance(60_000);
     blackout(cluster, ...NODES);
+    // So that nothing is on the medium by chance when the other one hears of it.
+    const syncDelay = { minMs: 200, meanMs: 200, maxMs: 200 };
+    NODES.forEach((nodeId) => cluster.node(nodeId).disk.setFaults({ syncDelay }));
     let struck: string | undefined;
     cluster.watch(() => {
       for (const nodeId of NODES) {
