@@ -1,6 +1,7 @@
 /** The commands of `dkv`, their options and their help; and what an error looks like to who typed it. */
 import { Command, CommanderError } from 'commander';
 import { isDkvError } from '../dkv.errors.js';
+import { DKV_VERSION } from '../dkv.version.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { type Terminal } from './terminal.js';
 import { RECOVER_HELP, type RecoverOptions, runRecover } from './recover-command.js';
@@ -10,6 +11,7 @@ export async function runDkv(args: readonly string[], terminal: Terminal): Promi
   let code: ExitCode = EXIT.done;
   const program = new Command('dkv')
     .description('Looks after the data folders of nestjs-dkv.')
+    .version(DKV_VERSION)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text),
