@@ -43,8 +43,9 @@ async function compile(outDir) {
 }
 
 function stage(staging) {
+  const manifest = JSON.parse(readFileSync(join(LIBRARY, 'package.json'), 'utf8'));
   // Private in the workspace, so that nobody publishes from there what this leaves out.
-  const { private: _, ...manifest } = JSON.parse(readFileSync(join(LIBRARY, 'package.json'), 'utf8'));
+  delete manifest.private;
   writeFileSync(join(staging, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) {
     cpSync(join(ROOT, file), join(staging, file));
