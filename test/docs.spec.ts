@@ -59,7 +59,7 @@ describe('docs/options.md', () => {
 });
 
 describe('the documents', () => {
-  const documents = ['README.md', 'CHANGELOG.md']
+  const documents = ['README.md', 'CHANGELOG.md', 'SECURITY.md']
     .concat(readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`))
     .concat(readdirSync(join(ROOT, 'docs/adr')).map((name) => `docs/adr/${name}`))
     .filter((path) => path.endsWith('.md'));
