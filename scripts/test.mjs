@@ -3,7 +3,7 @@
  * need servers or optional packages. Installs and builds what is missing and exits with the code of the tests; further arguments are vitest's.
  */
 import { join } from 'node:path';
-import { installOptionalPackages } from './optional-packages.mjs';
+import { APPLICATIONS_FOLDER, installOptionalPackages } from './optional-packages.mjs';
 import { installServers } from './servers.mjs';
 import { build, exitCodeOf, install, main, ROOT, ScriptError } from './workspace.mjs';
 
@@ -23,6 +23,7 @@ await main(async () => {
         `*** THE INTEGRATIONS WERE NOT TESTED: ${missing.join(', ')} cannot be installed here.`,
       );
     }
+    process.env.DKV_APPLICATIONS = APPLICATIONS_FOLDER;
   }
   const projects = (named ? [named] : ['unit', 'slow']).map((name) => `--project=${name}`);
   const others = named ? rest : process.argv.slice(2);

@@ -81,7 +81,7 @@ describe('docs/metrics.md', () => {
 });
 
 describe('the documents', () => {
-  const documents = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md']
+  const documents = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md']
     .concat(readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`))
     .concat(readdirSync(join(ROOT, 'docs/adr')).map((name) => `docs/adr/${name}`))
     .filter((path) => path.endsWith('.md'));

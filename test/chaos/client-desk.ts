@@ -100,7 +100,7 @@ export class ClientDesk {
     if (status === 409 && body.code === 'DKV_CONFLICT' && action.kind === 'compareAndSet') {
       return { kind: 'mismatch' };
     }
-    if (status < 500 || body.code === 'INTERNAL') {
+    if (status < 500 || !isDkvErrorCode(body.code)) {
       this.noteUnexpected(method, path, status, body);
     }
     return isDkvErrorCode(body.code) ? outcomeOfError(body.code, action) : breakOf(action);

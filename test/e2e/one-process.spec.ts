@@ -127,7 +127,9 @@ describe('one process', { timeout: 300_000 }, () => {
   it('says that another process has the data folder', async () => {
     const [owner, second] = [await newNode(), await newNode()];
     await owner.start();
-    expect(await complaintOf(second)).toMatch(new RegExp(`^DKV_STORE_LOCKED: .*${folder}`));
+    expect(await complaintOf(second)).toMatch(
+      new RegExp(`^DKV_STORE_LOCKED: .*${folder}.* is open already, in process \\d+ on .*, since `),
+    );
     expect((await owner.http.put('a key', 1)).status).toBe(200);
   });
 

@@ -39,6 +39,9 @@ it('boots, stores, tells its health and its figures', async () => {
   const headers = { 'content-type': 'application/json' };
   expect(await ask('/carts/ada', { method: 'POST', headers, body })).toEqual([201, '{"items":["book"]}']);
   expect(await ask('/carts/ada')).toEqual([200, '{"items":["book"]}']);
+  const large = { method: 'POST', headers, body: JSON.stringify({ item: 'x'.repeat(600_000) }) };
+  expect((await ask('/carts/bob', large))[0]).toBe(201);
+  expect(await ask('/carts/bob', large)).toEqual([400, expect.stringContaining('DKV_VALUE_TOO_LARGE')]);
   expect((await ask('/health/live'))[0]).toBe(200);
   expect((await ask('/health/ready'))[0]).toBe(200);
   expect((await ask('/metrics'))[1]).toMatch(/^dkv_ready\b.* 1$/m);

@@ -4,6 +4,7 @@ import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import {
   DkvError,
+  DkvExceptionFilter,
   DkvHealthModule,
   DkvModule,
   type DkvModuleOptions,
@@ -14,7 +15,6 @@ import { ClusterController } from './cluster/cluster.controller.js';
 import { COUNTERS, CountersController } from './counters/counters.controller.js';
 import { Environment } from './environment.js';
 import { HealthController } from './health/health.controller.js';
-import { ErrorFilter } from './http/error.filter.js';
 import { HttpDrain } from './http/http-drain.js';
 import { ItemsController } from './items/items.controller.js';
 import { LOCKS, LocksController } from './locks/locks.controller.js';
@@ -44,7 +44,7 @@ export class AppModule {
       ],
       providers: [
         { provide: Environment, useValue: environment },
-        { provide: APP_FILTER, useClass: ErrorFilter },
+        { provide: APP_FILTER, useClass: DkvExceptionFilter },
         { provide: APP_PIPE, useFactory: createValidationPipe },
         HttpDrain,
         MonkeyService,

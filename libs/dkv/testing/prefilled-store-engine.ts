@@ -8,6 +8,7 @@ import { type StoreEngine } from '../src/storage/engines/store-engine.js';
 import { type DiskEngine } from '../src/storage/folder/store-identity.js';
 import { type LocalKvRepo } from '../src/ports/local-kv-repo.js';
 import { type Logger } from '../src/ports/logger.js';
+import { SystemClock } from '../src/system/system-clock.js';
 
 const PENDING_BYTES_MAX = 64 * 1024 * 1024;
 /** What begins so is the node's own; all else belongs to a partition. */
@@ -28,7 +29,7 @@ export async function createRepoToFill(
     const opened = await ENGINE_OPENERS[engine](folder);
     return (await isNew(opened)) ? withoutKeys(opened) : opened;
   };
-  return new EngineLocalKvRepo(new DataFolder({ path, engine, openEngine }), {
+  return new EngineLocalKvRepo(new DataFolder({ path, engine, openEngine, clock: new SystemClock() }), {
     durability: 'wal',
     pendingBytesMax: PENDING_BYTES_MAX,
     cacheBytesMax: 0,

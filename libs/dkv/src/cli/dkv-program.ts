@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { isDkvError } from '../dkv.errors.js';
 import { CONVERT_HELP, type ConvertOptions, runConvert } from './convert-command.js';
+import { DKV_VERSION } from '../dkv.version.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { type Terminal } from './terminal.js';
 import { QUIET, RECOVER_HELP, type RecoverOptions, runRecover } from './recover-command.js';
@@ -11,6 +12,7 @@ export async function runDkv(args: readonly string[], terminal: Terminal): Promi
   let code: ExitCode = EXIT.done;
   const program = new Command('dkv')
     .description('Looks after the data folders of nestjs-dkv.')
+    .version(DKV_VERSION)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.out(text),

@@ -1,20 +1,35 @@
-/** Health for Terminus: is this node alive, is it ready, are its copies complete. */
+/** Health for Terminus, or any other check: is this node alive, is it ready, are its copies complete. */
 import { Inject, Injectable } from '@nestjs/common';
-import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import { Dkv } from '../dkv.js';
 import { DkvLifecycle } from '../dkv.lifecycle.js';
+
+/** What a health check of Terminus takes, of version 11 or 12. With 12 and without Terminus the status may be `degraded` too. */
+export type DkvHealth<K extends string = 'dkv'> = Record<
+  K,
+  { readonly status: 'up' | 'down'; readonly [detail: string]: unknown }
+>;
+
+/** DI token of what {@link statusIfDegraded} found. */
+export const STATUS_IF_DEGRADED = Symbol('STATUS_IF_DEGRADED');
+
+/** `degraded`, which Terminus 11 does not know: it would drop the whole answer, and gets `up` with the same details. */
+export async function statusIfDegraded(): Promise<'up'> {
+  const terminus = await import('@nestjs/terminus').catch(() => undefined);
+  const isKnown = !terminus || 'degraded' in new terminus.HealthIndicatorService().check('dkv');
+  return (isKnown ? 'degraded' : 'up') as 'up';
+}
 
 @Injectable()
 export class DkvHealthIndicator {
   constructor(
-    @Inject(HealthIndicatorService) private readonly indicators: HealthIndicatorService,
+    @Inject(STATUS_IF_DEGRADED) private readonly ifDegraded: 'up',
     @Inject(Dkv) private readonly dkv: Dkv,
     @Inject(DkvLifecycle) private readonly lifecycle: DkvLifecycle,
   ) {}
 
   /** Up while the event loop turns: restart the process only when even this does not answer. */
-  isLive<K extends string = 'dkv'>(key = 'dkv' as K): HealthIndicatorResult<K> {
-    return this.indicators.check(key).up();
+  isLive<K extends string = 'dkv'>(key = 'dkv' as K): DkvHealth<K> {
+    return healthOf(key, 'up');
   }
 
   /**
@@ -22,18 +37,21 @@ export class DkvHealthIndicator {
    * partitions without a majority of their voters, makes it degraded (still HTTP 200), never unready: an outage of one
    * pod must not take the others out. `reason` names nodes and partitions; plain up means that a write would succeed.
    */
-  isReady<K extends string = 'dkv'>(key = 'dkv' as K): HealthIndicatorResult<K> {
-    const check = this.indicators.check(key);
+  isReady<K extends string = 'dkv'>(key = 'dkv' as K): DkvHealth<K> {
     if (this.lifecycle.leaving) {
-      return check.down({ reason: 'leaving' });
+      return healthOf(key, 'down', { reason: 'leaving' });
     }
     const { ready, partitionsUnderReplicated, groupsWithoutQuorum } = this.dkv.metrics();
     if (!ready) {
-      return check.down({ reason: this.lifecycle.unreadyReason });
+      return healthOf(key, 'down', { reason: this.lifecycle.unreadyReason });
     }
     const reason = this.lifecycle.degradedReason;
     return reason === undefined
-      ? check.up()
-      : check.degraded({ reason, partitionsUnderReplicated, groupsWithoutQuorum });
+      ? healthOf(key, 'up')
+      : healthOf(key, this.ifDegraded, { reason, partitionsUnderReplicated, groupsWithoutQuorum });
   }
+}
+
+function healthOf<K extends string>(key: K, status: 'up' | 'down', details: object = {}): DkvHealth<K> {
+  return { [key]: { status, ...details } } as DkvHealth<K>;
 }

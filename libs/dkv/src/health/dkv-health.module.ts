@@ -1,11 +1,9 @@
-/** Brings {@link DkvHealthIndicator} to a host that uses Terminus. */
+/** Brings {@link DkvHealthIndicator} to a host. It needs no Terminus; whose controllers use Terminus imports `TerminusModule` beside it. */
 import { Module } from '@nestjs/common';
-import { TerminusModule } from '@nestjs/terminus';
-import { DkvHealthIndicator } from './dkv-health-indicator.js';
+import { DkvHealthIndicator, STATUS_IF_DEGRADED, statusIfDegraded } from './dkv-health-indicator.js';
 
 @Module({
-  imports: [TerminusModule],
-  providers: [DkvHealthIndicator],
+  providers: [{ provide: STATUS_IF_DEGRADED, useFactory: statusIfDegraded }, DkvHealthIndicator],
   exports: [DkvHealthIndicator],
 })
 export class DkvHealthModule {}

@@ -36,6 +36,8 @@ export interface CreateNodeStorageOptions {
   readonly reserveBytes?: number;
   /** Names the boot of the machine. Replaced in tests. */
   readonly machineBootId?: () => Promise<string>;
+  /** How long another process may take to let go of the folder. Default: 5 s. Less in tests. */
+  readonly lockWaitMs?: number;
 }
 
 const MEBIBYTE = 1024 * 1024;
@@ -43,6 +45,8 @@ const MEBIBYTE = 1024 * 1024;
 const DIRTY_BYTES_MAX = 64 * MEBIBYTE;
 const PENDING_BYTES_MAX = 64 * MEBIBYTE;
 const CHECKPOINT_INTERVAL_MS = 30_000;
+/** A process that `nest start --watch` or a supervisor replaces is still closing its store when the next one starts. */
+const LOCK_WAIT_MS = 5_000;
 const LOG_FOLDER = 'log';
 /** Linux names each boot; elsewhere the moment of the boot does, to the nearest so many seconds. */
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
@@ -57,7 +61,8 @@ export async function createNodeStorage(
   options: CreateNodeStorageOptions,
 ): Promise<NodeStorage> {
   const { durability, clock, logger, cacheBytesMax, logRetentionBytesMax, storage } = options;
-  const home = storage === 'memory' ? MEMORY : await folderHome(storage, options);
+  const { lockWaitMs = LOCK_WAIT_MS } = options;
+  const home = storage === 'memory' ? MEMORY : await folderHome(storage, { ...options, lockWaitMs });
   return NodeStorage.open(home, identity, {
     durability,
     clock,
@@ -83,15 +88,15 @@ const MEMORY: StorageHome = {
 /** What is needed to open a data folder. */
 export type FolderOptions = Pick<
   CreateNodeStorageOptions,
-  'dataDir' | 'logger' | 'clock' | 'probes' | 'machineBootId'
+  'dataDir' | 'logger' | 'clock' | 'probes' | 'machineBootId' | 'lockWaitMs'
 >;
 
 /** The data folder of a node; made when absent. @throws DkvError as {@link createNodeStorage} */
 export async function folderHome(asked: 'auto' | DiskEngine, options: FolderOptions): Promise<StorageHome> {
-  const { dataDir: path, logger, clock, probes = ENGINE_PROBES } = options;
+  const { dataDir: path, logger, clock, lockWaitMs, probes = ENGINE_PROBES } = options;
   const written = await prepareFolder(path);
   const engine = await chooseEngine({ asked, written, path, probes, logger });
-  const folder = new DataFolder({ path, engine, openEngine: ENGINE_OPENERS[engine], clock });
+  const folder = new DataFolder({ path, engine, openEngine: ENGINE_OPENERS[engine], clock, lockWaitMs });
   return {
     where: folder.where,
     openEngine: (identity) => folder.open(identity),

@@ -37,6 +37,10 @@ export class ChildRepo {
     );
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** Resolves when it has said `count` lines, or ended. */
   async said(count: number): Promise<void> {
     if (this.lines.length < count && this.child.exitCode === null && this.child.signalCode === null) {

@@ -4,21 +4,24 @@ import { DkvError } from '../../dkv.errors.js';
 /** RocksDB has no codes: `lock hold by current process` (this one), `While lock file: …: Resource …` (another). */
 const ROCKSDB_LOCKED = /lock hold by current process|while lock file/i;
 
+const ANYBODY = 'another process or in this one';
+
 /** `DKV_STORE_LOCKED` when somebody else has the store open, else `DKV_STORAGE_FAILED`. */
 export function openErrorOf(engine: string, folder: string, cause: unknown): DkvError {
   const { message, code } = innermostOf(cause);
   if (code === 'LEVEL_LOCKED' || ROCKSDB_LOCKED.test(message)) {
-    return lockedError(folder, cause);
+    return lockedError(folder, ANYBODY, cause);
   }
   return new DkvError('DKV_STORAGE_FAILED', `${engine} cannot open the store in ${folder}: ${message}`, {
     cause,
   });
 }
 
-export function lockedError(folder: string, cause?: unknown): DkvError {
+/** `holder`: who has it open. */
+export function lockedError(folder: string, holder: string, cause?: unknown): DkvError {
   return new DkvError(
     'DKV_STORE_LOCKED',
-    `The data folder ${folder} is open already, in another process or in this one. Two nodes cannot share a ` +
+    `The data folder ${folder} is open already, in ${holder}. Two nodes cannot share a ` +
       'folder: stop the other one, or give this one its own dataDir. Two DkvModule.forRoot() calls are two nodes.',
     { cause },
   );

@@ -84,7 +84,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
       throw new TypeError(`A store has 1 to ${PARTITIONS_MAX} partitions, not ${partitions}.`);
     }
     if (this.opening || this.access.current) {
-      throw lockedError(this.home.where);
+      throw lockedError(this.home.where, 'this process');
     }
     this.opening = this.load(identity);
     try {

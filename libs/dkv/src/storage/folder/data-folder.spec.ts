@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CapturedLog } from '../../../testing/captured-log.js';
 import { rejected } from '../../../testing/caught.js';
 import { ChildRepo } from '../../../testing/local-kv/child-repo.js';
@@ -51,7 +51,13 @@ async function open(
   options: Partial<NodeRepoOptions> = {},
   identity: Partial<StoreIdentity> = {},
 ): Promise<LocalKvRepo> {
-  const defaults = { storage: 'classic-level', dataDir, durability: 'wal', logger: log } as const;
+  const defaults = {
+    storage: 'classic-level',
+    dataDir,
+    durability: 'wal',
+    logger: log,
+    lockWaitMs: 0,
+  } as const;
   const repo = nodeRepo({ ...defaults, ...options });
   await repo.open({ ...IDENTITY, ...identity });
   opened.push(repo);
@@ -199,12 +205,44 @@ describe('a data folder in use', () => {
       const child = new ChildRepo({ storage, dataDir, durability: 'wal', identity: IDENTITY });
       await child.said(1);
       expect(child.lines).toEqual([`open ${storage}`]);
-      await refusal(open({ storage }), 'DKV_STORE_LOCKED');
+      const told = await refusal(open({ storage }), 'DKV_STORE_LOCKED');
+      expect(told).toMatch(
+        new RegExp(`is open already, in process ${child.pid} on \\S+, since 20[-\\dT:.]+Z\\.`),
+      );
       await refusal(open({ storage: 'auto' }), 'DKV_STORE_LOCKED');
       await child.kill();
       await open({ storage });
     },
   );
+
+  it('is waited for while another process closes it, and no longer', async () => {
+    const child = new ChildRepo({
+      storage: 'classic-level',
+      dataDir,
+      durability: 'wal',
+      identity: IDENTITY,
+    });
+    await child.said(1);
+    const clock = new ManualClock();
+    const tries = vi.spyOn(clock, 'schedule');
+    const start = () => open({ clock, lockWaitMs: 1_000 });
+    const tried = (count: number) => vi.waitFor(() => expect(tries.mock.calls.length).toBe(count));
+
+    const patient = start();
+    await tried(1);
+    for (let count = 2; count <= 10; count++) {
+      clock.advance(100);
+      await tried(count);
+    }
+    clock.advance(100);
+    await refusal(patient, 'DKV_STORE_LOCKED');
+
+    const lucky = start();
+    await tried(11);
+    await child.kill();
+    clock.advance(100);
+    await (await lucky).close();
+  });
 
   it('goes to one of many that start at once, whoever they are', async () => {
     const starts = Array.from({ length: 8 }, (_, at) => open({}, { nodeId: `n${at % 2}` }));
@@ -235,7 +273,12 @@ describe('a data folder in use', () => {
 
 describe('a crash while a folder is made', () => {
   const failing = (path: string) =>
-    new DataFolder({ path, engine: 'classic-level', openEngine: () => Promise.reject(new Error('killed')) });
+    new DataFolder({
+      path,
+      engine: 'classic-level',
+      openEngine: () => Promise.reject(new Error('killed')),
+      clock: new ManualClock(),
+    });
 
   it('between the identity and the store: the next start goes on from there', async () => {
     await rejected(failing(dataDir).open(IDENTITY));
@@ -313,7 +356,11 @@ describe('the choice of the engine', () => {
       await rm(dataDir, { recursive: true });
       return engine;
     };
-    await rejected(new DataFolder({ path: dataDir, engine: 'rocksdb', openEngine }).open(IDENTITY));
+    await rejected(
+      new DataFolder({ path: dataDir, engine: 'rocksdb', openEngine, clock: new ManualClock() }).open(
+        IDENTITY,
+      ),
+    );
     await expect(engine.get(Uint8Array.of(1))).rejects.toThrow(/closed/);
   });
 });

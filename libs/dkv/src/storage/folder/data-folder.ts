@@ -1,13 +1,15 @@
 /** A node's data folder: whose it is, which engine wrote it, and that nobody else has it open. */
 import { mkdir, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { DkvError } from '../../dkv.errors.js';
+import { MessageChannel } from 'node:worker_threads';
+import { DkvError, isDkvError } from '../../dkv.errors.js';
 import { type Clock } from '../../ports/clock.js';
 import { type StoreIdentity } from '../../ports/local-kv-repo.js';
 import { type StoreHome } from '../eventual/engine-local-kv-repo.js';
 import { lockedError } from '../engines/engine-open-error.js';
 import { PROBE_PREFIX } from '../engines/rocksdb-probe.js';
 import { type OpenStoreEngine, type StoreEngine } from '../engines/store-engine.js';
+import { holderOf, noteHolder } from './folder-holder.js';
 import {
   assertSameIdentity,
   createIdentity,
@@ -23,6 +25,9 @@ import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** Both engines name their manifest in this file. */
 const MANIFEST_POINTER = 'CURRENT';
+
+/** Between two tries to open a folder that another process has open. */
+const LOCK_RETRY_MS = 100;
 
 /** Real paths of the folders that this process has open: an engine's lock may not hold against its own process. */
 const openFolders = new Set<string>();
@@ -55,8 +60,10 @@ export interface DataFolderOptions {
   /** Its name, and how it is opened in its folder below `path`. */
   readonly engine: DiskEngine;
   readonly openEngine: OpenStoreEngine;
-  /** Dates the folder, for people. */
-  readonly clock?: Clock;
+  /** Dates the folder, for people; and waits. */
+  readonly clock: Clock;
+  /** How long another process may take to let go of the folder, as one does that is started anew. Default 0. */
+  readonly lockWaitMs?: number;
 }
 
 /**
@@ -77,7 +84,7 @@ export class DataFolder implements StoreHome {
       return await telling(this.where, async () => {
         await makeFolder(this.where);
         await this.claim();
-        return this.openEngine(await this.settle(identity));
+        return this.openOnceFree(identity);
       });
     } catch (error) {
       this.release();
@@ -95,10 +102,38 @@ export class DataFolder implements StoreHome {
   private async claim(): Promise<void> {
     const path = await realpath(this.where);
     if (openFolders.has(path)) {
-      throw lockedError(this.where);
+      throw lockedError(this.where, 'this process');
     }
     openFolders.add(path);
     this.claimed = path;
+  }
+
+  private async openOnceFree(identity: StoreIdentity): Promise<StoreEngine> {
+    const { clock, engine, lockWaitMs = 0 } = this.options;
+    const folder = join(this.where, engine);
+    const endsMs = clock.monotonic() + lockWaitMs;
+    // Timers of a clock keep no process alive, and a starting one may have nothing else that does.
+    const { port1: awake } = new MessageChannel();
+    awake.ref();
+    try {
+      for (;;) {
+        try {
+          const opened = await this.openEngine(await this.settle(identity));
+          await noteHolder(folder, clock);
+          return opened;
+        } catch (error) {
+          if (!isDkvError(error, 'DKV_STORE_LOCKED')) {
+            throw error;
+          }
+          if (clock.monotonic() >= endsMs) {
+            throw lockedError(this.where, (await holderOf(folder)) ?? 'another process', error.cause);
+          }
+        }
+        await new Promise<void>((retry) => clock.schedule(LOCK_RETRY_MS, retry));
+      }
+    } finally {
+      awake.close();
+    }
   }
 
   /** The folder's identity, made if it is an empty folder. */
@@ -112,7 +147,7 @@ export class DataFolder implements StoreHome {
     }
     await assertNothingForeign(where);
     const { nodeId, partitions, hashFunc } = identity;
-    const created = clock && new Date(clock.now()).toISOString();
+    const created = new Date(clock.now()).toISOString();
     const own = {
       format: IDENTITY_FORMAT,
       engine,

@@ -151,7 +151,7 @@ describe('stop', () => {
   });
 
   it('says DKV_NOT_READY to what still comes on a connection under way', async () => {
-    const adapter = createPeerServer(1000, { apiKey: new ApiKey('k'), stopping: true });
+    const adapter = await createPeerServer(1000, { apiKey: new ApiKey('k'), stopping: true });
     const refused = await adapter.inject({ url: '/kv/k', headers: { 'X-Api-Key': 'k' } });
     expect([refused.statusCode, refused.json<{ code: string }>().code]).toEqual([503, 'DKV_NOT_READY']);
     expect(refused.headers.connection).toBe('close');

@@ -123,7 +123,7 @@ export class HttpController implements Controller {
 
   private async createApp(): Promise<INestApplication<Server>> {
     const { valueBytesMax, tls } = this.options;
-    const adapter = createPeerServer(valueBytesMax, this.gate, tls);
+    const adapter = await createPeerServer(valueBytesMax, this.gate, tls);
     // A factory of its own: the shared one keeps abortOnError and autoFlushLogs of the app created last.
     return new NestFactoryStatic().create<INestApplication<Server>>(this.module(), adapter, {
       abortOnError: false,

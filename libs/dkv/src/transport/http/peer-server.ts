@@ -1,5 +1,5 @@
 /** The Fastify server of the peer port: its limits and time-outs, and who is let in. */
-import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Socket } from 'node:net';
 import { DkvError } from '../../dkv.errors.js';
@@ -40,10 +40,16 @@ export interface ServerGate {
 /**
  * An adapter whose every route, unknown ones included, asks `gate` before it reads a body: JSON of people and scripts, or
  * the bytes of peers.
+ * @throws DkvError `DKV_INVALID_OPTIONS` where `@nestjs/platform-fastify` is not installed
  */
-export function createPeerServer(valueBytesMax: number, gate: ServerGate, tls?: PeerTls): FastifyAdapter {
+export async function createPeerServer(
+  valueBytesMax: number,
+  gate: ServerGate,
+  tls?: PeerTls,
+): Promise<FastifyAdapter> {
+  const Adapter = await fastifyAdapter();
   const http = { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: HEADER_BYTES_MAX };
-  const adapter = new FastifyAdapter({
+  const adapter = new Adapter({
     logger: false,
     bodyLimit: jsonBodyBytesMax(valueBytesMax),
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -89,6 +95,21 @@ export function createPeerServer(valueBytesMax: number, gate: ServerGate, tls?: 
     done();
   });
   return adapter;
+}
+
+/** Loaded where there are peers: a node that is alone in an Express application does without. */
+async function fastifyAdapter(): Promise<typeof FastifyAdapter> {
+  try {
+    return (await import('@nestjs/platform-fastify')).FastifyAdapter;
+  } catch (cause) {
+    throw new DkvError(
+      'DKV_INVALID_OPTIONS',
+      'A node with peers (option discovery) serves its peer port by @nestjs/platform-fastify, which cannot be loaded: ' +
+        `${cause instanceof Error ? cause.message : String(cause)}. Install it in the major version of your ` +
+        '@nestjs/core, as in: npm install @nestjs/platform-fastify@12',
+      { cause },
+    );
+  }
 }
 
 function refusal(request: FastifyRequest, { apiKey, stopping }: ServerGate): DkvError | undefined {
