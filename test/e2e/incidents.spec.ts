@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { useCluster } from './demo-cluster.js';
+import { API_KEY, useCluster } from './demo-cluster.js';
 import { type DemoNode } from './demo-node.js';
 import { samplesOf } from './metrics-text.js';
 import { until } from './until.js';
@@ -58,8 +58,11 @@ describe('two of three disks, replaced one after the other without waiting', { t
     for (const node of cluster().nodes) {
       const { status, body } = await node.http.put('during', 1);
       expect([status, body.code]).toEqual([503, 'DKV_QUORUM_NOT_REACHED']);
-      // Who waited for its time to be over would be told that nobody leads.
-      expect(body.message).toMatch(/missing: .*node1 \(no voter yet/);
+      // Callers of the application are told no insides. Who waited for its time to be over would be told that nobody leads.
+      const headers = { 'x-api-key': API_KEY };
+      const writing = { headers, body: JSON.stringify({ key: 'during', value: 'AQ==' }) };
+      const refused = await node.peerHttp.send('POST', '/kv', writing);
+      expect(refused.body.message).toMatch(/missing: .*node1 \(no voter yet/);
     }
     expect(third.log.slice(before).match(/Now 256 partitions take no writes/g)).toHaveLength(1);
     expect((await third.http.get('before')).body.value).toBe(1);

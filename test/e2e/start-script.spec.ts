@@ -84,7 +84,7 @@ describe('npm start', { timeout: 300_000 }, () => {
     });
     script!.kill('SIGINT');
     expect(await ended()).toEqual({ code: 0, signal: null });
-    expect(output.match(/node\d: Node node\d has stopped/g)).toHaveLength(3);
+    expect(output.match(/node(\d): Node node\1 has stopped/g)).toHaveLength(3);
     expect(output).not.toMatch(/ERROR/);
 
     await startAndWait();
@@ -92,7 +92,7 @@ describe('npm start', { timeout: 300_000 }, () => {
     // Killed, it can tell nobody; the nodes find out by themselves.
     script!.kill('SIGKILL');
     await ended();
-    expect(output.match(/node\d: Node node\d has stopped/g)).toHaveLength(3);
+    expect(output.match(/node(\d): Node node\1 has stopped/g)).toHaveLength(3);
   });
 
   it('names a port that is taken before it starts anything', async () => {
@@ -114,6 +114,6 @@ describe('npm start', { timeout: 300_000 }, () => {
     process.kill(Number(pid), 'SIGKILL');
     expect(await ended()).toEqual({ code: 1, signal: null });
     expect(output).toContain('node2 was ended by SIGKILL by itself; the other nodes are stopped.');
-    expect(output.match(/node\d: Node node\d has stopped/g)).toHaveLength(2);
+    expect(output.match(/node(\d): Node node\1 has stopped/g)).toHaveLength(2);
   });
 });

@@ -27,6 +27,7 @@ export interface QuorumServices {
   readonly leaderOf: (group: number) => string;
   /** Whether this node's log takes entries. */
   readonly isWritable: () => boolean;
+  readonly isLeaving: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -228,8 +229,12 @@ export class Quorums {
 
   /** One line when writes begin to be refused, one when all are taken again. */
   private tell(): void {
-    const { clock, logger } = this.services;
+    const { clock, logger, isLeaving } = this.services;
     const { groupsRefused } = this.now;
+    if (isLeaving()) {
+      // Where all nodes are stopped, the last ones miss the votes of the first.
+      return;
+    }
     if (groupsRefused > 0 && this.refusedSinceMs === undefined) {
       this.refusedSinceMs = clock.monotonic();
       logger.error(`Now ${this.reason}. Calls that need a majority of them are refused.`);

@@ -128,6 +128,7 @@ export class ReplicatedStrongMode implements StrongMode {
       member: () => this.member,
       leaderOf: (group) => this.node.leaders.leaderOf(group),
       isWritable: () => this.fitness.isWritable,
+      isLeaving: () => this.isLeaving,
     });
     this.calls = new StrongCalls({
       view,
