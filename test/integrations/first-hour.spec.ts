@@ -81,7 +81,7 @@ it('leads from nothing to three nodes, one of which may die', async () => {
       headers,
       body: JSON.stringify({ item }),
     });
-    return answer.status === 201 && ((await answer.json()));
+    return answer.status === 201 && (await answer.json());
   };
   expect(await add(urls[0]!, 'book')).toEqual({ items: ['book'] });
   processes[0]!.kill('SIGKILL');
