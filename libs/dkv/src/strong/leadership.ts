@@ -141,7 +141,7 @@ export class Leadership {
       this.noteTerm(group.number, raft.term);
       if (raft.role !== 'leader') {
         if (raft.leader === undefined && raft.isVoter) {
-          this.tellLeaderOfThePast(group);
+          this.hearOfLeaders(group);
         }
         continue;
       }
@@ -210,12 +210,20 @@ export class Leadership {
     }
   }
 
-  /** A voter whose term is above that of a live leader does not follow it: the leader must take over the term. */
-  private tellLeaderOfThePast({ number, raft }: StrongGroup): void {
+  /**
+   * For a voter that knows no leader. One whose term is above that of a live leader does not follow it: the leader must take over
+   * the term. One that lost its leader for a moment, and nothing is written, would hear of it no more: the list is the same as before.
+   */
+  private hearOfLeaders({ number, raft }: StrongGroup): void {
     for (const peer of this.directory().all) {
       const term = peer.led.get(number);
-      if (term !== undefined && term < raft.term && this.directory().isAlive(peer.member)) {
+      if (term === undefined || !this.directory().isAlive(peer.member)) {
+        continue;
+      }
+      if (term < raft.term) {
         raft.outranked(peer.member);
+      } else if (term === raft.term && peer.ledNumber === peer.ledNumberTold) {
+        raft.heardFrom(peer.member);
       }
     }
   }

@@ -211,7 +211,9 @@ describe('a member whose records are void', () => {
       });
       // None of them has any.
       for (const nodeId of list) {
-        vi.spyOn(groupAt(cluster, nodeId).raft, 'leader', 'get').mockReturnValue(undefined);
+        const { raft } = groupAt(cluster, nodeId);
+        vi.spyOn(raft, 'leader', 'get').mockReturnValue(undefined);
+        vi.spyOn(raft, 'heardFrom').mockReturnValue(undefined);
         groupAt(cluster, nodeId).beginFetching();
       }
       await cluster.advance(120_000);
