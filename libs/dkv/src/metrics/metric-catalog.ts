@@ -96,12 +96,12 @@ export const METRIC_SECTIONS = {
       'the sum over all nodes is below the number of partitions for a minute',
     ),
     dkv_groups_without_quorum: gauge(
-      'Own partitions of strong namespaces without a majority that can be reached',
+      'Own partitions of strong namespaces that take no writes: too few of their voters take part',
       [],
       'above 0 for a minute: their keys take no writes',
     ),
     dkv_voters_missing: gauge(
-      'Own partitions of strong namespaces in which a peer should vote, and is down or not yet a voter',
+      'Own partitions of strong namespaces in which the vote of a node, this one too, is missing',
       ['peer'],
       'above 0 for longer than a restart takes: one more loss may stop writes',
     ),
@@ -153,7 +153,7 @@ export const METRIC_SECTIONS = {
     dkv_cache_misses_total: counter('Reads of records that had to go to the store'),
     dkv_partitions_owned: gauge('Partitions that this node holds, by role', ['role']),
     dkv_partitions_under_replicated: gauge(
-      'Own partitions with a copy on a node that is down',
+      'Own partitions with a copy on a node that is down, or that is none of its voters',
       [],
       'above 0 for longer than a restart takes',
     ),
