@@ -213,7 +213,7 @@ describe('a healthy cluster', { timeout: 300_000 }, () => {
     const samples = samplesOf(metrics.text);
     expect(samples.get('dkv_ready')).toBe(1);
     expect(samples.get('dkv_members{state="up"}')).toBe(3);
-    expect(samples.get('dkv_keys')).toBeGreaterThan(0);
+    expect(samples.get('dkv_keys{namespace="default"}')).toBeGreaterThan(0);
 
     expect((await node!.http.send('GET', '/docs')).status).toBe(200);
     const document = await node!.http.send('GET', '/docs-json');

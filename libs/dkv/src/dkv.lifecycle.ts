@@ -10,6 +10,7 @@ import {
 import { ClusterView } from './cluster/cluster-view.js';
 import { Locks } from './client/locks.js';
 import { type DkvOptions } from './dkv.options.js';
+import { keysIn } from './model/usage.js';
 import { DKV_OPTIONS } from './dkv.tokens.js';
 import { DKV_VERSION } from './dkv.version.js';
 import { Clock } from './ports/clock.js';
@@ -108,8 +109,8 @@ export class DkvLifecycle
   /** What an operator asks of a node first. */
   private startLine(port: number): string {
     const { view, storage, options } = this;
-    const { engine, keys } = storage.metrics();
-    const where = storage.isVolatile ? 'nothing on disk' : `${keys} keys in ${options.dataDir}`;
+    const { engine, usage } = storage.metrics();
+    const where = storage.isVolatile ? 'nothing on disk' : `${keysIn(usage)} keys in ${options.dataDir}`;
     const others = view.peers.map(({ nodeId }) => nodeId);
     const more = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : '';
     const cluster =

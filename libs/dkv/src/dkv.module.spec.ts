@@ -172,7 +172,8 @@ describe('an embedded node', () => {
     await module.get(Dkv).addOrUpdate('very-secret-key', 1);
     const text = await module.get<Registry>(DkvRegistry).metrics();
     expect(text).toContain('dkv_operations_total{namespace="default",op="addOrUpdate",result="ok"} 1');
-    expect(text).toMatch(/^dkv_keys 1$/m);
+    expect(text).toContain('dkv_keys{namespace="default"} 1\n');
+    expect(text).toContain(`dkv_data_bytes{namespace="default"} ${'very-secret-key'.length + 1}\n`);
     expect(text).not.toContain('very-secret-key');
   });
 

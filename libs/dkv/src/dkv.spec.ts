@@ -51,7 +51,10 @@ const NODES = testNodes('a', 'b', 'c', 'd');
 const storage: StorageFigures = {
   hintBytes: 7,
   metrics: () => ({
-    keys: 1,
+    usage: new Map([
+      ['carts', { keys: 1, bytes: 30 }],
+      ['users', { keys: 2, bytes: 40 }],
+    ]),
     tombstones: 2,
     storageBytes: 3,
     engine: 'memory',
@@ -503,7 +506,8 @@ describe('what the client tells of the cluster', () => {
       ready: true,
       hintBytes: 7,
       partitionsUnderReplicated: view.underReplicated(),
-      keys: 1,
+      keys: 3,
+      usage: storage.metrics().usage,
       tombstones: 2,
       storageBytes: 3,
       engine: 'memory',

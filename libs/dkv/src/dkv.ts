@@ -32,6 +32,7 @@ import { DkvError } from './dkv.errors.js';
 import { READ_LEVELS, WRITE_LEVELS } from './model/consistency.js';
 import { assertKey } from './model/key.js';
 import { type ShownRecord } from './model/shown-record.js';
+import { keysIn } from './model/usage.js';
 import { type Codec } from './ports/codec.js';
 import { rejection, type Written, type WriteOptions } from './processor/processor.js';
 
@@ -286,15 +287,16 @@ export class Dkv<V = unknown> {
     const { processor, view, storage } = this.core;
     const { ready, groupsWithoutQuorum, groupsLed, quorums, strongFigures } = processor;
     const partitionsUnderReplicated = view.underReplicated(quorums.lacking);
-    const { hintBytes } = storage;
+    const figures = storage.metrics();
     return {
       ready,
-      hintBytes,
+      keys: keysIn(figures.usage),
+      hintBytes: storage.hintBytes,
       partitionsUnderReplicated,
       groupsWithoutQuorum,
       groupsLed,
       ...strongFigures,
-      ...storage.metrics(),
+      ...figures,
     };
   }
 

@@ -79,6 +79,7 @@ export {
 } from './model/peer-protocol.js';
 export { type KvRecord, type RecordHeader } from './model/record.js';
 export { type ShownRecord } from './model/shown-record.js';
+export { type Usage, type UsageByNamespace } from './model/usage.js';
 export { Clock, type Timer } from './ports/clock.js';
 export { Codec } from './ports/codec.js';
 export { Controller, type PeerService } from './ports/controller.js';

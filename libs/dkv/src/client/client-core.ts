@@ -6,13 +6,13 @@ import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { type Processor } from '../processor/processor.js';
 import { type Locks } from './locks.js';
-import { type DkvStorageMetrics } from './node-status.js';
+import { type StorageMetrics } from '../ports/storage-metrics.js';
 import { type ValueRules } from './values.js';
 
 /** What this node stores, of both modes together. */
 export interface StorageFigures {
   readonly hintBytes: number;
-  metrics(): DkvStorageMetrics;
+  metrics(): StorageMetrics;
 }
 
 export interface ClientCore {

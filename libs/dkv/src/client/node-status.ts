@@ -2,7 +2,7 @@
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type NodeState, type PeerTrouble } from '../model/node.js';
-import { type LocalKvMetrics } from '../ports/local-kv-repo.js';
+import { type StorageMetrics } from '../ports/storage-metrics.js';
 import { type QuorumStatus } from '../ports/strong-mode.js';
 
 export interface DkvNodeStatus {
@@ -25,20 +25,10 @@ export interface DkvNodeStatus {
   readonly partitions: { readonly holder: number; readonly replica: number };
 }
 
-/** Of strong and eventual namespaces together. */
-export interface DkvStorageMetrics extends LocalKvMetrics {
-  /** Bytes of the node log. */
-  readonly logBytes: number;
-  /** Bytes of strong records that no checkpoint has yet. */
-  readonly dirtyBytes: number;
-  /** Damaged strong records that reads met since the start, each once. */
-  readonly corruptRecords: number;
-  /** Since the last checkpoint, while there are changes that it has not; 0 else. */
-  readonly checkpointAgeMs: number;
-}
-
-export interface DkvMetrics extends DkvStorageMetrics {
+export interface DkvMetrics extends StorageMetrics {
   readonly ready: boolean;
+  /** Of all namespaces. */
+  readonly keys: number;
   readonly hintBytes: number;
   /** Own partitions of which a copy is on a node that is down, or that is not yet, or not now, one of its voters. */
   readonly partitionsUnderReplicated: number;

@@ -126,7 +126,11 @@ export const METRIC_SECTIONS = {
     dkv_expired_keys_total: counter('Expired values that this node made tombstones'),
   },
   Storage: {
-    dkv_keys: gauge('Live keys held by this node'),
+    dkv_keys: gauge('Live keys held by this node, about', ['namespace']),
+    dkv_data_bytes: gauge(
+      'Bytes of those keys and of their values, before the engine compresses them, about',
+      ['namespace'],
+    ),
     dkv_storage_bytes: gauge('Size of the store of this node', [], 'near the size of the disk'),
     dkv_log_bytes: gauge(
       'Size of the log of this node',

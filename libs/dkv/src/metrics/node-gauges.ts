@@ -2,6 +2,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type Dkv } from '../dkv.js';
+import { type Usage } from '../model/usage.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type MetricName, METRICS } from './metric-catalog.js';
 
@@ -59,7 +60,10 @@ export function registerNodeGauges(registry: Registry, node: NodeFigures): void 
   const one = (name: MetricName, read: () => number) => each(name, () => [[{}, read()]]);
   one('dkv_up', () => 1);
   one('dkv_ready', () => Number(figures().ready));
-  one('dkv_keys', () => figures().keys);
+  const used = (of: keyof Usage) => () =>
+    Array.from(figures().usage, ([namespace, usage]): Sample => [{ namespace }, usage[of]]);
+  each('dkv_keys', used('keys'));
+  each('dkv_data_bytes', used('bytes'));
   one('dkv_tombstones', () => figures().tombstones);
   one('dkv_storage_bytes', () => figures().storageBytes);
   one('dkv_cache_bytes', () => figures().cacheBytes ?? 0);

@@ -86,7 +86,7 @@ describe('what is counted while it happens', () => {
 describe('what is read when it is asked for', () => {
   const figures = {
     ready: true,
-    keys: 11,
+    usage: new Map([['carts', { keys: 11, bytes: 29 }]]),
     tombstones: 12,
     storageBytes: 13,
     hintBytes: 14,
@@ -123,7 +123,8 @@ describe('what is read when it is asked for', () => {
   it.each([
     'dkv_up 1',
     'dkv_ready 1',
-    'dkv_keys 11',
+    'dkv_keys{namespace="carts"} 11',
+    'dkv_data_bytes{namespace="carts"} 29',
     'dkv_tombstones 12',
     'dkv_storage_bytes 13',
     'dkv_hints_pending_bytes 14',

@@ -1,6 +1,7 @@
 /** The storage of this node: asked when it is the holder or a replica of a key. */
 import { type RecordId } from '../model/key.js';
 import { type KvRecord, type RecordHeader } from '../model/record.js';
+import { type UsageByNamespace } from '../model/usage.js';
 import { type Version } from '../model/version.js';
 
 /** What a data folder belongs to; stored in it when it is made, compared at every opening after. */
@@ -29,8 +30,8 @@ export interface HeaderRange {
 }
 
 export interface LocalKvMetrics {
-  /** Live records and tombstones held. */
-  readonly keys: number;
+  /** Of live records. */
+  readonly usage: UsageByNamespace;
   readonly tombstones: number;
   /** Bytes on disk, or in memory. */
   readonly storageBytes: number;

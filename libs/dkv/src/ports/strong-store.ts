@@ -1,5 +1,6 @@
 /** The committed records of strong namespaces on this node: a table in memory over the checkpoints in the engine. */
 
+import { type UsageByNamespace } from '../model/usage.js';
 import { type KeyedRecord, type PageMark, type StrongRecord } from '../model/strong-record.js';
 
 export type { KeyedRecord, PageMark, StrongRecord };
@@ -29,8 +30,8 @@ export interface FoundRecord {
 }
 
 export interface StrongStoreMetrics {
-  /** Records that are there, about: those that no checkpoint has count as new where nothing is known of them. */
-  readonly keys: number;
+  /** Of records that are there, about: those that no checkpoint has count as new where nothing is known of them. */
+  readonly usage: UsageByNamespace;
   /** Bytes of records that are in no checkpoint yet. */
   readonly dirtyBytes: number;
   readonly cacheBytes: number;

@@ -4,10 +4,12 @@ import { EngineLocalKvRepo } from './eventual/engine-local-kv-repo.js';
 import { FailStopEngine } from './engines/fail-stop-engine.js';
 import { type StoreEngine } from './engines/store-engine.js';
 import { type EntryKind, type LogEntry } from '../model/raft-messages.js';
+import { UsageCount } from '../model/usage.js';
 import { type Clock } from '../ports/clock.js';
-import { type LocalKvMetrics, type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
+import { type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { type HardState, type NodeLog } from '../ports/node-log.js';
+import { type StorageMetrics } from '../ports/storage-metrics.js';
 import { type GroupState } from '../ports/strong-store.js';
 import { Checkpointer } from './checkpointer.js';
 import { type LogFiles } from './log/log-files.js';
@@ -51,17 +53,6 @@ export interface NodeStorageOptions {
   readonly reserveBytes?: number;
   /** Goes on without what is behind damage of the log, and says that the node forgot: for `dkv recover`. Default false. */
   readonly cutDamage?: boolean;
-}
-
-export interface NodeStorageMetrics extends LocalKvMetrics {
-  /** Of the node log. */
-  readonly logBytes: number;
-  /** Of strong records that no checkpoint has yet. */
-  readonly dirtyBytes: number;
-  /** Damaged strong records that reads met since the start, each once. */
-  readonly corruptRecords: number;
-  /** Since the last checkpoint, while there are changes that it has not; 0 else. */
-  readonly checkpointAgeMs: number;
 }
 
 /** What the log holds of a group behind its last checkpoint. */
@@ -172,12 +163,14 @@ export class NodeStorage {
   }
 
   /** Of eventual and strong records together. */
-  metrics(): NodeStorageMetrics {
+  metrics(): StorageMetrics {
     const local = this.local.metrics();
     const strong = this.strong.metrics();
+    const usage = new UsageCount(local.usage);
+    usage.addAll(strong.usage);
     return {
       ...local,
-      keys: local.keys + strong.keys,
+      usage: usage.byNamespace,
       cacheHits: (local.cacheHits ?? 0) + strong.cacheHits,
       cacheMisses: (local.cacheMisses ?? 0) + strong.cacheMisses,
       cacheBytes: (local.cacheBytes ?? 0) + strong.cacheBytes,

@@ -44,7 +44,7 @@ export function defineLifecycleTests(define: DefineRepoTest, durable: boolean): 
       assert.equal(code, 'DKV_NOT_READY', name);
     }
     assert.equal(under.repo.hintBytes, 0);
-    assert.equal(under.repo.metrics().keys, 0);
+    assert.equal(under.repo.metrics().usage.size, 0);
   });
 
   define('closes once, however often it is told to', async (under) => {

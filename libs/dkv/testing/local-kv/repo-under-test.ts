@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type RecordId } from '../../src/model/key.js';
 import { type KvRecord, type RecordHeader, stampRecord, stampTombstone } from '../../src/model/record.js';
+import { keysIn, UsageCount } from '../../src/model/usage.js';
 import { formatVersion, type Version } from '../../src/model/version.js';
 import {
   type HeaderRange,
@@ -87,9 +88,21 @@ export class RepoUnderTest {
     return (await this.headers(range)).map(({ key }) => key);
   }
 
+  /** What it counted, after a look at its records: keys and bytes are theirs. */
   async counts(): Promise<{ keys: number; tombstones: number }> {
-    const { keys, tombstones } = this.repo.metrics();
-    return { keys, tombstones };
+    const { usage, tombstones } = this.repo.metrics();
+    const found = new UsageCount();
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      for (const { namespace, key, tombstone } of await this.headers({ partition })) {
+        if (!tombstone) {
+          const { value } = (await this.repo.get({ partition, namespace, key }))!;
+          found.add(namespace, 1, Buffer.byteLength(key) + value.length);
+        }
+      }
+    }
+    const counted = new Map([...usage].filter(([, { keys, bytes }]) => keys !== 0 || bytes !== 0));
+    assert.deepEqual(counted, new Map(found.byNamespace));
+    return { keys: keysIn(usage), tombstones };
   }
 
   /** Every tree is the one that a repository has that was given the same records only, in another order. */

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createTestCluster, type TestCluster } from '../../../testing/simulation/sim-cluster.js';
 import { type WriteOperation } from '../../model/peer-protocol.js';
+import { keysIn } from '../../model/usage.js';
 import { decodePeerRequest, encodePeerRequest } from '../../transport/messages/peer-codec.js';
 
 const NODES = ['a', 'b', 'c'];
@@ -93,7 +94,7 @@ describe('expired values', () => {
     await cluster.settle(Promise.all(writes));
     await cluster.advance(30_000);
     expect(tombstones()).toEqual([1_000, 1_000, 1_000]);
-    expect(cluster.node('a').local.metrics().keys).toBe(0);
+    expect(keysIn(cluster.node('a').local.metrics().usage)).toBe(0);
   });
 });
 

@@ -3,11 +3,12 @@ import { DkvError } from '../../dkv.errors.js';
 import { crc32 } from '../../model/checksum.js';
 import { TREE_BUCKETS } from '../../ports/local-kv-repo.js';
 import { TREE_WORDS, TreeChanges } from './hash-tree.js';
+import { decodeUsage, encodeUsage, type UsageByNamespace } from '../../model/usage.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** Counted as records come and go and stored with them, so that no start has to scan. */
 export interface StoreTotals {
-  readonly keys: number;
+  readonly usage: UsageByNamespace;
   readonly tombstones: number;
   readonly hintBytes: number;
 }
@@ -28,21 +29,22 @@ export interface TreeSnapshot {
 
 /*
  * Numbers are big endian. Both begin with a CRC-32 of what follows and the number of the batch (u48).
- * Entry: three totals as doubles, then for each step of the trees partition u16, bucket u8, high u32, low u32.
+ * Entry: two totals as doubles and the usage by namespace (`model/usage.ts`), then for each step of the trees partition u16, bucket u8, high u32, low u32.
  * Snapshot: for each bucket high u32, low u32.
  */
 const BATCH_AT = 4;
 const BATCH_BYTES = 6;
 const HEAD_BYTES = BATCH_AT + BATCH_BYTES;
-const TOTALS_BYTES = 24;
+const USAGE_AT = HEAD_BYTES + 16;
 const STEP_BYTES = 11;
 
 export function encodeEntry({ batch, totals, changes }: JournalEntry): Buffer {
-  const bytes = Buffer.allocUnsafe(HEAD_BYTES + TOTALS_BYTES + changes.count * STEP_BYTES);
-  bytes.writeDoubleBE(totals.keys, HEAD_BYTES);
-  bytes.writeDoubleBE(totals.tombstones, HEAD_BYTES + 8);
-  bytes.writeDoubleBE(totals.hintBytes, HEAD_BYTES + 16);
-  let at = HEAD_BYTES + TOTALS_BYTES;
+  const usage = encodeUsage(totals.usage);
+  let at = USAGE_AT + usage.length;
+  const bytes = Buffer.allocUnsafe(at + changes.count * STEP_BYTES);
+  bytes.writeDoubleBE(totals.tombstones, HEAD_BYTES);
+  bytes.writeDoubleBE(totals.hintBytes, HEAD_BYTES + 8);
+  bytes.set(usage, USAGE_AT);
   changes.forEach((partition, bucket, high, low) => {
     bytes.writeUInt16BE(partition, at);
     bytes[at + 2] = bucket;
@@ -56,17 +58,17 @@ export function encodeEntry({ batch, totals, changes }: JournalEntry): Buffer {
 /** @throws DkvError `DKV_CORRUPT_RECORD` */
 export function decodeEntry(bytes: Uint8Array, where: string): JournalEntry {
   const view = unsealed(bytes, where);
-  const stepsAt = HEAD_BYTES + TOTALS_BYTES;
-  if (view.length < stepsAt || (view.length - stepsAt) % STEP_BYTES !== 0) {
+  const counts = decodeUsage(view, USAGE_AT, view.length);
+  if (!counts || (view.length - counts.end) % STEP_BYTES !== 0) {
     throw damagedCounters(where);
   }
   const totals = {
-    keys: view.readDoubleBE(HEAD_BYTES),
-    tombstones: view.readDoubleBE(HEAD_BYTES + 8),
-    hintBytes: view.readDoubleBE(HEAD_BYTES + 16),
+    usage: counts.usage,
+    tombstones: view.readDoubleBE(HEAD_BYTES),
+    hintBytes: view.readDoubleBE(HEAD_BYTES + 8),
   };
   const changes = new TreeChanges();
-  for (let at = stepsAt; at < view.length; at += STEP_BYTES) {
+  for (let at = counts.end; at < view.length; at += STEP_BYTES) {
     const bucket = view[at + 2]!;
     if (bucket >= TREE_BUCKETS) {
       throw damagedCounters(where);

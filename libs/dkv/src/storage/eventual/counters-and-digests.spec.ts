@@ -14,7 +14,11 @@ const PARTITIONS = 5;
 const LIMITS: JournalLimits = { batches: 8, steps: 30 };
 
 const load = (engine: StoreEngine) => CountersAndDigests.load(engine, WHERE, LIMITS);
-const totalsAt = (keys: number): StoreTotals => ({ keys, tombstones: 2 * keys, hintBytes: 3 * keys });
+const totalsAt = (keys: number): StoreTotals => ({
+  usage: new Map(keys > 0 ? [['ns', { keys, bytes: 4 * keys }]] : []),
+  tombstones: 2 * keys,
+  hintBytes: 3 * keys,
+});
 const digestsOf = (summary: Pick<CountersAndDigests, 'digests'>) =>
   Array.from({ length: PARTITIONS }, (_, partition) => summary.digests(partition));
 

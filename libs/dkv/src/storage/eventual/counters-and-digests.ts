@@ -10,6 +10,7 @@ import {
 } from './counters-and-digests-layout.js';
 import { JOURNAL_RANGE, journalKey, partitionInTreeKey, TREE_RANGE, treeKey } from './disk-keys.js';
 import { HashTree, toggle, TreeChanges } from './hash-tree.js';
+import { NO_USAGE } from '../../model/usage.js';
 import { type StoreEngine, type StoreOperation } from '../engines/store-engine.js';
 
 /** What a start may have to read. */
@@ -49,7 +50,7 @@ export class CountersAndDigests {
   private readonly journal = new Map<number, Journalled>();
   private steps = 0;
   private batch = 0;
-  private current: StoreTotals = { keys: 0, tombstones: 0, hintBytes: 0 };
+  private current: StoreTotals = { usage: NO_USAGE, tombstones: 0, hintBytes: 0 };
   private pending: Pending | undefined;
 
   private constructor(private readonly limits: JournalLimits) {}

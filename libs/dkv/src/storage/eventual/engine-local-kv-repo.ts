@@ -2,6 +2,7 @@
 import { DkvError } from '../../dkv.errors.js';
 import { type RecordId } from '../../model/key.js';
 import { headerOf, type KvRecord, type RecordHeader } from '../../model/record.js';
+import { NO_USAGE } from '../../model/usage.js';
 import { type Version } from '../../model/version.js';
 import {
   type BucketDigest,
@@ -206,11 +207,17 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   metrics(): LocalKvMetrics {
     const store = this.access.current;
     if (!store) {
-      return { keys: 0, tombstones: 0, storageBytes: 0, engine: 'closed', ...this.cacheMetrics() };
+      return {
+        usage: NO_USAGE,
+        tombstones: 0,
+        storageBytes: 0,
+        engine: 'closed',
+        ...this.cacheMetrics(),
+      };
     }
     const { totals, storageBytes, engineName } = store;
-    const { keys, tombstones } = totals;
-    return { keys, tombstones, storageBytes, engine: engineName, ...this.cacheMetrics() };
+    const { usage, tombstones } = totals;
+    return { usage, tombstones, storageBytes, engine: engineName, ...this.cacheMetrics() };
   }
 
   private cacheMetrics(): Pick<LocalKvMetrics, 'cacheHits' | 'cacheMisses' | 'cacheBytes'> {

@@ -1,5 +1,6 @@
 /** An open engine with what must stay in step with its records: the hash trees and the counters. */
 import { DkvError } from '../../dkv.errors.js';
+import { UsageCount } from '../../model/usage.js';
 import { type Logger } from '../../ports/logger.js';
 import { CountersAndDigests } from './counters-and-digests.js';
 import { type StoreTotals } from './counters-and-digests-layout.js';
@@ -16,7 +17,7 @@ import {
 export class BatchDraft {
   readonly operations: StoreOperation[] = [];
   readonly tree = new TreeChanges();
-  keys = 0;
+  readonly usage = new UsageCount();
   tombstones = 0;
   hintBytes = 0;
 
@@ -181,14 +182,18 @@ export class OpenStore {
 }
 
 /** `totals` itself where nothing changes. */
-function sumOf(totals: StoreTotals, { keys, tombstones, hintBytes }: StoreTotals): StoreTotals {
-  return keys === 0 && tombstones === 0 && hintBytes === 0
-    ? totals
-    : {
-        keys: totals.keys + keys,
-        tombstones: totals.tombstones + tombstones,
-        hintBytes: totals.hintBytes + hintBytes,
-      };
+function sumOf(totals: StoreTotals, { usage, tombstones, hintBytes }: BatchDraft): StoreTotals {
+  const more = usage.byNamespace;
+  if (more.size === 0 && tombstones === 0 && hintBytes === 0) {
+    return totals;
+  }
+  const sum = new UsageCount(totals.usage);
+  sum.addAll(more);
+  return {
+    usage: sum.byNamespace,
+    tombstones: totals.tombstones + tombstones,
+    hintBytes: totals.hintBytes + hintBytes,
+  };
 }
 
 function readFailure(where: string, cause: unknown): DkvError {

@@ -189,7 +189,7 @@ class RecordWrite implements StoreWrite {
 }
 
 /** Puts a record into the digest of its bucket, the counters and the index that it belongs in. */
-function putIn(draft: BatchDraft, id: HotKey, record: RecordHeader): void {
+function putIn(draft: BatchDraft, id: HotKey, record: KvRecord): void {
   count(draft, id, record, 1);
   const mark = markOf(id, record);
   if (mark) {
@@ -197,7 +197,7 @@ function putIn(draft: BatchDraft, id: HotKey, record: RecordHeader): void {
   }
 }
 
-function takeOut(draft: BatchDraft, id: HotKey, record: RecordHeader): void {
+function takeOut(draft: BatchDraft, id: HotKey, record: KvRecord): void {
   count(draft, id, record, -1);
   const mark = markOf(id, record);
   if (mark) {
@@ -205,9 +205,13 @@ function takeOut(draft: BatchDraft, id: HotKey, record: RecordHeader): void {
   }
 }
 
-function count(draft: BatchDraft, id: HotKey, record: RecordHeader, by: 1 | -1): void {
+function count(draft: BatchDraft, id: HotKey, record: KvRecord, by: 1 | -1): void {
   draft.tree.toggle(id.partition, id.bucket, digestOf(record));
-  draft[record.tombstone ? 'tombstones' : 'keys'] += by;
+  if (record.tombstone) {
+    draft.tombstones += by;
+  } else {
+    draft.usage.add(id.namespace, by, by * (Buffer.byteLength(id.key) + record.value.length));
+  }
 }
 
 /** A tombstone is looked for by its version, a value that expires by its expiry, and no other record at all. */

@@ -94,7 +94,7 @@ describe('a data folder', () => {
     await open({ clock });
     expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'log', 'store-identity']);
     expect(await identityFile()).toEqual({
-      format: 2,
+      format: 3,
       engine: 'classic-level',
       state: 'made',
       ...IDENTITY,
@@ -133,8 +133,8 @@ describe('a data folder', () => {
   });
 
   it.each<[number, RegExp]>([
-    [3, /format 3.*reads 2.*the release that wrote it, or a newer one\./],
-    [1, /format 1.*reads 2.*the release that wrote it\.$/],
+    [4, /format 4.*reads 3.*the release that wrote it, or a newer one\./],
+    [2, /format 2.*reads 3.*the release that wrote it\.$/],
   ])('refuses another format: %i', async (format, message) => {
     await written();
     await changeIdentity({ format });
@@ -144,8 +144,8 @@ describe('a data folder', () => {
   it.each([
     ['no JSON', '{"format":1,'],
     ['no object', 'null'],
-    ['an unknown engine', JSON.stringify({ format: 2, engine: 'bdb', state: 'made', ...IDENTITY })],
-    ['fields missing', JSON.stringify({ format: 2, engine: 'rocksdb', state: 'made', nodeId: 'n1' })],
+    ['an unknown engine', JSON.stringify({ format: 3, engine: 'bdb', state: 'made', ...IDENTITY })],
+    ['fields missing', JSON.stringify({ format: 3, engine: 'rocksdb', state: 'made', nodeId: 'n1' })],
   ])('refuses an identity with %s', async (_, text) => {
     await written();
     await writeFile(join(dataDir, 'store-identity'), text);
@@ -258,7 +258,7 @@ describe('a data folder in use', () => {
   it('keeps the identity of who was faster', async () => {
     await written();
     const identity = await identityFile();
-    const own = { format: 2, engine: 'rocksdb', state: 'making', ...IDENTITY, nodeId: 'n2' } as const;
+    const own = { format: 3, engine: 'rocksdb', state: 'making', ...IDENTITY, nodeId: 'n2' } as const;
     expect(await createIdentity(dataDir, own)).toBe(false);
     expect(await identityFile()).toEqual(identity);
     expect((await readdir(dataDir)).sort()).toEqual(['classic-level', 'log', 'store-identity']);

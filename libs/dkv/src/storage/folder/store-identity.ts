@@ -10,7 +10,7 @@ export const IDENTITY_FILE = 'store-identity';
 /** Temporary files of ours, left by a crash. */
 export const IDENTITY_DRAFT_PATTERN = /^store-identity\..*\.tmp$/;
 /** Of all that is in the folder. */
-export const IDENTITY_FORMAT = 2;
+export const IDENTITY_FORMAT = 3;
 
 export const DISK_ENGINES = ['rocksdb', 'rocksdb-native', 'classic-level'] as const;
 /** The engines that have a folder. */

@@ -2,8 +2,9 @@
 import { type StoreEngine, type StoreOperation } from '../engines/store-engine.js';
 import { type NodeLog } from '../../ports/node-log.js';
 import { type GroupState } from '../../ports/strong-store.js';
+import { UsageCount, type UsageByNamespace } from '../../model/usage.js';
 import { logDurable } from './durable-log.js';
-import { ABSENT, UNKNOWN } from './record-slabs.js';
+import { ABSENT, UNKNOWN } from './record-head.js';
 import { type GroupTable, type RecordTable } from './record-table.js';
 import { isEngineDamage } from '../storage-error.js';
 import { decodeRecord, encodeState, RecordEncoder, stateKey } from './strong-keys.js';
@@ -12,7 +13,7 @@ import { decodeRecord, encodeState, RecordEncoder, stateKey } from './strong-key
 const RECORDS_PER_TURN = 256;
 /** As many as one call of the engine reads. */
 const READS_AT_ONCE = 128;
-/** Of blind writes, where nothing but the count of records hangs on what was there before. */
+/** Of blind writes, where nothing but counts hangs on what was there before. */
 const SAMPLE = 16;
 
 export interface CheckpointSite {
@@ -41,7 +42,7 @@ export async function checkpointGroup(
     const durable = logDurable(log);
     // Awaited after what can go on beside it, and may fail before that.
     durable.catch(() => undefined);
-    const records = await storedBefore(site, group, taken);
+    const usage = await usageAfter(site, group, taken);
     const operations: StoreOperation[] = [];
     encoder.reuse();
     for (let at = 0; at < taken.length; at += RECORDS_PER_TURN) {
@@ -53,11 +54,11 @@ export async function checkpointGroup(
         addOperations(operations, encoder, table, group, taken[next]!);
       }
     }
-    const value = encodeState(group.number, { ...state, records });
+    const value = encodeState(group.number, { ...state, usage });
     operations.push({ type: 'put', key: stateKey(group.number), value });
     await durable;
     await engine.batch(operations, { sync });
-    group.records = records;
+    group.usage = usage;
   } catch (error) {
     table.giveBack(group);
     throw error;
@@ -107,14 +108,14 @@ function addOperations(
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Learns what the engine has of keys that were written blindly, and gives how many records it will have. An old expiry
- * must leave the index, so all are read where the group has expiries; else some, and the count follows them.
+ * Learns what the engine has of keys that were written blindly, and gives what it will have. An old expiry must leave the
+ * index, so all are read where the group has expiries; else some, and the count follows them.
  */
-async function storedBefore(
+async function usageAfter(
   { engine, table }: CheckpointSite,
   group: GroupTable,
   taken: readonly number[],
-): Promise<number> {
+): Promise<UsageByNamespace> {
   const unknown = taken.filter((position) => table.slabs.storedAt(position) === UNKNOWN);
   const step = group.hasExpiries ? 1 : Math.max(1, Math.ceil(unknown.length / SAMPLE));
   const asked = unknown.filter((_, at) => at % step === 0);
@@ -129,7 +130,9 @@ async function storedBefore(
         );
         try {
           const found = await engine.get(key);
-          table.slabs.setStored(position, found ? (decodeRecord(key, found)?.expiresAtMs ?? 0) : ABSENT);
+          const record = found && decodeRecord(key, found);
+          const expiresAtMs = record?.expiresAtMs ?? (found ? 0 : ABSENT);
+          table.slabs.setStored(position, expiresAtMs, record?.value.length);
         } catch (error) {
           if (!isEngineDamage(error)) {
             throw error;
@@ -140,22 +143,15 @@ async function storedBefore(
       }),
     );
   }
-  let count = group.records;
-  let blind = 0;
+  const usage = new UsageCount(group.usage);
+  const blind = new UsageCount();
   const wasUnknown = new Set(asked);
   for (const position of taken) {
-    const stored = table.slabs.storedAt(position);
-    if (stored === UNKNOWN) {
-      continue;
-    }
-    // One that was read stands for `step` of them.
-    const change = Number(table.slabs.hasValue(position)) - Number(stored !== ABSENT);
-    if (wasUnknown.has(position)) {
-      blind += change;
-    } else {
-      count += change;
+    if (table.slabs.storedAt(position) !== UNKNOWN) {
+      table.addChange(position, wasUnknown.has(position) ? blind : usage);
     }
   }
-  const factor = asked.length > 0 ? unknown.length / asked.length : 0;
-  return Math.max(0, count + Math.round(blind * factor));
+  // One that was read stands for as many as were not.
+  usage.addAll(blind.byNamespace, asked.length > 0 ? unknown.length / asked.length : 0);
+  return usage.byNamespace;
 }

@@ -1,17 +1,7 @@
 /** Finds the records of the table by their keys: chains through the slabs, by a hash of namespace and key. */
 import { randomInt } from 'node:crypto';
-import {
-  byteOf,
-  type EncodedKey,
-  HASH,
-  HEAD_BYTES,
-  KEY,
-  KEY_BYTES,
-  NEXT,
-  OWNER,
-  type RecordSlabs,
-  wordOf,
-} from './record-slabs.js';
+import { byteOf, HASH, HEAD_BYTES, KEY, KEY_BYTES, NEXT, OWNER, wordOf } from './record-head.js';
+import { type EncodedKey, type RecordSlabs } from './record-slabs.js';
 import { namespaceBytes } from './strong-keys.js';
 
 /** Bytes of records for which there is one chain: its head takes 1.6 % of them. */

@@ -1,21 +1,34 @@
 /** Memory of the records of the table: slabs, each filled from its start and given back as a whole. */
 import { type Aged, AgeList } from '../../model/age-list.js';
 import { type StrongRecord } from '../../ports/strong-store.js';
+import {
+  ABSENT,
+  byteOf,
+  DIRTY,
+  doubleOf,
+  EXPIRES_AT,
+  GENERATION,
+  HASH,
+  HEAD_BYTES,
+  INDEX,
+  KEY,
+  KEY_BYTES,
+  MODIFIED,
+  NAMED,
+  NO_VALUE,
+  OWNER,
+  SIZE_CODES,
+  sizeCode,
+  sizeOf,
+  sizeOfCode,
+  STORED_LOWER,
+  STORED_UPPER,
+  UNIT_BITS,
+  UNIT_BYTES,
+  VALUE,
+  wordOf,
+} from './record-head.js';
 
-/*
- * A record lies in one piece, its head and its key mostly in two lines of the processor's cache:
- *
- *   index f64 | expiry f64 | modified f64 | expiry in the engine f64
- *   next i32 | hash i32 | group u16, namespace u16 | generation u32
- *   place among the dirty ones i32 | round i32 | bytes of the key u16, flags u16 | bytes of the value i32
- *   key in UTF-8 | value | up to 15 bytes of nothing
- *
- * A position names a record by its slab and its unit there; 0 is none. Objects for each record would take as much again as
- * its bytes, and the collector would look at each of them again and again.
- */
-
-const UNIT_BYTES = 16;
-const UNIT_BITS = 14;
 const SLAB_BYTES_MAX = UNIT_BYTES * 2 ** UNIT_BITS;
 const SLAB_BYTES_MIN = 1024;
 /** Positions are below 2^31, which V8 keeps as integers. */
@@ -26,45 +39,6 @@ const LARGE = 0.25;
 const SLABS_SPARE = 4_096;
 /** Empty slabs are kept for what comes next up to this part of all memory of records. */
 const EMPTY = 1 / 8;
-/** Bytes of a record before its key. */
-export const HEAD_BYTES = 64;
-
-/** Fields of a head in `Slab.doubles`, from `doubleOf(position)` on. */
-export const INDEX = 0;
-export const EXPIRES_AT = 1;
-export const MODIFIED = 2;
-/** The expiry that its record in the engine has (0: never), {@link ABSENT} or {@link UNKNOWN}. */
-export const STORED = 3;
-
-/** Fields of a head in `Slab.words`, from `wordOf(position)` on. */
-export const NEXT = 8;
-export const HASH = 9;
-/** The group in the lower half, the number of the namespace in the upper one. */
-export const OWNER = 10;
-export const GENERATION = 11;
-export const DIRTY_AT = 12;
-export const ROUND = 13;
-/** Bytes of the key in the lower half, flags in the upper one. */
-export const KEY = 14;
-/** Bytes of the value; {@link NO_VALUE} where it is known that there is no record. */
-export const VALUE = 15;
-export const NO_VALUE = -1;
-
-/** The newest of its key, and found by it. */
-export const NAMED = 0x1_0000;
-/** In no checkpoint yet, or in one that is not durable. */
-export const DIRTY = 0x2_0000;
-/** Asked for since the hand last passed. */
-export const USED = 0x4_0000;
-export const KEY_BYTES = 0xffff;
-
-/** Expiries in the engine, where no record is or nothing is known. */
-export const ABSENT = -1;
-export const UNKNOWN = -2;
-
-export const wordOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * (UNIT_BYTES / 4);
-export const doubleOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * (UNIT_BYTES / 8);
-export const byteOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * UNIT_BYTES;
 
 export interface EncodedKey {
   /** The key in UTF-8 from the start, and anything behind it. */
@@ -74,11 +48,6 @@ export interface EncodedKey {
   readonly hash: number;
   /** Its number. */
   readonly namespace: number;
-}
-
-/** What a record takes. */
-export function sizeOf(keyBytes: number, valueBytes: number): number {
-  return Math.ceil((HEAD_BYTES + keyBytes + Math.max(0, valueBytes)) / UNIT_BYTES) * UNIT_BYTES;
 }
 
 export class Slab implements Aged<Slab> {
@@ -220,12 +189,64 @@ export class RecordSlabs {
     return this.at(position).doubles[doubleOf(position) + EXPIRES_AT]!;
   }
 
+  /** The expiry that its record in the engine has (0: never), {@link ABSENT} or {@link UNKNOWN}. */
   storedAt(position: number): number {
-    return this.at(position).doubles[doubleOf(position) + STORED]!;
+    const { words } = this.at(position);
+    const upper = words[wordOf(position) + STORED_UPPER]!;
+    const code = upper >>> 16;
+    return code >= SIZE_CODES
+      ? code - 0x1_0000
+      : (upper & 0xffff) * 2 ** 32 + (words[wordOf(position) + STORED_LOWER]! >>> 0);
   }
 
-  setStored(position: number, stored: number): void {
-    this.at(position).doubles[doubleOf(position) + STORED] = stored;
+  /** Bytes of key and value in the engine, about; 0 where no record is, or nothing is known. */
+  storedBytesAt(position: number): number {
+    const code = this.at(position).words[wordOf(position) + STORED_UPPER]! >>> 16;
+    return code >= SIZE_CODES ? 0 : this.keyBytesAt(position) + sizeOfCode(code);
+  }
+
+  /** Bytes of key and value, counted as {@link storedBytesAt} does; 0 where there is no record. */
+  bytesAt(position: number): number {
+    return this.hasValue(position)
+      ? this.keyBytesAt(position) + sizeOfCode(sizeCode(this.valueBytesAt(position)))
+      : 0;
+  }
+
+  /** Says what the engine has: an expiry, with the bytes of the value, or {@link ABSENT} or {@link UNKNOWN}. */
+  setStored(position: number, stored: number, valueBytes = 0): void {
+    const { words } = this.at(position);
+    const word = wordOf(position);
+    if (stored < 0) {
+      words[word + STORED_UPPER] = stored << 16;
+    } else {
+      // Of a number past 2^32 its lower half.
+      words[word + STORED_LOWER] = stored;
+      words[word + STORED_UPPER] = Math.floor(stored / 2 ** 32) | (sizeCode(valueBytes) << 16);
+    }
+  }
+
+  /** The engine has by now what the record at `from`, of the same key, is. */
+  setStoredAs(position: number, from: number): void {
+    if (this.hasValue(from)) {
+      this.setStored(position, this.expiryAt(from), this.valueBytesAt(from));
+    } else {
+      this.setStored(position, ABSENT);
+    }
+  }
+
+  /** Of the same key the engine has what `from` says. */
+  copyStored(position: number, from: number): void {
+    const [to, of] = [this.at(position).words, this.at(from).words];
+    to[wordOf(position) + STORED_LOWER] = of[wordOf(from) + STORED_LOWER]!;
+    to[wordOf(position) + STORED_UPPER] = of[wordOf(from) + STORED_UPPER]!;
+  }
+
+  private keyBytesAt(position: number): number {
+    return this.flagsAt(position) & KEY_BYTES;
+  }
+
+  private valueBytesAt(position: number): number {
+    return this.at(position).words[wordOf(position) + VALUE]!;
   }
 
   /** Undefined where there is none. Its bytes stay as they are for as long as anybody has it. */
@@ -267,14 +288,8 @@ export class RecordSlabs {
     return current && current.used + size <= current.bytes.length ? 0 : this.slabBytes;
   }
 
-  /** Writes a record, or that there is none, and gives its position; it is not named yet. */
-  place(
-    group: number,
-    key: EncodedKey,
-    record: StrongRecord | undefined,
-    stored: number,
-    flags: number,
-  ): number {
+  /** Writes a record, or that there is none, and gives its position; it is not named, nor said what the engine has. */
+  place(group: number, key: EncodedKey, record: StrongRecord | undefined, flags: number): number {
     const value = record?.value;
     const position = this.allot(sizeOf(key.length, value ? value.length : 0));
     const { words, doubles, bytes } = this.at(position);
@@ -282,7 +297,6 @@ export class RecordSlabs {
     doubles[double + INDEX] = record ? record.index : 0;
     doubles[double + EXPIRES_AT] = record ? record.expiresAtMs : 0;
     doubles[double + MODIFIED] = record ? record.modifiedMs : 0;
-    doubles[double + STORED] = stored;
     const word = wordOf(position);
     words[word + HASH] = key.hash;
     words[word + OWNER] = group | (key.namespace << 16);

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { drawOf } from '../../hashring/pseudo-random.js';
 import { type StrongRecord } from '../../ports/strong-store.js';
-import { ABSENT, DIRTY, DIRTY_AT, NAMED, ROUND, type Slab, UNKNOWN, wordOf } from './record-slabs.js';
+import { ABSENT, DIRTY, DIRTY_AT, NAMED, ROUND, UNKNOWN, wordOf } from './record-head.js';
+import { type Slab } from './record-slabs.js';
 import { type GroupTable, RecordTable } from './record-table.js';
 
 const GROUPS = 3;

@@ -1,21 +1,20 @@
 /** The committed records that are in memory: those that no checkpoint has yet, and a cache of others. */
 import { KeyIndex } from './key-index.js';
 import { type PageMark, type StrongRecord } from '../../ports/strong-store.js';
+import { NO_USAGE, type UsageByNamespace, type UsageCount } from '../../model/usage.js';
 import {
-  ABSENT,
   DIRTY,
   DIRTY_AT,
   HEAD_BYTES,
   KEY,
   NAMED,
-  RecordSlabs,
   ROUND,
   sizeOf,
-  type Slab,
   UNKNOWN,
   USED,
   wordOf,
-} from './record-slabs.js';
+} from './record-head.js';
+import { RecordSlabs, type Slab } from './record-slabs.js';
 
 /** Slabs may take three times what the records in them do, and so many slabs more. */
 const WASTE_FACTOR = 3;
@@ -48,8 +47,8 @@ export class GroupTable {
   hasExpiries = false;
   /** Whether a record with a lifetime was written since the start. */
   hasDirtyExpiries = false;
-  /** Records in the engine, about. */
-  records = 0;
+  /** Of records in the engine, about. */
+  usage: UsageByNamespace = NO_USAGE;
   isClearing = false;
 
   constructor(readonly number: number) {}
@@ -106,13 +105,14 @@ export class RecordTable {
     }
   }
 
-  /** Records that there are, about: what was written blindly since the last checkpoint counts as new. */
-  countOf({ records, dirty }: GroupTable): number {
-    let count = records;
-    for (const position of dirty) {
-      count += Number(this.slabs.hasValue(position)) - Number(this.slabs.storedAt(position) >= 0);
-    }
-    return count;
+  /** Adds what the engine will have more, or less, when it has the record at `position`. */
+  addChange(position: number, sum: UsageCount): void {
+    const { slabs } = this;
+    sum.add(
+      this.index.namesAt(position).namespace,
+      Number(slabs.hasValue(position)) - Number(slabs.storedAt(position) >= 0),
+      slabs.bytesAt(position) - slabs.storedBytesAt(position),
+    );
   }
 
   /** Position of the key's record, or of what says that there is none, of whichever group; 0 where neither is here. */
@@ -145,8 +145,12 @@ export class RecordTable {
         `The key ${JSON.stringify(key)} (namespace ${namespace}) is of group ${this.slabs.groupAt(old)}, not of ${number}.`,
       );
     }
-    const stored = old === 0 ? UNKNOWN : this.slabs.storedAt(old);
-    const position = this.slabs.place(number, this.index.key, record, stored, DIRTY);
+    const position = this.slabs.place(number, this.index.key, record, DIRTY);
+    if (old === 0) {
+      this.slabs.setStored(position, UNKNOWN);
+    } else {
+      this.slabs.copyStored(position, old);
+    }
     if (old !== 0 && this.isListed(old, group)) {
       this.listAt(position, group, this.slabs.at(old).words[wordOf(old) + DIRTY_AT]!);
     } else {
@@ -162,8 +166,9 @@ export class RecordTable {
     this.index.encode(namespace, key);
     this.makeRoom(record);
     if (this.index.find() === 0) {
-      const stored = record?.expiresAtMs ?? ABSENT;
-      this.name(this.slabs.place(group, this.index.key, record, stored, 0), 0);
+      const position = this.slabs.place(group, this.index.key, record, 0);
+      this.slabs.setStoredAs(position, position);
+      this.name(position, 0);
     }
   }
 
@@ -187,7 +192,7 @@ export class RecordTable {
       const position = group.taken[group.settled]!;
       const now = this.newestOf(position);
       if (now !== 0) {
-        this.slabs.setStored(now, this.slabs.hasValue(position) ? this.slabs.expiryAt(position) : ABSENT);
+        this.slabs.setStoredAs(now, position);
       }
       if (now === position) {
         this.beClean(position);

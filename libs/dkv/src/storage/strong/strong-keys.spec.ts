@@ -114,7 +114,11 @@ describe('values of strong records', () => {
   });
 
   it('of groups and of the coverage come back, or are refused', () => {
-    const state = { applied: 2 ** 47, generation: 3, records: 7, bytes: Uint8Array.of(1, 2, 3) };
+    const usage = new Map([
+      ['carts', { keys: 7, bytes: 2 ** 40 }],
+      ['größer', { keys: 1, bytes: 3 }],
+    ]);
+    const state = { applied: 2 ** 47, generation: 3, usage, bytes: Uint8Array.of(1, 2, 3) };
     const value = encodeState(LAST_GROUP, state);
     expect(decodeState(stateKey(LAST_GROUP), value, 'x')).toEqual(state);
     expect(groupInStateKey(stateKey(LAST_GROUP))).toBe(LAST_GROUP);

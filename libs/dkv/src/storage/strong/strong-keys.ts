@@ -3,6 +3,7 @@ import { crc32 } from '../../model/checksum.js';
 import { DkvError } from '../../dkv.errors.js';
 import { type StoreRange } from '../engines/store-engine.js';
 import { type GroupState, type PageMark, type StrongRecord } from '../../ports/strong-store.js';
+import { decodeUsage, encodeUsage, type UsageByNamespace } from '../../model/usage.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /*
@@ -14,7 +15,7 @@ import { recoverRemedy } from '../../model/recover-remedy.js';
  *   0xffff | COVERAGE 0x23                                                → the log's batches up to here are in the engine
  *
  *   record: generation u32 | index u48 | expiry ms u48 | modified ms u48 | value | CRC-32 u32
- *   state:  applied u48 | generation u32 | records u48 | bytes | CRC-32 u32
+ *   state:  applied u48 | generation u32 | usage by namespace (`model/usage.ts`) | bytes | CRC-32 u32
  *
  * Numbers are big endian, and namespaces have no NUL, so the order of bytes is (group, namespace, key). A CRC is over the
  * whole key in the engine and all that comes before it in the value: bytes that came to lie under another key are damage
@@ -33,7 +34,7 @@ export const GROUPS_MAX = 0xffff;
 const GROUP_PREFIX_BYTES = 5;
 const EXPIRY_PREFIX_BYTES = GROUP_PREFIX_BYTES + 6;
 const RECORD_HEAD_BYTES = 22;
-const STATE_HEAD_BYTES = 16;
+const STATE_HEAD_BYTES = 10;
 const CRC_BYTES = 4;
 const TWO_TO_16 = 2 ** 16;
 const TWO_TO_48 = 2 ** 48;
@@ -207,16 +208,17 @@ export function stateKey(group: number): Buffer {
 }
 
 export interface StoredState extends GroupState {
-  /** Records of the group that are in the engine, about. */
-  readonly records: number;
+  /** Of the group's records that are in the engine, about. */
+  readonly usage: UsageByNamespace;
 }
 
-export function encodeState(group: number, { applied, generation, records, bytes }: StoredState): Buffer {
-  const value = Buffer.allocUnsafe(STATE_HEAD_BYTES + bytes.length + CRC_BYTES);
+export function encodeState(group: number, { applied, generation, usage, bytes }: StoredState): Buffer {
+  const counts = encodeUsage(usage);
+  const value = Buffer.allocUnsafe(STATE_HEAD_BYTES + counts.length + bytes.length + CRC_BYTES);
   writeUint48(value, applied, 0);
   value.writeUInt32BE(generation, 6);
-  writeUint48(value, records, 10);
-  value.set(bytes, STATE_HEAD_BYTES);
+  value.set(counts, STATE_HEAD_BYTES);
+  value.set(bytes, STATE_HEAD_BYTES + counts.length);
   const end = value.length - CRC_BYTES;
   value.writeUInt32BE(crc32(value.subarray(0, end), crc32(stateKey(group))), end);
   return value;
@@ -230,7 +232,10 @@ export function groupInStateKey(key: Uint8Array): number {
 export function decodeState(key: Uint8Array, bytes: Uint8Array, where: string): StoredState {
   const value = bufferOf(bytes);
   const end = value.length - CRC_BYTES;
-  if (end < STATE_HEAD_BYTES || value.readUInt32BE(end) !== crc32(value.subarray(0, end), crc32(key))) {
+  const isSound =
+    end >= STATE_HEAD_BYTES && value.readUInt32BE(end) === crc32(value.subarray(0, end), crc32(key));
+  const counts = isSound ? decodeUsage(value, STATE_HEAD_BYTES, end) : undefined;
+  if (!counts) {
     throw new DkvError(
       'DKV_CORRUPT_RECORD',
       `The state of group ${groupInStateKey(key)} in ${where} does not match its checksum, so it is not known what ` +
@@ -240,8 +245,8 @@ export function decodeState(key: Uint8Array, bytes: Uint8Array, where: string): 
   return {
     applied: value.readUIntBE(0, 6),
     generation: value.readUInt32BE(6),
-    records: value.readUIntBE(10, 6),
-    bytes: Uint8Array.from(value.subarray(STATE_HEAD_BYTES, end)),
+    usage: counts.usage,
+    bytes: Uint8Array.from(value.subarray(counts.end, end)),
   };
 }
 

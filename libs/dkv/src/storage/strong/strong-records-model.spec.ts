@@ -3,6 +3,7 @@ import { CapturedLog } from '../../../testing/captured-log.js';
 import { FakeNodeLog } from '../../../testing/fake-node-log.js';
 import { FaultyStoreEngine } from '../../../testing/faulty-store-engine.js';
 import { drawOf } from '../../hashring/pseudo-random.js';
+import { UsageCount } from '../../model/usage.js';
 import { type KeyedRecord, type PageMark, type StrongRecord } from '../../ports/strong-store.js';
 import { compareMarks } from './strong-keys.js';
 import { StrongRecords } from './strong-records.js';
@@ -232,8 +233,14 @@ describe.each(Array.from({ length: 12 }, (_, at) => at + 1))('against a plain ma
     node.log.isPrompt = true;
     node.log.makeDurable();
     await node.store.checkpoint();
-    const { cacheBytes, dirtyBytes } = node.store.metrics();
+    const { cacheBytes, dirtyBytes, usage } = node.store.metrics();
     expect(dirtyBytes).toBe(0);
+    const expected = new UsageCount();
+    for (const { namespace, key, record } of node.model.groups.flatMap((records) => [...records.values()])) {
+      expected.add(namespace, 1, Buffer.byteLength(key) + record.value.length);
+    }
+    // Records that expire are all looked up before they are replaced, so nothing is estimated here.
+    expect(usage).toEqual(expected.byNamespace);
     // The slab that is being filled stays.
     expect(cacheBytes).toBeLessThanOrEqual(cacheBytesMax + 2_048);
   });

@@ -4,6 +4,7 @@ import { FakeNodeLog } from '../../../testing/fake-node-log.js';
 import { FaultyStoreEngine } from '../../../testing/faulty-store-engine.js';
 import { microtasks } from '../../../testing/microtasks.js';
 import { DkvError } from '../../dkv.errors.js';
+import { keysIn } from '../../model/usage.js';
 import { type StrongRecord } from '../../ports/strong-store.js';
 import { expiryRange, markInExpiryKey, namespaceBytes, RecordEncoder, stateKey } from './strong-keys.js';
 import { StrongRecords, type StrongRecordsOptions } from './strong-records.js';
@@ -206,7 +207,7 @@ describe('a checkpoint of strong records', () => {
     bench.engine.error = undefined;
     await bench.store.checkpoint();
     expect(await bench.value('k')).toBe('1');
-    expect(bench.store.metrics().keys).toBe(1);
+    expect(keysIn(bench.store.metrics().usage)).toBe(1);
   });
 
   it('is asked for once, and the store is full past its bound', async () => {
@@ -223,18 +224,46 @@ describe('a checkpoint of strong records', () => {
     expect(bench.asked).toBe(2);
   });
 
-  it('counts records, by samples where it does not know what was there', async () => {
+  it('counts keys and bytes by namespace, by samples where it does not know what was there', async () => {
     const bench = await Bench.open({ cacheBytesMax: 0 });
-    for (let index = 0; index < 1_000; index++) {
-      bench.put(`key-${index}`, recordOf(index));
-    }
+    const putAll = (value: string) => {
+      for (let index = 1_000; index < 2_000; index++) {
+        bench.put(`key-${index}`, recordOf(index, 0, value));
+      }
+    };
+    putAll('x'.repeat(100));
     await bench.store.checkpoint();
     expect(bench.engine.reads).toBeLessThanOrEqual(16);
-    for (let index = 0; index < 1_000; index++) {
-      bench.put(`key-${index}`, recordOf(1_000 + index));
-    }
+    expect(bench.store.metrics().usage).toEqual(new Map([['ns', { keys: 1_000, bytes: 108_000 }]]));
+    putAll('x'.repeat(30));
     await bench.store.checkpoint();
-    expect(bench.store.metrics().keys).toBe(1_000);
+    expect(bench.store.metrics().usage).toEqual(new Map([['ns', { keys: 1_000, bytes: 38_000 }]]));
+  });
+
+  it('counts what is not in it yet, and forgets nothing at a restart', async () => {
+    const bench = await Bench.open();
+    const usage = () => Object.fromEntries(bench.store.metrics().usage);
+    bench.put('k1', recordOf(1, 0, 'abc'));
+    bench.put('k1', recordOf(2, 0, 'abcd'), 1);
+    bench.put('größe', recordOf(3), 2);
+    bench.store.put(1, 'other', 'k', recordOf(4, 0, 'x'.repeat(5_000)));
+    const ns = { keys: 2, bytes: 6 + 8 };
+    // Sizes past 2 KiB are told to a thousandth.
+    const other = { keys: 1, bytes: 1 + 5_000 };
+    expect(usage()).toEqual({ ns, other });
+    await bench.store.checkpoint();
+    expect(usage()).toEqual({ ns, other });
+    bench.put('k1', recordOf(5, 0, 'a'));
+    bench.store.remove(1, 'other', 'k');
+    expect(usage()).toEqual({ ns: { keys: 2, bytes: 3 + 8 }, other: { keys: 0, bytes: 0 } });
+    await bench.store.checkpoint();
+    await bench.reopen();
+    expect(usage()).toEqual({ ns: { keys: 2, bytes: 3 + 8 } });
+    // Not in memory now: it counts as new until it is known that it is not.
+    bench.put('k1', recordOf(6, 0, 'ab'));
+    expect(usage()).toEqual({ ns: { keys: 3, bytes: 3 + 8 + 4 } });
+    await bench.store.checkpoint();
+    expect(usage()).toEqual({ ns: { keys: 2, bytes: 4 + 8 } });
   });
 });
 
@@ -265,7 +294,7 @@ describe('the index of expiries', () => {
     }
     await bench.store.checkpoint();
     expect(await expiries()).toEqual([]);
-    expect(bench.store.metrics().keys).toBe(0);
+    expect(keysIn(bench.store.metrics().usage)).toBe(0);
   });
 });
 
@@ -432,7 +461,7 @@ describe('the deletion of a group', () => {
     expect(await bench.store.scan(1, undefined, 1_000)).toEqual({ records: [], done: true });
     expect(await bench.store.expired(1, 1e6, 10)).toEqual([]);
     expect(await bench.value('other', 2)).toBe('1');
-    expect(bench.store.metrics().keys).toBe(1);
+    expect(keysIn(bench.store.metrics().usage)).toBe(1);
     expect(bench.engine.batches[0]).toMatchObject({ sync: true, operations: [{ key: stateKey(1) }] });
     expect(bench.engine.batches.at(-1)!.sync).toBe(true);
   });

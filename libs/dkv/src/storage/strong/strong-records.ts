@@ -30,6 +30,7 @@ import {
   stateKey,
   STATES_RANGE,
 } from './strong-keys.js';
+import { NO_USAGE, UsageCount } from '../../model/usage.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** Keys that a deletion of a group reads and deletes at a time: some 1 ms. */
@@ -94,9 +95,9 @@ export class StrongRecords implements StrongStore {
     const store = new StrongRecords(options);
     try {
       for await (const { key, value } of options.engine.iterate(STATES_RANGE)) {
-        const { records, ...state } = decodeState(key, value, options.where);
+        const { usage, ...state } = decodeState(key, value, options.where);
         const group = store.table.group(groupInStateKey(key));
-        group.records = records;
+        group.usage = usage;
         store.stored.set(group.number, state);
       }
       for (const group of store.table.allGroups) {
@@ -227,7 +228,7 @@ export class StrongRecords implements StrongStore {
       try {
         await durable;
         // A crash from here on finds records that the state knows nothing of: its owner clears the group again.
-        const value = encodeState(number, { ...state, records: 0 });
+        const value = encodeState(number, { ...state, usage: NO_USAGE });
         await engine.batch([{ type: 'put', key: stateKey(number), value }], { sync: true });
         this.stored.set(number, state);
         this.unsynced = undefined;
@@ -238,7 +239,7 @@ export class StrongRecords implements StrongStore {
       } catch (error) {
         throw storageError(`Deleting group ${number} in ${where}`, error);
       }
-      group.records = 0;
+      group.usage = NO_USAGE;
       group.hasExpiries = false;
       group.isClearing = false;
     });
@@ -281,16 +282,21 @@ export class StrongRecords implements StrongStore {
   /** Where the last group of a checkpoint was dropped or failed, no batch has made those before it durable. */
   private async syncEarlier(): Promise<void> {
     if (this.unsynced) {
-      const { number, records } = this.unsynced;
-      const value = encodeState(number, { ...this.stored.get(number)!, records });
+      const { number, usage } = this.unsynced;
+      const value = encodeState(number, { ...this.stored.get(number)!, usage });
       await this.options.engine.batch([{ type: 'put', key: stateKey(number), value }], { sync: true });
       this.unsynced = undefined;
     }
   }
 
   metrics(): StrongRecordsMetrics {
+    const sum = new UsageCount();
+    for (const { usage, dirty } of this.table.allGroups) {
+      sum.addAll(usage);
+      dirty.forEach((position) => this.table.addChange(position, sum));
+    }
     return {
-      keys: this.table.allGroups.reduce((sum, group) => sum + this.table.countOf(group), 0),
+      usage: sum.byNamespace,
       dirtyBytes: this.table.dirtyBytes,
       cacheBytes: this.table.cacheBytes,
       cacheHits: this.hits,
