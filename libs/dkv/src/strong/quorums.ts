@@ -35,6 +35,17 @@ export interface QuorumServices {
 const UNREACHABLE = 'cannot be reached';
 const NO_VOTER = 'no voter yet, having come back without all that it acknowledged';
 const TAKES_NOTHING = 'its log takes nothing';
+
+/** What is known of a voter. */
+interface Vote {
+  readonly nodeId: string;
+  /** Why it is missing; undefined where it counts. */
+  readonly why: string | undefined;
+  readonly isGone: boolean;
+}
+
+type VoteOf = (voter: MemberId) => Vote;
+
 const EMPTY: QuorumStatus = {
   groupsWithoutQuorum: 0,
   groupsRefused: 0,
@@ -81,21 +92,27 @@ export class Quorums {
     const without = new Set<number>();
     const lacking = new Set<number>();
     const votes = new Map<string, { why: string; groups: number }>();
-    const known = new Map<MemberId, string | undefined>();
-    const whyOf = (voter: MemberId) => {
-      if (!known.has(voter)) {
-        known.set(voter, this.whyNoVote(voter));
+    // Hundreds of groups have the same few voters, and this is done ten times a second.
+    const known = new Map<MemberId, Vote>();
+    const voteOf: VoteOf = (voter) => {
+      let vote = known.get(voter);
+      if (!vote) {
+        vote = this.voteOf(voter);
+        known.set(voter, vote);
       }
-      return known.get(voter);
+      return vote;
     };
     for (const group of groups.values()) {
-      if (!this.commits(group, whyOf)) {
+      if (!this.commits(group, voteOf)) {
         without.add(group.number);
       }
-      for (const [nodeId, why] of missingIn(group, view.selfId, whyOf)) {
-        lacking.add(group.number);
-        const missing = votes.get(nodeId);
-        votes.set(nodeId, { why: missing?.why ?? why, groups: (missing?.groups ?? 0) + 1 });
+      for (const nodeId of group.list) {
+        const why = whyMissing(group, nodeId, view.selfId, voteOf);
+        if (why !== undefined) {
+          lacking.add(group.number);
+          const missing = votes.get(nodeId);
+          votes.set(nodeId, { why: missing?.why ?? why, groups: (missing?.groups ?? 0) + 1 });
+        }
       }
     }
     this.without = without;
@@ -137,14 +154,15 @@ export class Quorums {
   private notReached(group: number, key: string, writes: boolean): DkvError {
     const { view, groups } = this.services;
     const own = groups.get(group);
-    const whyOf = (voter: MemberId) => this.whyNoVote(voter);
-    const missing = own
-      ? missingIn(own, view.selfId, whyOf)
-      : view.listOf(group).flatMap((nodeId) => named(nodeId, this.whyNode(nodeId)));
+    const voteOf = (voter: MemberId) => this.voteOf(voter);
+    const missing = (own?.list ?? view.listOf(group)).flatMap((nodeId) => {
+      const why = own ? whyMissing(own, nodeId, view.selfId, voteOf) : this.whyNode(nodeId);
+      return why === undefined ? [] : `${nodeId} (${why})`;
+    });
     const teller = this.teller(group, this.services.leaderOf(group));
     const why =
       missing.length > 0
-        ? `missing: ${missing.map(([nodeId, reason]) => `${nodeId} (${reason})`).join(', ')}`
+        ? `missing: ${missing.join(', ')}`
         : `node ${teller ?? view.selfId} says that too few of them take part`;
     return new DkvError(
       'DKV_QUORUM_NOT_REACHED',
@@ -154,7 +172,7 @@ export class Quorums {
   }
 
   /** Whether a write of the group can be committed, or will be as soon as there is a leader. */
-  private commits(group: StrongGroup, whyOf: (voter: MemberId) => string | undefined): boolean {
+  private commits(group: StrongGroup, voteOf: VoteOf): boolean {
     const { view, directory, leaderOf } = this.services;
     const leader = leaderOf(group.number);
     if (leader !== '' && leader !== view.selfId) {
@@ -169,17 +187,21 @@ export class Quorums {
     if (group.waitsForCopies) {
       return list.filter((nodeId) => this.whyNode(nodeId) === undefined).length >= majorityOf(list.length);
     }
-    const configuration = forcedConfiguration(known, (voter) => isGoneMember(voter, directory())) ?? known;
-    return hasQuorum(configuration, (voter) => whyOf(voter) === undefined);
+    const hasVote = (voter: MemberId) => voteOf(voter).why === undefined;
+    return (
+      hasQuorum(known, hasVote) ||
+      hasQuorum(forcedConfiguration(known, (voter) => voteOf(voter).isGone) ?? known, hasVote)
+    );
   }
 
-  private whyNoVote(voter: MemberId): string | undefined {
+  private voteOf(voter: MemberId): Vote {
     const { view, directory, member } = this.services;
     const nodeId = nodeOf(voter);
     const peer = directory().find(nodeId);
     const isAnother =
       nodeId === view.selfId ? voter !== member() : peer?.hasIntroducedItself && peer.member !== voter;
-    return isAnother ? NO_VOTER : this.whyNode(nodeId);
+    const why = isAnother ? NO_VOTER : this.whyNode(nodeId);
+    return { nodeId, why, isGone: isGoneMember(voter, directory()) };
   }
 
   private whyNode(nodeId: string): string | undefined {
@@ -246,25 +268,25 @@ export class Quorums {
   }
 }
 
-/** The nodes of the group whose votes are missing, each with why. */
-function missingIn(
-  { list, isBorn, knownConfiguration: { voters } }: StrongGroup,
+/** Why the vote of a node of the group's list is missing; undefined where it is not, or the group is not born. */
+function whyMissing(
+  { isBorn, knownConfiguration: { voters } }: StrongGroup,
+  nodeId: string,
   selfId: string,
-  whyOf: (voter: MemberId) => string | undefined,
-): readonly [nodeId: string, why: string][] {
+  voteOf: VoteOf,
+): string | undefined {
   if (!isBorn) {
-    return [];
+    return undefined;
   }
   if (voters.length === 0) {
     // Nothing was told of its voters yet: this node is none.
-    return [[selfId, NO_VOTER]];
+    return nodeId === selfId ? NO_VOTER : undefined;
   }
-  return list.flatMap((nodeId) => {
-    const voter = voters.find((one) => nodeOf(one) === nodeId);
-    return named(nodeId, voter === undefined ? NO_VOTER : whyOf(voter));
-  });
-}
-
-function named(nodeId: string, why: string | undefined): [nodeId: string, why: string][] {
-  return why === undefined ? [] : [[nodeId, why]];
+  for (const voter of voters) {
+    const vote = voteOf(voter);
+    if (vote.nodeId === nodeId) {
+      return vote.why;
+    }
+  }
+  return NO_VOTER;
 }
