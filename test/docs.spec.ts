@@ -80,6 +80,31 @@ describe('docs/metrics.md', () => {
   });
 });
 
+describe('docs/rules.md', () => {
+  const numbers = [...read('docs/rules.md').matchAll(/^\*\*Rule (\d+)\.\*\*/gm)].map(([, number]) =>
+    Number(number),
+  );
+  const sources = ['libs/dkv/src', 'libs/dkv/testing', 'test', 'docs'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|md)$/.test(name))
+      .map((name) => `${folder}/${name}`),
+  );
+
+  it('numbers the rules from 0 on', () => {
+    expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, at) => at));
+  });
+
+  it('has every rule that a comment or a document names', () => {
+    const unknown = sources.flatMap((path) =>
+      [...read(path).matchAll(/\brules? (\d+)(?:(?:, | and )(\d+))*/gi)]
+        .flatMap(([text]) => text.match(/\d+/g)!.map(Number))
+        .filter((number) => !numbers.includes(number))
+        .map((number) => `${path}: rule ${number}`),
+    );
+    expect(unknown).toEqual([]);
+  });
+});
+
 describe('the documents', () => {
   const documents = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md']
     .concat(readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`))

@@ -2,9 +2,9 @@
 import { IsIn, IsOptional, ValidateBy } from 'class-validator';
 import { TTL_MS_MAX } from './client/call-arguments.js';
 import { DkvError } from './dkv.errors.js';
-import { wrongForMode } from './dkv.option-rules.js';
+import { wrongForMode } from './dkv.option-conflicts.js';
 import { type DkvOptions } from './dkv.options.js';
-import { Accepts, faultsOf, Offers, says, Whole } from './dkv.option-rules.js';
+import { Accepts, faultsOf, Offers, says, Whole } from './dkv.option-decorators.js';
 import {
   NAMESPACE_MODES,
   type NamespaceMode,

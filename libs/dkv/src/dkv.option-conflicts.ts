@@ -1,5 +1,4 @@
 /** Options that are right by themselves and wrong together, in the words of a boot that fails. */
-import { wrongForMode } from './dkv.option-rules.js';
 import { isTls, wrongTls } from './dkv.tls-options.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from './model/consistency.js';
 
@@ -37,6 +36,25 @@ export function wrongTogether(given: {
     }
   }
   return faults;
+}
+
+/** What a mode does not offer. A merger of `strong` is found when the store is made: it may be an override. */
+export function wrongForMode(given: {
+  readonly mode?: NamespaceMode;
+  readonly readConsistency?: ReadLevel;
+  readonly writeConsistency?: WriteLevel;
+}): string[] {
+  const { mode, readConsistency, writeConsistency = 'quorum' } = given;
+  if (mode === 'eventual' && readConsistency === 'linearizable') {
+    return ["readConsistency is \"linearizable\": mode is eventual, whose reads are 'one' or 'quorum'"];
+  }
+  if (mode === 'strong' && (writeConsistency === 'one' || writeConsistency === 'all')) {
+    return [
+      `writeConsistency is "${writeConsistency}": mode is strong, where a majority acknowledges every write; leave it ` +
+        "out, or set mode: 'eventual'",
+    ];
+  }
+  return [];
 }
 
 /** What a node among others needs. */

@@ -15,7 +15,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
 import { HEARTBEATS_MIN, wrongTogether } from './dkv.option-conflicts.js';
-import { Accepts, faultsOf, Offers, says, Whole, isHashFunc } from './dkv.option-rules.js';
+import { Accepts, faultsOf, Offers, says, Whole, isHashFunc } from './dkv.option-decorators.js';
 import { type DkvTls, isTls, TLS_FORMS } from './dkv.tls-options.js';
 import {
   NAMESPACE_MODES,

@@ -8,7 +8,7 @@ import { type HintedHandoff } from './repair/hinted-handoff.js';
 import { ByteBudget } from '../model/byte-budget.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
-import { reachableQuorum } from '../cluster/reachable-quorum.js';
+import { reachableQuorum } from './reachable-quorum.js';
 import { type Replica } from './replica.js';
 import { Shipment, type ShipmentOutcome } from './shipment.js';
 

@@ -5,7 +5,7 @@ import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js
 import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
 import { ASK_ANOTHER, type Forwarding } from './forwarding.js';
-import { reachableQuorum } from '../cluster/reachable-quorum.js';
+import { reachableQuorum } from './reachable-quorum.js';
 import { type WriteCoordinator } from './write-coordinator.js';
 
 export class WriteRouter {

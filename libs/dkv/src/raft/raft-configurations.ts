@@ -18,6 +18,26 @@ export function hasQuorum(configuration: Configuration, condition: (member: Memb
   return hasMajority(voters, condition) && (outgoing.length === 0 || hasMajority(outgoing, condition));
 }
 
+/** The index that more than half of `members` have: what is committed where they are the voters. */
+export function majorityIndex(members: readonly { readonly match: number }[]): number {
+  const needed = (members.length >>> 1) + 1;
+  let best = 0;
+  for (const { match } of members) {
+    if (match > best) {
+      let count = 0;
+      for (const other of members) {
+        if (other.match >= match) {
+          count++;
+        }
+      }
+      if (count >= needed) {
+        best = match;
+      }
+    }
+  }
+  return best;
+}
+
 /** Whether these two are a quorum: without a closure, since every append asks. */
 export function isMajority({ voters, outgoing }: Configuration, one: MemberId, other: MemberId): boolean {
   return ofTwo(voters, one, other) && (outgoing.length === 0 || ofTwo(outgoing, one, other));

@@ -6,7 +6,7 @@ import {
   type MemberId,
   type RaftMessage,
 } from '../model/raft-messages.js';
-import { isMajority, isVoterOf, membersOf } from './raft-configurations.js';
+import { isMajority, isVoterOf, majorityIndex, membersOf } from './raft-configurations.js';
 import { type RaftLog } from './raft-log.js';
 import { Progress } from './raft-progress.js';
 
@@ -98,28 +98,8 @@ export class Leadership {
 
   /** What a majority has; while joint, majorities of both. */
   quorumIndex(): number {
-    const entered = this.majorityIndex(this.voters);
-    return this.outgoing.length === 0 ? entered : Math.min(entered, this.majorityIndex(this.outgoing));
-  }
-
-  /** The index that more than half of `members` have. */
-  private majorityIndex(members: readonly Progress[]): number {
-    const needed = (members.length >>> 1) + 1;
-    let best = 0;
-    for (const { match } of members) {
-      if (match > best) {
-        let count = 0;
-        for (const other of members) {
-          if (other.match >= match) {
-            count++;
-          }
-        }
-        if (count >= needed) {
-          best = match;
-        }
-      }
-    }
-    return best;
+    const entered = majorityIndex(this.voters);
+    return this.outgoing.length === 0 ? entered : Math.min(entered, majorityIndex(this.outgoing));
   }
 
   acknowledged(from: MemberId, index: number): boolean {

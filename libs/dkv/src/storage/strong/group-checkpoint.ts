@@ -3,7 +3,7 @@ import { type StoreEngine, type StoreOperation } from '../engines/store-engine.j
 import { type NodeLog } from '../../ports/node-log.js';
 import { type GroupState } from '../../ports/strong-store.js';
 import { UsageCount, type UsageByNamespace } from '../../model/usage.js';
-import { logDurable } from './durable-log.js';
+import { logDurable } from './wait-for-log.js';
 import { ABSENT, UNKNOWN } from './record-head.js';
 import { type GroupTable, type RecordTable } from './record-table.js';
 import { isEngineDamage } from '../storage-error.js';

@@ -14,7 +14,7 @@ import {
   type StrongStore,
   type StrongStoreMetrics,
 } from '../../ports/strong-store.js';
-import { logDurable } from './durable-log.js';
+import { logDurable } from './wait-for-log.js';
 import { checkpointGroup } from './group-checkpoint.js';
 import { nameOf, RecordLoads } from './record-loads.js';
 import { expiredRecords, isAny, type ScanSource, scanRecords } from './record-scan.js';

@@ -11,7 +11,6 @@ import {
   type ValidationOptions,
   validateSync,
 } from 'class-validator';
-import { type NamespaceMode, type ReadLevel, type WriteLevel } from './model/consistency.js';
 import { type HashFunc } from './ports/hash-func.js';
 
 /**
@@ -74,25 +73,6 @@ export function Accepts(
     IsOptional()(target, property);
     rule(target, property);
   };
-}
-
-/** What a mode does not offer. A merger of `strong` is found when the store is made: it may be an override. */
-export function wrongForMode(given: {
-  readonly mode?: NamespaceMode;
-  readonly readConsistency?: ReadLevel;
-  readonly writeConsistency?: WriteLevel;
-}): string[] {
-  const { mode, readConsistency, writeConsistency = 'quorum' } = given;
-  if (mode === 'eventual' && readConsistency === 'linearizable') {
-    return ["readConsistency is \"linearizable\": mode is eventual, whose reads are 'one' or 'quorum'"];
-  }
-  if (mode === 'strong' && (writeConsistency === 'one' || writeConsistency === 'all')) {
-    return [
-      `writeConsistency is "${writeConsistency}": mode is strong, where a majority acknowledges every write; leave it ` +
-        "out, or set mode: 'eventual'",
-    ];
-  }
-  return [];
 }
 
 export function isHashFunc(value: unknown): value is HashFunc {

@@ -2,7 +2,7 @@
 import { DkvError } from '../dkv.errors.js';
 import { type RecordId } from '../model/key.js';
 import { type Operation } from '../ports/telemetry.js';
-import { type CoreContext } from './core-context.js';
+import { type CoreContext } from '../cluster/core-context.js';
 
 /**
  * The nodes of a key that are worth asking, best first.
