@@ -37,8 +37,8 @@ const ELSEWHERE: Partial<Record<DkvErrorCode, readonly [spec: string, title: str
     'is refused with its next message when that is of another configuration, and let in again',
   ],
   DKV_FORWARDING_LOOP: [
-    `${SRC}/reference-defects.spec.ts`,
-    'but here %s refuses what is forwarded to it, and asks nobody',
+    `${SRC}/dkv.remedies.spec.ts`,
+    'the address %s for that of the holder, until it is corrected',
   ],
   DKV_QUORUM_NOT_REACHED: [
     `${SRC}/strong/incidents.spec.ts`,
@@ -54,14 +54,14 @@ const ELSEWHERE: Partial<Record<DkvErrorCode, readonly [spec: string, title: str
     'turns requests away at once, and goes on when answers have come',
   ],
   DKV_PEER_UNREACHABLE: [
-    `${SRC}/transport/stream/stream-remote-kv-repo.spec.ts`,
-    'fails at once while it waits to try again, which it does less and less often',
+    `${SRC}/dkv.remedies.spec.ts`,
+    'nothing is sent to a node that is not there, until it is started',
   ],
   DKV_PEER_DISCONNECTED: [
-    `${SRC}/transport/stream/stream-remote-kv-repo.spec.ts`,
-    'loses requests that were sent to a peer that talks nonsense, and closes',
+    `${SRC}/dkv.remedies.spec.ts`,
+    'a read tells what became of the write, once the network is whole',
   ],
-  DKV_PROTOCOL: [`${SRC}/transport/stream/stream-remote-kv-repo.spec.ts`, 'says that who answers is no peer'],
+  DKV_PROTOCOL: [`${SRC}/dkv.remedies.spec.ts`, 'a version of another format, until every node runs it'],
   DKV_READ_ONLY: [
     `${SRC}/strong/full-disk.spec.ts`,
     'puts are refused, removes and checkpoints go on, and all by itself once there is room',

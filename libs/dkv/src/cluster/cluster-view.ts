@@ -8,6 +8,9 @@ export interface MemberStatus {
   readonly state: NodeState;
 }
 
+/** Of a request at the wrong node. Not the configuration: a peer of another one is refused before it is served. */
+export const ADDRESS_REMEDY = 'Discovery gives the address of one node for that of another: correct it.';
+
 /** What else nodes must have alike: where leaders have leases, how long voters wait for these. */
 export function sharedSettings(options: {
   readonly leaseReads: boolean;
@@ -155,7 +158,7 @@ export class ClusterView {
       throw new DkvError(
         'DKV_FORWARDING_LOOP',
         `Node ${this.selfId} holds no copy of partition ${partition}: its nodes are ` +
-          `${this.listOf(partition).join(', ')}. Give every node the same members, partitions and replicas.`,
+          `${this.listOf(partition).join(', ')}. ${ADDRESS_REMEDY}`,
       );
     }
   }

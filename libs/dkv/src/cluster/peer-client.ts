@@ -11,7 +11,7 @@ import {
 import { type Clock } from '../ports/clock.js';
 import { type RemoteKvRepo, type SendOptions } from '../ports/remote-kv-repo.js';
 import { type Telemetry } from '../ports/telemetry.js';
-import { type ClusterView } from './cluster-view.js';
+import { ADDRESS_REMEDY, type ClusterView } from './cluster-view.js';
 import { type EnvelopeGuard } from './envelope-guard.js';
 import { type PeerTransitions } from './peer-transitions.js';
 
@@ -92,7 +92,7 @@ export class PeerClient {
       // An address that another node has taken over: one node must not count as two copies.
       throw new DkvError(
         'DKV_PEER_DISCONNECTED',
-        `Node ${reply.from} answered at the address of node ${nodeId}.`,
+        `Node ${reply.from} answered at the address of node ${nodeId}. ${ADDRESS_REMEDY}`,
       );
     }
     try {

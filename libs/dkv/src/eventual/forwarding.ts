@@ -3,6 +3,7 @@ import { DkvError, isDkvError } from '../dkv.errors.js';
 import { idOf, type RecordId } from '../model/key.js';
 import { type PeerProtocol, type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
+import { ADDRESS_REMEDY } from '../cluster/cluster-view.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { Deadline } from '../cluster/deadline.js';
 import { type OwnWrites } from './own-writes.js';
@@ -133,7 +134,7 @@ export class Forwarding {
       throw new DkvError(
         'DKV_FORWARDING_LOOP',
         `The write of key ${JSON.stringify(operation.id.key)} came back to node ${view.selfId}; it has been at ` +
-          `${visited.join(', ')}. Give every node the same members, partitions and replicas.`,
+          `${visited.join(', ')}. ${ADDRESS_REMEDY}`,
       );
     }
     if (sentAtMs <= this.begunAtMs + limits.maxClockOffsetMs) {

@@ -11,6 +11,7 @@ export class TcpRelay {
   private readonly links = new Set<Link>();
   private readonly server: Server;
   private whenIdle: (() => void)[] = [];
+  private isHoldingAnswers = false;
 
   /** `targetPort` is where connections made from now on lead to; undefined: they are accepted and reset. */
   private constructor(public targetPort: number | undefined) {
@@ -63,6 +64,20 @@ export class TcpRelay {
     return () => void near.pipe(far);
   }
 
+  /** Passes nothing on of what the far side sends, on any connection, until the answer is called. */
+  holdAnswers(): () => void {
+    this.isHoldingAnswers = true;
+    for (const { near, far } of this.links) {
+      far.unpipe(near);
+    }
+    return () => {
+      this.isHoldingAnswers = false;
+      for (const { near, far } of this.links) {
+        far.pipe(near);
+      }
+    };
+  }
+
   /** Resolves once no connection is left on the near side: whatever its client was told, it has noticed. */
   async idle(): Promise<void> {
     if (this.links.size > 0) {
@@ -93,7 +108,10 @@ export class TcpRelay {
       this.forget(link);
     });
     far.once('close', () => near.destroySoon());
-    near.pipe(far).pipe(near);
+    near.pipe(far);
+    if (!this.isHoldingAnswers) {
+      far.pipe(near);
+    }
   }
 
   private forget(link: Link): void {
