@@ -191,18 +191,14 @@ describe('what is provoked and remedied', () => {
     expect(await dkv.update('k', (value) => (value ?? 0) + 1)).toMatchObject({ value: 3 });
   });
 
-  remedy('DKV_NOT_APPLIED', 'another attempt, where others write less', async () => {
+  remedy('DKV_NOT_APPLIED', 'another attempt, with more time', async () => {
     const dkv = await client<number>();
-    const contested = dkv.update(
-      'k',
-      async (value) => {
-        await dkv.addOrUpdate('k', 100);
-        return (value ?? 0) + 1;
-      },
-      { timeoutMs: 200 },
-    );
-    expect(await codeOf(contested)).toBe('DKV_NOT_APPLIED');
-    expect(await dkv.update('k', (value) => (value ?? 0) + 1)).toMatchObject({ value: 101 });
+    let answer!: (price: number) => void;
+    const asked = new Promise<number>((resolve) => (answer = resolve));
+    const change = async (value: number | undefined) => (value ?? 0) + (await asked);
+    expect(await codeOf(dkv.update('k', change, { timeoutMs: 200 }))).toBe('DKV_NOT_APPLIED');
+    answer(100);
+    expect(await dkv.update('k', change)).toMatchObject({ value: 100 });
   });
 
   remedy(

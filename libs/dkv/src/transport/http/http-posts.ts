@@ -45,6 +45,11 @@ export class HttpPosts {
     return this.laneTo(to, lane).post(frame);
   }
 
+  /** Resolves when all that was taken was carried, or dropped. */
+  async settled(): Promise<void> {
+    await Promise.all(Array.from(this.lanes.values(), async ({ carrying }) => carrying));
+  }
+
   private laneTo(to: ClusterNode, name: PostLane): Lane {
     const address = `${name} ${to.nodeId}@${to.host}:${to.port}`;
     let lane = this.lanes.get(address);
@@ -71,7 +76,8 @@ class Lane {
   private state: 'closed' | 'opening' | 'open' = 'closed';
   private waiting: Uint8Array[] = [];
   private unsentBytes = 0;
-  private isCarrying = false;
+  /** While something is under way. */
+  carrying: Promise<void> | undefined;
   private retryAtMs = -Infinity;
 
   constructor(
@@ -89,7 +95,7 @@ class Lane {
     if (this.state !== 'open') {
       if (this.state === 'closed' && this.clock.monotonic() >= this.retryAtMs) {
         this.state = 'opening';
-        void this.carry();
+        this.carrying = this.carry();
       }
       return false;
     }
@@ -98,15 +104,12 @@ class Lane {
     }
     this.waiting.push(frame);
     this.unsentBytes += sizeInBody(frame);
-    if (!this.isCarrying) {
-      void this.carry();
-    }
+    this.carrying ??= this.carry();
     return true;
   }
 
   /** Carries what waits, body after body; with nothing waiting an empty one, which finds out if the peer is there. */
   private async carry(): Promise<void> {
-    this.isCarrying = true;
     try {
       do {
         // What the caller posts in this turn goes into one body.
@@ -119,7 +122,7 @@ class Lane {
     } catch {
       this.fail();
     } finally {
-      this.isCarrying = false;
+      this.carrying = undefined;
     }
   }
 

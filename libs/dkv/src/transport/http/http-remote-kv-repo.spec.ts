@@ -11,6 +11,7 @@ import { answer, ANSWERING, question } from '../../../testing/transport/samples.
 import { encodePeerReply } from '../messages/peer-codec.js';
 import { HttpRemoteKvRepo, type HttpRemoteKvRepoOptions } from './http-remote-kv-repo.js';
 
+const POLL = { timeout: 30_000, interval: 5 };
 const clock = new ManualClock();
 const closers: (() => unknown)[] = [];
 
@@ -327,3 +328,49 @@ it('says what is wrong with its options', () => {
 function nodeAt(port: number) {
   return { nodeId: ANSWERING.from, weight: 1, zone: '', host: '127.0.0.1', port };
 }
+
+describe('a good-bye', () => {
+  /** A remote with an open lane to a peer that answers when it is told to; what it is asked, by turns. */
+  async function posting() {
+    const asked = new Asked();
+    const bodies: string[] = [];
+    const answers: (() => void)[] = [];
+    const port = await listenHttp((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.once('end', () => {
+        bodies.push(Buffer.concat(chunks).toString('latin1'));
+        answers.push(() => response.writeHead(204).end());
+        asked.add();
+      });
+    });
+    const remote = newRemote();
+    const to = { nodeId: ANSWERING.from, weight: 1, zone: '', host: '127.0.0.1', port };
+    const post = (text: string) => remote.post(to, Buffer.from(text), 'live');
+    post('finds out if the peer is there');
+    await asked.atLeast(1);
+    answers.shift()!();
+    await vi.waitUntil(() => post('heartbeat'), POLL);
+    await asked.atLeast(2);
+    return { remote, post, bodies, asked, answer: () => answers.shift()!() };
+  }
+
+  it('that waits behind a heartbeat goes out before the connection ends', async () => {
+    const { remote, post, bodies, asked, answer } = await posting();
+    expect(post('good-bye')).toBe(true);
+    const closing = remote.close();
+    answer();
+    await asked.atLeast(3);
+    answer();
+    await closing;
+    expect(bodies.map((body) => body.slice(4))).toEqual(['', 'heartbeat', 'good-bye']);
+  });
+
+  it('to a peer that does not answer holds up no stop', async () => {
+    const { remote, post } = await posting();
+    post('good-bye');
+    const closing = remote.close();
+    clock.advance(500);
+    await closing;
+  });
+});

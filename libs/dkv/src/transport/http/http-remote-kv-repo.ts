@@ -5,7 +5,7 @@ import { onAbort } from '../../model/abort-listeners.js';
 import { DkvError, isDkvError } from '../../dkv.errors.js';
 import { type ClusterNode } from '../../model/node.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../model/peer-protocol.js';
-import { type Clock } from '../../ports/clock.js';
+import { type Clock, type Timer } from '../../ports/clock.js';
 import { type PeerObserver } from '../../ports/peer-observer.js';
 import {
   type PostLane,
@@ -46,6 +46,9 @@ export interface HttpRemoteKvRepoOptions {
 /** So that a flood of requests without values meets the bound as well: about what one costs in memory. */
 const REQUEST_COST_BYTES = 2048;
 
+/** So long may what was posted last be under way when this closes: a peer that does not answer holds up no stop. */
+const LAST_POSTS_MS = 500;
+
 /** Below the peer's keep-alive time, so that idle connections are closed from this side: no race for the last one. */
 const IDLE_SOCKET_MS = 30_000;
 
@@ -68,7 +71,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
   private readonly requestBytesMax: number;
   private readonly replyBytesMax: number;
   private readonly inFlightBytesMax: number;
-  private readonly underWay = new Set<HttpExchange>();
+  private readonly underWay = new Map<HttpExchange, Lane>();
   private inFlightBytes = 0;
   private sentBytes = 0;
   private receivedBytes = 0;
@@ -159,14 +162,26 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     this.disconnects.add(listener);
   }
 
+  /** Requests end at once; what was posted, good-byes among it, has a moment to go out. */
   async close(): Promise<void> {
     this.closed = true;
     this.disconnects.silence();
-    for (const exchange of this.underWay) {
-      exchange.giveUp('this node is closing.');
-    }
+    this.giveUp(['forward', 'other']);
+    let late: Timer | undefined;
+    const moment = new Promise<void>((resolve) => (late = this.clock.schedule(LAST_POSTS_MS, resolve)));
+    await Promise.race([this.posts.settled(), moment]);
+    late?.cancel();
+    this.giveUp(['live', 'bulk']);
     for (const agent of Object.values(this.agents)) {
       agent.destroy();
+    }
+  }
+
+  private giveUp(lanes: readonly Lane[]): void {
+    for (const [exchange, lane] of this.underWay) {
+      if (lanes.includes(lane)) {
+        exchange.giveUp('this node is closing.');
+      }
     }
   }
 
@@ -210,7 +225,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     });
     const forgetSignal =
       signal && onAbort(signal, () => exchange.giveUp('the request was aborted.', 'DKV_ABORTED'));
-    this.underWay.add(exchange);
+    this.underWay.set(exchange, lane);
     try {
       const reply = await exchange.run(body);
       this.receivedBytes += reply.body.length;
