@@ -18,6 +18,14 @@ export function blocksOf(path: string): string[] {
   return [...text.matchAll(/^```ts\n([^]*?)^```/gm)].map(([, block]) => unindented(block!).trim());
 }
 
+/** The blocks of shell commands in a document, without their indentation. */
+export function shellBlocksOf(path: string): string[] {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  return [...text.matchAll(/^ *```(?:sh|bash)\n([^]*?)^ *```$/gm)].map(([, block]) =>
+    unindented(block!).trim(),
+  );
+}
+
 /** All that is compiled for a document, without its indentation. */
 export function compiledFor(path: string): string {
   const name = basename(path, '.md').toLowerCase();
