@@ -14,16 +14,19 @@ export function documentsWithExamples(): string[] {
 
 /** The blocks of TypeScript in a document, without their indentation. */
 export function blocksOf(path: string): string[] {
-  const text = readFileSync(join(ROOT, path), 'utf8');
-  return [...text.matchAll(/^```ts\n([^]*?)^```/gm)].map(([, block]) => unindented(block!).trim());
+  return fencedBlocksOf(path, 'ts').map(unindented);
 }
 
 /** The blocks of shell commands in a document, without their indentation. */
 export function shellBlocksOf(path: string): string[] {
+  return fencedBlocksOf(path, 'sh', 'bash', 'shell', 'console').map(unindented);
+}
+
+/** The blocks of these languages in a document, as they stand there. */
+export function fencedBlocksOf(path: string, ...languages: readonly string[]): string[] {
   const text = readFileSync(join(ROOT, path), 'utf8');
-  return [...text.matchAll(/^ *```(?:sh|bash)\n([^]*?)^ *```$/gm)].map(([, block]) =>
-    unindented(block!).trim(),
-  );
+  const pattern = new RegExp(`^ *\`\`\`(?:${languages.join('|')})\\n([^]*?)^ *\`\`\`$`, 'gm');
+  return [...text.matchAll(pattern)].map(([, block]) => block!.trimEnd());
 }
 
 /** All that is compiled for a document, without its indentation. */
