@@ -58,6 +58,9 @@ describe('three nodes in terminals of their own', () => {
 
   /** npm and the node that it runs, at once. */
   async function kill9(terminal: ChildProcess): Promise<void> {
+    if (terminal.exitCode !== null || terminal.signalCode !== null) {
+      return;
+    }
     const closed = new Promise((resolve) => terminal.once('close', resolve));
     process.kill(-terminal.pid!, 'SIGKILL');
     await closed;
