@@ -92,10 +92,12 @@ describe('three nodes in terminals of their own', () => {
       clients.map((client, at) =>
         until(
           `node ${at + 1} to be ready`,
-          async () => (await client.send('GET', '/health/ready')).status === 200,
+          async () =>
+            terminals[at]!.exitCode !== null || (await client.send('GET', '/health/ready')).status === 200,
         ),
       ),
     );
+    expect(terminals.map(({ exitCode }) => exitCode)).toEqual(NODES.map(() => null));
     expect((await clients[0]!.put('cart-7', { total: 12 })).status).toBe(200);
     await kill9(terminals.shift()!);
     await until(
