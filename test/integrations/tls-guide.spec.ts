@@ -1,10 +1,11 @@
 /** What docs/tls.md says to type makes certificates that three nodes work with, and renews them. */
 import { Test, type TestingModule } from '@nestjs/testing';
 import { Dkv, DkvModule, StaticDiscovery } from 'nestjs-dkv';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, expect, it } from 'vitest';
 import { freePorts } from '../../apps/bench/src/processes/free-port.js';
 
@@ -12,6 +13,7 @@ const guide = readFileSync(new URL('../../docs/tls.md', import.meta.url), 'utf8'
 const [forTheCluster, forANode] = [...guide.matchAll(/^```sh\n(openssl .*?)^```$/gms)].map(
   ([, commands]) => commands!,
 );
+const [, asksByRest] = /^```sh\n(curl .*)\n```$/m.exec(guide)!;
 const folder = mkdtempSync(join(tmpdir(), 'dkv-tls-guide-'));
 const run = (commands: string) => execFileSync('sh', ['-ec', commands], { cwd: folder, stdio: 'pipe' });
 const modules: TestingModule[] = [];
@@ -57,7 +59,7 @@ it('three nodes work with what the commands of the guide make, also with what th
   await expect
     .poll(
       () =>
-        last.addOrUpdate('k', 1).then(
+        last.addOrUpdate('user:7', 1).then(
           () => true,
           () => false,
         ),
@@ -65,6 +67,12 @@ it('three nodes work with what the commands of the guide make, also with what th
     )
     .toBe(true);
   for (const dkv of all) {
-    expect((await dkv.get('k', { consistency: 'linearizable' }))?.value).toBe(1);
+    expect((await dkv.get('user:7', { consistency: 'linearizable' }))?.value).toBe(1);
   }
+  const typed = asksByRest!
+    .replace('curl ', `curl -sS --noproxy '*' --resolve node1:${ports[0]}:127.0.0.1 `)
+    .replace('node1:7000', `node1:${ports[0]}`);
+  const env = { ...process.env, DKV_API_KEY: 'secret-of-the-tests' };
+  const { stdout } = await promisify(execFile)('sh', ['-ec', typed], { cwd: folder, env });
+  expect(JSON.parse(stdout)).toMatchObject({ key: 'user:7', value: expect.any(String) as string });
 });

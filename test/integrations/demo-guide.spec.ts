@@ -1,0 +1,109 @@
+/** What docs/demo.md says to type does what it says: the questions to a cluster, and three nodes by hand, of which one is killed. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { DemoClient } from '../e2e/demo-client.js';
+import { useCluster } from '../e2e/demo-cluster.js';
+import { pickFreePorts } from '../e2e/free-ports.js';
+import { until } from '../e2e/until.js';
+import { shellBlocksOf } from '../readme/documented.js';
+import { curl } from './curl.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const [questions, byHand] = shellBlocksOf('docs/demo.md') as [string, string];
+const NODES = [1, 2, 3];
+
+describe('a running demo', () => {
+  const cluster = useCluster(NODES.length);
+  const ask = async (path: string) => {
+    const line = questions.split('\n').find((each) => each.includes(path))!;
+    const { status, text } = await curl(line, (port) => cluster().nodes[port - 3001]!.port);
+    return { status, body: JSON.parse(text) as unknown };
+  };
+
+  it('is asked by lines that this test knows', () => {
+    expect(questions.split('\n').map((line) => /:300\d(\/[\w/-]+)/.exec(line)?.[1])).toEqual([
+      '/items/cart-7',
+      '/items/cart-7',
+      '/cluster',
+      '/items/cart-8',
+      '/counters/visits',
+      '/locks/report',
+    ]);
+  });
+
+  it('answers each of them as the guide tells', async () => {
+    expect(await ask('PUT localhost:3001/items/cart-7')).toMatchObject({ status: 200 });
+    await until(
+      'what was written at one node to be read at another',
+      async () => (await ask('curl localhost:3003/items/cart-7')).status === 200,
+    );
+    expect(await ask('curl localhost:3003/items/cart-7')).toMatchObject({ body: { value: { total: 12 } } });
+    const nodes = NODES.map(() => expect.objectContaining({ state: 'up' }) as object);
+    expect(await ask('/cluster')).toMatchObject({ status: 200, body: { nodes } });
+    expect(await ask('ifVersion=absent')).toMatchObject({ status: 200 });
+    expect(await ask('ifVersion=absent')).toMatchObject({ status: 409, body: { code: 'DKV_CONFLICT' } });
+    expect(await ask('/counters/visits')).toMatchObject({ status: 200, body: { value: 1 } });
+    expect(await ask('/locks/report')).toMatchObject({ status: 200 });
+  });
+});
+
+describe('three nodes in terminals of their own', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dkv-demo-guide-'));
+  const terminals: ChildProcess[] = [];
+  let log = '';
+
+  /** npm and the node that it runs, at once. */
+  async function kill9(terminal: ChildProcess): Promise<void> {
+    if (terminal.exitCode !== null || terminal.signalCode !== null) {
+      return;
+    }
+    const closed = new Promise((resolve) => terminal.once('close', resolve));
+    process.kill(-terminal.pid!, 'SIGKILL');
+    await closed;
+  }
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      process.stderr.write(log);
+    }
+    await Promise.all(terminals.map(kill9));
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('go on when one of them is killed', async () => {
+    const ports = await pickFreePorts(2 * NODES.length);
+    for (const number of NODES) {
+      const typed = byHand
+        .replace('N=1', `N=${number}`)
+        .replace('PORT=300$N', `PORT=$((${ports[0]! - 1} + N))`)
+        .replaceAll(/127\.0\.0\.1:700(\d)/g, (_, at) => `127.0.0.1:${ports[2 + Number(at)]}`)
+        .replace('/tmp/dkv-demo', folder);
+      const env = { ...process.env, HOST: '127.0.0.1' };
+      const terminal = spawn('sh', ['-ec', typed], { cwd: ROOT, env, stdio: 'pipe', detached: true });
+      terminal.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
+      terminal.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+      terminals.push(terminal);
+    }
+    const clients = NODES.map((_, at) => new DemoClient(ports[at]!));
+    await Promise.all(
+      clients.map((client, at) =>
+        until(
+          `node ${at + 1} to be ready`,
+          async () =>
+            terminals[at]!.exitCode !== null || (await client.send('GET', '/health/ready')).status === 200,
+        ),
+      ),
+    );
+    expect(terminals.map(({ exitCode }) => exitCode)).toEqual(NODES.map(() => null));
+    expect((await clients[0]!.put('cart-7', { total: 12 })).status).toBe(200);
+    await kill9(terminals.shift()!);
+    await until(
+      'a write without the first node',
+      async () => (await clients[1]!.put('cart-7', { total: 13 })).status === 200,
+    );
+    expect((await clients[2]!.get('cart-7', 'quorum')).body.value).toEqual({ total: 13 });
+  });
+});
