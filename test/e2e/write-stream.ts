@@ -12,7 +12,7 @@ export interface RecordedWrite {
 
 const WRITERS_PER_NODE = 4;
 /** All that is written is read again, on every node: without a pace a slow machine would write for longer, and read more. */
-const PAUSE_MS = 25;
+const PAUSE_MS = 100;
 
 export class WriteStream {
   /** Answered with 200. */
