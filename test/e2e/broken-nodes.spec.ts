@@ -81,9 +81,9 @@ describe('a cluster whose nodes break', { timeout: 300_000 }, () => {
     await away.start();
     await cluster().settled();
     for (const node of three()) {
-      expect(await node.http.send('GET', '/health/ready')).toMatchObject({
-        status: 200,
-        body: { status: 'ok' },
+      await until(`${node.id} to be well again`, async () => {
+        const { status, body } = await node.http.send('GET', '/health/ready');
+        return status === 200 && body.status === 'ok';
       });
     }
     expect((await away.http.get('written by two')).body.value).toBe(1);

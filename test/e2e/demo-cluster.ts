@@ -80,9 +80,13 @@ export class DemoCluster {
   /** Every node that runs is ready and sees every other that runs. */
   async settled(): Promise<void> {
     const running = this.nodes.filter((node) => node.running);
-    await until('all running nodes to see each other', async () => {
+    await until('all running nodes to be ready and to see each other', async () => {
       const views = await Promise.all(running.map((node) => node.view()));
-      return views.every((view) => running.every(({ id }) => view[id] === 'up'));
+      const ready = await Promise.all(running.map((node) => node.http.send('GET', '/health/ready')));
+      return (
+        views.every((view) => running.every(({ id }) => view[id] === 'up')) &&
+        ready.every(({ status }) => status === 200)
+      );
     });
   }
 
