@@ -17,6 +17,7 @@ import {
 } from 'nestjs-dkv';
 import { createTestCluster } from 'nestjs-dkv/testing';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../libs/dkv/testing/free-port.js';
 import { DKV_ERROR_STATUS } from '../libs/dkv/src/dkv.errors.js';
 import { chooseEngine } from '../libs/dkv/src/storage/engines/engine-choice.js';
 import { rejected } from '../libs/dkv/testing/caught.js';
@@ -109,14 +110,6 @@ const client = async <V = string>(options?: DkvModuleOptions): Promise<Dkv<V>> =
   (await boot(options)).get<Dkv<V>>(Dkv);
 
 const codeOf = async (work: Promise<unknown>): Promise<string> => (await rejected(work)).code;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** A node with a port for peers and scripts. */
 function listening(port: number, features: Namespaces = []): Promise<TestingModule> {

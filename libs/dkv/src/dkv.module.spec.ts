@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../testing/free-port.js';
 import { rejected } from '../testing/caught.js';
 import { MovableWallClock } from '../testing/movable-wall-clock.js';
 import { JsonCodec } from './codec/json-codec.js';
@@ -42,14 +43,6 @@ function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'dkv-module-'));
   folders.push(folder);
   return folder;
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function listen(server: Server): Promise<number> {

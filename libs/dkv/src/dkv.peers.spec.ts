@@ -2,9 +2,9 @@
 import { Test, type TestingModule } from '@nestjs/testing';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { type Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../testing/free-port.js';
 import { CapturedLog } from '../testing/captured-log.js';
 import { StaticDiscovery } from './discovery/static-discovery.js';
 import { Dkv } from './dkv.js';
@@ -89,16 +89,6 @@ async function twoNodes(): Promise<[Node, Node]> {
   const ports = await Promise.all(names.map(freePort));
   const discovery = StaticDiscovery.parse(names.map((name, i) => `${name}=127.0.0.1:${ports[i]}`).join(','));
   return names.map((name) => new Node(name, discovery)) as [Node, Node];
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 describe.each(['stream', 'http'] as const)('over %s, a peer', (transport) => {

@@ -1,11 +1,10 @@
 /** Errors between nodes as callers meet them, from whole modules over loopback: each with the remedy of docs/errors.md, followed. */
 import { Test, type TestingModule } from '@nestjs/testing';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../testing/free-port.js';
 import { CapturedLog } from '../testing/captured-log.js';
 import { rejected } from '../testing/caught.js';
 import { TcpRelay } from '../testing/transport/tcp-relay.js';
@@ -40,16 +39,6 @@ afterEach(async () => {
   await Promise.all(relays.splice(0).map((relay) => relay.close()));
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 interface Start {
   /** Where its discovery says that the others listen. Default: where they do. */

@@ -1,7 +1,7 @@
 /** What a strong namespace offers its callers, on the real core: one node, and three over the network. */
 import { Test, type TestingModule } from '@nestjs/testing';
-import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { freePort } from '../testing/free-port.js';
 import { CapturedLog } from '../testing/captured-log.js';
 import { rejected } from '../testing/caught.js';
 import { type DkvConflictError, type DkvLockError } from './client/conflict-error.js';
@@ -399,12 +399,3 @@ describe('three nodes', () => {
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await new Promise<number>((resolve) =>
-    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
-  );
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

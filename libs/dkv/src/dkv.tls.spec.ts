@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../testing/free-port.js';
 import { CapturedLog } from '../testing/captured-log.js';
 import { rejected } from '../testing/caught.js';
 import { certificatesOf, issue } from '../testing/certificates.js';
@@ -89,16 +89,6 @@ async function threeNodes(): Promise<[Node, Node, Node]> {
   const all = names.map((name, i) => `${name}=127.0.0.1:${ports[i]}`).join(',');
   const nodes = names.map((name, i) => new Node(name, ports[i]!, StaticDiscovery.parse(all)));
   return nodes as [Node, Node, Node];
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** What a REST caller gets, over TLS if it has certificates. */

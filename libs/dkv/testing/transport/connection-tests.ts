@@ -1,7 +1,7 @@
 /** When connections fail, the error says whether the request can have been carried out. */
 import assert from 'node:assert/strict';
-import { getEventListeners, once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { getEventListeners } from 'node:events';
+import { freePort } from '../free-port.js';
 import { isDkvError } from '../../src/dkv.errors.js';
 import { type Define } from './content-tests.js';
 import { Gate } from './gate.js';
@@ -74,14 +74,4 @@ async function assertForwardsApart(pair: TransportPair): Promise<void> {
   assert(getEventListeners(abort.signal, 'abort').length <= 1);
   abort.abort();
   await Promise.all(forwards);
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,7 +1,7 @@
 /** One-way frames: whole, in order, at most once, in bounds; and the end of a connection is told. */
 import assert from 'node:assert/strict';
 import { POST_OVERHEAD_BYTES, type PostLane } from '../../src/ports/remote-kv-repo.js';
-import { freePort } from './connection-tests.js';
+import { freePort } from '../free-port.js';
 import { type Define } from './content-tests.js';
 import { ANSWERING, answer, ASKING, question } from './samples.js';
 import { type TransportPair, VALUE_BYTES_MAX } from './transport-pair.js';
