@@ -1,5 +1,6 @@
 /** Incidents as an operator meets them: health, `/cluster`, metrics and log agree with what a write meets. */
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { API_KEY, useCluster } from './demo-cluster.js';
@@ -8,6 +9,7 @@ import { samplesOf } from './metrics-text.js';
 import { until } from './until.js';
 
 const PLAYED_CLOCK = fileURLToPath(new URL('./played-clock.mjs', import.meta.url));
+const PLAYED_DISK = fileURLToPath(new URL('./played-disk.mjs', import.meta.url));
 
 const gauge = async (node: DemoNode, name: string) =>
   samplesOf((await node.http.send('GET', '/metrics')).text).get(name);
@@ -66,6 +68,44 @@ describe('two of three disks, replaced one after the other without waiting', { t
     }
     expect(third.log.slice(before).match(/Now 256 partitions take no writes/g)).toHaveLength(1);
     expect((await third.http.get('before')).body.value).toBe(1);
+  });
+});
+
+describe('the disks of two of three nodes, full', { timeout: 300_000 }, () => {
+  const cluster = useCluster(3);
+
+  it('leave no green light while they are, and all goes on by itself once there is room', async () => {
+    const [first, second, third] = cluster().nodes as readonly [DemoNode, DemoNode, DemoNode];
+    const marker = join(dirname(third.dataDir), 'full');
+    for (const node of [first, second]) {
+      await node.stop();
+      await node.start({ env: { NODE_OPTIONS: `--import=${PLAYED_DISK}`, PLAYED_FULL_DISK: marker } });
+    }
+    await cluster().settled();
+    await first.http.put('before', 1);
+
+    await writeFile(marker, '');
+    await until('the third node to see what is missing', async () => {
+      await Promise.all(cluster().nodes.map((node) => node.http.put('meets it', 1)));
+      const { body, text } = await readyOf(third);
+      return (
+        body.status === 'degraded' &&
+        /node1 \(its log takes nothing.*node2 \(its log takes nothing/.test(text)
+      );
+    });
+    expect(await gauge(third, 'dkv_groups_without_quorum')).toBe(256);
+    for (const node of cluster().nodes) {
+      const { status, body } = await node.http.put('during', 1);
+      expect([status, body.code]).toEqual([503, 'DKV_QUORUM_NOT_REACHED']);
+      expect((await node.http.get('before')).body.value).toBe(1);
+    }
+
+    await rm(marker);
+    for (const node of cluster().nodes) {
+      await until(`${node.id} to be well again`, async () => (await readyOf(node)).body.status === 'ok');
+      expect((await node.http.put(`after ${node.id}`, 1)).status).toBe(200);
+    }
+    expect(third.log).toMatch(/All partitions take writes again, after [\d.]+ s\./);
   });
 });
 
