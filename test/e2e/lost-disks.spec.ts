@@ -14,13 +14,6 @@ import { WriteStream } from './write-stream.js';
  */
 const BACK_WITHIN_MS = 60_000;
 
-/** Writes through all nodes but `away`, from now until `end`, while something happens to that one. */
-const writesBeside = (cluster: DemoCluster, away: DemoNode, name: string) =>
-  new WriteStream(
-    cluster.nodes.filter((node) => node !== away),
-    name,
-  );
-
 async function untilMore(writes: WriteStream, count = 30): Promise<void> {
   const before = writes.acknowledged.length;
   await until('writes to go on', async () => writes.acknowledged.length >= before + count, 30_000);
@@ -40,6 +33,26 @@ function expectHonest(writes: WriteStream): void {
   expect([200, 503, 504]).toEqual(expect.arrayContaining([...writes.statuses]));
 }
 
+/** Takes the node away and starts it again while the others are written through: nothing acknowledged is lost, then or before. */
+async function replace(
+  cluster: DemoCluster,
+  victim: DemoNode,
+  earlier: WriteStream[],
+  takeAway: () => Promise<unknown>,
+): Promise<void> {
+  const others = cluster.nodes.filter((node) => node !== victim);
+  const writes = new WriteStream(others, `beside ${victim.id}`);
+  earlier.push(writes);
+  await untilMore(writes);
+  await takeAway();
+  await untilMore(writes);
+  await victim.start({ withinMs: BACK_WITHIN_MS });
+  await untilMore(writes);
+  await writes.end();
+  expectHonest(writes);
+  await expectAll(cluster.nodes, earlier);
+}
+
 describe('a cluster that loses its disks, one after another', { timeout: 300_000 }, () => {
   const cluster = useCluster(3);
 
@@ -49,17 +62,10 @@ describe('a cluster that loses its disks, one after another', { timeout: 300_000
     await untilMore(streams[0]!, 200);
     await streams[0]!.end();
     for (const victim of [...nodes].reverse()) {
-      const writes = writesBeside(cluster(), victim, `beside ${victim.id}`);
-      streams.push(writes);
-      await untilMore(writes);
-      await victim.kill9();
-      await rename(victim.dataDir, `${victim.dataDir}.lost`);
-      await untilMore(writes);
-      await victim.start({ withinMs: BACK_WITHIN_MS });
-      await untilMore(writes);
-      await writes.end();
-      expectHonest(writes);
-      await expectAll(nodes, streams);
+      await replace(cluster(), victim, streams, async () => {
+        await victim.kill9();
+        await rename(victim.dataDir, `${victim.dataDir}.lost`);
+      });
       await rm(`${victim.dataDir}.lost`, { recursive: true });
     }
     expect(cluster().log).toMatch(/joins cluster \w+, which exists, with an empty folder/);
@@ -73,16 +79,7 @@ describe('a cluster that keeps all in memory', { timeout: 300_000 }, () => {
     const { nodes } = cluster();
     const streams: WriteStream[] = [];
     for (const [at, victim] of nodes.entries()) {
-      const writes = writesBeside(cluster(), victim, `beside ${victim.id}`);
-      streams.push(writes);
-      await untilMore(writes);
-      await (at === 1 ? victim.kill9() : victim.stop());
-      await untilMore(writes);
-      await victim.start({ withinMs: BACK_WITHIN_MS });
-      await untilMore(writes);
-      await writes.end();
-      expectHonest(writes);
-      await expectAll(nodes, streams);
+      await replace(cluster(), victim, streams, () => (at === 1 ? victim.kill9() : victim.stop()));
     }
   });
 

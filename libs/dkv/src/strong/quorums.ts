@@ -188,10 +188,11 @@ export class Quorums {
       return list.filter((nodeId) => this.whyNode(nodeId) === undefined).length >= majorityOf(list.length);
     }
     const hasVote = (voter: MemberId) => voteOf(voter).why === undefined;
-    return (
-      hasQuorum(known, hasVote) ||
-      hasQuorum(forcedConfiguration(known, (voter) => voteOf(voter).isGone) ?? known, hasVote)
-    );
+    if (hasQuorum(known, hasVote)) {
+      return true;
+    }
+    const forced = forcedConfiguration(known, (voter) => voteOf(voter).isGone);
+    return forced !== undefined && hasQuorum(forced, hasVote);
   }
 
   private voteOf(voter: MemberId): Vote {

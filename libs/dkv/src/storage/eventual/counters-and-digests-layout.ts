@@ -29,7 +29,8 @@ export interface TreeSnapshot {
 
 /*
  * Numbers are big endian. Both begin with a CRC-32 of what follows and the number of the batch (u48).
- * Entry: two totals as doubles and the usage by namespace (`model/usage.ts`), then for each step of the trees partition u16, bucket u8, high u32, low u32.
+ * Entry: two totals as doubles and the usage by namespace (`model/usage.ts`), then for each step of the trees
+ * partition u16, bucket u8, high u32, low u32.
  * Snapshot: for each bucket high u32, low u32.
  */
 const BATCH_AT = 4;
