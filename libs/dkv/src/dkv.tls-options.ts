@@ -1,4 +1,5 @@
 /** The option `tls`: the forms that it has, and what is looked at before a node starts with it. */
+import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { certificateFaults, type CertificateNames } from './transport/tls/certificate-faults.js';
 import { type CertificateSource } from './transport/tls/renewed-certificates.js';

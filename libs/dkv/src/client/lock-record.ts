@@ -1,4 +1,5 @@
 /** A lock as it is stored: a record that is there as long as the lock is held, with the lock's end as its expiry. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { fencingOf } from '../model/strong-version.js';

@@ -1,4 +1,5 @@
 /** Locks upon keys, each a record of its own; what a holder may rely on is the fencing number. */
+import { Buffer } from 'node:buffer';
 import { Deadline } from '../cluster/deadline.js';
 import { DkvError } from '../dkv.errors.js';
 import { hex8 } from '../model/hex.js';

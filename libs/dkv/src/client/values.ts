@@ -1,4 +1,5 @@
 /** Between the caller's values and the stored bytes: checks, encodes, decodes. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type Codec } from '../ports/codec.js';
@@ -26,10 +27,10 @@ export class Values<V> {
       parseAs(validate, value, 'DKV_INVALID_ARGUMENT', `The value of key ${JSON.stringify(key)}`);
     }
     const bytes = this.encoded(key, value);
-    if (bytes.byteLength > valueBytesMax) {
+    if (bytes.length > valueBytesMax) {
       throw new DkvError(
         'DKV_VALUE_TOO_LARGE',
-        `The value of key ${JSON.stringify(key)} has ${bytes.byteLength} bytes encoded; valueBytesMax is ` +
+        `The value of key ${JSON.stringify(key)} has ${bytes.length} bytes encoded; valueBytesMax is ` +
           `${valueBytesMax}. Split the value, or raise the option on every node.`,
       );
     }

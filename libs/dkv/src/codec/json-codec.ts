@@ -1,4 +1,5 @@
 /** JSON in UTF-8: for values that other programs read. */
+import { Buffer } from 'node:buffer';
 import { type Codec } from '../ports/codec.js';
 
 export class JsonCodec<V = unknown> implements Codec<V> {

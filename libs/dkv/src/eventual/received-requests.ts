@@ -38,7 +38,7 @@ export class ReceivedRequests {
     answer.then(
       ({ record }) => {
         if (this.entries.get(name) === entry) {
-          entry.bytes = record?.value.byteLength ?? 0;
+          entry.bytes = record?.value.length ?? 0;
           this.bytes += entry.bytes;
         }
       },

@@ -67,7 +67,7 @@ export class WriteCoordinator {
     if (local.isDiskFull && operation.kind !== 'remove') {
       throw new DkvError('DKV_READ_ONLY', fullDiskOf(view.selfId));
     }
-    const bytes = operation.value.byteLength + RECORD_OVERHEAD_BYTES;
+    const bytes = operation.value.length + RECORD_OVERHEAD_BYTES;
     this.underWay.take(bytes);
     let ended: Promise<unknown> = Promise.resolve();
     try {

@@ -1,4 +1,5 @@
 /** The ring as an immutable value: which partition a key lies in, and which nodes hold a partition. */
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { DkvError } from '../dkv.errors.js';
 import { type RingNode } from '../model/node.js';

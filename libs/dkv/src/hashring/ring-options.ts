@@ -1,4 +1,5 @@
 /** What a ring is made of, checked: a ring of wrong numbers would be wrong quietly. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type RingNode } from '../model/node.js';
 import { NODE_ID_PATTERN } from '../model/version.js';

@@ -1,4 +1,5 @@
 /** Joins two records of a key by the namespace's merger; a join of unlike values is a new value and is stamped. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type KvRecord, type RecordDraft, stampRecord } from '../model/record.js';
 import { physicalMsOf, type Version } from '../model/version.js';
@@ -69,10 +70,10 @@ export class RecordMerger {
         { cause },
       );
     }
-    if (bytes.byteLength > this.valueBytesMax) {
+    if (bytes.length > this.valueBytesMax) {
       throw new DkvError(
         'DKV_VALUE_TOO_LARGE',
-        `The merged value of key ${JSON.stringify(newer.key)} has ${bytes.byteLength} bytes; valueBytesMax is ` +
+        `The merged value of key ${JSON.stringify(newer.key)} has ${bytes.length} bytes; valueBytesMax is ` +
           `${this.valueBytesMax}.`,
       );
     }

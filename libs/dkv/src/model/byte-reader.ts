@@ -1,5 +1,5 @@
 /** Reads fields out of bytes that anybody may have sent: every length is held against what is there. */
-import { isUtf8 } from 'node:buffer';
+import { Buffer, isUtf8 } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type KnownTexts } from './known-texts.js';
 import { type Version } from './version.js';

@@ -1,4 +1,5 @@
 /** Writes the fields of one frame after another into memory that is used again for the next. */
+import { Buffer } from 'node:buffer';
 
 const SCRATCH_BYTES = 96 * 1024;
 /** A number of at most 2^53 - 1 in groups of 7 bits. */
@@ -129,10 +130,10 @@ export class ByteWriter {
   }
 
   block(bytes: Uint8Array): void {
-    this.count(bytes.byteLength);
-    this.reserve(bytes.byteLength);
+    this.count(bytes.length);
+    this.reserve(bytes.length);
     this.bytes.set(bytes, this.at);
-    this.at += bytes.byteLength;
+    this.at += bytes.length;
   }
 
   /** A copy of what was written between `start` and `end`. */

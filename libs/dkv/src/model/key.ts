@@ -1,4 +1,5 @@
 /** Limits of keys, and where a record is. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 
 export const KEY_BYTES_MAX = 1024;

@@ -1,5 +1,5 @@
 /** The bytes of a record: one layout, on disk and on the wire, that tells a damaged record from a sound one. */
-import { isUtf8 } from 'node:buffer';
+import { Buffer, isUtf8 } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { crc32 } from './checksum.js';
 import { KEY_BYTES_MAX, NAMESPACE_BYTES_MAX } from './key.js';
@@ -86,7 +86,7 @@ export function encodeDraft(draft: RecordDraft): KvRecord {
   const bytes = encoded(fields);
   fields.checksum = checksumIn(bytes);
   bytes.writeUInt32BE(fields.checksum, 1);
-  fields.value = valueIn(bytes, bytes.length - draft.value.byteLength);
+  fields.value = valueIn(bytes, bytes.length - draft.value.length);
   return new EncodedRecord(fields, bytes);
 }
 
@@ -96,7 +96,7 @@ export function withOwnBytes(record: KvRecord): KvRecord {
     return record;
   }
   const bytes = encoded(record);
-  const value = valueIn(bytes, bytes.length - record.value.byteLength);
+  const value = valueIn(bytes, bytes.length - record.value.length);
   return new EncodedRecord({ ...record, value }, bytes);
 }
 
@@ -107,7 +107,7 @@ export function copyOfEncoded(record: KvRecord): KvRecord | undefined {
     return undefined;
   }
   const bytes = Buffer.from(ownBytes);
-  const value = valueIn(bytes, bytes.length - record.value.byteLength);
+  const value = valueIn(bytes, bytes.length - record.value.length);
   return new EncodedRecord({ ...record, value }, bytes);
 }
 
@@ -124,7 +124,7 @@ export function recordBytesMax(record: KvRecord): number {
   }
   const { namespace, key, version, value } = record;
   const names = 3 * (namespace.length + key.length);
-  return FIXED_BYTES + names + version.length + value.byteLength;
+  return FIXED_BYTES + names + version.length + value.length;
 }
 
 /**
@@ -147,14 +147,14 @@ function encoded(record: KvRecord): Buffer {
   const keyAt = FIXED_BYTES + namespaceBytes;
   const versionAt = keyAt + keyBytes;
   const valueAt = versionAt + version.length;
-  const bytes = Buffer.allocUnsafe(valueAt + value.byteLength);
+  const bytes = Buffer.allocUnsafe(valueAt + value.length);
   bytes[0] = RECORD_FORMAT;
   bytes.writeUInt32BE(checksum, 1);
   bytes[5] = tombstone ? TOMBSTONE : 0;
   bytes[6] = namespaceBytes;
   bytes[7] = version.length;
   bytes.writeUInt16BE(keyBytes, 8);
-  bytes.writeUInt32BE(value.byteLength, 10);
+  bytes.writeUInt32BE(value.length, 10);
   bytes.writeDoubleBE(expiresAtMs, 14);
   bytes.writeDoubleBE(modifiedMs, 22);
   bytes.write(namespace, FIXED_BYTES, 'utf8');
@@ -272,7 +272,7 @@ function faultIn(record: KvRecord, namespaceBytes: number, keyBytes: number): st
   if (!Number.isInteger(checksum) || checksum < 0 || checksum > 0xffff_ffff) {
     return `its checksum is ${checksum}`;
   }
-  if (tombstone && value.byteLength > 0) {
+  if (tombstone && value.length > 0) {
     return 'it is a tombstone with a value';
   }
   return undefined;

@@ -1,4 +1,5 @@
 /** How many live keys a namespace has, and their bytes: counted as records come and go, and stored with them. */
+import { Buffer } from 'node:buffer';
 
 export interface Usage {
   readonly keys: number;

@@ -1,4 +1,5 @@
 /** The bytes of a configuration, as they stand in a log entry: read by nodes of later versions, too. */
+import { Buffer } from 'node:buffer';
 import { type Configuration, type MemberId } from '../model/raft-messages.js';
 
 /**

@@ -54,7 +54,7 @@ export class RaftLog {
     }
     const before = this.sums.length === 0 ? this.sumBefore : this.sums[this.sums.length - 1]!;
     this.entries.push(entry);
-    this.sums.push(before + entry.data.byteLength + ENTRY_OVERHEAD_BYTES);
+    this.sums.push(before + entry.data.length + ENTRY_OVERHEAD_BYTES);
   }
 
   /** Drops the entries from `index` on. */

@@ -1,4 +1,5 @@
 /** The bytes of a batch of operations on the store, as the node log holds it. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type StoreOperation } from './engines/store-engine.js';
 

@@ -1,4 +1,5 @@
 /** Writes a data folder anew with another engine, while its node is not running. */
+import { Buffer } from 'node:buffer';
 import { copyFile, mkdir, open, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { DkvError, isDkvError } from '../dkv.errors.js';

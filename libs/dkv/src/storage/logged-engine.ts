@@ -1,4 +1,5 @@
 /** A store engine whose batches become durable in the node's log and reach the real engine by checkpoints. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { SortedEntries } from './sorted-entries.js';
 import {

@@ -1,4 +1,5 @@
 /** Everything that a node keeps: its log, its engine, the records over both, opened in order and closed in order. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { EngineLocalKvRepo } from './eventual/engine-local-kv-repo.js';
 import { FailStopEngine } from './engines/fail-stop-engine.js';

@@ -1,4 +1,5 @@
 /** Bytes by key in key order, in memory: a map, and beside it its keys in a two-level B+ tree for ranges. */
+import { Buffer } from 'node:buffer';
 import { type StoreEntry } from './engines/store-engine.js';
 
 /** A leaf is split in two past this; a million keys are some thousand leaves. */

@@ -1,4 +1,5 @@
 /** A data folder to look at: everything is opened as a start would, and nothing of it is changed. */
+import { Buffer } from 'node:buffer';
 import { type StoreEngine } from './engines/store-engine.js';
 import { type FileDone, type LogFile, type LogFiles } from './log/log-files.js';
 import { type StorageHome } from './node-storage.js';

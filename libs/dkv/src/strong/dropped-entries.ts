@@ -1,4 +1,5 @@
 /** What a recovery makes void of a member's log is kept in a file: somebody may have been told that it is done (rule 13). */
+import { Buffer } from 'node:buffer';
 import { type LogEntry } from '../model/raft-messages.js';
 import { type Logger } from '../ports/logger.js';
 import { type StrongGroup } from './strong-group.js';

@@ -46,7 +46,7 @@ export class GroupWrites implements Expiring {
   }
 
   write(asker: Asker, slot: number, request: Request, write: AskedWrite): void {
-    const bytes = ENTRY_OVERHEAD_BYTES + write.value.byteLength;
+    const bytes = ENTRY_OVERHEAD_BYTES + write.value.length;
     const waiting = { asker, slot, request, write, bytes };
     if (!this.isKnown(waiting) && !this.cold.joins(waiting)) {
       this.decideNow(waiting, undefined);

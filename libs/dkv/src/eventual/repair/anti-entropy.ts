@@ -200,9 +200,9 @@ export class AntiEntropy {
     await this.rate.take(HEADER_BYTES);
     const { record } = await peers.call(nodeId, 'get', { id }, { timeoutMs: limits.peerTimeoutMs });
     if (record) {
-      telemetry.antiEntropyBytes('in', record.value.byteLength);
+      telemetry.antiEntropyBytes('in', record.value.length);
       await this.replica.join(partition, record);
-      await this.rate.take(record.value.byteLength);
+      await this.rate.take(record.value.length);
     }
     return true;
   }

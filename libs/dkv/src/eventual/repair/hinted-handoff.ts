@@ -103,7 +103,7 @@ export class HintedHandoff {
     try {
       const record = await local.get(hint);
       if (record && view.holds(hint.partition, hint.nodeId)) {
-        await this.rate.take(record.value.byteLength + HINT_OVERHEAD_BYTES);
+        await this.rate.take(record.value.length + HINT_OVERHEAD_BYTES);
         const ask = { partition: hint.partition, record };
         const timeoutMs = limits.peerTimeoutMs;
         const { newer } = await peers.call(hint.nodeId, 'addOrUpdate', ask, { timeoutMs });

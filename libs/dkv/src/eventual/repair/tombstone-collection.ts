@@ -1,4 +1,5 @@
 /** Tombstone collection: the nodes of a partition agree on a floor, up to which each then forgets its deletes. */
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { KeyLocks } from '../../model/key-locks.js';
 import { type PeerProtocol } from '../../model/peer-protocol.js';

@@ -1,4 +1,5 @@
 /** RocksDB through the `rocksdb-native` package, for Node 22 and newer: an optional peer dependency. */
+import { Buffer } from 'node:buffer';
 import { createRequire } from 'node:module';
 import { DkvError } from '../../dkv.errors.js';
 import { innermostOf, openErrorOf } from './engine-open-error.js';

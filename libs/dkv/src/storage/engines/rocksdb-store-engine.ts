@@ -1,4 +1,5 @@
 /** RocksDB through the `rocksdb` package (abstract-leveldown API), with the guards that its binding lacks. */
+import { Buffer } from 'node:buffer';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import { DkvError } from '../../dkv.errors.js';

@@ -1,4 +1,5 @@
 /** The bytes of what is kept in step with the records: a batch's entry in the journal, a partition's snapshot. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
 import { crc32 } from '../../model/checksum.js';
 import { TREE_BUCKETS } from '../../ports/local-kv-repo.js';

@@ -1,4 +1,5 @@
 /** The keys of the store: how partitions, buckets, hints and the node's own values lie in one ordered map of bytes. */
+import { Buffer } from 'node:buffer';
 import { crc32 } from '../../model/checksum.js';
 import { idOf, type RecordId } from '../../model/key.js';
 import { type Version } from '../../model/version.js';

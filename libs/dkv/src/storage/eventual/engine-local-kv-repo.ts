@@ -1,4 +1,5 @@
 /** The repository of this node on any store engine: locks, versions, hash trees, hints and meta values. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
 import { type RecordId } from '../../model/key.js';
 import { headerOf, type KvRecord, type RecordHeader } from '../../model/record.js';

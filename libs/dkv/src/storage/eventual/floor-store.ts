@@ -1,4 +1,5 @@
 /** Floors and fences of the partitions: all in memory, each durable in a key of its own. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
 import { isVersion, NO_VERSION, type Version } from '../../model/version.js';
 import { FLOOR_RANGE, floorKey, partitionInFloorKey } from './disk-keys.js';

@@ -1,4 +1,5 @@
 /** The records of a store: read through the cache, written with their hash tree and counters in one batch. */
+import { Buffer } from 'node:buffer';
 import { type RecordId } from '../../model/key.js';
 import {
   decodeHeader,

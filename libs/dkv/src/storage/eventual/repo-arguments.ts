@@ -1,4 +1,5 @@
 /** What the repository demands of its callers, in one place: every engine shares the checks. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
 import { assertKey, NAMESPACE_BYTES_MAX, type RecordId } from '../../model/key.js';
 import { checksumOf, type KvRecord } from '../../model/record.js';

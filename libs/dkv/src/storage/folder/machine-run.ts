@@ -1,4 +1,5 @@
 /** Whether the machine crashed since a folder was closed last: what `wal` had not synced may then be lost (rule 12). */
+import { Buffer } from 'node:buffer';
 import { type LogFiles, synced, written } from '../log/log-files.js';
 import { type LogDurability } from '../log/log-writer.js';
 

@@ -1,4 +1,5 @@
 /** The bytes of the next append, gathered in one growing buffer that is used again. */
+import { Buffer } from 'node:buffer';
 import { type Appended } from '../../ports/node-log.js';
 import { HEADER_BYTES } from './log-records.js';
 

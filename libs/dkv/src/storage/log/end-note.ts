@@ -1,4 +1,5 @@
 /** The note of where the log ends, in a file of its own: how a log that lost its end is told from one that has none. */
+import { Buffer } from 'node:buffer';
 import { crc32 } from '../../model/checksum.js';
 import { isMissing } from './log-errors.js';
 import { type LogFile, type LogFiles, synced, written } from './log-files.js';

@@ -1,4 +1,5 @@
 /** How the node log is laid out in bytes: the header of an append, and the records in it. */
+import { Buffer } from 'node:buffer';
 import { crc32 } from '../../model/checksum.js';
 import { ENTRY_KINDS, type EntryKind } from '../../model/raft-messages.js';
 import { type HardState } from '../../ports/node-log.js';

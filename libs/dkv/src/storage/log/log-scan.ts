@@ -1,4 +1,5 @@
 /** Reads the segments of a log from the oldest on, shows what is in them, and finds where the log ends or is damaged. */
+import { Buffer } from 'node:buffer';
 import { type EntryKind } from '../../model/raft-messages.js';
 import { type HardState, type LogReplay } from '../../ports/node-log.js';
 import { type EndNote } from './end-note.js';

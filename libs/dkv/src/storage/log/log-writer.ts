@@ -1,4 +1,5 @@
 /** Appends to the node log: group commit, new segments, and what happens when a write or a sync fails. */
+import { Buffer } from 'node:buffer';
 import { type DkvError } from '../../dkv.errors.js';
 import { type Logger } from '../../ports/logger.js';
 import { type Appended, type HardState } from '../../ports/node-log.js';

@@ -1,4 +1,5 @@
 /** Opens a node log: replays it, cuts off what was never finished, and tells whether it forgot what it had promised. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
 import { type Clock } from '../../ports/clock.js';
 import { type Logger } from '../../ports/logger.js';

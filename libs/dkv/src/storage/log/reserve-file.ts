@@ -1,4 +1,5 @@
 /** Disk space held back, to be given up when the disk is full: what frees space (a checkpoint) needs some itself. */
+import { Buffer } from 'node:buffer';
 import { isMissing } from './log-errors.js';
 import { type LogFiles, synced, written } from './log-files.js';
 

@@ -1,4 +1,5 @@
 /** Reads a segment as a stream: whole appends one after the other, up to the first that is not whole. */
+import { Buffer } from 'node:buffer';
 import { type LogFile } from './log-files.js';
 import { appendBytesAt, checkedCrc, HEADER_BYTES, isOtherVersion, previousCrcOf } from './log-records.js';
 

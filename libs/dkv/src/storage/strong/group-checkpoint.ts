@@ -1,4 +1,5 @@
 /** Writes one group's changes as one batch of the engine: its records, their expiries, and its state. */
+import { Buffer } from 'node:buffer';
 import { type StoreEngine, type StoreOperation } from '../engines/store-engine.js';
 import { type NodeLog } from '../../ports/node-log.js';
 import { type GroupState } from '../../ports/strong-store.js';

@@ -1,4 +1,5 @@
 /** Finds the records of the table by their keys: chains through the slabs, by a hash of namespace and key. */
+import { Buffer } from 'node:buffer';
 import { randomInt } from 'node:crypto';
 import { byteOf, HASH, HEAD_BYTES, KEY, KEY_BYTES, NEXT, OWNER, wordOf } from './record-head.js';
 import { type EncodedKey, type RecordSlabs } from './record-slabs.js';

@@ -53,16 +53,21 @@ export const ABSENT = -1;
 export const UNKNOWN = -2;
 /** Bits of a size; those before them tell how far they were moved. */
 const SIZE_BITS = 11;
+const SIZE_MASK = 2 ** SIZE_BITS - 1;
 /** From here on a code is one of those above. */
 export const SIZE_CODES = 0x1_0000 + UNKNOWN;
 
-export const wordOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * (UNIT_BYTES / 4);
-export const doubleOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * (UNIT_BYTES / 8);
-export const byteOf = (position: number) => (position & (2 ** UNIT_BITS - 1)) * UNIT_BYTES;
+// Worked out once: V8 calls a function for a power of a named constant, and that takes longer than all else here.
+const UNIT_MASK = 2 ** UNIT_BITS - 1;
+const UNIT_WORDS = UNIT_BYTES / 4;
+const UNIT_DOUBLES = UNIT_BYTES / 8;
+export const wordOf = (position: number) => (position & UNIT_MASK) * UNIT_WORDS;
+export const doubleOf = (position: number) => (position & UNIT_MASK) * UNIT_DOUBLES;
+export const byteOf = (position: number) => (position & UNIT_MASK) * UNIT_BYTES;
 
 /** What a record takes. */
 export function sizeOf(keyBytes: number, valueBytes: number): number {
-  return Math.ceil((HEAD_BYTES + keyBytes + Math.max(0, valueBytes)) / UNIT_BYTES) * UNIT_BYTES;
+  return (HEAD_BYTES + keyBytes + Math.max(0, valueBytes) + UNIT_BYTES - 1) & -UNIT_BYTES;
 }
 
 /** A size in 16 bits, to a thousandth: the same for the same size. */
@@ -72,5 +77,5 @@ export function sizeCode(bytes: number): number {
 }
 
 export function sizeOfCode(code: number): number {
-  return (code & (2 ** SIZE_BITS - 1)) << (code >> SIZE_BITS);
+  return (code & SIZE_MASK) << (code >> SIZE_BITS);
 }

@@ -1,4 +1,5 @@
 /** Memory of the records of the table: slabs, each filled from its start and given back as a whole. */
+import { Buffer } from 'node:buffer';
 import { type Aged, AgeList } from '../../model/age-list.js';
 import { type StrongRecord } from '../../ports/strong-store.js';
 import {
@@ -327,7 +328,7 @@ export class RecordSlabs {
   /** The position of room for a record, whose head, key and value its caller writes at once. */
   private allot(size: number): number {
     const slab = size > this.slabBytes * LARGE ? this.made(size) : this.withRoom(size);
-    const position = slab.number * 2 ** UNIT_BITS + slab.used / UNIT_BYTES;
+    const position = (slab.number << UNIT_BITS) + slab.used / UNIT_BYTES;
     slab.used += size;
     return position;
   }

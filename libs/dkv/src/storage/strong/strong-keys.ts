@@ -1,4 +1,5 @@
 /** Keys and values that strong records and their groups have in the engine: where they lie, and their bytes. */
+import { Buffer } from 'node:buffer';
 import { crc32 } from '../../model/checksum.js';
 import { DkvError } from '../../dkv.errors.js';
 import { type StoreRange } from '../engines/store-engine.js';

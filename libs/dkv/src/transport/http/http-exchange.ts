@@ -1,4 +1,5 @@
 /** One HTTP request to a peer, watched closely enough to know whether any of it can have reached the peer. */
+import { Buffer } from 'node:buffer';
 import { type HttpService } from '@nestjs/axios';
 import {
   type Agent,

@@ -1,4 +1,5 @@
 /** The routes by which nodes ask each other and post frames: `POST /peer/{kind}`, `POST /peer/post/{lane}`. */
+import { Buffer } from 'node:buffer';
 import { Body, Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
 import { DkvError } from '../../dkv.errors.js';

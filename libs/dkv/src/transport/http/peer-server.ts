@@ -1,4 +1,5 @@
 /** The Fastify server of the peer port: its limits and time-outs, and who is let in. */
+import { Buffer } from 'node:buffer';
 import { type FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Socket } from 'node:net';

@@ -1,4 +1,5 @@
 /** One-way frames in the body of a request: each with its length, 4 bytes with the highest first, before it. */
+import { Buffer } from 'node:buffer';
 import { malformed } from '../../model/byte-reader.js';
 
 const LENGTH_BYTES = 4;

@@ -1,4 +1,5 @@
 /** Peer requests and answers as bytes, one pair of functions per kind. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
 import { WRITE_LEVELS } from '../../model/consistency.js';
 import {

@@ -1,4 +1,5 @@
 /** What a key and a namespace may look like, for messages, options and REST alike. */
+import { Buffer } from 'node:buffer';
 import { assertKey, NAMESPACE_BYTES_MAX } from '../../model/key.js';
 
 export function isKey(value: unknown): value is string {

@@ -1,4 +1,5 @@
 /** Whole peer messages as bytes and back: who speaks, then the block that streams put into their frames. */
+import { Buffer } from 'node:buffer';
 import {
   PEER_REQUEST_KINDS,
   type PeerReply,

@@ -1,4 +1,5 @@
 /** Bytes as JSON can carry them. */
+import { Buffer } from 'node:buffer';
 
 const BASE64_PATTERN = /^[A-Za-z0-9+/]*={0,2}$/;
 

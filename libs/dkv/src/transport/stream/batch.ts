@@ -1,4 +1,5 @@
 /** The frames of one turn as one write: small ones copied into one piece of memory, large ones as they are. */
+import { Buffer } from 'node:buffer';
 import { type Socket } from 'node:net';
 import { BATCH_BYTES, COPIED_BYTES_MAX, FRAME, HEAD_BYTES } from './frame-layout.js';
 

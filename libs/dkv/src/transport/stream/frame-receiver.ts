@@ -1,4 +1,5 @@
 /** Takes streams apart: whole requests and answers, large ones out of their chunks, one-way frames as they lie. */
+import { Buffer } from 'node:buffer';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../model/peer-protocol.js';
 import { ByteReader, malformed } from '../../model/byte-reader.js';
 import { kindOf } from '../messages/message-codec.js';

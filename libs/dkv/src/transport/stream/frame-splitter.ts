@@ -1,4 +1,5 @@
 /** Finds the frames in the pieces that a socket gives: whole ones where they lie, cut ones put together. */
+import { Buffer } from 'node:buffer';
 import { malformed } from '../../model/byte-reader.js';
 import { BODY_BYTES_MAX, FRAME, HEAD_BYTES } from './frame-layout.js';
 

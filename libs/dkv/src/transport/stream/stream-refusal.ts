@@ -1,4 +1,5 @@
 /** Why a peer did not take the stream: what it answered the upgrade instead. */
+import { Buffer } from 'node:buffer';
 import { type IncomingMessage } from 'node:http';
 import { type DkvError } from '../../dkv.errors.js';
 import { toPeerError } from '../messages/error-body.js';

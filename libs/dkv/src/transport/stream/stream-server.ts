@@ -1,4 +1,5 @@
 /** Lets peers turn a connection of the peer port into a stream of frames: `GET /peer/stream`, upgraded to `dkv-peer`. */
+import { Buffer } from 'node:buffer';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { type Socket } from 'node:net';
 import { DkvError } from '../../dkv.errors.js';
