@@ -24,6 +24,19 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.js', '**/*.mjs'], ...tseslint.configs.disableTypeChecked },
+  {
+    files: ['libs/dkv/src/**/*.ts'],
+    ignores: ['**/*.spec.ts'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        {
+          name: 'Buffer',
+          message: 'Import it from node:buffer: the global is a getter, and costs more than what is done with it.',
+        },
+      ],
+    },
+  },
   // What a command prints is its result.
   { files: ['scripts/**'], rules: { 'no-console': 'off' } },
 );

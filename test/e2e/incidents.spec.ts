@@ -33,26 +33,26 @@ describe('two of three disks, replaced one after the other without waiting', { t
       return body.status === 'degraded' && /node1 \(no voter yet.*node2 \(no voter yet/.test(text);
     });
     expect((await readyOf(third)).status).toBe(200);
-    expect((await readyOf(third)).text).toContain('256 partitions take no writes');
+    expect((await readyOf(third)).text).toContain('64 partitions take no writes');
     for (const node of [first, second]) {
       await until(`${node.id} to say what it lacks`, async () => {
         const { status, text } = await readyOf(node);
-        return status === 503 && /a majority of the members of 256 partitions .* has forgotten/.test(text);
+        return status === 503 && /a majority of the members of 64 partitions .* has forgotten/.test(text);
       });
     }
-    expect(await gauge(third, 'dkv_groups_without_quorum')).toBe(256);
-    expect(await gauge(third, 'dkv_partitions_under_replicated')).toBe(256);
+    expect(await gauge(third, 'dkv_groups_without_quorum')).toBe(64);
+    expect(await gauge(third, 'dkv_partitions_under_replicated')).toBe(64);
     expect((await third.http.send('GET', '/cluster')).body.nodes).toMatchObject([
       {
         nodeId: 'node1',
         state: 'up',
-        votersMissing: 256,
+        votersMissing: 64,
         reason: expect.stringMatching(/no voter yet/) as string,
       },
       {
         nodeId: 'node2',
         state: 'up',
-        votersMissing: 256,
+        votersMissing: 64,
         reason: expect.stringMatching(/no voter yet/) as string,
       },
       { nodeId: 'node3', state: 'up', votersMissing: 0, reason: '' },
@@ -66,7 +66,7 @@ describe('two of three disks, replaced one after the other without waiting', { t
       const refused = await node.peerHttp.send('POST', '/kv', writing);
       expect(refused.body.message).toMatch(/missing: .*node1 \(no voter yet/);
     }
-    expect(third.log.slice(before).match(/Now 256 partitions take no writes/g)).toHaveLength(1);
+    expect(third.log.slice(before).match(/Now 64 partitions take no writes/g)).toHaveLength(1);
     expect((await third.http.get('before')).body.value).toBe(1);
   });
 });
@@ -93,7 +93,7 @@ describe('the disks of two of three nodes, full', { timeout: 300_000 }, () => {
         /node1 \(its log takes nothing.*node2 \(its log takes nothing/.test(text)
       );
     });
-    expect(await gauge(third, 'dkv_groups_without_quorum')).toBe(256);
+    expect(await gauge(third, 'dkv_groups_without_quorum')).toBe(64);
     for (const node of cluster().nodes) {
       const { status, body } = await node.http.put('during', 1);
       expect([status, body.code]).toEqual([503, 'DKV_QUORUM_NOT_REACHED']);

@@ -214,7 +214,7 @@ describe('what is not given', () => {
       weight: 1,
       zone: '',
       replicas: 2,
-      partitions: 256,
+      partitions: 64,
       hashFunc: 'md5',
       mode: 'strong',
       readConsistency: 'one',
@@ -266,7 +266,7 @@ describe('what is given', () => {
       peerPort: 0,
       weight: 0.5,
     });
-    expect(options).toMatchObject({ partitions: 256, storage: 'auto' });
+    expect(options).toMatchObject({ partitions: 64, storage: 'auto' });
   });
 
   it('as a relative folder is made absolute, so that a later change of folder does not move the data', () => {
