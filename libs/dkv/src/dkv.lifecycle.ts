@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { ClusterView } from './cluster/cluster-view.js';
 import { Locks } from './client/locks.js';
+import { type NodeStanding, standingOf } from './client/node-status.js';
 import { type DkvOptions } from './dkv.options.js';
 import { keysIn } from './model/usage.js';
 import { DKV_OPTIONS } from './dkv.tokens.js';
@@ -50,6 +51,11 @@ export class DkvLifecycle
   /** Whether the host has begun to shut down. */
   get leaving(): boolean {
     return this.isLeaving;
+  }
+
+  /** What this node and its partitions can do now. */
+  get standing(): NodeStanding {
+    return standingOf(this.view, this.processor);
   }
 
   get unreadyReason(): string {

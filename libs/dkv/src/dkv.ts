@@ -25,7 +25,7 @@ import { type KvPair, stampOf } from './client/kv-pair.js';
 import { type DkvLockScope } from './client/kept-lock.js';
 import { type DkvLock } from './client/lock.js';
 import { many } from './client/many.js';
-import { type DkvMetrics, type DkvNodeStatus, nodeStatuses } from './client/node-status.js';
+import { type DkvMetrics, type DkvNodeStatus, nodeStatuses, standingOf } from './client/node-status.js';
 import { type Changed, ReadModifyWrite } from './client/read-modify-write.js';
 import { Values } from './client/values.js';
 import { DkvError } from './dkv.errors.js';
@@ -285,15 +285,12 @@ export class Dkv<V = unknown> {
   /** Figures of this node, of all namespaces together. For Prometheus see `DkvRegistry`. */
   metrics(): DkvMetrics {
     const { processor, view, storage } = this.core;
-    const { ready, groupsWithoutQuorum, groupsLed, quorums, strongFigures } = processor;
-    const partitionsUnderReplicated = view.underReplicated(quorums.lacking);
+    const { groupsLed, strongFigures } = processor;
     const figures = storage.metrics();
     return {
-      ready,
+      ...standingOf(view, processor),
       keys: keysIn(figures.usage),
       hintBytes: storage.hintBytes,
-      partitionsUnderReplicated,
-      groupsWithoutQuorum,
       groupsLed,
       ...strongFigures,
       ...figures,

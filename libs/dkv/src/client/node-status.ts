@@ -4,6 +4,7 @@ import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type NodeState, type PeerTrouble } from '../model/node.js';
 import { type StorageMetrics } from '../ports/storage-metrics.js';
 import { type QuorumStatus } from '../ports/strong-mode.js';
+import { type Processor } from '../processor/processor.js';
 
 export interface DkvNodeStatus {
   readonly nodeId: string;
@@ -25,21 +26,32 @@ export interface DkvNodeStatus {
   readonly partitions: { readonly holder: number; readonly replica: number };
 }
 
-export interface DkvMetrics extends StorageMetrics {
+/** What a probe asks: told without a look at what is stored. */
+export interface NodeStanding {
   readonly ready: boolean;
-  /** Of all namespaces. */
-  readonly keys: number;
-  readonly hintBytes: number;
   /** Own partitions of which a copy is on a node that is down, or that is not yet, or not now, one of its voters. */
   readonly partitionsUnderReplicated: number;
   /** Own partitions of strong namespaces in which too few voters take part: their keys take no writes. */
   readonly groupsWithoutQuorum: number;
+}
+
+export interface DkvMetrics extends StorageMetrics, NodeStanding {
+  /** Of all namespaces. */
+  readonly keys: number;
+  readonly hintBytes: number;
   /** Partitions of strong namespaces that this node leads: their writes and linearizable reads are decided here. */
   readonly groupsLed: number;
   /** Terms that began in partitions of this node since it started. */
   readonly termChanges: number;
   /** Committed entries that this node has not applied yet, of all its partitions. */
   readonly applyLag: number;
+}
+
+export function standingOf(
+  view: ClusterView,
+  { ready, quorums, groupsWithoutQuorum }: Pick<Processor, 'ready' | 'quorums' | 'groupsWithoutQuorum'>,
+): NodeStanding {
+  return { ready, partitionsUnderReplicated: view.underReplicated(quorums.lacking), groupsWithoutQuorum };
 }
 
 export function nodeStatuses(

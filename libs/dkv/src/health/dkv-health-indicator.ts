@@ -1,6 +1,5 @@
 /** Health for Terminus, or any other check: is this node alive, is it ready, are its copies complete. */
 import { Inject, Injectable } from '@nestjs/common';
-import { Dkv } from '../dkv.js';
 import { DkvLifecycle } from '../dkv.lifecycle.js';
 
 /** What a health check of Terminus takes, of version 11 or 12. With 12 and without Terminus the status may be `degraded` too. */
@@ -23,7 +22,6 @@ export async function statusIfDegraded(): Promise<'up'> {
 export class DkvHealthIndicator {
   constructor(
     @Inject(STATUS_IF_DEGRADED) private readonly ifDegraded: 'up',
-    @Inject(Dkv) private readonly dkv: Dkv,
     @Inject(DkvLifecycle) private readonly lifecycle: DkvLifecycle,
   ) {}
 
@@ -41,7 +39,7 @@ export class DkvHealthIndicator {
     if (this.lifecycle.leaving) {
       return healthOf(key, 'down', { reason: 'leaving' });
     }
-    const { ready, partitionsUnderReplicated, groupsWithoutQuorum } = this.dkv.metrics();
+    const { ready, partitionsUnderReplicated, groupsWithoutQuorum } = this.lifecycle.standing;
     if (!ready) {
       return healthOf(key, 'down', { reason: this.lifecycle.unreadyReason });
     }
