@@ -6,6 +6,8 @@ export const SUBJECTS = {
   'ours-xxhash': 'as ours, keys hashed by xxhash',
   'ours-fsync': 'as ours, each write synced on the disks of a majority',
   'ours-tls': 'as ours, TLS between the nodes',
+  'ours-one-process':
+    'as ours, but all three nodes in one process: nobody else takes its core and its caches in between',
   redis: 'one redis-server in memory, ioredis',
   'redis-autopipelining': 'the same, ioredis with enableAutoPipelining',
   'redis-wait-1': 'a primary and two replicas in memory, each write followed by WAIT 1',
@@ -70,14 +72,14 @@ export const WORKLOADS = {
     operation: 'read',
     readLevel: 'linearizable',
     inFlight: [1, 256],
-    subjects: ['ours', ...REDIS, 'etcd'],
+    subjects: ['ours', 'redis-autopipelining', 'etcd'],
   },
   increment: {
     ...HELD,
     does: 'increments of one hot key (etcd by compare-and-set until it succeeds; that of NATS 2.9 loses updates in a cluster)',
     operation: 'increment',
     inFlight: [64],
-    subjects: ['ours', ...REDIS, 'redis-wait-1', 'etcd'],
+    subjects: ['ours', 'redis-autopipelining', 'redis-wait-1', 'etcd'],
   },
   'write-tls': {
     ...HELD,
@@ -93,6 +95,21 @@ export const WORKLOADS = {
     place: 'elsewhere',
     inFlight: [256],
     subjects: ['ours-tls', 'ours'],
+  },
+  'write-warm': {
+    ...HELD,
+    does: 'writes, whose way through three nodes is as ever, but warm',
+    operation: 'write',
+    inFlight: [1],
+    subjects: ['ours-one-process', 'redis-wait-1'],
+  },
+  'read-elsewhere-warm': {
+    ...HELD,
+    does: 'reads of keys that only other nodes hold, as warm',
+    operation: 'read',
+    place: 'elsewhere',
+    inFlight: [1],
+    subjects: ['ours-one-process', 'redis-autopipelining'],
   },
 } as const satisfies Record<string, Workload>;
 

@@ -71,6 +71,10 @@ async function member(nodeId: string, nodes: string, port: number, options: DkvM
 }
 
 describe('an embedded node', () => {
+  it('needs no options', () => {
+    expect(DkvModule.forRoot()).toMatchObject({ module: DkvModule, global: true });
+  });
+
   it('stores and reads with no options but where', async () => {
     const module = await boot(DkvModule.forRoot({ dataDir: newFolder(), logger: silent }));
     const dkv = module.get<Dkv<{ x: number }>>(Dkv);

@@ -4,7 +4,7 @@ import { ClusterView } from './cluster/cluster-view.js';
 import { Dkv } from './dkv.js';
 import { DkvError } from './dkv.errors.js';
 import { DkvLifecycle } from './dkv.lifecycle.js';
-import { ConfigurableModuleClass } from './dkv.module-definition.js';
+import { ConfigurableModuleClass, type OPTIONS_TYPE } from './dkv.module-definition.js';
 import { type DkvNamespaceOptions } from './dkv.namespace-options.js';
 import { DKV_OPTIONS, DkvRegistry, getDkvToken } from './dkv.tokens.js';
 import { clusterProviders } from './providers/cluster-providers.js';
@@ -19,6 +19,11 @@ class DkvFeatureModule {}
   exports: [Dkv, DkvLifecycle, DkvRegistry, DKV_OPTIONS, ClusterView, NamespaceRegistry],
 })
 export class DkvModule extends ConfigurableModuleClass {
+  /** All options have defaults: without any it is a node alone, its data in `dkv-data` of the working directory. */
+  static override forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
+  }
+
   /**
    * Declares namespaces, for `@InjectDkv(name)` in the module that imports this. Every node must declare the same, and
    * `forRoot` must be global, as it is unless told otherwise. Several modules may declare one namespace, all alike.

@@ -1,4 +1,4 @@
-/** The process of one of our nodes; the load runs inside it, as an application's own calls do. */
+/** The process of one of our nodes, or of several; the load runs inside it, as an application's own calls do. */
 import { fill } from '../load/filling.js';
 import { runLoad } from '../load/load-loop.js';
 import { serve, tell } from '../processes/serve.js';
@@ -6,11 +6,12 @@ import { workloadOf } from '../workloads.js';
 import { CpuProfiling } from './cpu-profiling.js';
 import { NodeApplication, type NodeSettings } from './node-application.js';
 
-await serve(async (settings: NodeSettings) => {
-  const node = await NodeApplication.start(settings);
+await serve(async (settings: readonly NodeSettings[]) => {
+  const nodes = await Promise.all(settings.map((of) => NodeApplication.start(of)));
+  const node = nodes[0]!;
   const profiling = new CpuProfiling();
   return {
-    close: () => node.close(),
+    close: async () => void (await Promise.all(nodes.map((each) => each.close()))),
     handlers: {
       fill: (plan) =>
         fill(node.storeOf(plan.place, plan.to), plan, (count) => tell({ kind: 'written', count })),
@@ -18,7 +19,7 @@ await serve(async (settings: NodeSettings) => {
         const { place, readLevel } = workloadOf(plan.workload);
         return runLoad(node.storeOf(place, plan.keys, readLevel), plan);
       },
-      'see-all-up': () => node.seeAllUp(),
+      'see-all-up': async () => void (await Promise.all(nodes.map((each) => each.seeAllUp()))),
       'begin-profile': () => profiling.begin(),
       'end-profile': (file) => profiling.end(file),
     },

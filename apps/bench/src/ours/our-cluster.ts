@@ -18,12 +18,13 @@ const SETTINGS: Readonly<Record<OurName, Pick<NodeSettings, 'durability' | 'hash
   'ours-xxhash': { durability: 'wal', hashFunc: 'xxhash' },
   'ours-fsync': { durability: 'fsync', hashFunc: 'md5' },
   'ours-tls': { durability: 'wal', hashFunc: 'md5' },
+  'ours-one-process': { durability: 'wal', hashFunc: 'md5' },
 };
 
 export class OurCluster implements Subject {
   private constructor(
     readonly name: OurName,
-    private readonly launch: (number: number) => Worker,
+    private readonly launch: (nodeIds: readonly string[]) => Worker,
     private workers: readonly Worker[],
   ) {}
 
@@ -34,18 +35,16 @@ export class OurCluster implements Subject {
     const nodes = NODE_IDS.map((nodeId, index) => `${nodeId}=127.0.0.1:${ports[index]}`).join();
     const apiKey = randomUUID();
     const tls = name === 'ours-tls' ? await selfSigned(folder) : undefined;
-    const launch = (number: number) => {
-      const nodeId = NODE_IDS[number]!;
-      const settings: NodeSettings = {
-        nodeId,
-        nodes,
-        apiKey,
-        tls,
-        dataDir: join(folder, nodeId),
-        ...SETTINGS[name],
-      };
-      return new Worker(`${name}, ${nodeId}`, 'ours/node-process', settings, belongings);
-    };
+    const settingsOf = (nodeId: string): NodeSettings => ({
+      nodeId,
+      nodes,
+      apiKey,
+      tls,
+      dataDir: join(folder, nodeId),
+      ...SETTINGS[name],
+    });
+    const launch = (nodeIds: readonly string[]) =>
+      new Worker(`${name}, ${nodeIds.join()}`, 'ours/node-process', nodeIds.map(settingsOf), belongings);
     const cluster = new OurCluster(name, launch, []);
     // All at once: one alone would wait for what it asked of the others.
     belongings.add(() => cluster.stop());
@@ -56,7 +55,8 @@ export class OurCluster implements Subject {
   /** Starts all processes, the first time or again; resolves when all are ready, with the seconds that it took. */
   async startNodes(): Promise<number> {
     const began = performance.now();
-    this.workers = NODE_IDS.map((_, number) => this.launch(number));
+    const processes = this.name === 'ours-one-process' ? [NODE_IDS] : NODE_IDS.map((nodeId) => [nodeId]);
+    this.workers = processes.map(this.launch);
     await Promise.all(this.workers.map(({ ready }) => ready));
     const seconds = (performance.now() - began) / 1000;
     await Promise.all(this.workers.map((worker) => worker.ask('see-all-up', null)));

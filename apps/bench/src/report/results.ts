@@ -101,12 +101,11 @@ ${machineLine(machine)}.
 
 ## Method
 
-Every store runs on this one machine, and its clients too: what is told as CPU is that of all processes of a store an
-operation, the caller among them. Ours are three Nest applications in three processes; the load is made inside the first
-one, as an application would. Theirs are called by one Node process. Each of the callers in flight waits for its answer
-before it asks again. ${whole(keys)} keys, values of ${valueSize(valueBytes)}, keys drawn evenly, the same ones in the same order for all.
-A figure is the median of ${rounds} rounds of ${seconds} s after a warm-up; within a round the stores take turns. Ratios count more
-than rates, and are taken round by round. ${valueSize(valueBytes)} and two cores are one point, not a law.
+Every store runs on this one machine, and its clients too: what is told as CPU is that of all processes of a store an operation, the
+caller among them. Ours are three Nest applications in three processes; the load is made inside the first one, as an application would.
+Theirs are called by one Node process. Each of the callers in flight waits for its answer before it asks again. ${whole(keys)} keys, values
+of ${valueSize(valueBytes)}, keys drawn evenly, the same ones in the same order for all. A figure is the median of ${rounds} rounds of ${seconds} s after a warm-up;
+within a round the stores take turns. Ratios count more than rates, and are taken round by round. ${valueSize(valueBytes)} and two cores are one point, not a law.
 
 ${Object.entries(SUBJECTS)
   .map(([name, what]) => `- \`${name}\`: ${what}`)
@@ -121,8 +120,8 @@ its reads may be old. etcd's JSON gateway costs its members CPU that gRPC would 
 ${Object.entries(WORKLOADS)
   .map(([name, { does }]) => `\`${name}\` are ${does}`)
   .join('; ')}.
-\`GC\` is the time that the collector held up the main threads, \`KB\` what was allocated on V8's heap, both of all our nodes
-an operation; \`loop\` is the delay of the caller's event loop.
+\`GC\` is the time that the collector held up the main threads, \`KB\` what was allocated on V8's heap, both of all our nodes an operation;
+\`loop\` is the delay of the caller's event loop.
 
 ${warnings.length > 0 ? `${warnings.join('\n')}\n\n` : ''}${table(results, LONG)}
 ${size ? sizeSection(size) : ''}
