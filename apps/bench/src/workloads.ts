@@ -98,14 +98,14 @@ export const WORKLOADS = {
   },
   'write-warm': {
     ...HELD,
-    does: 'writes, whose way through three nodes is as ever, but warm',
+    does: 'writes of three nodes in one process, over the same sockets, but never cold',
     operation: 'write',
     inFlight: [1],
     subjects: ['ours-one-process', 'redis-wait-1'],
   },
   'read-elsewhere-warm': {
     ...HELD,
-    does: 'reads of keys that only other nodes hold, as warm',
+    does: 'reads there of keys that only other nodes hold',
     operation: 'read',
     place: 'elsewhere',
     inFlight: [1],
