@@ -14,6 +14,8 @@ const IN_FLIGHT = 256;
 const WARM_UP_SECONDS = 3;
 /** Of writes before all processes are killed: their logs are as long then as they get. */
 const LOG_SECONDS = 10;
+/** The engines go on merging what many keys have left; what that takes is of the filling, not of what is measured. */
+const QUIET_SECONDS_MAX = 120;
 
 export async function size(options: SizeOptions, belongings: Belongings): Promise<void> {
   const { few, many, valueBytes, rounds, seconds, seed, json } = options;
@@ -34,6 +36,7 @@ export async function size(options: SizeOptions, belongings: Belongings): Promis
   await fillTelling(cluster, { from: few, keys: many, valueBytes, place });
   // Used by then, all of them: what is measured is not how they come back into memory.
   await fillTelling(cluster, { keys: few, valueBytes, place });
+  await cluster.quiet(QUIET_SECONDS_MAX);
   const same = await used(few);
   const all = await used(many);
 

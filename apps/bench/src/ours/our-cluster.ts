@@ -1,6 +1,7 @@
 /** Our side: three nodes as processes, of which the first is the loaded one. */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type LoadPlan } from '../load/load-loop.js';
 import { type Belongings } from '../processes/belongings.js';
 import { freePorts } from '../processes/free-port.js';
@@ -13,6 +14,8 @@ import { selfSigned } from './self-signed.js';
 
 const NODE_IDS = ['node1', 'node2', 'node3'] as const;
 const FILL_IN_FLIGHT = 256;
+/** Of all nodes in a second. */
+const QUIET_CPU_US = 150_000;
 const SETTINGS: Readonly<Record<OurName, Pick<NodeSettings, 'durability' | 'hashFunc'>>> = {
   ours: { durability: 'wal', hashFunc: 'md5' },
   'ours-xxhash': { durability: 'wal', hashFunc: 'xxhash' },
@@ -94,6 +97,20 @@ export class OurCluster implements Subject {
     const usages = await Promise.all(this.workers.map((worker) => worker.ask('end-window', null)));
     const nodes = sumOf(usages);
     return { report, caller: usages[0]!, all: nodes, nodes };
+  }
+
+  /** Resolves when the nodes do next to nothing: engines have merged what was written. After `seconds` in any case. */
+  async quiet(seconds: number): Promise<void> {
+    for (let left = seconds; left > 0; left--) {
+      await Promise.all(this.workers.map((worker) => worker.ask('begin-window', null)));
+      await sleep(1000);
+      const { cpuUs } = sumOf(
+        await Promise.all(this.workers.map((worker) => worker.ask('end-window', null))),
+      );
+      if (cpuUs < QUIET_CPU_US) {
+        return;
+      }
+    }
   }
 
   /** The nodes' processes by number, from 1. */
