@@ -201,9 +201,7 @@ describe('a healthy cluster', { timeout: 300_000 }, () => {
       ['node2', 'up'],
       ['node3', 'up'],
     ]);
-    expect(body.nodes?.map(({ partitions }) => partitions.holder + partitions.replica)).toEqual([
-      256, 256, 256,
-    ]);
+    expect(body.nodes?.map(({ partitions }) => partitions.holder + partitions.replica)).toEqual([64, 64, 64]);
 
     expect((await node!.http.send('GET', '/health/live')).body.status).toBe('ok');
     expect((await node!.http.send('GET', '/health/ready')).body.status).toBe('ok');

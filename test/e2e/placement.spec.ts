@@ -8,7 +8,7 @@ import { type DemoNode } from './demo-node.js';
 import { fewAtOnce } from './few-at-once.js';
 
 const REPLICAS = 2;
-const PARTITIONS = 256;
+const PARTITIONS = 64;
 const SILENT = { log() {}, warn() {}, error() {} };
 
 describe('five nodes with two replicas', { timeout: 300_000 }, () => {
