@@ -32,7 +32,8 @@ export default tseslint.config(
         'error',
         {
           name: 'Buffer',
-          message: 'Import it from node:buffer: the global is a getter, and costs more than what is done with it.',
+          message:
+            'Import it from node:buffer: the global is a getter, and costs more than what is done with it.',
         },
       ],
     },
