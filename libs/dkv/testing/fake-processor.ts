@@ -33,9 +33,8 @@ export class FakeProcessor {
   /** What becomes of a value that is written. */
   merge = (value: Uint8Array) => value;
   ready = true;
-  groupsWithoutQuorum = 8;
   groupsLed = 9;
-  quorums = NO_STRONG_MODE.quorums;
+  quorums = { ...NO_STRONG_MODE.quorums, groupsWithoutQuorum: 8 };
   strongFigures = { termChanges: 10, applyLag: 11 };
   underWay = 0;
   underWayMax = 0;

@@ -6,7 +6,7 @@ import { type LoadPlan } from '../load/load-loop.js';
 import { type Belongings } from '../processes/belongings.js';
 import { freePorts } from '../processes/free-port.js';
 import { type Filling, type Loaded, type Subject } from '../processes/subject.js';
-import { sumOf } from '../processes/window.js';
+import { type NodeUsage, sumOf } from '../processes/window.js';
 import { Worker } from '../processes/worker.js';
 import { type OurName } from '../workloads.js';
 import { type NodeSettings } from './node-application.js';
@@ -92,9 +92,7 @@ export class OurCluster implements Subject {
   }
 
   async load(plan: LoadPlan): Promise<Loaded> {
-    await Promise.all(this.workers.map((worker) => worker.ask('begin-window', null)));
-    const report = await this.workers[0]!.ask('load', plan);
-    const usages = await Promise.all(this.workers.map((worker) => worker.ask('end-window', null)));
+    const [report, usages] = await this.measured(() => this.workers[0]!.ask('load', plan));
     const nodes = sumOf(usages);
     return { report, caller: usages[0]!, all: nodes, nodes };
   }
@@ -102,12 +100,8 @@ export class OurCluster implements Subject {
   /** Resolves when the nodes do next to nothing: engines have merged what was written. After `seconds` in any case. */
   async quiet(seconds: number): Promise<void> {
     for (let left = seconds; left > 0; left--) {
-      await Promise.all(this.workers.map((worker) => worker.ask('begin-window', null)));
-      await sleep(1000);
-      const { cpuUs } = sumOf(
-        await Promise.all(this.workers.map((worker) => worker.ask('end-window', null))),
-      );
-      if (cpuUs < QUIET_CPU_US) {
+      const [, usages] = await this.measured(() => sleep(1000));
+      if (sumOf(usages).cpuUs < QUIET_CPU_US) {
         return;
       }
     }
@@ -116,5 +110,12 @@ export class OurCluster implements Subject {
   /** The nodes' processes by number, from 1. */
   node(number: number): Worker {
     return this.workers[number - 1]!;
+  }
+
+  /** With what each process used meanwhile. */
+  private async measured<T>(work: () => Promise<T>): Promise<[T, readonly NodeUsage[]]> {
+    await Promise.all(this.workers.map((worker) => worker.ask('begin-window', null)));
+    const result = await work();
+    return [result, await Promise.all(this.workers.map((worker) => worker.ask('end-window', null)))];
   }
 }

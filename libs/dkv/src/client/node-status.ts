@@ -49,9 +49,10 @@ export interface DkvMetrics extends StorageMetrics, NodeStanding {
 
 export function standingOf(
   view: ClusterView,
-  { ready, quorums, groupsWithoutQuorum }: Pick<Processor, 'ready' | 'quorums' | 'groupsWithoutQuorum'>,
+  { ready, quorums }: Pick<Processor, 'ready' | 'quorums'>,
 ): NodeStanding {
-  return { ready, partitionsUnderReplicated: view.underReplicated(quorums.lacking), groupsWithoutQuorum };
+  const { lacking, groupsWithoutQuorum } = quorums;
+  return { ready, partitionsUnderReplicated: view.underReplicated(lacking), groupsWithoutQuorum };
 }
 
 export function nodeStatuses(

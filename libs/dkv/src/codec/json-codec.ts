@@ -1,6 +1,7 @@
 /** JSON in UTF-8: for values that other programs read. */
 import { Buffer } from 'node:buffer';
 import { type Codec } from '../ports/codec.js';
+import { asBuffer } from '../model/byte-reader.js';
 
 export class JsonCodec<V = unknown> implements Codec<V> {
   readonly name = 'json';
@@ -14,6 +15,6 @@ export class JsonCodec<V = unknown> implements Codec<V> {
   }
 
   decode(bytes: Uint8Array): V {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as V;
+    return JSON.parse(asBuffer(bytes).toString()) as V;
   }
 }

@@ -8,6 +8,7 @@ import { type KvRecord, type RecordDraft, type RecordHeader } from './record-fie
 import { isVersion, physicalMsOf } from './version.js';
 import { isVersionAt } from './version-bytes.js';
 import { recoverRemedy } from './recover-remedy.js';
+import { asBuffer } from './byte-reader.js';
 
 /**
  * Format 4, numbers big endian:
@@ -170,7 +171,7 @@ function encoded(record: KvRecord): Buffer {
  * @throws DkvError `DKV_CORRUPT_RECORD` when a length, a field or the checksum is wrong or the format is newer.
  */
 export function decodeRecord(bytes: Uint8Array, where: string): KvRecord {
-  const view = viewOf(bytes);
+  const view = asBuffer(bytes);
   assertFormat(view, where);
   const flags = view[5]!;
   const keyAt = FIXED_BYTES + view[6]!;
@@ -280,10 +281,6 @@ function faultIn(record: KvRecord, namespaceBytes: number, keyBytes: number): st
 
 function valueIn(bytes: Buffer, at: number): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + at, bytes.length - at);
-}
-
-function viewOf(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function corrupt(what: string): DkvError {

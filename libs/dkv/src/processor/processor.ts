@@ -134,11 +134,6 @@ export class Processor implements PeerService {
     return this.strong.quorums;
   }
 
-  /** Own partitions of strong namespaces whose keys take no writes, since too few of their voters take part. */
-  get groupsWithoutQuorum(): number {
-    return this.strong.quorums.groupsWithoutQuorum;
-  }
-
   get groupsLed(): number {
     return this.strong.groupsLed;
   }

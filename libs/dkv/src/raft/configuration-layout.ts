@@ -1,6 +1,7 @@
 /** The bytes of a configuration, as they stand in a log entry: read by nodes of later versions, too. */
 import { Buffer } from 'node:buffer';
 import { type Configuration, type MemberId } from '../model/raft-messages.js';
+import { asBuffer } from '../model/byte-reader.js';
 
 /**
  * Format 1: the format number, then voters, outgoing voters and learners, each a list: the number of members (one byte),
@@ -34,7 +35,7 @@ export function encodeConfiguration({ voters, outgoing, learners }: Configuratio
 
 /** @throws TypeError for what {@link encodeConfiguration} did not make: a group must stop at it, never skip it. */
 export function decodeConfiguration(data: Uint8Array): Configuration {
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = asBuffer(data);
   if (bytes[0] !== CONFIGURATION_FORMAT) {
     throw new TypeError(
       `A configuration has format ${bytes[0]}: this version reads ${CONFIGURATION_FORMAT}.`,

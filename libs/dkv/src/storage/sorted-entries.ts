@@ -1,6 +1,7 @@
 /** Bytes by key in key order, in memory: a map, and beside it its keys in a two-level B+ tree for ranges. */
 import { Buffer } from 'node:buffer';
 import { type StoreEntry } from './engines/store-engine.js';
+import { asBuffer } from '../model/byte-reader.js';
 
 /** A leaf is split in two past this; a million keys are some thousand leaves. */
 const LEAF_KEYS_MAX = 512;
@@ -110,5 +111,5 @@ function lowerBound(leaf: readonly string[], text: string): number {
 }
 
 function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  return asBuffer(bytes).toString('latin1');
 }

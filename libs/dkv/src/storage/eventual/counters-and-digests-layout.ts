@@ -6,6 +6,7 @@ import { TREE_BUCKETS } from '../../ports/local-kv-repo.js';
 import { TREE_WORDS, TreeChanges } from './hash-tree.js';
 import { decodeUsage, encodeUsage, type UsageByNamespace } from '../../model/usage.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
+import { asBuffer } from '../../model/byte-reader.js';
 
 /** Counted as records come and go and stored with them, so that no start has to scan. */
 export interface StoreTotals {
@@ -118,7 +119,7 @@ function withChecksum(bytes: Buffer, batch: number): Buffer {
 }
 
 function unsealed(bytes: Uint8Array, where: string): Buffer {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = asBuffer(bytes);
   if (view.length < HEAD_BYTES || view.readUInt32BE(0) !== crc32(view.subarray(BATCH_AT))) {
     throw damagedCounters(where);
   }

@@ -5,6 +5,7 @@ import { idOf, type RecordId } from '../../model/key.js';
 import { type Version } from '../../model/version.js';
 import { type ExpiringKey, type HeaderRange, type Hint, TREE_BUCKETS } from '../../ports/local-kv-repo.js';
 import { type StoreRange } from '../engines/store-engine.js';
+import { asBuffer } from '../../model/byte-reader.js';
 
 /*
  * A partition is one contiguous range, and so is a bucket of it; the node's own things come last:
@@ -70,7 +71,7 @@ export function isRecordKey(key: Uint8Array): boolean {
 
 /** What a record key says of its record, to check that they belong together. */
 export function idInRecordKey(key: Uint8Array): RecordId {
-  const bytes = bufferOf(key);
+  const bytes = asBuffer(key);
   return { partition: bytes.readUInt16BE(0), ...nameIn(bytes, RECORD_PREFIX_BYTES) };
 }
 
@@ -101,7 +102,7 @@ export function collectableKey({ partition, namespace, key }: RecordId, version:
 }
 
 export function collectableIn(key: Uint8Array): CollectableMark {
-  const bytes = bufferOf(key);
+  const bytes = asBuffer(key);
   const separator = bytes.indexOf(0, 3);
   const version = bytes.toString('latin1', 3, separator);
   return { id: { partition: bytes.readUInt16BE(0), ...nameIn(bytes, separator + 1) }, version };
@@ -121,7 +122,7 @@ export function expiryKey({ expiresAtMs, partition, namespace, key }: ExpiringKe
 }
 
 export function expiringIn(key: Uint8Array): ExpiringKey {
-  const bytes = bufferOf(key);
+  const bytes = asBuffer(key);
   const expiresAtMs = bytes.readUInt32BE(3) * TWO_TO_32 + bytes.readUInt32BE(7);
   return { partition: bytes.readUInt16BE(11), ...nameIn(bytes, 13), expiresAtMs };
 }
@@ -141,7 +142,7 @@ export function floorKey(partition: number): Buffer {
 }
 
 export function partitionInFloorKey(key: Uint8Array): number {
-  return bufferOf(key).readUInt16BE(3);
+  return asBuffer(key).readUInt16BE(3);
 }
 
 export const TREE_RANGE: StoreRange = { from: prefix(NODE_SPACE, TREE), to: prefix(NODE_SPACE, TREE + 1) };
@@ -151,7 +152,7 @@ export function treeKey(partition: number): Buffer {
 }
 
 export function partitionInTreeKey(key: Uint8Array): number {
-  return bufferOf(key).readUInt16BE(3);
+  return asBuffer(key).readUInt16BE(3);
 }
 
 export const JOURNAL_RANGE: StoreRange = {
@@ -180,7 +181,7 @@ export function hintRange(nodeId: string): StoreRange {
 }
 
 export function hintInKey(nodeId: string, key: Uint8Array): Hint {
-  const bytes = bufferOf(key);
+  const bytes = asBuffer(key);
   const at = hintPrefix(nodeId).length;
   return { nodeId, partition: bytes.readUInt16BE(at), ...nameIn(bytes, at + 2) };
 }
@@ -228,8 +229,4 @@ function withName(headBytes: number, id: RecordId): Buffer {
 function nameIn(bytes: Buffer, at: number): { namespace: string; key: string } {
   const separator = bytes.indexOf(0, at);
   return { namespace: bytes.toString('utf8', at, separator), key: bytes.toString('utf8', separator + 1) };
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

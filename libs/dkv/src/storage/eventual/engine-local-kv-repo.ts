@@ -28,6 +28,7 @@ import { RecordStore } from './record-store.js';
 import { assertMetaName, assertPartition } from './repo-arguments.js';
 import { StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 import { type StoreEngine } from '../engines/store-engine.js';
+import { asBuffer } from '../../model/byte-reader.js';
 
 /** Where the store of a node is, whose it is, and how it is opened: a data folder, memory, a simulated disk. */
 export interface StoreHome {
@@ -192,7 +193,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   async getMeta(name: string): Promise<string | undefined> {
     assertMetaName(name);
     const bytes = await this.access.store.get(metaKey(name));
-    return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+    return bytes && asBuffer(bytes).toString('utf8');
   }
 
   async putMeta(name: string, value: string): Promise<void> {

@@ -7,6 +7,7 @@ import { type OpenStore } from './open-store.js';
 import { assertPartition } from './repo-arguments.js';
 import { type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
+import { asBuffer } from '../../model/byte-reader.js';
 
 interface Bounds {
   readonly floor: Version;
@@ -65,7 +66,7 @@ export class FloorStore {
   }
 
   private decoded(partition: number, value: Uint8Array): Bounds {
-    const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
+    const text = asBuffer(value).toString('latin1');
     const [floor, fence, ...rest] = text.split(SEPARATOR);
     if (rest.length > 0 || !isVersion(fence) || !(floor === NO_VERSION || isVersion(floor))) {
       throw new DkvError(

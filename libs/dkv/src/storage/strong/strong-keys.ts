@@ -6,6 +6,7 @@ import { type StoreRange } from '../engines/store-engine.js';
 import { type GroupState, type PageMark, type StrongRecord } from '../../ports/strong-store.js';
 import { decodeUsage, encodeUsage, type UsageByNamespace } from '../../model/usage.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
+import { asBuffer } from '../../model/byte-reader.js';
 
 /*
  * Eventual records lie in the same engine, by partitions 0 to 0xfffe; 0xffff 1 to 7 are the node's own (`disk-keys.ts`).
@@ -152,7 +153,7 @@ export interface StoredRecord extends PageMark {
 
 /** Undefined where the bytes are damaged. `value` is a view of `value`'s bytes in the store's answer. */
 export function decodeRecord(key: Uint8Array, bytes: Uint8Array): StrongRecord | undefined {
-  const value = bufferOf(bytes);
+  const value = asBuffer(bytes);
   const end = value.length - CRC_BYTES;
   if (end < RECORD_HEAD_BYTES || value.readUInt32BE(end) !== crc32(value.subarray(0, end), crc32(key))) {
     return undefined;
@@ -167,7 +168,7 @@ export function decodeRecord(key: Uint8Array, bytes: Uint8Array): StrongRecord |
 }
 
 export function markInRecordKey(key: Uint8Array): PageMark {
-  return markAt(bufferOf(key), GROUP_PREFIX_BYTES);
+  return markAt(asBuffer(key), GROUP_PREFIX_BYTES);
 }
 
 export interface ExpiryMark extends PageMark {
@@ -175,7 +176,7 @@ export interface ExpiryMark extends PageMark {
 }
 
 export function markInExpiryKey(key: Uint8Array): ExpiryMark {
-  const bytes = bufferOf(key);
+  const bytes = asBuffer(key);
   return {
     expiresAtMs: bytes.readUIntBE(GROUP_PREFIX_BYTES, 6),
     ...markAt(bytes, EXPIRY_PREFIX_BYTES),
@@ -226,12 +227,12 @@ export function encodeState(group: number, { applied, generation, usage, bytes }
 }
 
 export function groupInStateKey(key: Uint8Array): number {
-  return bufferOf(key).readUInt16BE(3);
+  return asBuffer(key).readUInt16BE(3);
 }
 
 /** @throws DkvError `DKV_CORRUPT_RECORD` naming the group and `where` its state is */
 export function decodeState(key: Uint8Array, bytes: Uint8Array, where: string): StoredState {
-  const value = bufferOf(bytes);
+  const value = asBuffer(bytes);
   const end = value.length - CRC_BYTES;
   const isSound =
     end >= STATE_HEAD_BYTES && value.readUInt32BE(end) === crc32(value.subarray(0, end), crc32(key));
@@ -260,7 +261,7 @@ export function encodeCoverage(position: number): Buffer {
 
 /** @throws DkvError `DKV_CORRUPT_RECORD` naming `where` */
 export function decodeCoverage(bytes: Uint8Array, where: string): number {
-  const value = bufferOf(bytes);
+  const value = asBuffer(bytes);
   if (value.length !== 12 || value.readUInt32BE(8) !== crc32(value.subarray(0, 6), crc32(COVERAGE_KEY))) {
     throw new DkvError(
       'DKV_CORRUPT_RECORD',
@@ -315,8 +316,4 @@ function writePrefix(bytes: Buffer, at: number, kind: number, group: number): vo
 function writeUint48(bytes: Buffer, value: number, at: number): void {
   bytes.writeUInt16BE(Math.floor(value / 2 ** 32) % TWO_TO_16, at);
   bytes.writeUInt32BE(value % 2 ** 32, at + 2);
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -1,5 +1,4 @@
 /** Whole peer messages as bytes and back: who speaks, then the block that streams put into their frames. */
-import { Buffer } from 'node:buffer';
 import {
   PEER_REQUEST_KINDS,
   type PeerReply,
@@ -7,7 +6,7 @@ import {
   type PeerRequestKind,
 } from '../../model/peer-protocol.js';
 import { KnownTexts } from '../../model/known-texts.js';
-import { ByteReader, malformed } from '../../model/byte-reader.js';
+import { asBuffer, ByteReader, malformed } from '../../model/byte-reader.js';
 import { ByteWriter } from '../../model/byte-writer.js';
 import { readNodeId } from './field-codec.js';
 import { CONFIGURATION_LENGTH_MAX } from './limits.js';
@@ -122,5 +121,5 @@ function isPeerRequestKind(kind: string): kind is PeerRequestKind {
 }
 
 function readerOf(bytes: Uint8Array): ByteReader {
-  return new ByteReader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  return new ByteReader(asBuffer(bytes));
 }

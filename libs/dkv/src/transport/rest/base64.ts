@@ -1,10 +1,11 @@
 /** Bytes as JSON can carry them. */
 import { Buffer } from 'node:buffer';
+import { asBuffer } from '../../model/byte-reader.js';
 
 const BASE64_PATTERN = /^[A-Za-z0-9+/]*={0,2}$/;
 
 export function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+  return asBuffer(bytes).toString('base64');
 }
 
 /**
