@@ -7,10 +7,13 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
+import { noteAddresses } from './cluster/cluster-configuration.js';
 import { ClusterView } from './cluster/cluster-view.js';
 import { Locks } from './client/locks.js';
 import { type NodeStanding, standingOf } from './client/node-status.js';
+import { isDkvError } from './dkv.errors.js';
 import { type DkvOptions } from './dkv.options.js';
+import { type ClusterNode } from './model/node.js';
 import { keysIn } from './model/usage.js';
 import { DKV_OPTIONS } from './dkv.tokens.js';
 import { DKV_VERSION } from './dkv.version.js';
@@ -25,6 +28,8 @@ import { NamespaceRegistry } from './providers/namespace-registry.js';
 
 /** Locks that this process holds are given back within this time; what is left then expires. */
 const RELEASE_MS = 3_000;
+/** Between two attempts to announce this node. */
+const ANNOUNCE_EVERY_MS = 5_000;
 /** Peers that the line at the start names. */
 const NAMED_MAX = 8;
 
@@ -33,6 +38,7 @@ export class DkvLifecycle
   implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown
 {
   private isLeaving = false;
+  private isUnannounced = false;
 
   constructor(
     @Inject(Processor) private readonly processor: Processor,
@@ -74,7 +80,7 @@ export class DkvLifecycle
     const started = processor.start();
     try {
       this.logger.log(this.startLine((await this.controller.start()).port));
-      await this.discovery.register(view.address(view.selfId), (nodes) => view.relocate(nodes));
+      await this.announce();
     } catch (error) {
       await this.close();
       throw error;
@@ -110,6 +116,38 @@ export class DkvLifecycle
     this.isLeaving = true;
     await this.close();
     this.logger.log(`Node ${this.view.selfId} has stopped; its data is in place for the next start.`);
+  }
+
+  /** Where discovery cannot be reached, the node works with the addresses that it knows, and tries again. */
+  private async announce(): Promise<void> {
+    const { view, discovery, clock, logger } = this;
+    try {
+      await discovery.register(view.address(view.selfId), (nodes) => this.relocate(nodes));
+    } catch (error) {
+      if (!isDkvError(error, 'DKV_DISCOVERY_FAILED')) {
+        throw error;
+      }
+      if (!this.isUnannounced) {
+        this.isUnannounced = true;
+        logger.warn(`This node is not announced yet, which is tried again: ${error.message}`);
+      }
+      clock.schedule(ANNOUNCE_EVERY_MS, () => {
+        if (!this.isLeaving) {
+          this.announce().catch((cause: Error) =>
+            logger.error(`This node is not announced: ${cause.message}`),
+          );
+        }
+      });
+    }
+  }
+
+  /** Also noted, for a start without discovery. */
+  private relocate(nodes: readonly ClusterNode[]): void {
+    const { view, storage, logger } = this;
+    view.relocate(nodes);
+    noteAddresses(storage.local, view).catch((error: Error) =>
+      logger.warn(`The addresses of the nodes were not noted: ${error.message}`),
+    );
   }
 
   /** What an operator asks of a node first. */

@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { CapturedLog } from '../testing/captured-log.js';
 import { freePort } from '../testing/free-port.js';
 import { rejected } from '../testing/caught.js';
 import { MovableWallClock } from '../testing/movable-wall-clock.js';
@@ -17,10 +18,12 @@ import { DkvModule } from './dkv.module.js';
 import { type DkvModuleOptions, type DkvOptions } from './dkv.options.js';
 import { DKV_OPTIONS, DkvRegistry } from './dkv.tokens.js';
 import { DkvHealthIndicator } from './health/dkv-health-indicator.js';
+import { DkvError } from './dkv.errors.js';
 import { DkvHealthModule } from './health/dkv-health.module.js';
 import { InjectDkv } from './inject-dkv.js';
 import { LocalKvRepo } from './ports/local-kv-repo.js';
 import { Merger } from './ports/merger.js';
+import { SystemClock } from './system/system-clock.js';
 
 const folders: string[] = [];
 const modules: TestingModule[] = [];
@@ -200,6 +203,97 @@ describe('an embedded node', () => {
   );
 });
 
+describe('a node whose discovery is down', () => {
+  /** Tells and takes nothing until it is mended. */
+  class BrokenDiscovery extends StaticDiscovery {
+    isBroken = true;
+    readonly asked: string[] = [];
+
+    override async getNodes() {
+      this.fail('getNodes');
+      return super.getNodes();
+    }
+
+    override async register(...given: Parameters<StaticDiscovery['register']>) {
+      this.fail('register');
+      return super.register(...given);
+    }
+
+    private fail(asked: string): void {
+      this.asked.push(asked);
+      if (this.isBroken) {
+        throw new DkvError('DKV_DISCOVERY_FAILED', 'The resolver timed out.');
+      }
+    }
+  }
+
+  /** Keeps the attempt to announce the node again, which is planned right after one has failed. */
+  class HeldClock extends SystemClock {
+    readonly held: (() => void)[] = [];
+
+    constructor(private readonly discovery: BrokenDiscovery) {
+      super();
+    }
+
+    override schedule(delayMs: number, task: () => void) {
+      if (delayMs !== 5_000 || this.discovery.asked.at(-1) !== 'register' || this.held.length > 0) {
+        return super.schedule(delayMs, task);
+      }
+      this.held.push(task);
+      return { cancel: () => undefined };
+    }
+  }
+
+  it('starts from its folder once its cluster is born, and is announced when discovery is back', async () => {
+    const [dataDir, port] = [newFolder(), await freePort()];
+    const discovery = new BrokenDiscovery([{ nodeId: 'a', host: '127.0.0.1', port }]);
+    const clock = new HeldClock(discovery);
+    const logger = new CapturedLog();
+    const start = () =>
+      boot(
+        DkvModule.forRoot({
+          storage: 'classic-level',
+          nodeId: 'a',
+          peerBind: '127.0.0.1',
+          apiKey: 'secret-of-the-tests',
+          dataDir,
+          discovery,
+          clock,
+          logger,
+        }),
+      );
+    expect(await rejected(start())).toMatchObject({ code: 'DKV_DISCOVERY_FAILED' });
+
+    discovery.isBroken = false;
+    const first = await start();
+    const stored = await first.get(Dkv).addOrUpdate('k', 'kept');
+    await first.close();
+
+    discovery.isBroken = true;
+    clock.held.length = 0;
+    const second = await start();
+    expect(await second.get(Dkv).get('k')).toEqual(stored);
+    expect(logger.warnings).toEqual([
+      expect.stringContaining(
+        `The resolver timed out. The node starts with the addresses that it noted last: a at 127.0.0.1:${port}.`,
+      ),
+      expect.stringContaining('is not announced yet, which is tried again: The resolver timed out.'),
+    ]);
+    for (const [isBroken, left] of [
+      [true, 1],
+      [false, 0],
+    ] as const) {
+      discovery.isBroken = isBroken;
+      discovery.asked.length = 0;
+      clock.held.shift()!();
+      await new Promise(setImmediate);
+      expect(discovery.asked).toEqual(['register']);
+      expect(clock.held).toHaveLength(left);
+    }
+    expect(logger.warnings).toHaveLength(2);
+  });
+});
+
 describe('a boot fails, naming the remedy, with', () => {
   it('a wrong option', async () => {
     const error = await rejected(boot(DkvModule.forRoot({ replicas: 99 })));
@@ -224,7 +318,7 @@ describe('a boot fails, naming the remedy, with', () => {
     const nodes = `a=127.0.0.1:${one},b=127.0.0.1:${two}`;
     const error = await rejected(member('a', nodes, one, options));
     expect(error).toMatchObject({ code: 'DKV_STORE_MISMATCH' });
-    expect(error.message).toMatch(/cluster of a with 2 replicas.*started with a, b/s);
+    expect(error.message).toMatch(/cluster of a; now it is started with a, b\./);
     await member('a', `a=127.0.0.1:${one}`, one, options);
   });
 

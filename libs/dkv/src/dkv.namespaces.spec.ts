@@ -214,10 +214,13 @@ describe('the data folder', () => {
 
   it.each<[string, DkvNamespaceOptions]>([
     [
-      'strong, 1 copy of a key, values as msgpack; now it is asked for as eventual',
+      'strong, 3 copies of a key, values as msgpack; now it is asked for as eventual',
       { name: 'n', mode: 'eventual' },
     ],
-    ['now it is asked for as strong, 1 copy of a key, values as json', { name: 'n', codec: new JsonCodec() }],
+    [
+      'now it is asked for as strong, 3 copies of a key, values as json',
+      { name: 'n', codec: new JsonCodec() },
+    ],
   ])('remembers a namespace and opens it in no other way: %s', async (reason, other) => {
     const dataDir = newFolder();
     const first = await boot({ storage, dataDir }, [{ name: 'n' }]);

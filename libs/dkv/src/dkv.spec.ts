@@ -83,7 +83,7 @@ function clientWith<V>(values: Codec<V>, settings: Partial<ClientSettings> = {})
 
 beforeEach(() => {
   processor = new FakeProcessor();
-  view = new ClusterView('a', testRing(NODES), NODES);
+  view = ClusterView.of('a', testRing(NODES), NODES);
   codec = new CountingCodec();
   dkv = clientWith(codec);
 });
@@ -479,8 +479,7 @@ describe('a call on many', () => {
 
 describe('what the client tells of the cluster', () => {
   it('is which nodes hold a key, as many as the namespace says', () => {
-    const { ring } = view;
-    const list = ring.preferenceList(ring.partitionOf('k'));
+    const list = view.listOf(view.partitionOf('k', 3));
     expect(dkv.nodesOf('k')).toEqual(list);
     expect(clientWith(codec, { copies: 2 }).nodesOf('k')).toEqual(list.slice(0, 2));
   });
@@ -496,7 +495,7 @@ describe('what the client tells of the cluster', () => {
     ]);
     const sum = (role: 'holder' | 'replica') =>
       nodes.reduce((all, { partitions }) => all + partitions[role], 0);
-    expect([sum('holder'), sum('replica')]).toEqual([view.ring.partitions, 2 * view.ring.partitions]);
+    expect([sum('holder'), sum('replica')]).toEqual([view.slices, 2 * view.slices]);
     expect(nodes[0]).toMatchObject(NODES[0]!);
   });
 

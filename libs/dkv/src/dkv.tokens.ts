@@ -5,8 +5,6 @@ import { DEFAULT_NAMESPACE } from './dkv.namespace-options.js';
 
 /** The resolved, frozen options: `DkvOptions`. */
 export const DKV_OPTIONS = Symbol('DkvOptions');
-/** The nodes that discovery told at boot: `readonly ClusterNode[]`. */
-export const DKV_NODES = Symbol('DkvNodes');
 /** The Prometheus registry that holds every metric of the module. */
 export const DkvRegistry = Symbol('DkvRegistry');
 

@@ -1,10 +1,8 @@
 /** What a data folder says of its node and of each of its groups, read without changing it. */
-import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { type ClusterNote, clusterNoteOf, NO_CLUSTER } from '../cluster/birth.js';
 import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
-import { membershipOf } from '../cluster/membership.js';
-import { Hashring } from '../hashring/hashring.js';
+import { type ClusterConfiguration, notedConfiguration } from '../cluster/cluster-configuration.js';
 import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../model/raft-messages.js';
-import { type HashFunc } from '../ports/hash-func.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 import {
   damageOf,
@@ -80,15 +78,11 @@ export function memberOf({ nodeId, incarnation }: Pick<FolderView, 'nodeId' | 'i
 
 async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<FolderView> {
   const { local, log, forgot } = storage;
-  const { nodeId, partitions } = folder.identity;
-  const noted = await local.getMeta(CLUSTER_META);
-  const cluster = noted === undefined ? NO_CLUSTER : (JSON.parse(noted) as ClusterNote);
+  const { nodeId } = folder.identity;
+  const cluster = await clusterNoteOf(local);
   const notedClasses = await local.getMeta(CLASSES_META);
   const classes = notedClasses === undefined ? {} : (JSON.parse(notedClasses) as ClassNotes);
-  const membership = await membershipOf(local);
-  const ring =
-    membership &&
-    Hashring.of(membership.nodes, { partitions, replicas: membership.replicas, hashFunc: ANY_HASH });
+  const configuration = await notedConfiguration(local);
   const promises = await promisesOf(local);
   const groups = new Map<number, GroupView>();
   for (const [number, stored] of storage.groups) {
@@ -96,8 +90,8 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
     const last = position.tail.at(-1);
     // Where the folder does not tell on which nodes the group is, its voters are not known, and it is left as it is.
     const born =
-      ring && position.generation === 1
-        ? birthConfiguration(cluster, classes, listOf(ring, number))
+      configuration && position.generation === 1
+        ? birthConfiguration(cluster, classes, configuration, number)
         : NO_CONFIGURATION;
     groups.set(number, {
       ...position,
@@ -117,7 +111,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
     nodeId,
     engine: folder.engine,
     clusterId: cluster.isBorn ? cluster.clusterId : '',
-    nodeIds: membership?.nodes.map((node) => node.nodeId) ?? [nodeId],
+    nodeIds: configuration?.members.map((member) => member.nodeId) ?? [nodeId],
     incarnation: (await incarnationOf(local)) ?? '',
     previousIncarnations: await previousIncarnationsOf(local),
     logPosition: log.position,
@@ -127,21 +121,18 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
   };
 }
 
-/** Groups of namespaces with fewer copies have numbers behind the others, and shorter lists. */
-function listOf(ring: Hashring, number: number): readonly string[] {
-  const { partitions, copies } = ring;
-  return ring.preferenceList(number % partitions).slice(0, copies - Math.floor(number / partitions));
-}
-
-/** Who votes in a group that nothing was written to yet: as every node knows it from its birth. */
+/**
+ * Who votes in a group that nothing was written to yet: as every node knows it from its birth. Groups of namespaces that ask for
+ * fewer copies have numbers behind the others.
+ */
 function birthConfiguration(
   cluster: ClusterNote,
   classes: ClassNotes,
-  list: readonly string[],
+  { lists, replicas }: ClusterConfiguration,
+  number: number,
 ): Configuration {
-  const { members } = cluster.classes.includes(list.length) ? cluster : (classes[list.length] ?? NO_CLUSTER);
-  return firstConfiguration(list, { members, isBorn: true });
+  const slices = lists.length;
+  const copies = replicas + 1 - Math.floor(number / slices);
+  const { members } = cluster.classes.includes(copies) ? cluster : (classes[copies] ?? NO_CLUSTER);
+  return firstConfiguration(lists[number % slices]!.slice(0, copies), { members, isBorn: true });
 }
-
-/** Which partition is on which node does not depend on it. */
-const ANY_HASH: HashFunc = Object.freeze({ name: 'any', hash: () => 0 });

@@ -4,7 +4,7 @@ import { Incarnation } from '../../testing/simulation/incarnation.js';
 import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
 import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { simStorageHome } from '../../testing/simulation/sim-storage-home.js';
-import { assertSameMembership } from '../cluster/membership.js';
+import { configurationOf, noteConfiguration } from '../cluster/cluster-configuration.js';
 import { type MemberId } from '../model/raft-messages.js';
 import { type OfflineFolder } from '../storage/offline-storage.js';
 import { type GroupList } from '../../src/strong/group-list.js';
@@ -29,7 +29,9 @@ async function written(size: number, keys = 10): Promise<TestCluster> {
   const cluster = createTestCluster(size, { mode: 'strong', replicas: size - 1, partitions: PARTITIONS });
   await cluster.start();
   for (const nodeId of cluster.nodeIds) {
-    await cluster.settle(assertSameMembership(cluster.node(nodeId).local, cluster.ring));
+    await cluster.settle(
+      noteConfiguration(cluster.node(nodeId).local, configurationOf(cluster.ring, cluster.members)),
+    );
   }
   await cluster.advance(2_000);
   await putAll(cluster, 'v', keys);

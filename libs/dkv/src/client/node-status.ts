@@ -56,13 +56,14 @@ export function standingOf(
 }
 
 export function nodeStatuses(
-  { ring, members }: ClusterView,
+  view: ClusterView,
   { votersMissing }: QuorumStatus,
   transitions: PeerTransitions,
 ): readonly DkvNodeStatus[] {
+  const { members } = view;
   const held = new Map(members.map(({ node }) => [node.nodeId, { holder: 0, replica: 0 }]));
-  for (let partition = 0; partition < ring.partitions; partition++) {
-    ring.preferenceList(partition).forEach((nodeId, rank) => {
+  for (let slice = 0; slice < view.slices; slice++) {
+    view.listOf(slice).forEach((nodeId, rank) => {
       held.get(nodeId)![rank === 0 ? 'holder' : 'replica']++;
     });
   }

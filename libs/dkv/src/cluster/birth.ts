@@ -1,6 +1,7 @@
 /** How new folders become a cluster, once: rule 0 of the strong mode. */
 import { type MemberId } from '../model/raft-messages.js';
 import { type NodeMessage } from '../model/node-messages.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { type PeerDirectory } from './peer-directory.js';
 import { type Peer } from './peers.js';
@@ -25,6 +26,12 @@ export const NO_CLUSTER: ClusterNote = Object.freeze({
   classes: [],
   isBorn: false,
 });
+
+/** Of a data folder. */
+export async function clusterNoteOf(meta: Pick<LocalKvRepo, 'getMeta'>): Promise<ClusterNote> {
+  const text = await meta.getMeta(CLUSTER_META);
+  return text === undefined ? NO_CLUSTER : (JSON.parse(text) as ClusterNote);
+}
 
 export interface BirthServices {
   readonly self: MemberId;

@@ -31,6 +31,7 @@ class Birthplace {
       {
         selfId: self[0]!,
         self: () => self,
+        copiesMax: 3,
         nodeIds: ['c', 'a', 'b'],
         directory: () => directory as unknown as PeerDirectory,
         logger: new CapturedLog(),

@@ -29,6 +29,8 @@ export interface ClassBirthServices {
   readonly self: () => MemberId;
   /** All nodes of the cluster, this one included. */
   readonly nodeIds: readonly string[];
+  /** That a namespace may ask for. */
+  readonly copiesMax: number;
   readonly directory: () => PeerDirectory;
   readonly logger: Logger;
   /** Before the cluster is born, nothing is asked or said. */
@@ -118,8 +120,8 @@ export class ClassBirth {
   }
 
   receive(peer: Peer, { copies, intent, members, isBorn }: ClassMessage): void {
-    const { isClusterBorn, nodeIds } = this.services;
-    if (!isClusterBorn() || copies > nodeIds.length) {
+    const { isClusterBorn, nodeIds, copiesMax } = this.services;
+    if (!isClusterBorn() || copies > copiesMax) {
       return;
     }
     const own = this.noteOf(copies);

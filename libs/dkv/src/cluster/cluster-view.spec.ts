@@ -14,7 +14,7 @@ const ABC = partitionWhere(ring, (list) => list.join() === 'a,b,c');
 let view: ClusterView;
 
 beforeEach(() => {
-  view = new ClusterView('a', ring, NODES);
+  view = ClusterView.of('a', ring, NODES);
 });
 
 function set(states: Record<string, NodeState>): void {
@@ -36,9 +36,9 @@ describe('at first', () => {
     expect(view.peers).toEqual(NODES.slice(1));
   });
 
-  it('the configuration is that of the ring', () => {
-    expect(view.configuration).toBe(ring.fingerprint);
-    const other = new ClusterView('a', testRing(testNodes('a', 'b', 'c')), testNodes('a', 'b', 'c'));
+  it('the configuration is that of the members and their lists', () => {
+    expect(view.configuration).toBe(ClusterView.of('b', ring, NODES).configuration);
+    const other = ClusterView.of('a', testRing(testNodes('a', 'b', 'c')), testNodes('a', 'b', 'c'));
     expect(view.configuration).not.toBe(other.configuration);
   });
 });
@@ -77,7 +77,7 @@ describe('a new address', () => {
     view.relocate([testNode('b')]);
     view.relocate([]);
     expect(view.members.map(({ node }) => node.nodeId)).toEqual(['a', 'b', 'c', 'd']);
-    expect(view.ring).toBe(ring);
+    expect(view.listOf(ABC)).toEqual(['a', 'b', 'c']);
   });
 
   it('does not change what is believed of the node', () => {
@@ -228,10 +228,16 @@ describe('partitions with fewer copies', () => {
     expect(lacking).not.toContain(ABC + PARTITIONS);
   });
 
-  it('are not to be had beyond the copies of the ring', () => {
-    const alone = new ClusterView('a', testRing(testNodes('a')), testNodes('a'));
-    expect(alone.partitions).toBe(alone.ring.partitions * alone.ring.copies);
-    expect(alone.listOf(alone.partitionOf('k', 1))).toEqual(['a']);
+  it('have the same numbers where there are fewer nodes than copies asked for, and as many copies as there are nodes', () => {
+    const alone = ClusterView.of('a', testRing(testNodes('a')), testNodes('a'));
+    expect(alone.partitions).toBe(view.partitions);
+    for (const copies of [1, 2, 3]) {
+      const partition = alone.partitionOf('k', copies);
+      expect(partition).toBe(view.partitionOf('k', copies));
+      expect(alone.listOf(partition)).toEqual(['a']);
+      expect(alone.copiesOf(partition)).toBe(1);
+      expect(alone.copiesAskedOf(partition)).toBe(copies);
+    }
   });
 });
 
@@ -251,6 +257,6 @@ describe('this clock', () => {
 
   it('of a node that is alone never is', () => {
     const alone = testNodes('a');
-    expect(new ClusterView('a', testRing(alone), alone).clockSuspect).toBe(false);
+    expect(ClusterView.of('a', testRing(alone), alone).clockSuspect).toBe(false);
   });
 });

@@ -1,7 +1,9 @@
 /** Who is a member, where they listen, and how they seem: what the core asks before it asks a peer. */
 import { DkvError } from '../dkv.errors.js';
-import { type Hashring } from '../hashring/hashring.js';
+import { type Hashring, sliceOf } from '../hashring/hashring.js';
 import { type ClusterNode, type NodeState } from '../model/node.js';
+import { type HashFunc } from '../ports/hash-func.js';
+import { type ClusterConfiguration, configurationOf, fingerprintOf } from './cluster-configuration.js';
 
 export interface MemberStatus {
   readonly node: ClusterNode;
@@ -22,8 +24,8 @@ export function sharedSettings(options: {
 type StateListener = (nodeId: string, state: NodeState) => void;
 
 /**
- * Membership is fixed by the ring. Discovery only moves addresses, liveness only changes states; neither adds or
- * removes a member, so neither moves data.
+ * The configuration says who is a member and who holds what. Discovery only moves addresses, liveness only changes states;
+ * neither adds or removes a member, so neither moves data.
  */
 export class ClusterView {
   private readonly addresses = new Map<string, ClusterNode>();
@@ -32,56 +34,80 @@ export class ClusterView {
   private readonly listeners: StateListener[] = [];
   private readonly shorterLists = new Map<number, readonly string[]>();
   private readonly copiesInUse = new Set<number>();
+  /** Slices of the hash space. */
+  readonly slices: number;
+  /** Copies that a namespace may ask for at most. There are fewer where there are fewer nodes. */
+  readonly copiesMax: number;
   /** Equal at nodes that may talk to each other. */
   readonly configuration: string;
 
   constructor(
     readonly selfId: string,
-    readonly ring: Hashring,
-    nodes: readonly ClusterNode[],
+    private readonly agreed: ClusterConfiguration,
+    private readonly hashFunc: HashFunc,
     /** See {@link sharedSettings}. */
     settings = '',
   ) {
-    this.configuration = ring.fingerprint + settings;
-    for (const node of nodes) {
+    this.slices = agreed.lists.length;
+    this.copiesMax = agreed.replicas + 1;
+    this.configuration = fingerprintOf(agreed) + settings;
+    for (const node of agreed.members) {
       this.addresses.set(node.nodeId, node);
       // Unknown until the first heartbeat: worth asking, so not down.
       this.states.set(node.nodeId, node.nodeId === selfId ? 'up' : 'suspect');
     }
-    this.copiesInUse.add(ring.copies);
+    this.copiesInUse.add(this.copiesMax);
+  }
+
+  /** Of a cluster as it is made. */
+  static of(selfId: string, ring: Hashring, nodes: readonly ClusterNode[], settings = ''): ClusterView {
+    return new ClusterView(selfId, configurationOf(ring, nodes), ring.hashFunc, settings);
   }
 
   /**
-   * Namespaces may have fewer copies than the ring gives. Partition `p + ring.partitions × k` is the slice `p` of the
-   * ring with `k` copies fewer: numbered apart, so that what nodes compare of a partition is theirs alike.
+   * Namespaces may ask for fewer copies than the cluster gives. Partition `p + slices × k` is the slice `p` of the hash space
+   * with `k` copies fewer: numbered apart, so that what nodes compare of a partition is theirs alike. The number of nodes
+   * does not matter: a partition keeps its number when there are more of them.
    */
   get partitions(): number {
-    return this.ring.partitions * this.ring.copies;
+    return this.slices * this.copiesMax;
   }
 
+  /** @param copies as the namespace asks for */
   partitionOf(key: string, copies: number): number {
-    return this.ring.partitionOf(key) + this.ring.partitions * (this.ring.copies - copies);
+    return sliceOf(key, this.hashFunc, this.slices) + this.firstOf(copies);
+  }
+
+  /** The first partition of namespaces that ask for so many copies; there are `slices` of them. */
+  firstOf(copies: number): number {
+    return this.slices * (this.copiesMax - copies);
   }
 
   /** The nodes of a partition, the holder first. */
   listOf(partition: number): readonly string[] {
-    const { ring } = this;
-    if (partition < ring.partitions) {
-      return ring.preferenceList(partition);
+    const { slices, agreed } = this;
+    if (partition < slices) {
+      return agreed.lists[partition]!;
     }
     let list = this.shorterLists.get(partition);
     if (!list) {
-      list = ring.preferenceList(partition % ring.partitions).slice(0, this.copiesOf(partition));
+      list = agreed.lists[partition % slices]!.slice(0, this.copiesAskedOf(partition));
       this.shorterLists.set(partition, list);
     }
     return list;
   }
 
+  /** Copies that there are. */
   copiesOf(partition: number): number {
-    return this.ring.copies - Math.floor(partition / this.ring.partitions);
+    return this.listOf(partition).length;
   }
 
-  /** Partitions with that many copies are in use from now on. */
+  /** Copies that the partition's namespaces ask for. */
+  copiesAskedOf(partition: number): number {
+    return this.copiesMax - Math.floor(partition / this.slices);
+  }
+
+  /** Partitions of namespaces that ask for so many copies are in use from now on. */
   useCopies(copies: number): void {
     this.copiesInUse.add(copies);
   }
@@ -178,8 +204,8 @@ export class ClusterView {
   ownPartitions(): readonly number[] {
     const own: number[] = [];
     for (const copies of this.copiesInUse) {
-      const first = (this.ring.copies - copies) * this.ring.partitions;
-      for (let partition = first; partition < first + this.ring.partitions; partition++) {
+      const first = this.firstOf(copies);
+      for (let partition = first; partition < first + this.slices; partition++) {
         if (this.holds(partition)) {
           own.push(partition);
         }

@@ -12,7 +12,7 @@ import { EnvelopeGuard } from './envelope-guard.js';
 import { PeerTransitions } from './peer-transitions.js';
 
 const NODES = testNodes('a', 'b', 'c');
-const view = new ClusterView('a', testRing(NODES), NODES);
+const view = ClusterView.of('a', testRing(NODES), NODES);
 
 let clock: ManualClock;
 let log: CapturedLog;

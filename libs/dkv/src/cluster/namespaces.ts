@@ -7,7 +7,7 @@ import { type NamespaceMode } from '../model/consistency.js';
 export interface Namespace {
   readonly name: string;
   readonly mode: NamespaceMode;
-  /** Nodes that hold a key: at most as many as the ring gives. */
+  /** Nodes that hold a key, where there are as many: 1 to `replicas + 1` of the ring. */
   readonly copies: number;
   /** Values of all nodes must be readable to all. */
   readonly codec: Codec;

@@ -65,7 +65,7 @@ let client: PeerClient;
 
 beforeEach(() => {
   clock = new ManualClock();
-  view = new ClusterView('a', testRing(NODES), NODES);
+  view = ClusterView.of('a', testRing(NODES), NODES);
   remote = new FakeRemote();
   telemetry = captureTelemetry();
   log = new CapturedLog();

@@ -32,7 +32,7 @@ beforeEach(() => begin(100));
 
 function begin(heartbeatIntervalMs: number): void {
   clock = new ManualClock();
-  view = new ClusterView('a', testRing(NODES), NODES);
+  view = ClusterView.of('a', testRing(NODES), NODES);
   told = [];
   log = new CapturedLog();
   const note =

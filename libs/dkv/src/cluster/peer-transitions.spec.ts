@@ -17,7 +17,7 @@ let peers: PeerTransitions;
 beforeEach(() => {
   clock = new ManualClock();
   log = new CapturedLog();
-  peers = new PeerTransitions(new ClusterView('a', testRing(NODES), NODES), clock, log);
+  peers = new PeerTransitions(ClusterView.of('a', testRing(NODES), NODES), clock, log);
 });
 
 const refuse = (peer: string, reason: RefusalReason = 'key') =>

@@ -40,7 +40,6 @@ export class Hashring {
   readonly copies: number;
   /** 16 hex digits over all that decides where a key goes: equal for rings that agree on every key. */
   readonly fingerprint: string;
-  readonly #table: RingTable;
   readonly #lists: readonly (readonly string[])[];
   #held: ReadonlyMap<string, readonly HeldPartition[]> | undefined;
 
@@ -50,7 +49,6 @@ export class Hashring {
     this.replicas = replicas;
     this.hashFunc = hashFunc;
     this.copies = table.copies;
-    this.#table = table;
     this.#lists = listsOf(table);
     this.fingerprint = createHash('sha256')
       .update(JSON.stringify([hashFunc.name, this.partitions, replicas, this.nodes, table.slots.join()]))
@@ -91,13 +89,12 @@ export class Hashring {
    * @throws DkvError `DKV_INVALID_OPTIONS`
    */
   change(nodes: readonly RingNode[]): Hashring {
-    return new Hashring(tableAfter(this.#table, ringNodes(nodes), this.replicas), this);
+    return new Hashring(tableAfter(this.#lists, ringNodes(nodes), this.replicas), this);
   }
 
   /** 0 to `partitions - 1`, by the UTF-8 bytes of `key`. */
   partitionOf(key: string): number {
-    // Exact: the product is below 2^48, and dividing by a power of two loses nothing.
-    return Math.floor((this.hashFunc.hash(Buffer.from(key, 'utf8')) * this.partitions) / 0x1_0000_0000);
+    return sliceOf(key, this.hashFunc, this.partitions);
   }
 
   /** The nodes of a partition: the holder, then its replicas. Frozen, the same array every time. */
@@ -121,6 +118,12 @@ export class Hashring {
     this.#held ??= heldBy(this.#lists);
     return this.#held.get(nodeId) ?? [];
   }
+}
+
+/** Which of so many equal slices of the hash space a key lies in, by its UTF-8 bytes. */
+export function sliceOf(key: string, hashFunc: HashFunc, slices: number): number {
+  // Exact: the product is below 2^48, and dividing by a power of two loses nothing.
+  return Math.floor((hashFunc.hash(Buffer.from(key, 'utf8')) * slices) / 0x1_0000_0000);
 }
 
 function listsOf({ nodes, partitions, copies, slots }: RingTable): readonly (readonly string[])[] {

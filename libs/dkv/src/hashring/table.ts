@@ -37,25 +37,35 @@ export function tableOf(nodes: readonly RingNode[], partitions: number, replicas
   return levelled(plan, slots, slots.slice(), true);
 }
 
-/** @param nodes sorted by id */
-export function tableAfter(previous: RingTable, nodes: readonly RingNode[], replicas: number): RingTable {
-  const plan = planFor(nodes, previous.partitions, replicas);
+/**
+ * @param previous the lists so far, of any length and of any nodes
+ * @param nodes sorted by id
+ */
+export function tableAfter(
+  previous: readonly (readonly string[])[],
+  nodes: readonly RingNode[],
+  replicas: number,
+): RingTable {
+  const plan = planFor(nodes, previous.length, replicas);
   const { partitions, copies } = plan;
-  const indexOf = new Map(nodes.map(({ nodeId }, index) => [nodeId, index]));
   // From nodes.length on: nodes that left, then vacancies in lists that become longer. They only give.
-  let next = nodes.length;
-  const renumbered = previous.nodes.map(({ nodeId }) => indexOf.get(nodeId) ?? next++);
+  const numberOf = new Map(nodes.map(({ nodeId }, index) => [nodeId, index]));
+  for (const nodeId of previous.flat()) {
+    if (!numberOf.has(nodeId)) {
+      numberOf.set(nodeId, numberOf.size);
+    }
+  }
+  const next = numberOf.size;
   const slots = new Int32Array(partitions * copies);
   const before = new Int32Array(partitions * copies);
   for (let partition = 0; partition < partitions; partition++) {
-    const first = partition * previous.copies;
-    const list = Array.from(previous.slots.subarray(first, first + previous.copies), (i) => renumbered[i]!);
+    const list = previous[partition]!.map((nodeId) => numberOf.get(nodeId)!);
     for (let rank = list.length; rank < copies; rank++) {
       list.push(next + rank);
     }
     before.set(list.slice(0, copies), partition * copies);
     while (list.length > copies) {
-      // Lists become shorter only when there are fewer nodes than copies: some in the list have left.
+      // Who has left goes first; where fewer copies are asked for, the last of the list.
       list.splice(
         list.findLastIndex((node) => node >= nodes.length),
         1,

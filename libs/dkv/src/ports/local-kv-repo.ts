@@ -9,7 +9,7 @@ export interface StoreIdentity {
   readonly nodeId: string;
   /** Partitions of the cluster. */
   readonly partitions: number;
-  /** Nodes that hold a key at most: records come with partition numbers below `partitions × copies`. Default 1. */
+  /** Copies that a namespace may ask for: records come with partition numbers below `partitions × copies`. Default 1. */
   readonly copies?: number;
   /** Name of the HashFunc. */
   readonly hashFunc: string;

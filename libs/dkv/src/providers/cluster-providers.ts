@@ -8,13 +8,10 @@ import { PeerClient } from '../cluster/peer-client.js';
 import { PeerTransitions } from '../cluster/peer-transitions.js';
 import { StaticDiscovery } from '../discovery/static-discovery.js';
 import { type DkvOptions } from '../dkv.options.js';
-import { DKV_NODES, DKV_OPTIONS } from '../dkv.tokens.js';
-import { DkvError } from '../dkv.errors.js';
+import { DKV_OPTIONS } from '../dkv.tokens.js';
 import { certificateSource } from '../dkv.tls-options.js';
-import { Hashring } from '../hashring/hashring.js';
 import { md5HashFunc } from '../hashring/md5-hash-func.js';
 import { createXxhashHashFunc } from '../hashring/xxhash-hash-func.js';
-import { type ClusterNode } from '../model/node.js';
 import { Clock } from '../ports/clock.js';
 import { Controller } from '../ports/controller.js';
 import { Discovery } from '../ports/discovery.js';
@@ -31,22 +28,26 @@ import { Processor } from '../processor/processor.js';
 import { HttpRemoteKvRepo } from '../transport/http/http-remote-kv-repo.js';
 import { NO_CONTROLLER, NO_REMOTE } from '../transport/no-peers.js';
 import { StreamRemoteKvRepo } from '../transport/stream/stream-remote-kv-repo.js';
+import { NodeStorage } from '../storage/node-storage.js';
 import { type PeerTls } from '../transport/tls/peer-tls.js';
+import { discover, type OpenedNode, openNode } from './cluster-at-start.js';
 
-/** Namespaces of fewer copies have partition numbers of their own, and all must fit into two bytes. */
-const PARTITION_NUMBERS_MAX = 65_535;
+/** What discovery told before the node's folder was opened. */
+const DISCOVERED = Symbol('DkvDiscovered');
+const OPENED_NODE = Symbol('DkvOpenedNode');
 const PEER_TLS = Symbol('DkvPeerTls');
 
 export const clusterProviders: Provider[] = [
   { provide: Discovery, inject: [DKV_OPTIONS], useFactory: createDiscovery },
   { provide: HashFunc, inject: [DKV_OPTIONS], useFactory: createHashFunc },
-  { provide: DKV_NODES, inject: [DKV_OPTIONS, Discovery], useFactory: findNodes },
-  { provide: Hashring, inject: [DKV_OPTIONS, DKV_NODES, HashFunc], useFactory: createRing },
+  { provide: DISCOVERED, inject: [DKV_OPTIONS, Discovery], useFactory: discover },
+  { provide: OPENED_NODE, inject: [DKV_OPTIONS, DISCOVERED, HashFunc, Clock, Logger], useFactory: openNode },
+  { provide: NodeStorage, inject: [OPENED_NODE], useFactory: ({ storage }: OpenedNode) => storage },
   {
     provide: ClusterView,
-    inject: [DKV_OPTIONS, Hashring, DKV_NODES],
-    useFactory: (options: DkvOptions, ring: Hashring, nodes: readonly ClusterNode[]) =>
-      new ClusterView(options.nodeId, ring, nodes, sharedSettings(options)),
+    inject: [DKV_OPTIONS, OPENED_NODE, HashFunc],
+    useFactory: (options: DkvOptions, { configuration }: OpenedNode, hashFunc: HashFunc) =>
+      new ClusterView(options.nodeId, configuration, hashFunc, sharedSettings(options)),
   },
   {
     provide: PeerTransitions,
@@ -120,34 +121,6 @@ async function createHashFunc({ hashFunc }: DkvOptions): Promise<HashFunc> {
     return hashFunc;
   }
   return hashFunc === 'xxhash' ? createXxhashHashFunc() : md5HashFunc;
-}
-
-async function findNodes({ nodeId }: DkvOptions, discovery: Discovery): Promise<readonly ClusterNode[]> {
-  const nodes = await discovery.getNodes();
-  if (!nodes.some((node) => node.nodeId === nodeId)) {
-    throw new DkvError(
-      'DKV_INVALID_OPTIONS',
-      `nodeId is ${JSON.stringify(nodeId)}, which discovery does not know: it told ` +
-        `${nodes.map((node) => node.nodeId).join(', ') || 'no node'}. Set nodeId to one of them, or add this node.`,
-    );
-  }
-  return nodes;
-}
-
-function createRing(
-  { partitions, replicas }: DkvOptions,
-  nodes: readonly ClusterNode[],
-  hashFunc: HashFunc,
-): Hashring {
-  const ring = Hashring.of(nodes, { partitions, replicas, hashFunc });
-  if (ring.partitions * ring.copies > PARTITION_NUMBERS_MAX) {
-    throw new DkvError(
-      'DKV_INVALID_OPTIONS',
-      `partitions is ${partitions} with ${ring.copies} copies: give at most ` +
-        `${Math.floor(PARTITION_NUMBERS_MAX / ring.copies)} partitions.`,
-    );
-  }
-  return ring;
 }
 
 function createRemote(

@@ -51,7 +51,8 @@ export class NamespaceRegistry {
   /** The namespaces that every node has; resolves with the client of the default one. */
   open(): Promise<Dkv> {
     return this.orClose(async () => {
-      const { mode, replicas, readConsistency, writeConsistency } = this.root;
+      const { mode, readConsistency, writeConsistency } = this.root;
+      const replicas = this.core.view.copiesMax - 1;
       const common = { replicas, ttlMs: 0, readConsistency, writeConsistency };
       await this.add({ ...common, name: LOCKS_NAMESPACE, mode: 'strong', codec: new JsonCodec() });
       return this.add({ ...common, name: DEFAULT_NAMESPACE, mode, ...this.defaults });
@@ -63,7 +64,8 @@ export class NamespaceRegistry {
    * @throws DkvError `DKV_INVALID_OPTIONS`, `DKV_STORE_MISMATCH`
    */
   declare(given: DkvNamespaceOptions): Promise<Dkv> {
-    return this.orClose(async () => this.add(resolveNamespace(given, this.root)));
+    const replicas = this.core.view.copiesMax - 1;
+    return this.orClose(async () => this.add(resolveNamespace(given, { ...this.root, replicas })));
   }
 
   /** @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
@@ -110,7 +112,7 @@ export class NamespaceRegistry {
     const { core, root } = this;
     const { name: namespace, mode, readConsistency, writeConsistency, ttlMs, validate } = options;
     const { readTimeoutMs, revertTimeoutMs, valueBytesMax } = root;
-    const copies = Math.min(options.replicas + 1, core.view.ring.copies);
+    const copies = options.replicas + 1;
     const codec = options.codec ?? this.defaults.codec;
     const merger = new RecordMerger(options.merger ?? new LastWriteWinsMerger(), codec, valueBytesMax);
     assertMergeable(options, merger);

@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { ClusterView } from '../cluster/cluster-view.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
-import { assertSameMembership } from '../cluster/membership.js';
 import { PeerClient } from '../cluster/peer-client.js';
 import { PeerTransitions } from '../cluster/peer-transitions.js';
 import { VersionClock } from '../cluster/version-clock.js';
@@ -16,7 +15,6 @@ import { type DkvModuleOptions, type DkvOptions, resolveOptions } from '../dkv.o
 import { DKV_OPTIONS, DkvRegistry } from '../dkv.tokens.js';
 import { Dkv } from '../dkv.js';
 import { DKV_VERSION } from '../dkv.version.js';
-import { createNodeStorage } from '../storage/create-node-storage.js';
 import { nodeIdOf } from '../storage/folder/data-folder.js';
 import { NodeStorage } from '../storage/node-storage.js';
 import { LastWriteWinsMerger } from '../merger/last-write-wins-merger.js';
@@ -77,7 +75,6 @@ export const storeProviders: Provider[] = [
     inject: [DkvRegistry],
     useFactory: (registry: Registry): Telemetry => new PrometheusTelemetry(registry),
   },
-  { provide: NodeStorage, inject: [DKV_OPTIONS, ClusterView, Clock, Logger], useFactory: openStorage },
   { provide: LocalKvRepo, inject: [NodeStorage], useFactory: ({ local }: NodeStorage) => local },
   {
     provide: VersionClock,
@@ -171,25 +168,6 @@ async function named(given: DkvModuleOptions | undefined): Promise<DkvOptions> {
 
 function generatedNodeId(): string {
   return `node-${randomUUID().slice(0, 8)}`;
-}
-
-async function openStorage(
-  options: DkvOptions,
-  view: ClusterView,
-  clock: Clock,
-  logger: Logger,
-): Promise<NodeStorage> {
-  const { ring } = view;
-  const { partitions, copies, hashFunc } = ring;
-  const identity = { nodeId: options.nodeId, partitions, copies, hashFunc: hashFunc.name };
-  const storage = await createNodeStorage(identity, { ...options, clock, logger });
-  try {
-    await assertSameMembership(storage.local, ring);
-  } catch (error) {
-    await storage.close();
-    throw error;
-  }
-  return storage;
 }
 
 function createContext(

@@ -59,6 +59,7 @@ export class GroupBirths {
         selfId,
         self: member,
         nodeIds,
+        copiesMax: view.copiesMax,
         directory,
         logger,
         isClusterBorn: () => this.birth.isBorn,
@@ -115,12 +116,12 @@ export class GroupBirths {
   private hasGroups(copies: number): boolean {
     const { stored, view } = this.parts;
     for (const number of stored.keys()) {
-      if (view.copiesOf(number) === copies) {
+      if (view.copiesAskedOf(number) === copies) {
         return true;
       }
     }
-    for (const { list, raft } of this.around.node.groups.values()) {
-      if (list.length === copies && (raft.term > 0 || raft.lastIndex > 0)) {
+    for (const { number, raft } of this.around.node.groups.values()) {
+      if (view.copiesAskedOf(number) === copies && (raft.term > 0 || raft.lastIndex > 0)) {
         return true;
       }
     }
@@ -152,9 +153,10 @@ export class GroupBirths {
 
   private groupsBorn(copies: number, members: readonly MemberId[]): void {
     const { node } = this.around;
+    const { view } = this.parts;
     this.addGroups(copies);
     for (const group of node.groups.values()) {
-      if (group.list.length === copies) {
+      if (view.copiesAskedOf(group.number) === copies) {
         group.beBorn(firstConfiguration(group.list, { members, isBorn: true }));
         node.leadership.campaignIfFirst(group);
         node.wake(group);

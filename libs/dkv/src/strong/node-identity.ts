@@ -1,5 +1,5 @@
 /** What names this node to the others: its incarnation, its process run, its cluster; read or made when it starts. */
-import { CLUSTER_META, type ClusterNote, NO_CLUSTER } from '../cluster/birth.js';
+import { type ClusterNote, clusterNoteOf } from '../cluster/birth.js';
 import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
 import { type RememberedPeer } from '../cluster/peer-directory.js';
 import { DkvError } from '../dkv.errors.js';
@@ -91,7 +91,7 @@ async function openIdentity(parts: StrongModeParts): Promise<Identity> {
   const session = sessionAfter(typeof last === 'number' ? last : last.session, clock, random);
   const grantsLeases = typeof last !== 'number' || grantMsOf(parts) > 0;
   await meta.putMeta(SESSION_META, noteOfRun(session, grantsLeases));
-  const cluster = await read(CLUSTER_META, NO_CLUSTER);
+  const cluster = await clusterNoteOf(meta);
   const classes = await read<ClassNotes>(CLASSES_META, {});
   const peers = new Map(Object.entries(await read<Record<string, RememberedPeer>>(PEERS_META, {})));
   return {

@@ -19,7 +19,7 @@ export const NOTHING_STORED: StoredGroup = {
   generation: 0,
 };
 
-/** The numbers of copies that strong namespaces have. */
+/** The numbers of copies that strong namespaces ask for. */
 export function copiesOfNamespaces(namespaces: Namespaces): readonly number[] {
   const classes = new Set<number>();
   for (const { mode, copies } of namespaces) {
@@ -30,11 +30,11 @@ export function copiesOfNamespaces(namespaces: Namespaces): readonly number[] {
   return [...classes];
 }
 
-/** One for each partition that the node holds, of those with so many copies. */
+/** One for each partition that the node holds, of namespaces that ask for so many copies. */
 export function ownGroups(view: ClusterView, copies: number): readonly OwnGroup[] {
   const groups: OwnGroup[] = [];
-  const first = (view.ring.copies - copies) * view.ring.partitions;
-  for (let number = first; number < first + view.ring.partitions; number++) {
+  const first = view.firstOf(copies);
+  for (let number = first; number < first + view.slices; number++) {
     const list = view.listOf(number);
     if (list.includes(view.selfId)) {
       groups.push({ number, list });

@@ -107,7 +107,10 @@ export class TestCluster {
   private readonly nodes: ReadonlyMap<string, TestNode>;
   private watching: { until?: () => boolean } = {};
 
-  constructor(members: readonly ClusterNode[], options: TestClusterOptions) {
+  constructor(
+    readonly members: readonly ClusterNode[],
+    options: TestClusterOptions,
+  ) {
     const { partitions = 64, replicas = 2, seed = 1, connections = PROMPT, traceLinesMax = 500 } = options;
     const random = new SimRandom(seed);
     this.trace = new SimTrace({ linesMax: traceLinesMax });

@@ -182,9 +182,9 @@ export class TestNode {
 
   private async openStore(run: Incarnation): Promise<void> {
     const { ring } = this.cluster;
-    const { partitions, copies, hashFunc } = ring;
+    const { partitions, replicas, hashFunc } = ring;
     const home = simStorageHome(this.disk, this.folder, run, () => `${this.nodeId} ${this.boots}`);
-    const identity = { nodeId: this.nodeId, partitions, copies, hashFunc: hashFunc.name };
+    const identity = { nodeId: this.nodeId, partitions, copies: replicas + 1, hashFunc: hashFunc.name };
     this.storage = await NodeStorage.open(home, identity, {
       ...STORAGE,
       cacheBytesMax: CACHES[this.opened++ % CACHES.length]!,
@@ -206,14 +206,14 @@ export class TestNode {
     const limits = { ...LIMITS, ...options.limits };
     const random = this.random.fork(run.name);
     const strongLimits = { ...STRONG_LIMITS, heartbeatIntervalMs, ...options.strongLimits };
-    const view = new ClusterView(nodeId, cluster.ring, this.members, sharedSettings(strongLimits));
+    const view = ClusterView.of(nodeId, cluster.ring, this.members, sharedSettings(strongLimits));
     const transitions = new PeerTransitions(view, clock, logger);
     const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, transitions, telemetry);
     this.remote = noting(cluster.network.remote(run), nodeId, cluster.messages);
     const peers = new PeerClient(view, this.remote, guard, clock, telemetry, transitions);
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
     const { mode = 'eventual', namespaces: further = [] } = options;
-    const { copies } = cluster.ring;
+    const copies = cluster.ring.replicas + 1;
     const records = new RecordMerger(merger, codec);
     const namespaces = new Namespaces(
       [NAMESPACE, ...further]

@@ -44,7 +44,7 @@ beforeEach(async () => {
   telemetry = captureTelemetry();
   local = nodeRepo({ storage: 'memory', dataDir: '', durability: 'wal', logger: log });
   await local.open({ nodeId: 'a', partitions: ring.partitions, hashFunc: 'md5' });
-  view = new ClusterView('a', ring, NODES);
+  view = ClusterView.of('a', ring, NODES);
   ['b', 'c', 'd'].forEach((nodeId) => view.setState(nodeId, 'up'));
   sent = [];
   joined = [];

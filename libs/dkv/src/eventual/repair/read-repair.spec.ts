@@ -109,7 +109,7 @@ async function repairWith(merger: Merger): Promise<ReadRepair> {
     },
   };
   const context = {
-    view: new ClusterView('a', ring, NODES),
+    view: ClusterView.of('a', ring, NODES),
     peers,
     local,
     versions: await VersionClock.open('a', clock, local),

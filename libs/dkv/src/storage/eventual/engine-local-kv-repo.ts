@@ -82,7 +82,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
   }
 
   async open(identity: StoreIdentity): Promise<void> {
-    const partitions = identity.partitions * (identity.copies ?? 1);
+    const { partitions, copies = 1 } = identity;
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > PARTITIONS_MAX) {
       throw new TypeError(`A store has 1 to ${PARTITIONS_MAX} partitions, not ${partitions}.`);
     }
@@ -92,7 +92,7 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     this.opening = this.load(identity);
     try {
       this.access.current = await this.opening;
-      this.access.partitions = partitions;
+      this.access.partitions = Math.min(partitions * copies, PARTITIONS_MAX);
       this.lastFailure = undefined;
     } finally {
       this.opening = undefined;

@@ -69,7 +69,7 @@ async function controllerWith(tls?: PeerTls, peer = new ScriptedPeer(answer)) {
 /** What an operator reads at a node that knows who answers here. */
 function observing(log: CapturedLog): PeerTransitions {
   const nodes = testNodes('node-a.0', ANSWERING.from);
-  return new PeerTransitions(new ClusterView('node-a.0', testRing(nodes), nodes), clock, log);
+  return new PeerTransitions(ClusterView.of('node-a.0', testRing(nodes), nodes), clock, log);
 }
 
 type Make = (tls?: PeerTls, observer?: PeerTransitions) => RemoteKvRepo;

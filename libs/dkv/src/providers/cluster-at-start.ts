@@ -1,0 +1,173 @@
+/** Which cluster a node starts in: the one that its folder notes, or, before it is born, the one that discovery shows. */
+import { clusterNoteOf } from '../cluster/birth.js';
+import {
+  type ClusterConfiguration,
+  configurationOf,
+  notedConfiguration,
+  noteConfiguration,
+} from '../cluster/cluster-configuration.js';
+import { DkvError } from '../dkv.errors.js';
+import { type DkvOptions } from '../dkv.options.js';
+import { Hashring } from '../hashring/hashring.js';
+import { REPLICAS_MAX } from '../hashring/ring-options.js';
+import { type ClusterNode } from '../model/node.js';
+import { type Clock } from '../ports/clock.js';
+import { type Discovery } from '../ports/discovery.js';
+import { type HashFunc } from '../ports/hash-func.js';
+import { type LocalKvRepo } from '../ports/local-kv-repo.js';
+import { type Logger } from '../ports/logger.js';
+import { createNodeStorage } from '../storage/create-node-storage.js';
+import { type NodeStorage } from '../storage/node-storage.js';
+
+/** Namespaces of fewer copies have partition numbers of their own, and all must fit into two bytes. */
+const PARTITION_NUMBERS_MAX = 65_535;
+
+/** The nodes that discovery told of, or why it told of none. */
+export type Discovered =
+  | { readonly nodes: readonly ClusterNode[]; readonly error?: undefined }
+  | { readonly nodes?: undefined; readonly error: unknown };
+
+export interface OpenedNode {
+  readonly storage: NodeStorage;
+  readonly configuration: ClusterConfiguration;
+}
+
+/** Asked before a folder is opened: what is wrong with the options leaves no folder behind. @throws DkvError `DKV_INVALID_OPTIONS` */
+export async function discover(
+  { nodeId, partitions, replicas }: DkvOptions,
+  discovery: Discovery,
+): Promise<Discovered> {
+  if (partitions * (replicas + 1) > PARTITION_NUMBERS_MAX) {
+    throw new DkvError(
+      'DKV_INVALID_OPTIONS',
+      `partitions is ${partitions} with ${replicas} replicas: give at most ` +
+        `${Math.floor(PARTITION_NUMBERS_MAX / (replicas + 1))} partitions.`,
+    );
+  }
+  let nodes: readonly ClusterNode[];
+  try {
+    nodes = await discovery.getNodes();
+  } catch (error) {
+    return { error };
+  }
+  if (!nodes.some((node) => node.nodeId === nodeId)) {
+    throw new DkvError(
+      'DKV_INVALID_OPTIONS',
+      `nodeId is ${JSON.stringify(nodeId)}, which discovery does not know: it told ` +
+        `${nodes.map((node) => node.nodeId).join(', ') || 'no node'}. Set nodeId to one of them, or add this node.`,
+    );
+  }
+  return { nodes };
+}
+
+/**
+ * Opens what the node keeps, and finds out which cluster that belongs to; closes it where that fails, since nobody else would.
+ * @throws DkvError as `createNodeStorage` and {@link clusterAtStart}
+ */
+export async function openNode(
+  options: DkvOptions,
+  discovered: Discovered,
+  hashFunc: HashFunc,
+  clock: Clock,
+  logger: Logger,
+): Promise<OpenedNode> {
+  const { nodeId, partitions } = options;
+  const identity = { nodeId, partitions, copies: REPLICAS_MAX + 1, hashFunc: hashFunc.name };
+  const storage = await createNodeStorage(identity, { ...options, clock, logger });
+  try {
+    return {
+      storage,
+      configuration: await clusterAtStart(options, discovered, hashFunc, storage.local, logger),
+    };
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+/**
+ * Of a node whose cluster is born, the folder's note counts: what differs in the options is a warning, and where discovery tells
+ * nothing, the node starts with the addresses that it noted last. Before that, options may still be corrected.
+ * @throws DkvError `DKV_STORE_MISMATCH` where discovery shows other members than the folder notes; what discovery threw,
+ *   where the cluster is not born yet
+ */
+export async function clusterAtStart(
+  options: DkvOptions,
+  { nodes: found, error }: Discovered,
+  hashFunc: HashFunc,
+  local: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>,
+  logger: Logger,
+): Promise<ClusterConfiguration> {
+  const { partitions, replicas } = options;
+  const noted = await notedConfiguration(local);
+  if (!noted || !(await clusterNoteOf(local)).isBorn) {
+    if (!found) {
+      throw error;
+    }
+    const made = configurationOf(Hashring.of(found, { partitions, replicas, hashFunc }), found);
+    await noteConfiguration(local, made);
+    return made;
+  }
+  if (!found) {
+    logger.warn(
+      `Discovery tells nothing: ${(error as Error).message} The node starts with the addresses that it noted last: ` +
+        `${noted.members.map(({ nodeId, host, port }) => `${nodeId} at ${host}:${port}`).join(', ')}.`,
+    );
+    return noted;
+  }
+  assertSameMembers(noted, found);
+  warnOfDifferences(noted, found, replicas, logger);
+  const members = noted.members.map((member) => {
+    const { host, port } = found.find(({ nodeId }) => nodeId === member.nodeId)!;
+    return { ...member, host, port };
+  });
+  const relocated = { ...noted, members };
+  await noteConfiguration(local, relocated);
+  return relocated;
+}
+
+function assertSameMembers({ members }: ClusterConfiguration, found: readonly ClusterNode[]): void {
+  const was = idsOf(members);
+  const is = idsOf(found);
+  if (was !== is) {
+    throw new DkvError(
+      'DKV_STORE_MISMATCH',
+      `This data folder was written by a cluster of ${was}; now it is started with ${is}. Changing the members of a ` +
+        'cluster that has data is not supported: start with the old ones. A new cluster needs data folders of its own.',
+    );
+  }
+}
+
+function idsOf(nodes: readonly ClusterNode[]): string {
+  return nodes
+    .map(({ nodeId }) => nodeId)
+    .sort()
+    .join(', ');
+}
+
+/** What places data counts when a cluster is made, and afterwards only as it was agreed on. */
+function warnOfDifferences(
+  noted: ClusterConfiguration,
+  found: readonly ClusterNode[],
+  replicas: number,
+  logger: Logger,
+): void {
+  const differences: string[] = [];
+  if (noted.replicas !== replicas) {
+    differences.push(`replicas ${noted.replicas}, not ${replicas}`);
+  }
+  for (const { nodeId, weight, zone } of noted.members) {
+    const given = found.find((node) => node.nodeId === nodeId)!;
+    if (given.weight !== weight) {
+      differences.push(`weight ${weight} of ${nodeId}, not ${given.weight}`);
+    }
+    if (given.zone !== zone) {
+      differences.push(`zone ${JSON.stringify(zone)} of ${nodeId}, not ${JSON.stringify(given.zone)}`);
+    }
+  }
+  if (differences.length > 0) {
+    logger.warn(
+      `The cluster was made with ${differences.join(', ')}: that is what counts. Give every node what it was made with.`,
+    );
+  }
+}
