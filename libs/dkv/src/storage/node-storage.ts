@@ -1,18 +1,17 @@
 /** Everything that a node keeps: its log, its engine, the records over both, opened in order and closed in order. */
-import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { EngineLocalKvRepo } from './eventual/engine-local-kv-repo.js';
 import { FailStopEngine } from './engines/fail-stop-engine.js';
 import { type StoreEngine } from './engines/store-engine.js';
-import { type EntryKind, type LogEntry } from '../model/raft-messages.js';
 import { UsageCount } from '../model/usage.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo, type StoreIdentity } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
-import { type HardState, type NodeLog } from '../ports/node-log.js';
+import { type NodeLog } from '../ports/node-log.js';
 import { type StorageMetrics } from '../ports/storage-metrics.js';
 import { type GroupState } from '../ports/strong-store.js';
 import { Checkpointer } from './checkpointer.js';
+import { GroupReplay, type LoggedGroup } from './group-replay.js';
 import { type LogFiles } from './log/log-files.js';
 import { type LogDurability } from './log/log-writer.js';
 import { MemoryNodeLog } from './log/memory-node-log.js';
@@ -54,64 +53,6 @@ export interface NodeStorageOptions {
   readonly reserveBytes?: number;
   /** Goes on without what is behind damage of the log, and says that the node forgot: for `dkv recover`. Default false. */
   readonly cutDamage?: boolean;
-}
-
-/** What the log holds of a group behind its last checkpoint. */
-export interface LoggedGroup {
-  readonly state: GroupState | undefined;
-  readonly hardState: HardState | undefined;
-  /** In order; of those that the store shows only the last one, without its data. */
-  readonly entries: readonly LogEntry[];
-  /** Where the log begins behind a snapshot; 0 for no such place. */
-  readonly resetAt: number;
-  /** The highest that a record of the log has; 0 where it has none of the group. */
-  readonly generation: number;
-}
-
-const NO_BYTES = new Uint8Array(0);
-
-class GroupReplay {
-  hardState: HardState | undefined;
-  entries: LogEntry[] = [];
-  resetAt = 0;
-  generation = 0;
-
-  constructor(private readonly state: GroupState | undefined) {}
-
-  /** Whether a record of this generation counts: a higher one makes void all that came before it (rule 14). */
-  counts(generation: number): boolean {
-    if (generation > this.generation) {
-      this.generation = generation;
-      this.hardState = undefined;
-      this.begin(0);
-    }
-    return generation === this.generation;
-  }
-
-  begin(index: number): void {
-    this.entries = [];
-    this.resetAt = index;
-  }
-
-  /** `data` is copied where it is kept: of the log, most is in the store, and its entries are nothing but their place. */
-  add(term: number, index: number, kind: EntryKind, data: Uint8Array): void {
-    if (index <= this.shown) {
-      this.entries = [{ term, index, kind, data: NO_BYTES }];
-      return;
-    }
-    const first = this.entries[0];
-    if (first && index <= first.index) {
-      this.entries = [];
-    } else if (first) {
-      this.entries.length = Math.min(this.entries.length, index - first.index);
-    }
-    this.entries.push({ term, index, kind, data: Buffer.from(data) });
-  }
-
-  /** Up to where the store shows the history that this log is of. */
-  private get shown(): number {
-    return this.state?.generation === this.generation ? this.state.applied : 0;
-  }
 }
 
 export class NodeStorage {

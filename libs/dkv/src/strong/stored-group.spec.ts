@@ -76,6 +76,39 @@ describe('of a store and a log', () => {
   });
 });
 
+describe('what the log has of entries that the store shows', () => {
+  const logOf = (given: StoredGroup) => {
+    const { index, term, entries } = positionOf(given).log;
+    return [index, term, ...entries.map((entry) => entry.index)];
+  };
+
+  it('is kept for others, behind the first of it', () => {
+    expect(logOf(stored(1, 1))).toEqual([2, 1, 3, 4, 5]);
+  });
+
+  it.each<[string, Partial<StoredGroup>]>([
+    ['that is of another term', { entries: entriesOf([1, 1, 2, 3], 2) }],
+    ['of which it has none', { entries: entriesOf([2, 3], 4) }],
+    ['of which it has one alone', { entries: entriesOf([2, 2, 3], 3) }],
+  ])('is nothing where the log has a last one %s', (_, given) => {
+    expect(logOf({ ...stored(1, 1), ...given }).slice(0, 2)).toEqual([3, 2]);
+  });
+
+  it('begins behind a gap, and with the last change of the configuration', () => {
+    const data = encodeConfiguration(votersOf('a@1', 'b@1'));
+    const [two, three, four] = entriesOf([2, 2, 2], 2);
+    const gapped = [{ ...two!, index: 1 }, three!, four!];
+    expect(logOf({ ...stored(1, 1), entries: gapped })).toEqual([3, 2, 4]);
+    const changed = [...entriesOf([1], 1), { ...two!, kind: 'configuration', data } as const, three!, four!];
+    expect(logOf({ ...stored(1, 1), entries: changed })).toEqual([2, 2, 3, 4]);
+  });
+
+  it('does not count where the store is void, or of another generation', () => {
+    expect(logOf(stored(1, 2))).toEqual([0, 0, 2, 3, 4, 5]);
+    expect(logOf(stored(3, 2))).toEqual([3, 2]);
+  });
+});
+
 describe('a segment of the log that is lost', () => {
   /** The store shows entry 3; entry 4 was in the segment. */
   const gapped = (storeGeneration = 1): StoredGroup => ({

@@ -28,6 +28,12 @@ export interface StoredPosition {
   readonly hardState: HardState | undefined;
   /** What the log has behind the store, in order. */
   readonly tail: readonly LogEntry[];
+  /** The place that the log begins behind, and what follows: `tail`, and before it what members lack that are behind this one. */
+  readonly log: {
+    readonly index: number;
+    readonly term: number;
+    readonly entries: readonly LogEntry[];
+  };
   /** The log does not lead up to the store: it must begin anew behind it before anything is added. */
   readonly isAnew: boolean;
 }
@@ -45,6 +51,11 @@ export function positionOf(stored: StoredGroup): StoredPosition {
   const applied = isVoid ? 0 : shown;
   const appliedTerm = isVoid ? 0 : (state?.term ?? 0);
   const entries = stored.generation === generation ? stored.entries : [];
+  const isAnew = !leadsUp(entries, applied, appliedTerm);
+  const [place = { index: applied, term: appliedTerm }, ...kept] = isAnew
+    ? []
+    : keptOf(entries, applied, appliedTerm);
+  const tail = tailOf(entries, applied, appliedTerm);
   return {
     generation,
     isVoid,
@@ -52,8 +63,9 @@ export function positionOf(stored: StoredGroup): StoredPosition {
     applied,
     appliedTerm,
     hardState,
-    tail: tailOf(entries, applied, appliedTerm),
-    isAnew: !leadsUp(entries, applied, appliedTerm),
+    tail,
+    log: { index: place.index, term: place.term, entries: [...kept, ...tail] },
+    isAnew,
   };
 }
 
@@ -124,6 +136,27 @@ export async function closeGaps(
 function tailOf(entries: readonly LogEntry[], applied: number, appliedTerm: number): readonly LogEntry[] {
   const isOther = entries.some(({ index, term }) => index === applied && term !== appliedTerm);
   return isOther ? [] : entries.filter(({ index, term }) => index > applied && term >= appliedTerm);
+}
+
+/**
+ * Those that end where the store does, without a gap, and behind the last change of configuration: what counted before that
+ * is not known. The first is a place alone. Empty where the log has none.
+ */
+function keptOf(entries: readonly LogEntry[], applied: number, appliedTerm: number): readonly LogEntry[] {
+  const last = entries.findIndex(({ index, term }) => index === applied && term === appliedTerm);
+  let first = last;
+  while (
+    first > 0 &&
+    entries[first]!.kind !== 'configuration' &&
+    isNext(entries[first - 1]!, entries[first]!)
+  ) {
+    first--;
+  }
+  return last < 0 ? [] : entries.slice(first, last + 1);
+}
+
+function isNext(one: LogEntry, other: LogEntry): boolean {
+  return other.index === one.index + 1;
 }
 
 /** A process may have ended after a snapshot was in the store and before the log began anew behind it. */

@@ -73,7 +73,7 @@ export class StrongGroup implements GroupCore {
     /** It takes part in no older generation (rule 13); 0 where it has promised nothing. */
     private promised = 0,
   ) {
-    const { generation, isVoid, state, applied, appliedTerm, hardState, tail, isAnew } = positionOf(stored);
+    const { generation, isVoid, state, applied, appliedTerm, hardState, log, isAnew } = positionOf(stored);
     this.generation = generation;
     this.applied = applied;
     this.logTimeMs = state?.logTimeMs ?? 0;
@@ -85,11 +85,11 @@ export class StrongGroup implements GroupCore {
     this.raft = this.raftOf({
       term: Math.max(hardState?.term ?? 0, this.appliedTerm),
       vote: hardState?.vote ?? '',
-      snapshotIndex: this.applied,
-      snapshotTerm: this.appliedTerm,
+      snapshotIndex: log.index,
+      snapshotTerm: log.term,
       configuration: this.appliedConfiguration,
       commit: this.applied,
-      entries: tail,
+      entries: log.entries,
       durableIndex: isAnew ? applied : undefined,
       isAnew,
     });

@@ -4,7 +4,7 @@ import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
-import { type LogEntry, type MemberId } from '../model/raft-messages.js';
+import { type Configuration, type LogEntry, type MemberId } from '../model/raft-messages.js';
 import { membersOf } from '../raft/raft-configurations.js';
 import { type Leadership } from './leadership.js';
 import { LostMajorities } from './lost-majorities.js';
@@ -34,6 +34,8 @@ export class Upkeep {
   private readonly damaged = new Set<number>();
   private readonly pinned = new Map<number, number>();
   private readonly appliedAtLook = new Map<number, number>();
+  /** Members that are away, and for which too much would have to be kept. */
+  private readonly givenUp = new Set<MemberId>();
   private ticks = 0;
   /** When the oldest append that has not ended was begun; undefined for none. Monotonic. */
   private appendingSinceMs: number | undefined;
@@ -125,32 +127,55 @@ export class Upkeep {
 
   /** Entries that every member has are forgotten; also others, where too many are kept for members that are away. */
   private compact(): void {
-    const { directory, entryTailBytesMax, member } = this.services;
+    const { directory, entryTailBytesMax } = this.services;
     // Whoever gives a group its records may show less than was applied here: its log must lead up to that.
     const groups = [...this.services.groups.values()].filter(({ isFetching }) => !isFetching);
+    for (const member of this.givenUp) {
+      if (directory.isAlive(member) || !directory.findMember(member)) {
+        this.givenUp.delete(member);
+      }
+    }
     let bytes = 0;
     for (const group of groups) {
-      this.compactGroup(group, (other) => other === member() || directory.isAlive(other));
+      this.compactGroup(group);
       bytes += bytesOf(group.raft.entriesFrom(group.raft.firstIndex, group.applied));
     }
     if (bytes > entryTailBytesMax) {
       for (const { raft, applied } of groups) {
+        this.giveUp(raft.configuration);
         raft.compact(applied);
       }
     }
   }
 
+  /** Whether the member may come for what it lacks: no incarnation that is gone, and not away for too long. */
+  private isAwaited(member: MemberId): boolean {
+    const isHere =
+      member === this.services.member() || this.services.directory.findMember(member) !== undefined;
+    return isHere && !this.givenUp.has(member);
+  }
+
+  /** Whoever is away needs a snapshot when it is back. */
+  private giveUp(configuration: Configuration): void {
+    const { directory, member } = this.services;
+    for (const other of membersOf(configuration)) {
+      if (other !== member() && !directory.isAlive(other)) {
+        this.givenUp.add(other);
+      }
+    }
+  }
+
   /**
-   * A leader forgets entries up to what every member that is alive has, another what was applied at the last look, since it
-   * may have to lead those that are a little behind.
+   * A leader forgets entries up to what every member has, another what was applied at the last look, since it may have to lead
+   * those that are a little behind.
    */
-  private compactGroup({ number, raft, applied }: StrongGroup, isAlive: (member: MemberId) => boolean): void {
+  private compactGroup({ number, raft, applied }: StrongGroup): void {
     let upTo = applied;
     if (raft.role !== 'leader') {
       upTo = Math.min(upTo, this.appliedAtLook.get(number) ?? 0);
     } else {
       for (const member of membersOf(raft.configuration)) {
-        if (isAlive(member)) {
+        if (this.isAwaited(member)) {
           upTo = Math.min(upTo, raft.matchOf(member) ?? 0);
         }
       }
