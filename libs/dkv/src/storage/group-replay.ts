@@ -26,7 +26,7 @@ const NO_BYTES = new Uint8Array(0);
  * snapshot. Where all nodes go down together under load, some lack what others have written to the store already.
  */
 const KEPT_ENTRIES = 4_096;
-const KEPT_BYTES = 256 * 1024;
+const KEPT_BYTES = 512 * 1024;
 
 export class GroupReplay {
   hardState: HardState | undefined;
