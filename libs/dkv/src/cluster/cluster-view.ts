@@ -60,7 +60,12 @@ export class ClusterView {
   }
 
   partitionOf(key: string, copies: number): number {
-    return this.ring.partitionOf(key) + this.ring.partitions * (this.ring.copies - copies);
+    return this.ring.partitionOf(key) + this.firstOf(copies);
+  }
+
+  /** The number of the slice 0 with so many copies; those of the others follow. */
+  firstOf(copies: number): number {
+    return this.ring.partitions * (this.ring.copies - copies);
   }
 
   /** The nodes of a partition, the holder first. */
@@ -178,7 +183,7 @@ export class ClusterView {
   ownPartitions(): readonly number[] {
     const own: number[] = [];
     for (const copies of this.copiesInUse) {
-      const first = (this.ring.copies - copies) * this.ring.partitions;
+      const first = this.firstOf(copies);
       for (let partition = first; partition < first + this.ring.partitions; partition++) {
         if (this.holds(partition)) {
           own.push(partition);

@@ -97,7 +97,12 @@ export class Hashring {
   /** 0 to `partitions - 1`, by the UTF-8 bytes of `key`. */
   partitionOf(key: string): number {
     // Exact: the product is below 2^48, and dividing by a power of two loses nothing.
-    return Math.floor((this.hashFunc.hash(Buffer.from(key, 'utf8')) * this.partitions) / 0x1_0000_0000);
+    return Math.floor((this.hashOf(key) * this.partitions) / 0x1_0000_0000);
+  }
+
+  /** Whole, below 2^32. */
+  hashOf(key: string): number {
+    return this.hashFunc.hash(Buffer.from(key, 'utf8'));
   }
 
   /** The nodes of a partition: the holder, then its replicas. Frozen, the same array every time. */

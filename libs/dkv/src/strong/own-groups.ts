@@ -33,7 +33,7 @@ export function copiesOfNamespaces(namespaces: Namespaces): readonly number[] {
 /** One for each partition that the node holds, of those with so many copies. */
 export function ownGroups(view: ClusterView, copies: number): readonly OwnGroup[] {
   const groups: OwnGroup[] = [];
-  const first = (view.ring.copies - copies) * view.ring.partitions;
+  const first = view.firstOf(copies);
   for (let number = first; number < first + view.ring.partitions; number++) {
     const list = view.listOf(number);
     if (list.includes(view.selfId)) {
