@@ -55,20 +55,32 @@ export interface ClusterReport {
   }[];
 }
 
-/** The Raft state of one copy of a partition. */
-export interface CopyOfGroup {
-  readonly nodeId: string;
-  readonly role: 'leader' | 'follower' | 'candidate' | 'learner';
+/** A learner gets the log and does not vote. */
+export const GROUP_ROLES = ['leader', 'follower', 'candidate', 'learner'] as const;
+
+/** Where one copy of a partition is in its log. */
+export interface GroupPosition {
+  readonly role: (typeof GROUP_ROLES)[number];
   readonly term: number;
+  /** Of the last entry in its log. */
   readonly lastIndex: number;
   readonly commit: number;
   readonly applied: number;
+  /** How often the group went on after it had lost the end of its log, from 1. */
   readonly generation: number;
+}
+
+/** The Raft state of one copy of a partition. */
+export interface CopyOfGroup extends GroupPosition {
+  readonly nodeId: string;
 }
 
 /** One group of strong namespaces. */
 export interface PartitionReport {
+  /** The slice of the ring. */
   readonly partition: number;
+  /** The group's number, by which its leadership is handed on; the slice itself where `copies` is what the ring gives. */
+  readonly group: number;
   /** Copies that its namespaces ask for: groups of fewer copies than the cluster gives are numbered apart. */
   readonly copies: number;
   /** The holder first. */
@@ -84,6 +96,18 @@ export interface PartitionReport {
   readonly members: readonly CopyOfGroup[];
 }
 
+/** A record as a node stores it, without its value. */
+export interface RecordSummary {
+  /** As callers see it. */
+  readonly version: string;
+  /** 8 hex digits over namespace, key, value and expiry: equal at nodes that have the same. */
+  readonly digest: string;
+  readonly valueBytes: number;
+  /** Milliseconds since 1970; 0 for no expiry. */
+  readonly expiresAtMs: number;
+  readonly isTombstone: boolean;
+}
+
 /** What one node has of a key. */
 export interface CopyOfKey {
   readonly nodeId: string;
@@ -92,16 +116,7 @@ export interface CopyOfKey {
   /** Absent for eventual namespaces. */
   readonly group?: CopyOfGroup;
   /** Absent where there is no record. */
-  readonly record?: {
-    /** As callers see it. */
-    readonly version: string;
-    /** 8 hex digits over namespace, key, value and expiry: equal at nodes that have the same. */
-    readonly digest: string;
-    readonly valueBytes: number;
-    /** Milliseconds since 1970; 0 for no expiry. */
-    readonly expiresAtMs: number;
-    readonly isTombstone: boolean;
-  };
+  readonly record?: RecordSummary;
   /** Bytes of hints that this node keeps for others; absent for strong namespaces. */
   readonly hintBytes?: number;
 }

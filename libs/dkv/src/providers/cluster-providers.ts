@@ -35,7 +35,8 @@ import { type PeerTls } from '../transport/tls/peer-tls.js';
 
 /** Namespaces of fewer copies have partition numbers of their own, and all must fit into two bytes. */
 const PARTITION_NUMBERS_MAX = 65_535;
-const PEER_TLS = Symbol('DkvPeerTls');
+/** The certificates of this node: `PeerTls`, undefined where nothing is encrypted. */
+export const PEER_TLS = Symbol('DkvPeerTls');
 
 export const clusterProviders: Provider[] = [
   { provide: Discovery, inject: [DKV_OPTIONS], useFactory: createDiscovery },
