@@ -53,7 +53,7 @@ export class GroupAdministration implements StrongGroups {
       .filter(({ number }) => number >= first)
       .sort((one, other) => one.number - other.number)
       .slice(0, limit)
-      .map(statusOf);
+      .map(groupStatusOf);
   }
 
   async look(number: number, namespace: string, key: string): Promise<KeyInGroup> {
@@ -108,7 +108,7 @@ export class GroupAdministration implements StrongGroups {
   }
 }
 
-function statusOf(group: StrongGroup): GroupStatus {
+function groupStatusOf(group: StrongGroup): GroupStatus {
   const { voters, outgoing, learners } = group.knownConfiguration;
   const { leader } = group.raft;
   return {
