@@ -75,6 +75,7 @@ function ancestors() {
 function environmentOf({ id, port, peerPort }, nodes, dataDir) {
   return {
     DKV_API_KEY: 'demo-api-key',
+    DKV_ADMIN_KEY: 'demo-admin-key',
     DKV_STORAGE: 'auto',
     MONKEY_RATE: '10',
     // All are told to stop at once: what one asked of another just before still gets its answer.

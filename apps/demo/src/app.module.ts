@@ -54,7 +54,7 @@ export class AppModule {
 }
 
 function storeOptions(environment: Environment): DkvModuleOptions {
-  const { HOST, DKV_NODE_ID, DKV_PEER_PORT, DKV_NODES, DKV_API_KEY } = environment;
+  const { HOST, DKV_NODE_ID, DKV_PEER_PORT, DKV_NODES, DKV_API_KEY, DKV_ADMIN_KEY } = environment;
   return {
     nodeId: DKV_NODE_ID,
     dataDir: environment.dataDir,
@@ -69,6 +69,7 @@ function storeOptions(environment: Environment): DkvModuleOptions {
     peerPort: DKV_PEER_PORT,
     transport: environment.DKV_TRANSPORT,
     apiKey: DKV_API_KEY,
+    adminKey: DKV_ADMIN_KEY,
     tls: environment.tls,
     discovery: DKV_NODES === undefined ? undefined : StaticDiscovery.parse(DKV_NODES),
   };

@@ -18,6 +18,7 @@ describe('readEnvironment', () => {
       DKV_DATA_DIR: undefined,
       DKV_NODES: undefined,
       DKV_API_KEY: undefined,
+      DKV_ADMIN_KEY: undefined,
       DKV_TLS_KEY: undefined,
       DKV_TLS_CERT: undefined,
       DKV_TLS_CA: undefined,

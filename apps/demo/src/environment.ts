@@ -51,6 +51,18 @@ function Whole(min: number, max: number, unit: string): PropertyDecorator {
   };
 }
 
+/** Never shown, so its rule does not tell the value. */
+function Secret(): PropertyDecorator {
+  const rule = Matches(/^[\x21-\x7e]{8,256}$/, {
+    message: ({ property }: ValidationArguments) =>
+      `${property}: give 8 to 256 printable ASCII characters without spaces (the value is not shown here)`,
+  });
+  return (target, property) => {
+    IsOptional()(target, property);
+    rule(target, property);
+  };
+}
+
 /** Properties are the variables, by their own names. */
 export class Environment {
   /** Address that the application and the peer port are bound to. */
@@ -82,13 +94,12 @@ export class Environment {
   @IsIn(TRANSPORTS, says(`give one of ${TRANSPORTS.join(', ')}`))
   DKV_TRANSPORT: PeerTransport = 'stream';
 
-  /** Never shown, so its rule does not tell the value. */
-  @IsOptional()
-  @Matches(/^[\x21-\x7e]{8,256}$/, {
-    message:
-      'DKV_API_KEY: give 8 to 256 printable ASCII characters without spaces (the value is not shown here)',
-  })
+  @Secret()
   DKV_API_KEY: string | undefined = undefined;
+
+  /** Of operators: without it nobody is served below `/admin` of the peer port. */
+  @Secret()
+  DKV_ADMIN_KEY: string | undefined = undefined;
 
   /** Path of this process's key, in PEM. The three go together; absent: peers talk unencrypted. */
   @IsOptional()

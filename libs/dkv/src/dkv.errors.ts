@@ -15,7 +15,7 @@ export const DKV_ERROR_STATUS = {
   DKV_CODEC_FAILED: 400,
   /** The namespace's mode does not offer this operation. */
   DKV_UNSUPPORTED: 400,
-  /** The peer sent a wrong api key, or none. */
+  /** The caller sent a wrong key, or none. */
   DKV_FORBIDDEN: 403,
   /** No node was told of this namespace, or not this one. */
   DKV_UNKNOWN_NAMESPACE: 404,
@@ -37,13 +37,13 @@ export const DKV_ERROR_STATUS = {
   DKV_NOT_APPLIED: 503,
   /** The outcome of the write could not be learned in time. */
   DKV_INDETERMINATE: 504,
-  /** A read got too few answers in time. */
+  /** A read got too few answers in time, or a leadership was not taken over in time. */
   DKV_TIMEOUT: 504,
   /** The caller's `signal` was aborted. */
   DKV_ABORTED: 499,
   /** A queue is at its bound of bytes; try again later. */
   DKV_OVERLOADED: 503,
-  /** The node is starting or closing. */
+  /** The node is starting or closing, or cannot lead what it was to lead. */
   DKV_NOT_READY: 503,
   /** A peer could not be reached: the request was not sent. */
   DKV_PEER_UNREACHABLE: 503,

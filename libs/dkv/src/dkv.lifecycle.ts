@@ -157,10 +157,8 @@ export class DkvLifecycle
     const where = storage.isVolatile ? 'nothing on disk' : `${keysIn(usage)} keys in ${options.dataDir}`;
     const others = view.peers.map(({ nodeId }) => nodeId);
     const more = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : '';
-    const cluster =
-      others.length === 0
-        ? 'no peers'
-        : `peer port ${port}, peers ${others.slice(0, NAMED_MAX).join(', ')}${more}`;
+    const peers = others.length === 0 ? 'no peers' : `peers ${others.slice(0, NAMED_MAX).join(', ')}${more}`;
+    const cluster = port === 0 ? peers : `peer port ${port}, ${peers}`;
     return (
       `Node ${view.selfId} starts: nestjs-dkv ${DKV_VERSION} on Node.js ${process.versions.node}, ` +
       `engine ${engine}, ${where}, ${cluster}.`

@@ -1,12 +1,14 @@
 /** The Nest module: wiring only. */
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { ClusterView } from './cluster/cluster-view.js';
+import { DkvAdmin } from './dkv.admin.js';
 import { Dkv } from './dkv.js';
 import { DkvError } from './dkv.errors.js';
 import { DkvLifecycle } from './dkv.lifecycle.js';
 import { ConfigurableModuleClass, type OPTIONS_TYPE } from './dkv.module-definition.js';
 import { type DkvNamespaceOptions } from './dkv.namespace-options.js';
 import { DKV_OPTIONS, DkvRegistry, getDkvToken } from './dkv.tokens.js';
+import { adminProviders } from './providers/admin-providers.js';
 import { clusterProviders } from './providers/cluster-providers.js';
 import { NamespaceRegistry } from './providers/namespace-registry.js';
 import { storeProviders } from './providers/store-providers.js';
@@ -15,8 +17,8 @@ import { storeProviders } from './providers/store-providers.js';
 class DkvFeatureModule {}
 
 @Module({
-  providers: [...clusterProviders, ...storeProviders, DkvLifecycle],
-  exports: [Dkv, DkvLifecycle, DkvRegistry, DKV_OPTIONS, ClusterView, NamespaceRegistry],
+  providers: [...clusterProviders, ...storeProviders, ...adminProviders, DkvLifecycle],
+  exports: [Dkv, DkvAdmin, DkvLifecycle, DkvRegistry, DKV_OPTIONS, ClusterView, NamespaceRegistry],
 })
 export class DkvModule extends ConfigurableModuleClass {
   /** All options have defaults: without any it is a node alone, its data in `dkv-data` of the working directory. */

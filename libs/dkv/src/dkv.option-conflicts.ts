@@ -13,12 +13,14 @@ export function wrongTogether(given: {
   readonly electionTimeoutMs?: number;
   readonly nodeId?: string;
   readonly apiKey?: string;
+  readonly adminKey?: string;
   readonly discovery?: unknown;
   readonly remoteKvRepo?: unknown;
   readonly controller?: unknown;
   readonly tls?: unknown;
 }): string[] {
   const { heartbeatIntervalMs, electionTimeoutMs, remoteKvRepo, controller, tls } = given;
+  const { apiKey, adminKey } = given;
   const faults = wrongForMode(given);
   if (electionTimeoutMs != null && electionTimeoutMs < HEARTBEATS_MIN * heartbeatIntervalMs) {
     faults.push(
@@ -27,6 +29,14 @@ export function wrongTogether(given: {
     );
   }
   faults.push(...wrongAmongPeers(given));
+  if (adminKey != null && adminKey === apiKey) {
+    faults.push(
+      'adminKey is the apiKey: give operators a secret of their own, which no peer and no script has',
+    );
+  }
+  if (adminKey != null && controller) {
+    faults.push('adminKey is not for a controller of your own: leave it out, and serve DkvAdmin in that');
+  }
   if (isTls(tls)) {
     faults.push(...wrongTls(tls));
     if (remoteKvRepo || controller) {

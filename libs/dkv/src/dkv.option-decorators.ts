@@ -4,6 +4,7 @@ import {
   getMetadataStorage,
   IsInt,
   IsOptional,
+  Matches,
   Max,
   Min,
   ValidateBy,
@@ -53,6 +54,18 @@ export function Whole(min: number, max: number, unit: string): PropertyDecorator
     for (const decorate of [IsInt(rule), Min(min, rule), Max(max, rule), IsOptional()]) {
       decorate(target, property);
     }
+  };
+}
+
+/** Its value is never shown. */
+export function Secret(): PropertyDecorator {
+  const rule = Matches(/^[\x21-\x7e]{8,256}$/, {
+    message: ({ property }: ValidationArguments) =>
+      `${property}: give 8 to 256 printable ASCII characters without spaces (the value is not shown here)`,
+  });
+  return (target, property) => {
+    IsOptional()(target, property);
+    rule(target, property);
   };
 }
 

@@ -115,9 +115,7 @@ describe('a wrong value', () => {
   });
 });
 
-describe('the api key', () => {
-  const discovery = StaticDiscovery.parse('a=h:1');
-
+describe.each(['apiKey', 'adminKey'] as const)('the secret %s', (option) => {
   it.each<[string, unknown]>([
     ['short', 'hunter2'],
     ['with a space', 'hunter2 hunter2'],
@@ -126,16 +124,37 @@ describe('the api key', () => {
     ['too long', 'hunter2'.repeat(50)],
     ['a number', 4_815_162_342],
     ['a list', ['hunter2hunter2']],
-  ])('is refused when it is wrong, without being shown: %s', (_, apiKey) => {
-    const message = complaint({ apiKey });
-    expect(message).toContain('apiKey');
-    expect(message).toContain('8 to 256');
+  ])('is refused when it is wrong, without being shown: %s', (_, secret) => {
+    const message = complaint({ [option]: secret });
+    expect(message).toContain(`- ${option}: give 8 to 256`);
     expect(message).not.toMatch(/h[uü]nter2|4815162342/);
   });
 
   it('is not shown when it is another option that is wrong', () => {
-    expect(complaint({ apiKey: 'hunter2hunter2', replicas: -1 })).not.toContain('hunter2');
+    expect(complaint({ [option]: 'hunter2hunter2', replicas: -1 })).not.toContain('hunter2');
   });
+});
+
+describe('the admin key', () => {
+  it('is another one than the api key', () => {
+    const same = { apiKey: 'hunter2hunter2', adminKey: 'hunter2hunter2' };
+    const message = complaint(same);
+    expect(message).toContain('adminKey is the apiKey: give operators a secret of their own');
+    expect(message).not.toContain('hunter2');
+    expect(resolved({ ...same, adminKey: 'hunter2hunter3' })).toMatchObject({ adminKey: 'hunter2hunter3' });
+  });
+
+  it('is for the controller of the library alone', () => {
+    const remoteKvRepo = { send() {}, close() {} };
+    const controller = { start() {}, stop() {} };
+    expect(complaint({ adminKey: '12345678', remoteKvRepo, controller })).toContain(
+      'adminKey is not for a controller of your own',
+    );
+  });
+});
+
+describe('the api key', () => {
+  const discovery = StaticDiscovery.parse('a=h:1');
 
   it.each([undefined, null])('is needed as soon as there are peers: %s', (apiKey) => {
     expect(complaint({ nodeId: 'a', discovery, apiKey })).toMatch(/apiKey is missing.*8 to 256/);
@@ -211,6 +230,7 @@ describe('what is not given', () => {
       peerBind: '0.0.0.0',
       transport: 'stream',
       apiKey: '',
+      adminKey: '',
       weight: 1,
       zone: '',
       replicas: 2,

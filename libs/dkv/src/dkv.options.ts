@@ -15,7 +15,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
 import { HEARTBEATS_MIN, wrongTogether } from './dkv.option-conflicts.js';
-import { Accepts, faultsOf, Offers, says, Whole, isHashFunc } from './dkv.option-decorators.js';
+import { Accepts, faultsOf, Offers, says, Secret, Whole, isHashFunc } from './dkv.option-decorators.js';
 import { type DkvTls, isTls, TLS_FORMS } from './dkv.tls-options.js';
 import {
   NAMESPACE_MODES,
@@ -84,7 +84,7 @@ export class DkvModuleOptions {
   @IsIn(DURABILITIES, says(`give one of ${DURABILITIES.join(', ')}`))
   durability?: Durability;
 
-  /** Finds the other nodes. Without it the store is one embedded node that listens nowhere. */
+  /** Finds the other nodes. Without it the store is one embedded node that listens nowhere, unless it has an `adminKey`. */
   @Offers('Discovery', 'register', 'deregister', 'getNodes')
   discovery?: Discovery;
 
@@ -107,11 +107,16 @@ export class DkvModuleOptions {
   peerBind?: string;
 
   /** Secret that peers and REST callers present; needed as soon as there is a discovery. At least 8 characters. */
-  @IsOptional()
-  @Matches(/^[\x21-\x7e]{8,256}$/, {
-    message: 'apiKey: give 8 to 256 printable ASCII characters without spaces (the value is not shown here)',
-  })
+  @Secret()
   apiKey?: string;
+
+  /**
+   * Secret that operators present, in the header `X-Admin-Key`: opens the routes below `/admin` and `/kv` of the peer port, also
+   * that of a node that is alone, which listens nowhere without it. At least 8 characters, and another one than `apiKey`.
+   * Default: nobody is served below `/admin`.
+   */
+  @Secret()
+  adminKey?: string;
 
   /**
    * Encrypts everything on the peer port, TLS 1.3: both ends of a connection, peers and REST callers, must show a
@@ -333,6 +338,7 @@ const DEFAULTS = {
   peerBind: '0.0.0.0',
   transport: 'stream',
   apiKey: '',
+  adminKey: '',
   weight: 1,
   zone: '',
   replicas: 2,

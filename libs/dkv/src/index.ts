@@ -22,6 +22,7 @@ export { type DkvLockScope } from './client/kept-lock.js';
 export { DkvLock, type LockGrant } from './client/lock.js';
 export { DkvManyError } from './client/many.js';
 export { type DkvMetrics, type DkvNodeStatus } from './client/node-status.js';
+export { DkvAdmin } from './dkv.admin.js';
 export { Dkv } from './dkv.js';
 export { DkvExceptionFilter } from './dkv.exception-filter.js';
 export { DkvModule } from './dkv.module.js';
@@ -53,6 +54,17 @@ export {
 } from './merger/observed-remove-map-merger.js';
 export { PnCounter, PnCounterMerger } from './merger/pn-counter-merger.js';
 export {
+  type ClusterReport,
+  type CopyOfGroup,
+  type CopyOfKey,
+  type Explanation,
+  type GroupPosition,
+  type MemberReport,
+  type NodeDiagnosis,
+  type PartitionReport,
+  type RecordSummary,
+} from './model/cluster-report.js';
+export {
   NAMESPACE_MODES,
   type NamespaceMode,
   READ_LEVELS,
@@ -69,11 +81,14 @@ export {
   type RingNode,
 } from './model/node.js';
 export {
+  type GroupStatus,
+  type KeyStatus,
   type PeerEnvelope,
   type PeerProtocol,
   type PeerReply,
   type PeerRequest,
   type PeerRequestKind,
+  type TransferState,
   type WriteOperation,
   type WriteResult,
 } from './model/peer-protocol.js';

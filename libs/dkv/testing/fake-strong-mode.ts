@@ -46,6 +46,7 @@ export class FakeStrongMode implements StrongMode {
   quorums: QuorumStatus = NO_STRONG_MODE.quorums;
   groupsLed = 0;
   figures = NO_STRONG_FIGURES;
+  groups = NO_STRONG_MODE.groups;
   /** Every read and write is refused with it. */
   failure: Error | undefined;
   private index = 0;

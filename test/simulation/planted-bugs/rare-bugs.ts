@@ -5,9 +5,9 @@ import { PeerDirectory } from '../../../libs/dkv/src/cluster/peer-directory.js';
 import { Peer } from '../../../libs/dkv/src/cluster/peers.js';
 import { MachineRun } from '../../../libs/dkv/src/storage/folder/machine-run.js';
 import { GroupWrites } from '../../../libs/dkv/src/strong/group-writes.js';
+import { PeerChanges } from '../../../libs/dkv/src/strong/peer-changes.js';
 import { ProposedChanges } from '../../../libs/dkv/src/strong/proposed-changes.js';
 import { RequestTable, type RequestStanding } from '../../../libs/dkv/src/strong/request-table.js';
-import { ReplicatedStrongMode } from '../../../libs/dkv/src/strong/strong-mode.js';
 import { type PlantedBug, replace } from './plant.js';
 import { as, DIFFERENT, UNSAFE, WRONG } from './broken-rules.js';
 
@@ -83,7 +83,7 @@ export const RARE_STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'frames that never came are told of, and said again',
     rules: ['liveness', 'divergence'],
-    plant: () => replace<unknown[], void>(ReplicatedStrongMode, 'resend', () => undefined),
+    plant: () => replace<unknown[], void>(PeerChanges, 'resend', () => undefined),
   },
   {
     protection: 'a cluster is born when all have accepted it',

@@ -1,4 +1,5 @@
 /** Who is a member, where they listen, and how they seem: what the core asks before it asks a peer. */
+import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type Hashring, sliceOf } from '../hashring/hashring.js';
 import { type ClusterNode, type NodeState } from '../model/node.js';
@@ -44,7 +45,7 @@ export class ClusterView {
   constructor(
     readonly selfId: string,
     private readonly agreed: ClusterConfiguration,
-    private readonly hashFunc: HashFunc,
+    readonly hashFunc: HashFunc,
     /** See {@link sharedSettings}. */
     settings = '',
   ) {
@@ -73,9 +74,14 @@ export class ClusterView {
     return this.slices * this.copiesMax;
   }
 
+  /** Of its UTF-8 bytes: whole, below 2^32. */
+  hashOf(key: string): number {
+    return this.hashFunc.hash(Buffer.from(key, 'utf8'));
+  }
+
   /** @param copies as the namespace asks for */
   partitionOf(key: string, copies: number): number {
-    return sliceOf(key, this.hashFunc, this.slices) + this.firstOf(copies);
+    return sliceOf(this.hashOf(key), this.slices) + this.firstOf(copies);
   }
 
   /** The first partition of namespaces that ask for so many copies; there are `slices` of them. */

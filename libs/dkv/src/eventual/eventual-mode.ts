@@ -15,7 +15,7 @@ import {
 } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord } from '../model/record.js';
 import { Forwarding } from './forwarding.js';
-import { InboundHandler } from './inbound-handler.js';
+import { type AdministrationHandlers, InboundHandler } from './inbound-handler.js';
 import { OwnWrites } from './own-writes.js';
 import { Reader } from './reader.js';
 import { AntiEntropy } from './repair/anti-entropy.js';
@@ -65,6 +65,7 @@ export class EventualMode {
   constructor(
     private readonly context: CoreContext,
     guard: EnvelopeGuard,
+    administration: AdministrationHandlers,
   ) {
     const { limits, clock, random } = context;
     const rate = new RateLimit(limits.repairBytesPerSecond, clock);
@@ -83,6 +84,7 @@ export class EventualMode {
       this.coordinator.write(operation, deadline),
     );
     this.inbound = new InboundHandler(context, guard, {
+      administration,
       replica,
       collection: this.collection,
       forward: (ask, sentAtMs) => this.coordinateForwarded(ask, sentAtMs),

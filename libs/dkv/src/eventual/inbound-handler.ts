@@ -26,7 +26,15 @@ type Handlers = {
   ) => Promise<PeerProtocol[K]['answer']>;
 };
 
+/** Answers to what an operator asks, which are not of eventual namespaces alone. */
+export type AdministrationHandlers = {
+  [K in 'getGroups' | 'getStatus' | 'transferLeadership']: (
+    ask: PeerProtocol[K]['ask'],
+  ) => Promise<PeerProtocol[K]['answer']>;
+};
+
 export interface InboundParts {
+  readonly administration: AdministrationHandlers;
   readonly replica: Replica;
   readonly collection: Pick<TombstoneCollection, 'confirm'>;
   readonly forward: (ask: PeerProtocol['forward']['ask'], sentAtMs: number) => Promise<WriteResult>;
@@ -38,7 +46,7 @@ export class InboundHandler {
   constructor(
     private readonly context: CoreContext,
     private readonly guard: EnvelopeGuard,
-    { replica, collection, forward }: InboundParts,
+    { administration, replica, collection, forward }: InboundParts,
   ) {
     const { local } = context;
     this.handlers = {
@@ -57,6 +65,7 @@ export class InboundHandler {
         return collection.confirm(ask);
       },
       getHeaders: (ask) => this.getHeaders(ask),
+      ...administration,
     };
   }
 

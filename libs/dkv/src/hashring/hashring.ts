@@ -94,7 +94,7 @@ export class Hashring {
 
   /** 0 to `partitions - 1`, by the UTF-8 bytes of `key`. */
   partitionOf(key: string): number {
-    return sliceOf(key, this.hashFunc, this.partitions);
+    return sliceOf(this.hashFunc.hash(Buffer.from(key, 'utf8')), this.partitions);
   }
 
   /** The nodes of a partition: the holder, then its replicas. Frozen, the same array every time. */
@@ -120,10 +120,10 @@ export class Hashring {
   }
 }
 
-/** Which of so many equal slices of the hash space a key lies in, by its UTF-8 bytes. */
-export function sliceOf(key: string, hashFunc: HashFunc, slices: number): number {
+/** Which of so many equal slices of the hash space a hash lies in. */
+export function sliceOf(hash: number, slices: number): number {
   // Exact: the product is below 2^48, and dividing by a power of two loses nothing.
-  return Math.floor((hashFunc.hash(Buffer.from(key, 'utf8')) * slices) / 0x1_0000_0000);
+  return Math.floor((hash * slices) / 0x1_0000_0000);
 }
 
 function listsOf({ nodes, partitions, copies, slots }: RingTable): readonly (readonly string[])[] {

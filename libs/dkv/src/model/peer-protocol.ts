@@ -1,4 +1,5 @@
 /** What peers say to each other, as plain data; transports only carry it. */
+import { type GroupPosition, type RecordSummary } from './cluster-report.js';
 import { type RecordId } from './key.js';
 import { type KvRecord, type RecordHeader } from './record.js';
 import { type WriteLevel } from './consistency.js';
@@ -28,6 +29,34 @@ export interface WriteResult {
   /** Whether a reader saw a value just before. */
   readonly existed: boolean;
 }
+
+/** A copy of a group of strong namespaces, as its own node sees it, for an operator. */
+export interface GroupStatus extends GroupPosition {
+  readonly group: number;
+  /** Node id; '' where it knows none. */
+  readonly leader: string;
+  /** Node ids, of the newest configuration that it knows. */
+  readonly voters: readonly string[];
+  readonly outgoing: readonly string[];
+  readonly learners: readonly string[];
+}
+
+/** What a node has of a key, for an operator. */
+export interface KeyStatus {
+  /** Absent for eventual namespaces. */
+  readonly group?: GroupPosition;
+  /** Absent where there is none. */
+  readonly record?: RecordSummary;
+  /** Of all hints that it keeps for others; absent for strong namespaces. */
+  readonly hintBytes?: number;
+}
+
+/**
+ * How far handing on a leadership has come. `leads`: the node that was asked is the one that is to lead, and does. `begun`: it
+ * leads, and has asked that node to take over. `elsewhere`: it does not lead.
+ */
+export const TRANSFER_STATES = ['leads', 'begun', 'elsewhere'] as const;
+export type TransferState = (typeof TRANSFER_STATES)[number];
 
 /** Each kind of request: what is asked and what is answered. */
 export interface PeerProtocol {
@@ -66,6 +95,12 @@ export interface PeerProtocol {
     ask: { partition: number; bucket: number; after?: { namespace: string; key: string } };
     answer: { headers: readonly RecordHeader[]; done: boolean };
   };
+  /** The copies of groups that this node has, with numbers from `first` on and in their order, GROUPS_PER_ANSWER_MAX at most. */
+  getGroups: { ask: { first: number }; answer: { groups: readonly GroupStatus[]; done: boolean } };
+  /** What this node has of a key, in either mode, without its value. */
+  getStatus: { ask: { id: RecordId }; answer: KeyStatus };
+  /** Hands the leadership of a group to a node that votes in it, if this node has it; see {@link TransferState}. */
+  transferLeadership: { ask: { group: number; nodeId: string }; answer: { state: TransferState } };
 }
 
 export type PeerRequestKind = keyof PeerProtocol;
@@ -91,6 +126,7 @@ export interface PeerReply<K extends PeerRequestKind = PeerRequestKind> extends 
 }
 
 export const ROOTS_MAX = 64;
+export const GROUPS_PER_ANSWER_MAX = 256;
 
 export const PEER_REQUEST_KINDS = [
   'get',
@@ -101,4 +137,7 @@ export const PEER_REQUEST_KINDS = [
   'getTree',
   'confirmFloor',
   'getHeaders',
+  'getGroups',
+  'getStatus',
+  'transferLeadership',
 ] as const satisfies readonly PeerRequestKind[];

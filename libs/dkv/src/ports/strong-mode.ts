@@ -1,6 +1,7 @@
 /** What serves strong namespaces, as the Processor sees it; `strong/` implements it on a Raft log per partition. */
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
+import { type StrongGroups } from './strong-groups.js';
 
 /** Of one node's votes in the groups of another. */
 export interface VoterMissing {
@@ -63,4 +64,6 @@ export interface StrongMode {
   readonly groupsLed: number;
   /** Put together when it is asked for. */
   readonly figures: StrongFigures;
+  /** For an operator. */
+  readonly groups: StrongGroups;
 }

@@ -10,6 +10,8 @@ import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model
 import { type ShownRecord } from '../model/shown-record.js';
 import { type PeerService } from '../ports/controller.js';
 import { type Operation } from '../ports/telemetry.js';
+import { Administration } from './administration.js';
+import { administrationAnswers } from './administration-answers.js';
 import { Admission } from './admission.js';
 import { type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
@@ -56,6 +58,8 @@ export class Processor implements PeerService {
   private stopping: Promise<void> | undefined;
   private readonly admission: Admission;
   private readonly eventual: EventualMode;
+  /** For an operator. */
+  readonly administration: Administration;
 
   constructor(
     private readonly context: CoreContext,
@@ -63,7 +67,9 @@ export class Processor implements PeerService {
     private readonly strong: StrongMode,
   ) {
     this.admission = new Admission(context.clock.monotonic());
-    this.eventual = new EventualMode(context, guard);
+    const answers = administrationAnswers(context, strong.groups);
+    this.administration = new Administration(context, strong.groups, answers);
+    this.eventual = new EventualMode(context, guard, answers);
   }
 
   /**

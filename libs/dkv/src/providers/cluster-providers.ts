@@ -7,6 +7,7 @@ import { EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { PeerClient } from '../cluster/peer-client.js';
 import { PeerTransitions } from '../cluster/peer-transitions.js';
 import { StaticDiscovery } from '../discovery/static-discovery.js';
+import { DkvAdmin } from '../dkv.admin.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { DKV_OPTIONS } from '../dkv.tokens.js';
 import { certificateSource } from '../dkv.tls-options.js';
@@ -35,7 +36,8 @@ import { discover, type OpenedNode, openNode } from './cluster-at-start.js';
 /** What discovery told before the node's folder was opened. */
 const DISCOVERED = Symbol('DkvDiscovered');
 const OPENED_NODE = Symbol('DkvOpenedNode');
-const PEER_TLS = Symbol('DkvPeerTls');
+/** The certificates of this node: `PeerTls`, undefined where nothing is encrypted. */
+export const PEER_TLS = Symbol('DkvPeerTls');
 
 export const clusterProviders: Provider[] = [
   { provide: Discovery, inject: [DKV_OPTIONS], useFactory: createDiscovery },
@@ -102,6 +104,7 @@ export const clusterProviders: Provider[] = [
       PeerTransitions,
       Telemetry,
       Disconnects,
+      DkvAdmin,
     ],
     useFactory: createController,
   },
@@ -156,16 +159,20 @@ function createController(
   observer: PeerTransitions,
   telemetry: Telemetry,
   disconnects: Disconnects,
+  service: DkvAdmin,
 ): Controller {
-  const { controller, discovery, apiKey, valueBytesMax, peerBind, peerPort, nodeId } = options;
+  const { controller, discovery, apiKey, adminKey, valueBytesMax, peerBind, peerPort, nodeId } = options;
   if (controller) {
     return controller;
   }
-  if (!discovery) {
+  if (!discovery && !adminKey) {
     return NO_CONTROLLER;
   }
   // What the others were told is what must be listened on.
   const port = peerPort === 0 ? 0 : view.address(nodeId).port;
-  const settings = { host: peerBind, port, apiKey, valueBytesMax, tls, observer, telemetry, disconnects };
-  return new HttpController(processor, kv, clock, logger, settings);
+  const listening = { host: peerBind, port, apiKey, valueBytesMax, tls, observer, telemetry, disconnects };
+  return new HttpController(processor, kv, clock, logger, {
+    ...listening,
+    ...(adminKey && { admin: { key: adminKey, service } }),
+  });
 }

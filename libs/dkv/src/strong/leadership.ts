@@ -14,6 +14,8 @@ const RESTLESS_MS = 60_000;
 const UNLED_TICKS = 5;
 const RETURN_WAIT_MS = 1_000;
 const RETURN_WAIT_MS_MAX = 600_000;
+/** What an operator moved stays where it is for so long. */
+const STAY_MS = 600_000;
 
 interface Return {
   waitMs: number;
@@ -236,27 +238,53 @@ export class Leadership {
 
   private transferHome(group: StrongGroup): boolean {
     const [home] = group.list;
-    const peer = home === undefined ? undefined : this.directory().find(home);
-    if (!peer?.isFit || !this.directory().isAlive(peer.member) || !this.isCaughtUp(group, peer.member)) {
+    if (home === undefined || this.obstacleTo(group, home) !== undefined) {
       return false;
     }
     this.noteReturn(group.number);
-    return group.raft.transferTo(peer.member);
+    return this.hand(group, home);
   }
 
   transferAway(group: StrongGroup): void {
-    const directory = this.directory();
-    for (const nodeId of group.list) {
-      const peer = directory.find(nodeId);
-      if (peer?.isFit && directory.isAlive(peer.member) && this.isCaughtUp(group, peer.member)) {
-        group.raft.transferTo(peer.member);
-        return;
-      }
+    const successor = group.list.find((nodeId) => this.obstacleTo(group, nodeId) === undefined);
+    if (successor !== undefined) {
+      this.hand(group, successor);
     }
   }
 
-  private isCaughtUp({ raft }: StrongGroup, member: string): boolean {
-    return raft.configuration.voters.includes(member) && (raft.matchOf(member) ?? -1) >= raft.commit;
+  /** Hands the leadership of a group that this node leads to another: undefined, or why that cannot lead it now. */
+  transferTo(group: StrongGroup, nodeId: string): string | undefined {
+    const obstacle = this.obstacleTo(group, nodeId);
+    if (obstacle === undefined) {
+      this.hand(group, nodeId);
+    }
+    return obstacle;
+  }
+
+  /** Should this node come to lead the group, it does not give it back to the preferred leader for a while. */
+  stay(group: number): void {
+    const now = this.clock.monotonic();
+    this.returns.set(group, { waitMs: RETURN_WAIT_MS, returnedAtMs: now, notBeforeMs: now + STAY_MS });
+  }
+
+  private hand({ raft }: StrongGroup, nodeId: string): boolean {
+    return raft.transferTo(this.directory().find(nodeId)!.member);
+  }
+
+  /** Why another node cannot take a group over from this one, a clause for people; undefined where it can. */
+  private obstacleTo({ raft }: StrongGroup, nodeId: string): string | undefined {
+    const directory = this.directory();
+    const peer = directory.find(nodeId);
+    if (!peer || !directory.isAlive(peer.member)) {
+      return 'it cannot be reached';
+    }
+    if (!peer.isFit) {
+      return 'it says that it cannot lead: its log, its disk or its clock is not right, or it stops';
+    }
+    if (!raft.configuration.voters.includes(peer.member)) {
+      return 'it is not a voter of it yet';
+    }
+    return (raft.matchOf(peer.member) ?? -1) >= raft.commit ? undefined : 'it has not caught up yet';
   }
 
   private noteReturn(group: number): void {

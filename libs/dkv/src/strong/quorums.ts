@@ -140,15 +140,25 @@ export class Quorums {
     if (leader !== '' && !writes) {
       return undefined;
     }
-    const isWithout = own ? this.without.has(group) : this.teller(group, leader) !== undefined;
     // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
     const isShort = leader === '' && view.reachable(group).length < majorityOf(view.copiesOf(group));
-    return isWithout || isShort ? this.notReached(group, key, writes) : undefined;
+    return this.isWithout(group, leader) || isShort ? this.notReached(group, key, writes) : undefined;
+  }
+
+  /** Whether a leader is known, and enough voters for what it decides. */
+  takesWrites(group: number): boolean {
+    const leader = this.services.leaderOf(group);
+    return leader !== '' && !this.isWithout(group, leader);
   }
 
   /** The same for a leader, whose followers may have stopped to take anything since the caller's node looked. */
   refusalOfLeader(group: number, key: string): DkvError | undefined {
     return this.without.has(group) ? this.notReached(group, key, true) : undefined;
+  }
+
+  private isWithout(group: number, leader: string): boolean {
+    const isOwn = this.services.groups.get(group) !== undefined;
+    return isOwn ? this.without.has(group) : this.teller(group, leader) !== undefined;
   }
 
   private notReached(group: number, key: string, writes: boolean): DkvError {

@@ -1,20 +1,22 @@
 /** Strong namespaces at one node: everything behind the calls of the Processor, from birth to the last leadership. */
 import { BoundedClock } from '../cluster/bounded-clock.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
-import { type Peer } from '../cluster/peers.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Timer } from '../ports/clock.js';
+import { type StrongGroups } from '../ports/strong-groups.js';
 import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
 import { handOver, sayGoodbye } from './departure.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { figuresOf } from './figures.js';
 import { Fitness } from './fitness.js';
 import { Forgetting } from './forgetting.js';
+import { GroupAdministration } from './group-administration.js';
 import { GroupBirths } from './group-births.js';
 import { type GroupServices } from './group-parts.js';
 import { Leases } from './leases.js';
 import { type Identity, openStored, PeerMemory, raiseSession, takeOver } from './node-identity.js';
+import { PeerChanges } from './peer-changes.js';
 import { Quorums } from './quorums.js';
 import { raftOptionsOf } from './raft-options.js';
 import { Readiness } from './readiness.js';
@@ -52,6 +54,8 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly quorumsNow: Quorums;
   private readonly leases: Leases | undefined;
   private readonly recovery: RecoveryRounds;
+  private readonly peerChanges: PeerChanges;
+  readonly groups: StrongGroups;
 
   private constructor(
     private readonly parts: StrongModeParts,
@@ -74,10 +78,10 @@ export class ReplicatedStrongMode implements StrongMode {
         ledNumber: () => this.node.leadership.ledNumber,
       }),
       {
-        lost: (peer) => this.lost(peer),
-        found: (peer) => this.found(peer),
-        missed: (peer) => this.resend(peer.nodeId),
-        restarted: (peer) => this.restarted(peer),
+        lost: (peer) => this.peerChanges.lost(peer),
+        found: (peer) => this.peerChanges.found(peer),
+        missed: (peer) => this.peerChanges.missed(peer),
+        restarted: (peer) => this.peerChanges.restarted(peer),
         forgotten: (_peer, reason) => this.forgetting.begin(reason),
       },
       identity.peers,
@@ -141,6 +145,16 @@ export class ReplicatedStrongMode implements StrongMode {
       session: () => this.identity.requestSession,
       generationOf: (group) => this.node.groups.get(group)?.generation ?? 0,
       holdsCopy: (group) => this.mayShow(this.node.groups.get(group)),
+    });
+    const { node, calls, directory, fitness, quorumsNow: quorums } = this;
+    this.peerChanges = new PeerChanges({ node, calls, directory, fitness, quorums });
+    this.groups = new GroupAdministration({
+      view,
+      store,
+      node,
+      directory,
+      quorums,
+      clusterId: () => this.births.birth.clusterId,
     });
     this.services = {
       nodeId: view.selfId,
@@ -249,19 +263,7 @@ export class ReplicatedStrongMode implements StrongMode {
 
   disconnected(nodeId: string): void {
     this.directory.disconnected(nodeId);
-    this.resend(nodeId);
-  }
-
-  /** Frames to the node are lost: what they told is told again, what they asked is asked again. */
-  private resend(nodeId: string): void {
-    this.calls.lost(nodeId);
-    const member = this.directory.find(nodeId)?.member;
-    if (member !== undefined) {
-      for (const { raft } of this.node.groups.values()) {
-        raft.unreachable(member);
-      }
-      this.node.wakeChanged();
-    }
+    this.peerChanges.resend(nodeId);
   }
 
   get unreadyReason(): string | undefined {
@@ -366,31 +368,5 @@ export class ReplicatedStrongMode implements StrongMode {
       raft.tick();
     }
     this.node.wake(group);
-  }
-
-  private lost(peer: Peer): void {
-    this.calls.lost(peer.nodeId);
-    this.node.leadership.nodeLost(peer.nodeId);
-    this.quorumsNow.look();
-    this.node.wakeChanged();
-  }
-
-  private found(peer: Peer): void {
-    this.quorumsNow.look();
-    // With it there may be a majority again: where nobody leads, the first of the list need not wait for its time-out.
-    for (const group of this.node.groups.values()) {
-      if (group.raft.leader === undefined && group.isBorn && this.fitness.canLead) {
-        this.node.leadership.campaignIfFirst(group);
-      }
-    }
-    this.node.say(peer.nodeId, this.directory.heartbeatFor(peer));
-    this.resend(peer.nodeId);
-  }
-
-  /** Another process is another follower of nobody: what it led has no leader, what it was asked has no answer. */
-  private restarted(peer: Peer): void {
-    this.calls.lost(peer.nodeId);
-    this.node.leadership.nodeLost(peer.nodeId);
-    this.found(peer);
   }
 }

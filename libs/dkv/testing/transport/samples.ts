@@ -1,12 +1,16 @@
 /** Messages of every kind with the values that transports get wrong: empty, binary, absent, odd keys. */
+import { GROUP_ROLES } from '../../src/model/cluster-report.js';
 import {
+  GROUPS_PER_ANSWER_MAX,
   type PeerEnvelope,
   type PeerProtocol,
   type PeerReply,
   type PeerRequest,
   type PeerRequestKind,
+  TRANSFER_STATES,
 } from '../../src/model/peer-protocol.js';
 import { headerOf, type KvRecord, stampRecord, stampTombstone } from '../../src/model/record.js';
+import { formatStrongVersion } from '../../src/model/strong-version.js';
 import { formatVersion } from '../../src/model/version.js';
 
 export interface Exchange<K extends PeerRequestKind = PeerRequestKind> {
@@ -113,6 +117,30 @@ export function sampleExchanges(largeBytes: number): Exchange[] {
     requestId,
   } as const;
   const digests = Array.from({ length: 64 }, (_, i) => i.toString(16).padStart(16, '0'));
+  const position = {
+    role: 'learner',
+    term: 9,
+    lastIndex: 2 ** 40,
+    commit: 8,
+    applied: 7,
+    generation: 2,
+  } as const;
+  const summary = {
+    version: formatStrongVersion(2, 7),
+    digest: '0badcafe',
+    valueBytes: 3,
+    expiresAtMs: 1_800_000_000_000,
+    isTombstone: false,
+  };
+  const groups = Array.from({ length: GROUPS_PER_ANSWER_MAX }, (_, i) => ({
+    group: 256 + i,
+    ...position,
+    role: GROUP_ROLES[i % GROUP_ROLES.length]!,
+    leader: i % 2 === 0 ? '' : 'node-a.0',
+    voters: ['node-a.0', 'B_1'],
+    outgoing: i % 3 === 0 ? [] : ['n'.repeat(100)],
+    learners: [],
+  }));
   const headers = Array.from({ length: 1000 }, (_, i) => headerOf(sampleRecord({ key: `key ${i}` })));
   return [
     exchange('get', 'a record', { id }, { record }),
@@ -162,6 +190,20 @@ export function sampleExchanges(largeBytes: number): Exchange[] {
       'the last page',
       { partition: 5, bucket: 0, after: { namespace: 'sessions', key: '__proto__' } },
       { headers: [headerOf(tombstone)], done: true },
+    ),
+    exchange('getGroups', 'none', { first: 0 }, { groups: [], done: true }),
+    exchange('getGroups', 'a full page', { first: 256 }, { groups, done: false }),
+    exchange('getStatus', 'of a strong key', { id }, { group: position, record: summary }),
+    exchange('getStatus', 'of a strong key without a record', { id }, { group: position }),
+    exchange(
+      'getStatus',
+      'of an eventual key',
+      { id },
+      { record: { ...summary, version: VERSION, isTombstone: true }, hintBytes: 7 },
+    ),
+    exchange('getStatus', 'of an eventual key without a record', { id }, { hintBytes: 0 }),
+    ...TRANSFER_STATES.map((state) =>
+      exchange('transferLeadership', state, { group: 65_535, nodeId: 'B_1' }, { state }),
     ),
   ];
 }

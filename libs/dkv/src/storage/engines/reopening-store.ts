@@ -1,6 +1,6 @@
 /** The open store of an engine; after a failed batch it is opened again before anything more is written to it. */
-import { statfs } from 'node:fs/promises';
 import { DkvError } from '../../dkv.errors.js';
+import { diskSpaceOf } from '../folder/disk-space.js';
 import { type StoreOperation } from './store-engine.js';
 
 /** How an engine opens and closes its store. */
@@ -105,11 +105,11 @@ export class ReopeningStore<S extends object> {
   }
 
   private async reopen(failure: Error): Promise<void> {
-    const [{ bavail, bsize }, roomBytes] = await Promise.all([
-      statfs(this.opener.folder),
+    const [{ freeBytes }, roomBytes] = await Promise.all([
+      diskSpaceOf(this.opener.folder),
       this.opener.roomBytes(),
     ]);
-    if (bavail * bsize < roomBytes || this.closing) {
+    if (freeBytes < roomBytes || this.closing) {
       throw failure;
     }
     await this.closeStore();

@@ -1,10 +1,11 @@
 /** The node log's files in a folder of the real file system. */
 import { fdatasync, ftruncate, fstat, close, read, write, writeSync } from 'node:fs';
-import { open as openFile, readdir, rename, rm, statfs } from 'node:fs/promises';
+import { open as openFile, readdir, rename, rm } from 'node:fs/promises';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Clock } from '../../ports/clock.js';
+import { diskSpaceOf } from '../folder/disk-space.js';
 import { AdaptiveWrites } from './adaptive-writes.js';
 import { type FileDone, type LogFile, type LogFiles } from './log-files.js';
 
@@ -45,8 +46,7 @@ export class SystemLogFiles implements LogFiles {
   }
 
   async freeBytes(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.where);
-    return bavail * bsize;
+    return (await diskSpaceOf(this.where)).freeBytes;
   }
 
   async syncFolder(): Promise<void> {

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 export interface ConnectionLimits {
   /** Open at a time; more are refused. */
   readonly max: number;
-  /** Of these, those that have not shown the api key; past it the oldest of them goes. */
+  /** Of these, those that have shown no key; past it the oldest of them goes. */
   readonly keylessMax: number;
-  /** How long a connection may be open without having shown the api key. */
+  /** How long a connection may be open without having shown a key. */
   readonly keylessTimeoutMs: number;
 }
 

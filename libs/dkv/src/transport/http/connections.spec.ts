@@ -4,9 +4,9 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../../../testing/manual-clock.js';
-import { ApiKey } from './api-key.js';
 import { connectionLimits, descriptorsIn, descriptorsMax } from './connection-limits.js';
 import { Connections } from './connections.js';
+import { PortKeys } from './port-keys.js';
 
 let server: Server;
 let connections: Connections;
@@ -17,7 +17,7 @@ beforeEach(async () => {
   // Nothing else may close a connection here: the server itself is never closed before the end.
   server = createServer({ keepAliveTimeout: 0 });
   clock = new ManualClock();
-  connections = new Connections(server, new ApiKey('k'), clock, connectionLimits(200));
+  connections = new Connections(server, new PortKeys('k', 'an admin key'), clock, connectionLimits(200));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   ({ port } = server.address() as AddressInfo);

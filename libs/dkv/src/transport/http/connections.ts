@@ -1,15 +1,14 @@
-/** Knows the connections of the peer port: how many there are, who showed the api key, and which carry a request. */
+/** Knows the connections of the peer port: how many there are, who showed a key, and which carry a request. */
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type Socket } from 'node:net';
 import { type Clock, type Timer } from '../../ports/clock.js';
-import { API_KEY_HEADER } from '../messages/limits.js';
-import { type ApiKey } from './api-key.js';
 import { type ConnectionLimits } from './connection-limits.js';
+import { type PortKeys } from './port-keys.js';
 
 interface Connection {
   /** Under way. */
   requests: number;
-  /** Of one that has not shown the api key. */
+  /** Of one that has shown no key. */
   timer: Timer | undefined;
 }
 
@@ -17,7 +16,7 @@ interface Connection {
  * Node's own closeIdleConnections leaves alone what has not sent a request yet, or but half a header, and no
  * longer times it out once the server is closing: one such connection would hold the process for ever.
  *
- * A stranger may open connections as fast as it likes: those without the api key have a short time and few places, and a
+ * A stranger may open connections as fast as it likes: those without a key have a short time and few places, and a
  * new one takes the place of the oldest, since a peer shows its key with its first bytes.
  */
 export class Connections {
@@ -29,7 +28,7 @@ export class Connections {
 
   constructor(
     server: Server,
-    private readonly apiKey: ApiKey,
+    private readonly keys: Pick<PortKeys, 'isKnown'>,
     private readonly clock: Clock,
     private readonly limits: ConnectionLimits,
   ) {
@@ -101,7 +100,7 @@ export class Connections {
     }
     connection.requests++;
     // Looked at until it was right once: it is compared in some 2 µs.
-    if (connection.timer && this.apiKey.matches(headers[API_KEY_HEADER.toLowerCase()])) {
+    if (connection.timer && this.keys.isKnown(headers)) {
       this.known(socket, connection);
     }
   }

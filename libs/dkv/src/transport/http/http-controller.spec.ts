@@ -8,10 +8,10 @@ import { Gate } from '../../../testing/transport/gate.js';
 import { answer, question } from '../../../testing/transport/samples.js';
 import { ScriptedPeer } from '../../../testing/transport/scripted-peer.js';
 import { encodePeerRequest } from '../messages/peer-codec.js';
-import { ApiKey } from './api-key.js';
 import { HttpController, type HttpControllerOptions } from './http-controller.js';
 import { type KvService } from '../rest/kv-service.js';
 import { createPeerServer } from './peer-server.js';
+import { PortKeys } from './port-keys.js';
 
 const clock = new ManualClock();
 const logged: string[] = [];
@@ -151,7 +151,7 @@ describe('stop', () => {
   });
 
   it('says DKV_NOT_READY to what still comes on a connection under way', async () => {
-    const adapter = await createPeerServer(1000, { apiKey: new ApiKey('k'), stopping: true });
+    const adapter = await createPeerServer(1000, { keys: new PortKeys('k'), stopping: true });
     const refused = await adapter.inject({ url: '/kv/k', headers: { 'X-Api-Key': 'k' } });
     expect([refused.statusCode, refused.json<{ code: string }>().code]).toEqual([503, 'DKV_NOT_READY']);
     expect(refused.headers.connection).toBe('close');

@@ -13,15 +13,17 @@ import { type Telemetry } from '../../ports/telemetry.js';
 import { postBytesMax } from '../messages/limits.js';
 import { type PeerTls } from '../tls/peer-tls.js';
 import { describe } from '../../dkv.validation.js';
-import { ApiKey } from './api-key.js';
 import { type Disconnects } from '../disconnects.js';
 import { type ConnectionLimits, connectionLimits, descriptorsMax } from './connection-limits.js';
 import { Connections } from './connections.js';
 import { ErrorFilter } from './error-filter.js';
+import { AdminController } from '../rest/admin-controller.js';
+import { AdminService } from '../rest/admin-service.js';
 import { KvController, VALUE_BYTES_MAX } from '../rest/kv-controller.js';
 import { KvService } from '../rest/kv-service.js';
 import { PEER_BODIES, PEER_SERVICE, type PeerBodies, PeerController } from './peer-controller.js';
 import { createPeerServer, type ServerGate } from './peer-server.js';
+import { PortKeys } from './port-keys.js';
 import { withQuietNest } from './quiet-nest.js';
 import { renewCertificates, tellOfFailedHandshakes } from '../tls/stream-certificates.js';
 import { StreamServer } from '../stream/stream-server.js';
@@ -31,11 +33,14 @@ export interface HttpControllerOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
+  /** Of peers and scripts; '' where there are none. */
   readonly apiKey: string;
+  /** What operators ask, and the key that they show. Default: they are refused. */
+  readonly admin?: { readonly key: string; readonly service: AdminService };
   readonly valueBytesMax: number;
   /** Everything on the port is encrypted, and peers without a certificate of the CA are refused. Default: not. */
   readonly tls?: PeerTls;
-  /** Connections that are open, and of these without the api key so far. Default: shares of the descriptors. */
+  /** Connections that are open, and of these without a key so far. Default: shares of the descriptors. */
   readonly connections?: ConnectionLimits;
   /** Told of peers that are not let in. */
   readonly observer?: PeerObserver;
@@ -46,7 +51,7 @@ export interface HttpControllerOptions {
   readonly stopTimeoutMs?: number;
 }
 
-@Module({ controllers: [KvController, PeerController] })
+@Module({})
 class PeerPortModule {}
 
 /** {@link Controller} on Fastify. One start, one stop. */
@@ -64,8 +69,8 @@ export class HttpController implements Controller {
     private readonly logger: Logger,
     private readonly options: HttpControllerOptions,
   ) {
-    const { observer, telemetry } = options;
-    this.gate = { apiKey: new ApiKey(options.apiKey), stopping: false, observer, telemetry };
+    const { apiKey, admin, observer, telemetry } = options;
+    this.gate = { keys: new PortKeys(apiKey, admin?.key), stopping: false, observer, telemetry };
     this.streams = new StreamServer(peers, clock, logger, this.gate, options);
   }
 
@@ -77,7 +82,7 @@ export class HttpController implements Controller {
       this.app = await this.createApp();
       const server = this.app.getHttpServer();
       const limits = this.options.connections ?? connectionLimits(await descriptorsMax());
-      this.connections = new Connections(server, this.gate.apiKey, this.clock, limits);
+      this.connections = new Connections(server, this.gate.keys, this.clock, limits);
       this.serveStreams(server, this.connections);
       if (this.options.tls) {
         renewCertificates(server, this.options.tls, this.logger);
@@ -134,6 +139,7 @@ export class HttpController implements Controller {
 
   private module(): DynamicModule {
     const { peers, kv } = this;
+    const admin = this.options.admin?.service;
     // Nest calls the lifecycle hooks of every instance it is given. The host's are the host's to call, so the
     // inner application gets stand-ins without hooks.
     const peerService: PeerService = {
@@ -147,7 +153,9 @@ export class HttpController implements Controller {
     };
     return {
       module: PeerPortModule,
+      controllers: [KvController, PeerController, ...(admin ? [AdminController] : [])],
       providers: [
+        ...(admin ? [{ provide: AdminService, useValue: withoutHooks(admin) }] : []),
         { provide: PEER_SERVICE, useValue: peerService },
         {
           provide: PEER_BODIES,
@@ -188,6 +196,16 @@ export class HttpController implements Controller {
         return error;
     }
   }
+}
+
+function withoutHooks(admin: AdminService): AdminService {
+  return {
+    cluster: () => admin.cluster(),
+    partitions: () => admin.partitions(),
+    explain: (namespace, key) => admin.explain(namespace, key),
+    diagnose: () => admin.diagnose(),
+    transferLeadership: (group, nodeId) => admin.transferLeadership(group, nodeId),
+  };
 }
 
 /** Unknown fields are refused: a mistyped option of a request made by hand must not be ignored. */

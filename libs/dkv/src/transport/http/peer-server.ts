@@ -10,7 +10,7 @@ import { API_KEY_HEADER, jsonBodyBytesMax, postBytesMax } from '../messages/limi
 import { nodeIdIn } from '../messages/introduction.js';
 import { tellOfRefused } from '../peer-failures.js';
 import { type PeerTls } from '../tls/peer-tls.js';
-import { type ApiKey } from './api-key.js';
+import { forbidden, type PortKeys } from './port-keys.js';
 import { serverTlsOptions } from '../tls/stream-certificates.js';
 
 /** Node's defaults let a stranger hold a socket for minutes: 60 s for headers, 300 s for the request. */
@@ -30,7 +30,7 @@ export function peerBodyBytesMax(valueBytesMax: number): number {
 }
 
 export interface ServerGate {
-  readonly apiKey: ApiKey;
+  readonly keys: PortKeys;
   /** True from the beginning of the stop on. */
   readonly stopping: boolean;
   /** Told of peers that are not let in. */
@@ -61,8 +61,11 @@ export async function createPeerServer(
     clientErrorHandler: (_error, socket) => refuseMalformed(socket),
     // A path that is not percent-encoded comes here before any hook.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-      const refused = refusal(request, gate) ?? new DkvError('DKV_INVALID_ARGUMENT', error.message);
-      answer(reply, refused);
+      const isKnown = gate.keys.isKnown(request.headers);
+      answer(
+        reply,
+        isKnown ? new DkvError('DKV_INVALID_ARGUMENT', error.message) : forbidden(API_KEY_HEADER),
+      );
     },
   });
   adapter
@@ -98,14 +101,14 @@ export async function createPeerServer(
   return adapter;
 }
 
-/** Loaded where there are peers: a node that is alone in an Express application does without. */
+/** Loaded where there is a peer port: a node that is alone in an Express application does without. */
 async function fastifyAdapter(): Promise<typeof FastifyAdapter> {
   try {
     return (await import('@nestjs/platform-fastify')).FastifyAdapter;
   } catch (cause) {
     throw new DkvError(
       'DKV_INVALID_OPTIONS',
-      'A node with peers (option discovery) serves its peer port by @nestjs/platform-fastify, which cannot be loaded: ' +
+      'A node with a peer port (option discovery or adminKey) serves it by @nestjs/platform-fastify, which cannot be loaded: ' +
         `${cause instanceof Error ? cause.message : String(cause)}. Install it in the major version of your ` +
         '@nestjs/core, as in: npm install @nestjs/platform-fastify@12',
       { cause },
@@ -113,11 +116,14 @@ async function fastifyAdapter(): Promise<typeof FastifyAdapter> {
   }
 }
 
-function refusal(request: FastifyRequest, { apiKey, stopping }: ServerGate): DkvError | undefined {
-  if (!apiKey.matches(request.headers[API_KEY_HEADER.toLowerCase()])) {
-    return new DkvError('DKV_FORBIDDEN', `The header ${API_KEY_HEADER} is missing or wrong.`);
-  }
-  return stopping ? new DkvError('DKV_NOT_READY', 'The node is closing.') : undefined;
+function refusal(request: FastifyRequest, { keys, stopping }: ServerGate): DkvError | undefined {
+  const { is404, url, routeOptions, headers } = request;
+  // The route that was found, and not what was asked for: a path has many spellings, as /%61dmin for /admin.
+  const path = is404 ? url : routeOptions.url!;
+  return (
+    keys.refusalOf(path, headers) ??
+    (stopping ? new DkvError('DKV_NOT_READY', 'The node is closing.') : undefined)
+  );
 }
 
 /** As it was declared, whatever was asked for: metrics have a label of it. */

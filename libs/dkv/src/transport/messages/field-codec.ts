@@ -9,7 +9,7 @@ import { type ByteReader, malformed } from '../../model/byte-reader.js';
 import { type ByteWriter } from '../../model/byte-writer.js';
 import { KnownTexts } from '../../model/known-texts.js';
 
-const VERSION_LENGTH_MAX = 255;
+export const VERSION_LENGTH_MAX = 255;
 const REQUEST_ID_BYTES = 12;
 /** Below this, a view costs more than its copy: it keeps the whole message in memory. */
 const VIEW_BYTES_MIN = 64 * 1024;

@@ -3,10 +3,12 @@ import { Buffer } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
 import { WRITE_LEVELS } from '../../model/consistency.js';
 import {
+  GROUPS_PER_ANSWER_MAX,
   PEER_REQUEST_KINDS,
   type PeerProtocol,
   type PeerRequestKind,
   ROOTS_MAX,
+  TRANSFER_STATES,
   WRITE_KINDS,
   type WriteOperation,
 } from '../../model/peer-protocol.js';
@@ -33,6 +35,7 @@ import {
   writeRequestId,
   writeVersion,
 } from './field-codec.js';
+import { readGroupStatus, readKeyStatus, writeGroupStatus, writeKeyStatus } from './status-codec.js';
 
 interface Codec<T> {
   write(to: ByteWriter, value: T): void;
@@ -56,6 +59,9 @@ export const KIND_NUMBERS: Readonly<Record<PeerRequestKind, number>> = {
   getTree: 10,
   confirmFloor: 11,
   getHeaders: 12,
+  getGroups: 13,
+  getStatus: 14,
+  transferLeadership: 15,
 };
 
 const KINDS_BY_NUMBER: readonly (PeerRequestKind | undefined)[] = Array.from({ length: 256 }, (_, number) =>
@@ -139,6 +145,18 @@ export const ASKS: Codecs<'ask'> = {
       after: readOptional(from, where, readName),
     }),
   },
+  getGroups: {
+    write: (to, { first }) => to.count(first),
+    read: (from) => ({ first: from.count() }),
+  },
+  getStatus: ID_ASK,
+  transferLeadership: {
+    write(to, { group, nodeId }) {
+      to.count(group);
+      to.ascii(nodeId);
+    },
+    read: (from) => ({ group: from.count(), nodeId: readNodeId(from) }),
+  },
 };
 
 export const ANSWERS: Codecs<'answer'> = {
@@ -199,6 +217,22 @@ export const ANSWERS: Codecs<'answer'> = {
       headers: readList(from, HEADERS_PER_PAGE_MAX, readHeader),
       done: from.flag(),
     }),
+  },
+  getGroups: {
+    write(to, { groups, done }) {
+      to.count(groups.length);
+      groups.forEach((status) => writeGroupStatus(to, status));
+      to.flag(done);
+    },
+    read: (from) => ({
+      groups: readList(from, GROUPS_PER_ANSWER_MAX, readGroupStatus),
+      done: from.flag(),
+    }),
+  },
+  getStatus: { write: writeKeyStatus, read: readKeyStatus },
+  transferLeadership: {
+    write: (to, { state }) => to.byte(TRANSFER_STATES.indexOf(state)),
+    read: (from) => ({ state: TRANSFER_STATES[from.choice(TRANSFER_STATES.length)]! }),
   },
 };
 

@@ -21,7 +21,7 @@ const IsExpectation = () =>
 
 const IsIdempotencyKey = () => Length(1, IDEMPOTENCY_KEY_LENGTH_MAX);
 
-class NamespaceQuery {
+export class NamespaceQuery {
   @IsNamespace() namespace = DEFAULT_NAMESPACE;
 }
 

@@ -26,7 +26,7 @@ import { FrameSender } from './frame-sender.js';
 import { dialRaw, type DialOptions } from '../../../testing/transport/raw-stream.js';
 import { cancelFrame, requestFrame } from './outgoing.js';
 import { Disconnects } from '../disconnects.js';
-import { ApiKey } from '../http/api-key.js';
+import { PortKeys } from '../http/port-keys.js';
 import { StreamServer, type StreamServerOptions } from './stream-server.js';
 
 const KIB = 1024;
@@ -41,7 +41,7 @@ afterEach(async () => {
 
 async function serverOf(peer: PeerService, options: Partial<StreamServerOptions> = {}) {
   const clock = new ManualClock();
-  const gate = { apiKey: new ApiKey('the key'), stopping: false };
+  const gate = { keys: new PortKeys('the key'), stopping: false };
   const streams = new StreamServer(peer, clock, SILENT, gate, { valueBytesMax: 1024 * KIB, ...options });
   const server = createServer((_, response) => response.end());
   server.on('upgrade', (request, socket, head) =>

@@ -9,6 +9,7 @@ import { type Logger } from '../../ports/logger.js';
 import { NO_TELEMETRY, type Telemetry } from '../../ports/telemetry.js';
 import { type Disconnects } from '../disconnects.js';
 import { type ServerGate } from '../http/peer-server.js';
+import { forbidden } from '../http/port-keys.js';
 import { type ErrorBody } from '../messages/error-body.js';
 import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
 import { tellOfRefused } from '../peer-failures.js';
@@ -139,11 +140,8 @@ export class StreamServer {
   }
 
   private refusalOf(request: IncomingMessage): Refusal | undefined {
-    if (!this.gate.apiKey.matches(request.headers[API_KEY_HEADER.toLowerCase()])) {
-      return this.refused(
-        request,
-        new DkvError('DKV_FORBIDDEN', `The header ${API_KEY_HEADER} is missing or wrong.`),
-      );
+    if (!this.gate.keys.isPeer(request.headers)) {
+      return this.refused(request, forbidden(API_KEY_HEADER));
     }
     if (this.gate.stopping) {
       return refusal(new DkvError('DKV_NOT_READY', 'The node is closing.'));

@@ -148,7 +148,8 @@ function isCurrent({ validFrom, validTo }: X509Certificate, nowMs: number): bool
   return Date.parse(validFrom) <= nowMs && nowMs <= Date.parse(validTo);
 }
 
-function nameOf({ subject }: X509Certificate): string {
+/** Its subject, in one line. */
+export function nameOf({ subject }: X509Certificate): string {
   return oneLine(subject) || 'no name';
 }
 

@@ -1,0 +1,254 @@
+/** The routes of operators as a script meets them: who is let in, what is answered, what is refused. */
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../../../testing/manual-clock.js';
+import { DkvError } from '../../dkv.errors.js';
+import { HttpController, type HttpControllerOptions } from '../http/http-controller.js';
+import { type AdminService } from './admin-service.js';
+import { type KvService } from './kv-service.js';
+
+const API = { 'X-Api-Key': 'the api key' };
+const ADMIN = { 'X-Admin-Key': 'the admin key' };
+
+let calls: unknown[][];
+let failure: Error | undefined;
+let controllers: HttpController[];
+let clock: ManualClock;
+let port: number;
+
+/** What is answered is for the service to say: here a text that names the question. */
+function told(...call: unknown[]): Promise<never> {
+  calls.push(call);
+  return failure ? Promise.reject(failure) : Promise.resolve({ told: call[0] } as never);
+}
+
+const service: AdminService = {
+  cluster: () => told('cluster'),
+  partitions: () => told('partitions'),
+  explain: (namespace, key) => told('explain', namespace, key),
+  diagnose: () => told('diagnose'),
+  transferLeadership: (group, nodeId) => told('transfer', group, nodeId),
+};
+
+const kv: KvService = {
+  get: async () => ({ value: Uint8Array.of(7), version: 'v', modified: 1 }),
+  addOrUpdate: () => Promise.reject(new Error('not asked here')),
+  remove: () => Promise.resolve({ existed: true }),
+};
+
+async function start(options: Partial<HttpControllerOptions> = {}): Promise<number> {
+  const silent = { log() {}, warn() {}, error() {} };
+  const peers = { serve: () => Promise.reject(new Error('not asked here')), receive: () => undefined };
+  const controller = new HttpController(peers, kv, clock, silent, {
+    host: '127.0.0.1',
+    port: 0,
+    apiKey: 'the api key',
+    admin: { key: 'the admin key', service },
+    valueBytesMax: 1000,
+    ...options,
+  });
+  controllers.push(controller);
+  return (await controller.start()).port;
+}
+
+beforeEach(async () => {
+  calls = [];
+  failure = undefined;
+  controllers = [];
+  clock = new ManualClock();
+  port = await start();
+});
+
+afterEach(() => Promise.all(controllers.map((controller) => controller.stop())));
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+/** Not `fetch`, which normalises paths. */
+function call(
+  method: string,
+  path: string,
+  headers: Record<string, string> = ADMIN,
+  body?: unknown,
+  to = port,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const json = body === undefined ? {} : { 'Content-Type': 'application/json' };
+    const request = httpRequest(
+      { host: '127.0.0.1', port: to, method, path, agent: false, headers: { ...json, ...headers } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown> });
+        });
+      },
+    );
+    request.on('error', reject);
+    request.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+const TRANSFER = { group: 5, nodeId: 'b' };
+const ROUTES: [string, string, unknown?][] = [
+  ['GET', '/admin/cluster'],
+  ['GET', '/admin/partitions'],
+  ['GET', '/admin/explain?key=k'],
+  ['GET', '/admin/diagnosis'],
+  ['POST', '/admin/transfer-leadership', TRANSFER],
+];
+
+describe('with the admin key', () => {
+  it.each([
+    ['/admin/cluster', ['cluster']],
+    ['/admin/partitions', ['partitions']],
+    ['/admin/diagnosis', ['diagnose']],
+    ['/admin/explain?key=a%2Fb%20%26', ['explain', 'default', 'a/b &']],
+    ['/admin/explain?namespace=n&key=k', ['explain', 'n', 'k']],
+  ])('%s answers what the node tells', async (path, asked) => {
+    expect(await call('GET', path)).toEqual({ status: 200, body: { told: asked[0] } });
+    expect(calls).toEqual([asked]);
+  });
+
+  it('a leadership is handed on, and the answer names who has it', async () => {
+    const answer = await call('POST', '/admin/transfer-leadership', ADMIN, TRANSFER);
+    expect(answer).toEqual({ status: 200, body: { group: 5, leader: 'b' } });
+    expect(calls).toEqual([['transfer', 5, 'b']]);
+  });
+
+  it('the store is open, too', async () => {
+    expect((await call('GET', '/kv/k')).body).toMatchObject({ key: 'k', value: 'Bw==' });
+    expect((await call('DELETE', '/kv/k')).body).toEqual({ removed: true });
+  });
+
+  it.each([
+    ['GET', '/peer/get'],
+    ['POST', '/peer/get'],
+    ['POST', '/peer/post/live'],
+    ['GET', '/nowhere'],
+    ['GET', '/administer'],
+  ])('%s %s is closed', async (method, path) => {
+    expect(await call(method, path)).toMatchObject({ status: 403, body: { code: 'DKV_FORBIDDEN' } });
+  });
+
+  it('there is no stream of peers', async () => {
+    const socket = connect(port, '127.0.0.1');
+    socket.write(
+      'GET /peer/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: dkv-peer\r\nX-Dkv-Format: 3\r\n' +
+        'X-Dkv-Node: b\r\nX-Dkv-Lane: live\r\nX-Admin-Key: the admin key\r\n\r\n',
+    );
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1.1 403 [^]*DKV_FORBIDDEN/);
+    socket.destroy();
+  });
+
+  it('a route that is none is 404', async () => {
+    expect(await call('GET', '/admin/nothing')).toMatchObject({
+      status: 404,
+      body: { code: 'ROUTE_NOT_FOUND' },
+    });
+  });
+
+  it.each([
+    ['GET', '/admin/cluster?verbose=true', undefined],
+    ['GET', '/admin/partitions?group=1', undefined],
+    ['GET', '/admin/diagnosis?nodeId=b', undefined],
+    ['GET', '/admin/explain', undefined],
+    ['GET', '/admin/explain?key=k&key=l', undefined],
+    ['GET', '/admin/explain?key=k&name=l', undefined],
+    ['GET', '/admin/explain?key=k&namespace=', undefined],
+    ['GET', '/admin/%zz', undefined],
+    ['POST', '/admin/transfer-leadership', {}],
+    ['POST', '/admin/transfer-leadership', { ...TRANSFER, group: '5' }],
+    ['POST', '/admin/transfer-leadership', { ...TRANSFER, group: -1 }],
+    ['POST', '/admin/transfer-leadership', { ...TRANSFER, nodeId: 'a b' }],
+    ['POST', '/admin/transfer-leadership', { ...TRANSFER, force: true }],
+    ['POST', '/admin/transfer-leadership?force=true', TRANSFER],
+  ])('%s %s with %j is refused', async (method, path, body) => {
+    expect(await call(method, path, ADMIN, body)).toMatchObject({
+      status: 400,
+      body: { code: 'DKV_INVALID_ARGUMENT' },
+    });
+    expect(calls).toEqual([]);
+  });
+
+  it('a key that is none is refused by its own code', async () => {
+    const { status, body } = await call('GET', `/admin/explain?key=${'k'.repeat(1025)}`);
+    expect([status, body.code]).toEqual([400, 'DKV_INVALID_KEY']);
+    expect(calls).toEqual([]);
+  });
+
+  it.each(['DKV_INVALID_ARGUMENT', 'DKV_NOT_READY', 'DKV_QUORUM_NOT_REACHED', 'DKV_TIMEOUT'] as const)(
+    'the error %s travels with its message',
+    async (code) => {
+      failure = new DkvError(code, 'why');
+      const answer = await call('POST', '/admin/transfer-leadership', ADMIN, TRANSFER);
+      expect(answer).toEqual({ status: new DkvError(code, '').status, body: { code, message: 'why' } });
+    },
+  );
+});
+
+describe.each<[string, Record<string, string>]>([
+  ['no key', {}],
+  ['the api key alone', API],
+  ['a wrong admin key', { 'X-Admin-Key': 'the admin kez' }],
+  ['a wrong admin key beside the api key', { ...API, 'X-Admin-Key': 'the admin kez' }],
+  ['the api key as admin key', { 'X-Admin-Key': 'the api key' }],
+])('with %s', (_, headers) => {
+  it.each(ROUTES)('%s %s is closed', async (method, path, body) => {
+    const answer = await call(method, path, headers, body);
+    expect(answer).toEqual({
+      status: 403,
+      body: { code: 'DKV_FORBIDDEN', message: 'The header X-Admin-Key is missing or wrong.' },
+    });
+    expect(calls).toEqual([]);
+  });
+
+  it.each([
+    '/%61dmin/cluster',
+    '/admin%2Fcluster',
+    '//admin/cluster',
+    '/admin//cluster',
+    '/./admin/cluster',
+    '/ADMIN/cluster',
+  ])('no spelling of a path is a way in: %s', async (path) => {
+    expect([403, 404]).toContain((await call('GET', path, headers)).status);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('without the option adminKey', () => {
+  it.each(ROUTES)(
+    '%s %s is closed whatever is shown, and the answer names the option',
+    async (method, path, body) => {
+      const closed = await start({ admin: undefined });
+      for (const headers of [{}, API, ADMIN, { ...API, ...ADMIN }]) {
+        const answer = await call(method, path, headers, body, closed);
+        expect(answer).toMatchObject({ status: 403, body: { code: 'DKV_FORBIDDEN' } });
+        expect(answer.body.message).toContain('adminKey');
+      }
+      expect(calls).toEqual([]);
+    },
+  );
+});
+
+it('a connection that has shown the admin key has all the time that one of a peer has', async () => {
+  const socket = connect(port, '127.0.0.1');
+  const ask = async () => {
+    socket.write('GET /admin/cluster HTTP/1.1\r\nHost: x\r\nX-Admin-Key: the admin key\r\n\r\n');
+    let answer = '';
+    while (!answer.endsWith('}')) {
+      answer += String((await once(socket, 'data'))[0]);
+    }
+    return answer;
+  };
+  expect(await ask()).toMatch(/^HTTP\/1.1 200 /);
+  clock.advance(60_000);
+  expect(await ask()).toMatch(/^HTTP\/1.1 200 /);
+  socket.destroy();
+});
