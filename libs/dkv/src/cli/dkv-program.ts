@@ -1,54 +1,25 @@
-/** The commands of `dkv`, their options and their help; and what an error looks like to who typed it. */
+/** The commands of `dkv`, and what an error looks like to who typed it. */
 import { Command, CommanderError } from 'commander';
 import { isDkvError } from '../dkv.errors.js';
-import { CONVERT_HELP, type ConvertOptions, runConvert } from './convert-command.js';
 import { DKV_VERSION } from '../dkv.version.js';
+import { type Clock } from '../ports/clock.js';
+import { SystemClock } from '../system/system-clock.js';
+import { type CommandContext } from './command-context.js';
+import { CommandFailure } from './command-failure.js';
+import { addConvert } from './convert/convert-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { addRecover } from './recover/recover-command.js';
 import { type Terminal } from './terminal.js';
-import { QUIET, RECOVER_HELP, type RecoverOptions, runRecover } from './recover-command.js';
+import { printable } from './text/printable.js';
 
-/** Gives the exit code. Never throws. */
-export async function runDkv(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+/** Gives the exit code. Never throws. `clock` gives the time and ends what takes too long. */
+export async function runDkv(
+  args: readonly string[],
+  terminal: Terminal,
+  clock: Clock = new SystemClock(),
+): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;
-  const program = new Command('dkv')
-    .description('Looks after the data folders of nestjs-dkv.')
-    .version(DKV_VERSION)
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => terminal.out(text),
-      writeErr: (text) => terminal.error(text),
-    });
-  program
-    .command('recover')
-    .description(
-      'Mends data folders of nodes that are not running: cuts a damaged log, makes a lost majority whole again.',
-    )
-    .requiredOption('--data-dir <folder>', 'dataDir of a node; may be given more than once', collect)
-    .option(
-      '--gone <node>',
-      'id of a node whose data will never come back; may be given more than once',
-      collect,
-      [],
-    )
-    .option('--groups', 'lists every partition, not only those that need something')
-    .option('--json', 'prints one JSON object instead of text')
-    .option('--yes', 'does it without asking')
-    .addHelpText('after', RECOVER_HELP)
-    .copyInheritedSettings(program)
-    .action(async (options: RecoverOptions) => {
-      code = await runRecover(options, terminal);
-    });
-  program
-    .command('convert')
-    .description('Writes the data folder of a node that is not running anew, with another storage engine.')
-    .requiredOption('--data-dir <folder>', 'dataDir of the node')
-    .requiredOption('--to <engine>', 'rocksdb, rocksdb-native or classic-level')
-    .requiredOption('--out <folder>', 'the folder to make: absent or empty')
-    .addHelpText('after', CONVERT_HELP)
-    .copyInheritedSettings(program)
-    .action(async (options: ConvertOptions) => {
-      code = await runConvert(options, terminal, QUIET);
-    });
+  const program = dkvProgram({ terminal, clock, exitWith: (given) => (code = given) });
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
@@ -56,14 +27,35 @@ export async function runDkv(args: readonly string[], terminal: Terminal): Promi
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     }
+    if (error instanceof CommandFailure) {
+      terminal.error(`error: ${printable(error.message)}\n`);
+      return error.exitCode;
+    }
     const isKnown = isDkvError(error);
     terminal.error(
-      `${isKnown ? `${error.code}: ` : ''}${error instanceof Error ? error.message : String(error)}\n`,
+      `${isKnown ? `${error.code}: ` : ''}${printable(error instanceof Error ? error.message : String(error))}\n`,
     );
     return isKnown && error.code === 'DKV_STORE_LOCKED' ? EXIT.inUse : EXIT.failed;
   }
 }
 
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
+function dkvProgram(context: CommandContext): Command {
+  const { terminal } = context;
+  const program = new Command('dkv')
+    .description('Looks after the data folders of nestjs-dkv.')
+    .version(DKV_VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.error(text),
+      getOutHelpWidth: () => terminal.screen?.columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => terminal.screen?.columns ?? HELP_COLUMNS,
+    });
+  for (const add of [addRecover, addConvert]) {
+    add(program, context);
+  }
+  return program;
 }
+
+/** Where help is not read on a screen. */
+const HELP_COLUMNS = 100;
