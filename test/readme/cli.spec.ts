@@ -93,7 +93,7 @@ beforeEach(async () => {
       findings: ['a and b have applied entry 120 and differ: digest 9d3e01ac on a, 00c0ffee on b.'],
     }),
   };
-  a.replies['POST /admin/transfer-leadership'] = { status: 204 };
+  a.replies['POST /admin/transfer-leadership'] = { body: { group: 17, leader: 'b' } };
   a.replies['POST /kv'] = { body: { key: 'user:7', ...STAMP } };
   const value = Buffer.from(new MsgpackCodec().encode({ name: 'Ada' })).toString('base64');
   a.replies['GET /kv/user%3A7'] = { body: { key: 'user:7', value, ...STAMP } };

@@ -68,7 +68,10 @@ export interface CopyOfGroup {
 
 /** One group of strong namespaces. */
 export interface PartitionReport {
+  /** The slice of the ring. */
   readonly partition: number;
+  /** The group's number, by which its leadership is handed on; the slice itself where `copies` is what the ring gives. */
+  readonly group: number;
   /** Copies that its namespaces ask for: groups of fewer copies than the cluster gives are numbered apart. */
   readonly copies: number;
   /** The holder first. */

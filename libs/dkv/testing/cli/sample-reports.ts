@@ -89,6 +89,7 @@ export function sampleCopy(nodeId: string, own: Partial<CopyOfGroup> = {}): Copy
 export function samplePartition(partition: number, own: Partial<PartitionReport> = {}): PartitionReport {
   return {
     partition,
+    group: partition,
     copies: 3,
     list: ['a', 'b', 'c'],
     leader: 'a',

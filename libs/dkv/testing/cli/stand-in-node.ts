@@ -63,6 +63,11 @@ export class StandInNode {
     await once(this.server, 'close');
   }
 
+  /** Whatever is under way. */
+  endConnections(): void {
+    this.server.closeAllConnections();
+  }
+
   /** When the next request has come. */
   nextRequest(): Promise<void> {
     return new Promise((resolve) => (this.onRequest = resolve));

@@ -21,6 +21,11 @@ export function explanationOf(client: ClusterClient, namespace: string, key: str
   return client.read<Explanation>(`/admin/explain?${query.toString()}`, 'copies');
 }
 
+/** Of the first node that answers. */
+export function diagnosisOfFirst(client: ClusterClient): Promise<NodeDiagnosis> {
+  return client.read<NodeDiagnosis>('/admin/diagnosis', 'peers');
+}
+
 /** Of the node at that address, whichever it is. */
 export function diagnosisAt(
   client: ClusterClient,

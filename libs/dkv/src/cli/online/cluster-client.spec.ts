@@ -189,6 +189,22 @@ describe('an answer', () => {
     expect(node.requests).toHaveLength(1);
   });
 
+  it('is not taken whole where it has no end', async () => {
+    node.replies['GET /admin/cluster'] = { body: ' '.repeat(96 * 2 ** 20 + 1) };
+    const { code, error } = await dkv(['status']);
+    expect(code).toBe(EXIT.unreachable);
+    expect(error).toContain('the answer could not be read: it has more than 100663296 bytes');
+  });
+
+  it('that breaks off is none', async () => {
+    node.replies['GET /admin/cluster'] = { body: '{', headers: { 'Content-Length': '5' } };
+    const asked = node.nextRequest();
+    const running = dkv(['status', '--timeout', '100']);
+    await asked;
+    node.endConnections();
+    expect(await running).toMatchObject({ code: EXIT.unreachable, out: '' });
+  });
+
   it('is shown without what a terminal would obey', async () => {
     node.replies['GET /admin/cluster'] = { status: 500, body: { code: 'INTERNAL', message: 'a\u001b[2J' } };
     expect((await dkv(['status'])).error).toBe(`error: ${node.url}: INTERNAL: a\\u001b[2J\n`);
@@ -202,7 +218,7 @@ describe('a write', () => {
     node.replies['POST /kv'] = { body: { key: 'k', version: '1', modified: 1 } };
     const dead = `http://127.0.0.1:${await freePort()}`;
     const { code } = await dkv([...put, '--url', `${dead},${node.url}`]);
-    expect([code, node.requests.length]).toEqual([EXIT.done, 1]);
+    expect([code, node.requests.length, clock.pendingTimers]).toEqual([EXIT.done, 1, 0]);
   });
 
   it.each(['hold', 'break'] as const)('is not sent twice, and said to be unknown: %s', async (reply) => {

@@ -33,7 +33,7 @@ export class ClusterClient {
 
   /**
    * Goes on to the next address only where the one before cannot have been reached: sent twice, a write could undo another
-   * one's in between. `field`: as of `read`; without one, the answer has no body.
+   * one's in between. `field`: as of `read`; without one nothing is asked of the answer.
    * @throws CommandFailure, `indeterminate` where it may have taken effect
    */
   async write<T = void>(request: NodeRequest, field?: keyof T & string): Promise<T> {
@@ -96,7 +96,7 @@ function bodyOf<T>(
   { status, body }: NodeAnswer,
   field: string | undefined,
 ): T {
-  if (status === (field === undefined ? 204 : 200) && (field === undefined || hasField(body, field))) {
+  if ((status === 200 || status === 204) && (field === undefined || hasField(body, field))) {
     return body as T;
   }
   if (!isErrorBody(body)) {

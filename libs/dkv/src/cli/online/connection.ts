@@ -4,13 +4,12 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { validateHeaderValue } from 'node:http';
 import { createSecureContext } from 'node:tls';
+import { ADMIN_KEY_HEADER } from '../../transport/messages/limits.js';
 import { type CommandContext } from '../command-context.js';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 import { wholeNumberOf } from './whole-number.js';
 
-/** Carries the admin key in every request. */
-export const ADMIN_KEY_HEADER = 'X-Admin-Key';
 const TIMEOUT_MS = 5_000;
 /** As long as a timer can be. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;

@@ -11,7 +11,7 @@ import { asksCluster, type OnlineOptions, print, type Session } from './online-c
 import { addressOf } from './status-command.js';
 
 const HELP = `
-Each node is asked at the address that the cluster knows it by, so run this where those can be reached. SHARE is the node's
+The other nodes are asked at the addresses that the cluster knows them by, so run this where those can be reached. SHARE is the node's
 part of all copies of partitions; DISK FREE is of the disk of its folder.
 
 Example:
@@ -44,7 +44,7 @@ export function addMembers(program: Command, context: CommandContext): void {
 
 async function members(session: Session, options: OnlineOptions): Promise<ExitCode> {
   const report = await clusterReport(session.client);
-  const diagnosed = await diagnosesOf(session.client, report.members);
+  const diagnosed = await diagnosesOf(session.client, report);
   const value = diagnosed.map(({ member, diagnosis, error }) => ({
     ...member,
     ...(diagnosis && { diagnosis }),

@@ -3,7 +3,8 @@ import { Buffer } from 'node:buffer';
 import { type IncomingMessage, request as requestByHttp, type RequestOptions } from 'node:http';
 import { request as requestByHttps } from 'node:https';
 import { type Clock } from '../../ports/clock.js';
-import { ADMIN_KEY_HEADER, type Connection } from './connection.js';
+import { ADMIN_KEY_HEADER } from '../../transport/messages/limits.js';
+import { type Connection } from './connection.js';
 
 /** Above the largest value that a node takes, 64 MiB, in base64. */
 const ANSWER_BYTES_MAX = 96 * 2 ** 20;

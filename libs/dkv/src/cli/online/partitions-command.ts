@@ -9,19 +9,21 @@ import { partitionReports } from './admin-routes.js';
 import { asksCluster, type OnlineOptions, print, type Session } from './online-command.js';
 
 const HELP = `
-A partition of strong namespaces has a log of its own. LIST are its nodes, the holder first; APPLIED/COMMIT tells how far
+A partition of strong namespaces has a log of its own, by a group of nodes; namespaces with fewer copies than others have
+groups apart, and GROUP is the number by which a leadership is handed on. LIST are its nodes, the holder first; APPLIED/COMMIT tells how far
 each copy is in that log: entries in the store, and entries known as committed.
 
 Examples:
   dkv partitions --without-quorum
   dkv partitions --node c
   Partitions that c leads:
-    dkv partitions --json | jq '[.[] | select(.leader == "c") | .partition]'
+    dkv partitions --json | jq '[.[] | select(.leader == "c") | .group]'
 
 Exit codes: 0 done; 8 no node answered; 9 the admin key was refused; 1 and 2 as always.
 `;
 
 const COLUMNS: readonly Column[] = [
+  { title: 'GROUP', align: 'right' },
   { title: 'PARTITION', align: 'right' },
   { title: 'COPIES', align: 'right' },
   { title: 'LIST' },
@@ -71,7 +73,7 @@ function isOn({ list, members }: PartitionReport, node: string): boolean {
 }
 
 function summaryOf(all: readonly PartitionReport[]): string {
-  const stuck = all.filter(({ takesWrites }) => !takesWrites).map(({ partition }) => partition);
+  const stuck = all.filter(({ takesWrites }) => !takesWrites).map(({ group }) => group);
   const lacking = all.filter((report) => missingOf(report).length > 0);
   const writes =
     stuck.length === 0 ? 'all take writes' : `${stuck.length} without a quorum (${listed(stuck)})`;
@@ -80,9 +82,10 @@ function summaryOf(all: readonly PartitionReport[]): string {
 }
 
 function rowOf(report: PartitionReport): readonly Cell[] {
-  const { partition, copies, list, leader, takesWrites, members } = report;
+  const { group, partition, copies, list, leader, takesWrites, members } = report;
   const missing = missingOf(report).join(', ');
   return [
+    String(group),
     String(partition),
     String(copies),
     list.join(' '),

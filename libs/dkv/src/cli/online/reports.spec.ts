@@ -169,6 +169,7 @@ describe('dkv partitions', () => {
       outgoing: ['a', 'b', 'd'],
     }),
     samplePartition(2, {
+      group: 66,
       list: ['b', 'c'],
       copies: 2,
       leader: '',
@@ -187,12 +188,12 @@ describe('dkv partitions', () => {
     expect(code).toBe(EXIT.done);
     expect(out).toBe(
       lines(
-        '3 partitions: 1 without a quorum (2); something is missing in 2.',
+        '3 partitions: 1 without a quorum (66); something is missing in 2.',
         '',
-        'PARTITION  COPIES  LIST   LEADER  TERM  APPLIED/COMMIT                   MISSING',
-        '        0       3  a b c  a          3  a 120/120, b 120/120, c 120/120  -',
-        '        1       3  a b c  b          7  a 118/120, b 120/120             answer of c, vote of c, end of a change of voters (a b d)',
-        '        2       2  b c    -          -  -                                quorum, leader, answer of b, answer of c',
+        'GROUP  PARTITION  COPIES  LIST   LEADER  TERM  APPLIED/COMMIT                   MISSING',
+        '    0          0       3  a b c  a          3  a 120/120, b 120/120, c 120/120  -',
+        '    1          1       3  a b c  b          7  a 118/120, b 120/120             answer of c, vote of c, end of a change of voters (a b d)',
+        '   66          2       2  b c    -          -  -                                quorum, leader, answer of b, answer of c',
       ),
     );
   });
@@ -202,15 +203,15 @@ describe('dkv partitions', () => {
     expect(JSON.parse(ofA)).toEqual(JSON.parse(JSON.stringify(partitions.slice(0, 2))));
     expect((await dkv(['partitions', '--without-quorum'])).out).toBe(
       lines(
-        '3 partitions: 1 without a quorum (2); something is missing in 2.',
+        '3 partitions: 1 without a quorum (66); something is missing in 2.',
         'Listed: 1 partition.',
         '',
-        'PARTITION  COPIES  LIST  LEADER  TERM  APPLIED/COMMIT  MISSING',
-        '        2       2  b c   -          -  -               quorum, leader, answer of b, answer of c',
+        'GROUP  PARTITION  COPIES  LIST  LEADER  TERM  APPLIED/COMMIT  MISSING',
+        '   66          2       2  b c   -          -  -               quorum, leader, answer of b, answer of c',
       ),
     );
     expect((await dkv(['partitions', '--without-quorum', '--node', 'a'])).out).toBe(
-      lines('3 partitions: 1 without a quorum (2); something is missing in 2.', 'Listed: 0 partitions.'),
+      lines('3 partitions: 1 without a quorum (66); something is missing in 2.', 'Listed: 0 partitions.'),
     );
   });
 
@@ -220,8 +221,8 @@ describe('dkv partitions', () => {
       lines(
         '1 partition: all take writes; nothing is missing.',
         '',
-        'PARTITION  COPIES  LIST   LEADER  TERM  APPLIED/COMMIT                   MISSING',
-        '        0       3  a b c  a          3  a 120/120, b 120/120, c 120/120  -',
+        'GROUP  PARTITION  COPIES  LIST   LEADER  TERM  APPLIED/COMMIT                   MISSING',
+        '    0          0       3  a b c  a          3  a 120/120, b 120/120, c 120/120  -',
       ),
     );
   });
@@ -299,9 +300,9 @@ describe('dkv explain', () => {
 
 describe('dkv transfer-leadership', () => {
   it('asks for it', async () => {
-    node.replies['POST /admin/transfer-leadership'] = { status: 204 };
+    node.replies['POST /admin/transfer-leadership'] = { body: { group: 17, leader: 'b' } };
     const { code, out } = await dkv(['transfer-leadership', '17', 'b']);
-    expect([code, out]).toEqual([EXIT.done, 'The leadership of partition 17 is given to node b.\n']);
+    expect([code, out]).toEqual([EXIT.done, 'Node b leads group 17.\n']);
     expect(node.requests[0]!.body).toEqual({ group: 17, nodeId: 'b' });
     const json = await dkv(['transfer-leadership', '17', 'b', '--json']);
     expect(JSON.parse(json.out)).toEqual({ group: 17, nodeId: 'b' });

@@ -7,20 +7,21 @@ import { asksCluster, type OnlineOptions, print, type Session } from './online-c
 import { wholeNumberOf } from './whole-number.js';
 
 const HELP = `
-The group is the number that dkv partitions lists, and dkv explain tells of a key. The node must be one of its voters. In
-time the nodes give it back to its holder where that is fit: this is for a moment, and for tests of failover.
+The group is the number that dkv partitions lists, and dkv explain tells of a key. The node must vote in it and have caught
+up. After ten minutes the first node of its list leads again, where it is fit: this is for a moment, and for tests of failover.
 
 Example:
   dkv transfer-leadership 17 b
 
-Exit codes: 0 done; 8 no node answered; 9 the admin key was refused; 12 it was asked for, and no answer came; 1 and 2 as always.
+Exit codes: 0 the node leads; 12 it was asked for, and no answer came in time; 8 no node answered; 9 the admin key was refused;
+1 and 2 as always.
 `;
 
 export function addTransferLeadership(program: Command, context: CommandContext): void {
   const command = program
     .command('transfer-leadership')
     .description('Lets another node lead a partition of strong namespaces.')
-    .argument('<group>', 'number of the partition')
+    .argument('<group>', 'number of the group')
     .argument('<node>', 'id of the node that shall lead it');
   asksCluster(command, HELP, context, transfer);
 }
@@ -34,7 +35,7 @@ async function transfer(
   const group = wholeNumberOf('<group>', number, 0);
   await transferLeadership(session.client, group, nodeId);
   print(session, options, { group, nodeId }, (page) => {
-    page.line(`The leadership of partition ${group} is given to node ${nodeId}.`);
+    page.line(`Node ${nodeId} leads group ${group}.`);
   });
   return EXIT.done;
 }

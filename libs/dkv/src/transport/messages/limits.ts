@@ -6,6 +6,8 @@ export const PEER_FORMAT = 3;
 
 /** Carries the api key in every request. */
 export const API_KEY_HEADER = 'X-Api-Key';
+/** Carries the admin key in requests of operators. */
+export const ADMIN_KEY_HEADER = 'X-Admin-Key';
 /** Carries {@link PEER_FORMAT}. */
 export const FORMAT_HEADER = 'X-Dkv-Format';
 /** Carries the id of the node that speaks. */

@@ -90,6 +90,16 @@ it('shows who reaches whom, and each finding in a line', async () => {
   expect(json.nodes.map(({ nodeId }) => nodeId)).toEqual(NODE_IDS);
 });
 
+it('asks who answered where it answered, also if nobody else knows that address', async () => {
+  const { port } = nodes[1]!;
+  const members = [sampleMember('a', { host: '127.0.0.1', port })];
+  nodes[0]!.replies['GET /admin/cluster'] = { body: sampleCluster({ members }) };
+  expect((await doctor()).out).toContain('1 of 1 node answered.');
+  nodes[0]!.replies['GET /admin/diagnosis'] = { body: sampleDiagnosis('c') };
+  nodes[1]!.replies['GET /admin/diagnosis'] = { body: sampleDiagnosis('a') };
+  expect((await doctor()).out).toContain('1 of 1 node answered.');
+});
+
 it('shows no matrix of more nodes than one can read', async () => {
   const { port } = nodes[0]!;
   const members = Array.from({ length: 13 }, (_, n) => sampleMember(`n${n}`, { host: '127.0.0.1', port }));

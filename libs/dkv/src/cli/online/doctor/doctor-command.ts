@@ -13,8 +13,8 @@ import { reachabilityTable } from './reachability.js';
 const HELP = `
 Looks at disks (full, failed, less than 10 % free), clocks (more than 500 ms apart), versions that differ, certificates that
 end within 30 days, nodes that do not reach each other, nodes that are not in service or cannot be asked, and partitions
-without a quorum. Each node is asked at the address that the cluster knows it by, so run this where those can be reached: in
-Kubernetes, in a pod.
+without a quorum. The other nodes are asked at the addresses that the cluster knows them by, so run this where those can be
+reached: in Kubernetes, in a pod.
 
 Examples:
   dkv doctor --url http://10.0.0.1:7000 --admin-key-file /run/secrets/dkv-admin-key
@@ -40,7 +40,7 @@ async function doctor(session: Session, options: OnlineOptions): Promise<ExitCod
   const { client, context } = session;
   const report = await clusterReport(client);
   const partitions = await partitionReports(client);
-  const diagnosed = await diagnosesOf(client, report.members);
+  const diagnosed = await diagnosesOf(client, report);
   const examined: Examined = { report, partitions, diagnosed, nowMs: context.clock.now() };
   const findings = findingsOf(examined);
   const value = {

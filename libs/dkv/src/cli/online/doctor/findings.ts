@@ -161,7 +161,7 @@ function network(diagnosed: readonly Diagnosed[]): readonly Finding[] {
 }
 
 function quorums(partitions: readonly PartitionReport[]): readonly Finding[] {
-  const stuck = partitions.filter(({ takesWrites }) => !takesWrites).map(({ partition }) => partition);
+  const stuck = partitions.filter(({ takesWrites }) => !takesWrites).map(({ group }) => group);
   if (stuck.length === 0) {
     return [];
   }

@@ -16,6 +16,7 @@ export function putValue(
     readonly key: string;
     readonly value: string;
     readonly ttlMs?: number;
+    readonly consistency?: string;
     readonly ifVersion?: string;
   },
   query: Query,
