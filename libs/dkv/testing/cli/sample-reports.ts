@@ -130,7 +130,7 @@ export function sampleDiagnosis(nodeId: string, own: Partial<NodeDiagnosis> = {}
   return {
     nodeId,
     version: '0.1.0',
-    runtime: 'v24.9.0',
+    runtime: '24.9.0',
     startedAt: TOLD_AT_MS - 3 * HOUR_MS,
     now: TOLD_AT_MS,
     storage: {

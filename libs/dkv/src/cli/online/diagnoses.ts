@@ -12,7 +12,7 @@ export interface Diagnosed {
   readonly member: MemberReport;
   /** Undefined where it could not be asked. */
   readonly diagnosis: NodeDiagnosis | undefined;
-  /** Why not. */
+  /** Why not, in one line. */
   readonly error: string | undefined;
 }
 
@@ -45,7 +45,7 @@ async function diagnose(
     return { member, diagnosis, error: undefined };
   } catch (error) {
     if (error instanceof CommandFailure) {
-      return { member, diagnosis: undefined, error: error.message };
+      return { member, diagnosis: undefined, error: error.message.replace(/\s*\n\s*/g, ' ') };
     }
     throw error;
   }

@@ -120,7 +120,7 @@ describe('dkv members', () => {
         '2 nodes in 2 zones, 128 copies of 64 partitions',
         '',
         'NODE  ADDRESS          ZONE   WEIGHT   SHARE  STATE  VERSION  NODE.JS  STARTED  STORAGE       DISK FREE',
-        'a     10.0.10.11:7000  eu-1a       1  50.0 %  up     0.1.0    v24.9.0  3 h ago  rocksdb, wal  61.0 % (61 GiB)',
+        'a     10.0.10.11:7000  eu-1a       1  50.0 %  up     0.1.0    24.9.0   3 h ago  rocksdb, wal  61.0 % (61 GiB)',
         'b     10.0.10.11:7000  eu-1b       1  50.0 %  up     ?        ?        ?        ?             ?',
         '',
         'Node b did not answer this command: node a answers at that address',

@@ -47,6 +47,11 @@ export function counted(count: number, singular: string, plural = `${singular}s`
   return `${count} ${count === 1 ? singular : plural}`;
 }
 
+/** With a full stop, whether it has one or not. */
+export function sentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`;
+}
+
 /** The first twenty, and how many more there are. */
 export function listed(items: readonly (string | number)[]): string {
   const shown = items.slice(0, LISTED_MAX).join(', ');

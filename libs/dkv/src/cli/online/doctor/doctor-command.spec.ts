@@ -95,6 +95,10 @@ it('asks who answered where it answered, also if nobody else knows that address'
   const members = [sampleMember('a', { host: '127.0.0.1', port })];
   nodes[0]!.replies['GET /admin/cluster'] = { body: sampleCluster({ members }) };
   expect((await doctor()).out).toContain('1 of 1 node answered.');
+  nodes[0]!.replies['GET /admin/diagnosis'] = 'break';
+  const lost = (await doctor()).out.split('\n').find((line) => line.startsWith('- Node a at '));
+  expect(lost).toContain('no node answered.');
+  expect(lost).toContain(`${nodes[0]!.url}: socket hang up`);
   nodes[0]!.replies['GET /admin/diagnosis'] = { body: sampleDiagnosis('c') };
   nodes[1]!.replies['GET /admin/diagnosis'] = { body: sampleDiagnosis('a') };
   expect((await doctor()).out).toContain('1 of 1 node answered.');

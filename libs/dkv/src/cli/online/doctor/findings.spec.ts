@@ -158,7 +158,7 @@ it.each([
 });
 
 describe('the network', () => {
-  const error = 'connect ECONNREFUSED 10.0.10.13:7000';
+  const error = 'connect ECONNREFUSED 10.0.10.13:7000. It is tried again in 700 ms.';
 
   it('tells once of a node that is not reached, by whom, and the remedy for its trouble', () => {
     const gone = { nodeId: 'c', state: 'down', roundTripMs: undefined, error } as const;
@@ -171,7 +171,7 @@ describe('the network', () => {
       {
         kind: 'network',
         nodes: ['c', 'a', 'b'],
-        text: `Node c is not reached by a, b: ${error}. Give every node the same apiKey.`,
+        text: `Node c is not reached by a, b: ${error} Give every node the same apiKey.`,
       },
     ]);
   });

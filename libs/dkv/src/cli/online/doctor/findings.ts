@@ -4,7 +4,7 @@ import {
   type NodeDiagnosis,
   type PartitionReport,
 } from '../../../model/cluster-report.js';
-import { counted, durationOf, isoOf, listed, percentOf, sizeOf } from '../../text/figures.js';
+import { counted, durationOf, isoOf, listed, percentOf, sentence, sizeOf } from '../../text/figures.js';
 import { type Diagnosed } from '../diagnoses.js';
 import { addressOf, headlineOf } from '../status-command.js';
 import { unreachedNodes } from './reachability.js';
@@ -54,7 +54,7 @@ function silence({ member, error }: Diagnosed): readonly Finding[] {
     return [];
   }
   const text =
-    `Node ${member.nodeId} at ${addressOf(member)} could not be asked: ${error}. See whether it runs, has the same ` +
+    `Node ${member.nodeId} at ${addressOf(member)} could not be asked: ${sentence(error)} See whether it runs, has the same ` +
     'adminKey, and can be reached from here.';
   return [{ kind: 'silent', nodes: [member.nodeId], text }];
 }
@@ -80,7 +80,7 @@ function disk({ nodeId, storage }: NodeDiagnosis): readonly Finding[] {
   if (failure !== '') {
     findings.push(
       found(
-        `The store of node ${nodeId} takes nothing: ${failure}. Mend the cause, then start the node again.`,
+        `The store of node ${nodeId} takes nothing: ${sentence(failure)} Mend the cause, then start the node again.`,
       ),
     );
   }
@@ -156,7 +156,7 @@ function network(diagnosed: readonly Diagnosed[]): readonly Finding[] {
   return unreachedNodes(diagnosed).map(({ nodeId, by, error, remedy }) => ({
     kind: 'network',
     nodes: [nodeId, ...by],
-    text: `Node ${nodeId} is not reached by ${listed(by)}: ${error}. ${remedy}`,
+    text: `Node ${nodeId} is not reached by ${listed(by)}: ${sentence(error)} ${remedy}`,
   }));
 }
 
