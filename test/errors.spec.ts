@@ -72,11 +72,11 @@ const ELSEWHERE: Partial<Record<DkvErrorCode, readonly [spec: string, title: str
     'is final when the error does not pass, until the node is started again',
   ],
   DKV_LOG_DAMAGED: [
-    `${SRC}/cli/recover-folders.spec.ts`,
+    `${SRC}/cli/recover/recover-folders.spec.ts`,
     'is cut after it was shown and agreed to; the node comes back as a new voter with all that the others have',
   ],
   DKV_STORE_MISMATCH: [
-    `${SRC}/cli/convert-folders.spec.ts`,
+    `${SRC}/cli/convert/convert-folders.spec.ts`,
     'with all its keys and versions, as the refusal to start it advised',
   ],
 };

@@ -29,8 +29,8 @@ const ADAPTERS: Record<string, readonly string[]> = {
   /** What the client tells of itself is what is measured. */
   metrics: ['client'],
   system: [],
-  /** The command line: opens folders, with the real clock. */
-  cli: ['storage', 'system'],
+  /** The command line: opens folders, reads and writes values over REST, with the real clock. */
+  cli: ['storage', 'transport', 'codec', 'system'],
 };
 /** Node's built-ins that compute and nothing else. */
 const PURE_BUILTINS = ['node:crypto', 'node:zlib', 'node:buffer'];

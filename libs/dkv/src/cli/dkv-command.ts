@@ -2,16 +2,27 @@
 /** What `npx -p nestjs-dkv dkv` runs: the command line on the terminal that called it. */
 import { createInterface } from 'node:readline/promises';
 import { runDkv } from './dkv-program.js';
+import { type Screen } from './terminal.js';
+
+/** Of a terminal that does not say how wide it is. */
+const USUAL_COLUMNS = 80;
 
 // Whoever read the output may be gone, as in `dkv recover … | head`: what was begun goes on.
 process.stdout.on('error', () => undefined);
 process.stderr.on('error', () => undefined);
 
 process.exitCode = await runDkv(process.argv.slice(2), {
-  out: (text) => void process.stdout.write(text),
+  out: (data) => void process.stdout.write(data),
   error: (text) => void process.stderr.write(text),
   ask: process.stdin.isTTY ? ask : undefined,
+  screen: process.stdout.isTTY ? screenOf(process.stdout.columns) : undefined,
+  input: () => process.stdin,
+  env: process.env,
 });
+
+function screenOf(columns: number): Screen {
+  return { columns: columns || USUAL_COLUMNS, hasColour: (process.env.NO_COLOR ?? '') === '' };
+}
 
 async function ask(question: string): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });

@@ -1,54 +1,43 @@
-/** The commands of `dkv`, their options and their help; and what an error looks like to who typed it. */
+/** The commands of `dkv`, and what an error looks like to who typed it. */
 import { Command, CommanderError } from 'commander';
 import { isDkvError } from '../dkv.errors.js';
-import { CONVERT_HELP, type ConvertOptions, runConvert } from './convert-command.js';
 import { DKV_VERSION } from '../dkv.version.js';
+import { type Clock } from '../ports/clock.js';
+import { SystemClock } from '../system/system-clock.js';
+import { type CommandContext } from './command-context.js';
+import { CommandFailure } from './command-failure.js';
+import { addCompletion } from './completion/completion-command.js';
+import { addConvert } from './convert/convert-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { addDoctor } from './online/doctor/doctor-command.js';
+import { addExplain } from './online/explain-command.js';
+import { addMembers } from './online/members-command.js';
+import { addPartitions } from './online/partitions-command.js';
+import { addStatus } from './online/status-command.js';
+import { addTransferLeadership } from './online/transfer-leadership-command.js';
+import { addGet } from './online/values/get-command.js';
+import { addPut } from './online/values/put-command.js';
+import { addRm } from './online/values/rm-command.js';
+import { addRecover } from './recover/recover-command.js';
 import { type Terminal } from './terminal.js';
-import { QUIET, RECOVER_HELP, type RecoverOptions, runRecover } from './recover-command.js';
+import { printable } from './text/printable.js';
 
-/** Gives the exit code. Never throws. */
-export async function runDkv(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+const PROGRAM_HELP = `
+dkv help <command> shows the options of a command, with examples.
+
+Commands that ask a running cluster take its address and its admin key from the environment as well:
+  export DKV_URL=http://10.0.0.1:7000,http://10.0.0.2:7000 DKV_ADMIN_KEY_FILE=/run/secrets/dkv-admin-key
+  dkv status
+`;
+
+/** Gives the exit code. Never throws. `clock` gives the time and ends what takes too long. */
+export async function runDkv(
+  args: readonly string[],
+  terminal: Terminal,
+  clock: Clock = new SystemClock(),
+): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;
-  const program = new Command('dkv')
-    .description('Looks after the data folders of nestjs-dkv.')
-    .version(DKV_VERSION)
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => terminal.out(text),
-      writeErr: (text) => terminal.error(text),
-    });
-  program
-    .command('recover')
-    .description(
-      'Mends data folders of nodes that are not running: cuts a damaged log, makes a lost majority whole again.',
-    )
-    .requiredOption('--data-dir <folder>', 'dataDir of a node; may be given more than once', collect)
-    .option(
-      '--gone <node>',
-      'id of a node whose data will never come back; may be given more than once',
-      collect,
-      [],
-    )
-    .option('--groups', 'lists every partition, not only those that need something')
-    .option('--json', 'prints one JSON object instead of text')
-    .option('--yes', 'does it without asking')
-    .addHelpText('after', RECOVER_HELP)
-    .copyInheritedSettings(program)
-    .action(async (options: RecoverOptions) => {
-      code = await runRecover(options, terminal);
-    });
-  program
-    .command('convert')
-    .description('Writes the data folder of a node that is not running anew, with another storage engine.')
-    .requiredOption('--data-dir <folder>', 'dataDir of the node')
-    .requiredOption('--to <engine>', 'rocksdb, rocksdb-native or classic-level')
-    .requiredOption('--out <folder>', 'the folder to make: absent or empty')
-    .addHelpText('after', CONVERT_HELP)
-    .copyInheritedSettings(program)
-    .action(async (options: ConvertOptions) => {
-      code = await runConvert(options, terminal, QUIET);
-    });
+  const program = dkvProgram({ terminal, clock, exitWith: (given) => (code = given) });
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
@@ -56,14 +45,50 @@ export async function runDkv(args: readonly string[], terminal: Terminal): Promi
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     }
+    if (error instanceof CommandFailure) {
+      terminal.error(`error: ${printable(error.message)}\n`);
+      return error.exitCode;
+    }
     const isKnown = isDkvError(error);
     terminal.error(
-      `${isKnown ? `${error.code}: ` : ''}${error instanceof Error ? error.message : String(error)}\n`,
+      `${isKnown ? `${error.code}: ` : ''}${printable(error instanceof Error ? error.message : String(error))}\n`,
     );
     return isKnown && error.code === 'DKV_STORE_LOCKED' ? EXIT.inUse : EXIT.failed;
   }
 }
 
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
+function dkvProgram(context: CommandContext): Command {
+  const { terminal } = context;
+  const program = new Command('dkv')
+    .description(
+      'Looks at a running cluster of nestjs-dkv, and after the data folders of nodes that are stopped.',
+    )
+    .version(DKV_VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.error(text),
+      getOutHelpWidth: () => terminal.screen?.columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => terminal.screen?.columns ?? HELP_COLUMNS,
+    })
+    .addHelpText('after', PROGRAM_HELP);
+  program.commandsGroup('Of a running cluster:');
+  for (const add of [addStatus, addMembers, addPartitions, addExplain, addDoctor, addTransferLeadership]) {
+    add(program, context);
+  }
+  program.commandsGroup('Of its keys:');
+  for (const add of [addGet, addPut, addRm]) {
+    add(program, context);
+  }
+  program.commandsGroup('Of the data folders of stopped nodes:');
+  for (const add of [addRecover, addConvert]) {
+    add(program, context);
+  }
+  program.commandsGroup('Of the shell:');
+  addCompletion(program, context);
+  program.helpCommand('help [command]', 'Shows the help of a command.');
+  return program;
 }
+
+/** Where help is not read on a screen. */
+const HELP_COLUMNS = 100;

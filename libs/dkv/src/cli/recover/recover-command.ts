@@ -1,14 +1,16 @@
 /** `dkv recover`: looks, says what it would do and what may be lost, asks, and does it. */
-import { type Logger } from '../ports/logger.js';
-import { SystemClock, SystemRandom } from '../system/system-clock.js';
-import { EXIT, type ExitCode } from './exit-codes.js';
+import { type Command } from 'commander';
+import { SystemRandom } from '../../system/system-clock.js';
+import { type CommandContext } from '../command-context.js';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import { QUIET } from '../quiet-logger.js';
 import { type FolderView, inspectFolder } from './inspect-folder.js';
 import { planRecovery } from './recovery-plan.js';
 import { describePlan, jsonOfPlan } from './recovery-report.js';
 import { recover } from './recovery-steps.js';
-import { type Terminal } from './terminal.js';
+import { type Terminal } from '../terminal.js';
 
-export interface RecoverOptions {
+interface RecoverOptions {
   readonly dataDir: readonly string[];
   readonly gone: readonly string[];
   readonly groups?: boolean;
@@ -16,7 +18,7 @@ export interface RecoverOptions {
   readonly yes?: boolean;
 }
 
-export const RECOVER_HELP = `
+const HELP = `
 Stop the nodes whose folders you give; others may go on running.
 
 Examples:
@@ -34,16 +36,33 @@ Exit codes: 0 done, or nothing to do; 1 failed; 2 wrong options; 3 a folder is i
 majority; 5 not confirmed, nothing changed.
 `;
 
-export const QUIET: Logger = Object.freeze({
-  log: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  debug: () => undefined,
-});
+export function addRecover(program: Command, context: CommandContext): void {
+  program
+    .command('recover')
+    .description(
+      'Mends data folders of nodes that are not running: cuts a damaged log, makes a lost majority whole again.',
+    )
+    .requiredOption('--data-dir <folder>', 'dataDir of a node; may be given more than once', collect)
+    .option(
+      '--gone <node>',
+      'id of a node whose data will never come back; may be given more than once',
+      collect,
+      [],
+    )
+    .option('--groups', 'lists every partition, not only those that need something')
+    .option('--json', 'prints one JSON object instead of text')
+    .option('--yes', 'does it without asking')
+    .addHelpText('after', HELP)
+    .action(async (options: RecoverOptions) => context.exitWith(await runRecover(options, context)));
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
 
 /** @throws DkvError of a folder that cannot be used */
-export async function runRecover(options: RecoverOptions, terminal: Terminal): Promise<ExitCode> {
-  const work = { clock: new SystemClock(), random: new SystemRandom(), logger: QUIET };
+async function runRecover(options: RecoverOptions, { terminal, clock }: CommandContext): Promise<ExitCode> {
+  const work = { clock, random: new SystemRandom(), logger: QUIET };
   const folders: FolderView[] = [];
   for (const dataDir of options.dataDir) {
     folders.push(await inspectFolder(dataDir, work));

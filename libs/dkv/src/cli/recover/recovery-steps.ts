@@ -1,14 +1,15 @@
 /** Does what was planned and agreed to, in an order in which a crash at any moment leaves something to go on from. */
-import { type NodeLog } from '../ports/node-log.js';
-import { type Random } from '../ports/random.js';
-import { encodeConfiguration } from '../raft/configuration-layout.js';
-import { type NodeStorage } from '../storage/node-storage.js';
-import { type OfflineOptions, openOffline } from '../storage/offline-storage.js';
-import { linesOf } from '../strong/dropped-entries.js';
-import { newIncarnation, noteIncarnation } from '../strong/incarnation.js';
-import { closeGaps } from '../strong/stored-group.js';
+import { type NodeLog } from '../../ports/node-log.js';
+import { type Random } from '../../ports/random.js';
+import { encodeConfiguration } from '../../raft/configuration-layout.js';
+import { type NodeStorage } from '../../storage/node-storage.js';
+import { type OfflineOptions, openOffline } from '../../storage/offline-storage.js';
+import { linesOf } from '../../strong/dropped-entries.js';
+import { newIncarnation, noteIncarnation } from '../../strong/incarnation.js';
+import { closeGaps } from '../../strong/stored-group.js';
 import { type FolderView } from './inspect-folder.js';
 import { type ForcedGroup, type RecoveryPlan, type VoidedGroup } from './recovery-plan.js';
+import { numbersOf } from './recovery-report.js';
 
 /** In each folder: one line of JSON for every recovery that changed it. */
 export const RECOVERY_LOG = 'recover.log';
@@ -92,11 +93,11 @@ async function workOn(
     }
     await flushed(storage.log);
     if (forced.length > 0) {
-      did(`${forced.length} partitions go on from here, led by ${member}: ${listed(forced)}.`);
+      did(`${forced.length} partitions go on from here, led by ${member}: ${numbersOf(forced)}.`);
     }
     if (voided.length > 0) {
       did(
-        `${voided.length} partitions are void and are fetched from the node that leads them: ${listed(voided)}.`,
+        `${voided.length} partitions are void and are fetched from the node that leads them: ${numbersOf(voided)}.`,
       );
     }
     await folder.folder.home.keep(RECOVERY_LOG, `${JSON.stringify({ at, did: sentences })}\n`);
@@ -150,11 +151,4 @@ async function keepDropped(name: string, { folder, dropped }: FolderWork): Promi
   const lines = dropped.map(({ number, from }) => linesOf(number, from.entries));
   await folder.folder.home.keep(name, lines.join(''));
   return dropped.reduce((count, { from }) => count + from.entries.length, 0);
-}
-
-function listed(groups: readonly { readonly number: number }[]): string {
-  const shown = groups.slice(0, 20).map(({ number }) => number);
-  return groups.length > shown.length
-    ? `${shown.join(', ')} and ${groups.length - shown.length} more`
-    : shown.join(', ');
 }

@@ -1,5 +1,6 @@
 /** Says in plain words, or as JSON, what folders hold, what a recovery would do, and what may be lost by it. */
-import { type Configuration } from '../model/raft-messages.js';
+import { type Configuration } from '../../model/raft-messages.js';
+import { LISTED_MAX, listed } from '../text/figures.js';
 import { type FolderView, type GroupView, memberOf } from './inspect-folder.js';
 import { type GroupPlan, type RecoveryPlan, type Verdict } from './recovery-plan.js';
 
@@ -12,7 +13,6 @@ const VERDICTS: Record<Verdict, string> = {
   undecided: 'lost their majority, as far as can be told',
   lost: 'are in no folder that could be gone on from',
 };
-const LISTED_MAX = 20;
 
 export function describePlan(plan: RecoveryPlan, isEveryGroup: boolean): string {
   const lines: string[] = [];
@@ -169,11 +169,9 @@ function whatIsMissing({ cut, groups }: RecoveryPlan): string[] {
   return lines;
 }
 
-function numbersOf(groups: readonly { readonly number: number }[]): string {
-  const numbers = groups.slice(0, LISTED_MAX).map(({ number }) => number);
-  return groups.length > LISTED_MAX
-    ? `${numbers.join(', ')} and ${groups.length - LISTED_MAX} more`
-    : numbers.join(', ');
+/** For a sentence. */
+export function numbersOf(groups: readonly { readonly number: number }[]): string {
+  return listed(groups.map(({ number }) => number));
 }
 
 /** The same for programs. */

@@ -1,26 +1,26 @@
 /** What a data folder says of its node and of each of its groups, read without changing it. */
-import { type ClusterNote, clusterNoteOf, NO_CLUSTER } from '../cluster/birth.js';
-import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
-import { type ClusterConfiguration, notedConfiguration } from '../cluster/cluster-configuration.js';
-import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../model/raft-messages.js';
-import { type NodeStorage } from '../storage/node-storage.js';
+import { type ClusterNote, clusterNoteOf, NO_CLUSTER } from '../../cluster/birth.js';
+import { CLASSES_META, type ClassNotes } from '../../cluster/class-birth.js';
+import { type ClusterConfiguration, notedConfiguration } from '../../cluster/cluster-configuration.js';
+import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../../model/raft-messages.js';
+import { type NodeStorage } from '../../storage/node-storage.js';
 import {
   damageOf,
   type OfflineFolder,
   type OfflineOptions,
   offlineFolder,
   openOffline,
-} from '../storage/offline-storage.js';
-import { incarnationOf, previousIncarnationsOf } from '../strong/incarnation.js';
-import { firstConfiguration } from '../strong/own-groups.js';
-import { promisesOf } from '../strong/recovery-promises.js';
+} from '../../storage/offline-storage.js';
+import { incarnationOf, previousIncarnationsOf } from '../../strong/incarnation.js';
+import { firstConfiguration } from '../../strong/own-groups.js';
+import { promisesOf } from '../../strong/recovery-promises.js';
 import {
   newestConfigurationOf,
   positionOf,
   type StoredPosition,
   strayOf,
   withoutStray,
-} from '../strong/stored-group.js';
+} from '../../strong/stored-group.js';
 
 /** Of one group, in one folder. */
 export interface GroupView extends StoredPosition {

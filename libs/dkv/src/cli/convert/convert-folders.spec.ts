@@ -4,15 +4,15 @@ import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CapturedLog } from '../../testing/captured-log.js';
-import { rejected } from '../../testing/caught.js';
-import { Dkv } from '../dkv.js';
-import { DkvModule } from '../dkv.module.js';
-import { ENGINE_OPENERS } from '../storage/engines/disk-engines.js';
-import { getDkvToken } from '../dkv.tokens.js';
-import { type DiskEngine } from '../storage/folder/store-identity.js';
-import { runDkv } from './dkv-program.js';
-import { EXIT } from './exit-codes.js';
+import { CapturedLog } from '../../../testing/captured-log.js';
+import { runShell } from '../../../testing/cli/captured-terminal.js';
+import { rejected } from '../../../testing/caught.js';
+import { Dkv } from '../../dkv.js';
+import { DkvModule } from '../../dkv.module.js';
+import { ENGINE_OPENERS } from '../../storage/engines/disk-engines.js';
+import { getDkvToken } from '../../dkv.tokens.js';
+import { type DiskEngine } from '../../storage/folder/store-identity.js';
+import { EXIT } from '../exit-codes.js';
 
 const KEYS = Array.from({ length: 40 }, (_, number) => `k${number}`);
 const EVENTUAL = 'eventual';
@@ -71,20 +71,8 @@ async function written(storage: DiskEngine): Promise<(string | undefined)[]> {
   return found;
 }
 
-async function convert(
-  engine: string,
-  ...rest: string[]
-): Promise<{ code: number; out: string; error: string }> {
-  let out = '';
-  let error = '';
-  const args = ['convert', '--data-dir', from, '--to', engine, '--out', to, ...rest];
-  const code = await runDkv(args, {
-    out: (text) => (out += text),
-    error: (text) => (error += text),
-    ask: undefined,
-  });
-  return { code, out, error };
-}
+const convert = (engine: string, ...rest: string[]) =>
+  runShell(['convert', '--data-dir', from, '--to', engine, '--out', to, ...rest]);
 
 /** All that is not the engine's own: its log, the identity, what the node notes. */
 async function filesOf(folder: string, engine: DiskEngine): Promise<Record<string, string>> {
@@ -156,8 +144,7 @@ describe('a folder', () => {
       expect.stringContaining(`dkv recover --data-dir ${from}`) as string,
     ]);
     await expect(readdir(to)).rejects.toMatchObject({ code: 'ENOENT' });
-    const quiet = { out: () => undefined, error: () => undefined, ask: undefined };
-    expect(await runDkv(['recover', '--data-dir', from, '--yes'], quiet)).toBe(EXIT.done);
+    expect((await runShell(['recover', '--data-dir', from, '--yes'])).code).toBe(EXIT.done);
     expect((await convert('rocksdb')).code).toBe(EXIT.done);
   });
 

@@ -1,14 +1,14 @@
 /** Recoveries of clusters in the simulator: what is kept, what is void, and that all are voters again afterwards. */
 import { describe, expect, it } from 'vitest';
-import { Incarnation } from '../../testing/simulation/incarnation.js';
-import { createTestCluster, type TestCluster } from '../../testing/simulation/sim-cluster.js';
-import { SimRandom } from '../../testing/simulation/sim-random.js';
-import { simStorageHome } from '../../testing/simulation/sim-storage-home.js';
-import { configurationOf, noteConfiguration } from '../cluster/cluster-configuration.js';
-import { type MemberId } from '../model/raft-messages.js';
-import { type OfflineFolder } from '../storage/offline-storage.js';
-import { type GroupList } from '../../src/strong/group-list.js';
-import { type StrongGroup } from '../strong/strong-group.js';
+import { Incarnation } from '../../../testing/simulation/incarnation.js';
+import { createTestCluster, type TestCluster } from '../../../testing/simulation/sim-cluster.js';
+import { SimRandom } from '../../../testing/simulation/sim-random.js';
+import { simStorageHome } from '../../../testing/simulation/sim-storage-home.js';
+import { configurationOf, noteConfiguration } from '../../cluster/cluster-configuration.js';
+import { type MemberId } from '../../model/raft-messages.js';
+import { type OfflineFolder } from '../../storage/offline-storage.js';
+import { type GroupList } from '../../strong/group-list.js';
+import { type StrongGroup } from '../../strong/strong-group.js';
 import { type FolderView, inspect } from './inspect-folder.js';
 import { planRecovery, type RecoveryPlan, type Verdict } from './recovery-plan.js';
 import { describePlan } from './recovery-report.js';

@@ -1,7 +1,7 @@
 /** Decides what a recovery does with each group: pure, from what the folders say and which nodes are gone (rule 13). */
-import { type Configuration, type LogEntry, type MemberId, nodeOf } from '../model/raft-messages.js';
-import { hasQuorum, votersOf } from '../raft/raft-configurations.js';
-import { forcedConfiguration } from '../raft/raft-recovery.js';
+import { type Configuration, type LogEntry, type MemberId, nodeOf } from '../../model/raft-messages.js';
+import { hasQuorum, votersOf } from '../../raft/raft-configurations.js';
+import { forcedConfiguration } from '../../raft/raft-recovery.js';
 import { type FolderView, type GroupView, memberOf } from './inspect-folder.js';
 
 /**

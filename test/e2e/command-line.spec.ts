@@ -1,0 +1,65 @@
+/** `dkv` as a shell starts it: bytes through pipes as they are, the exit code of the process, and no terminal to write colours on. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { degradedCluster } from '../../libs/dkv/testing/cli/sample-reports.js';
+import { ADMIN_KEY, StandInNode } from '../../libs/dkv/testing/cli/stand-in-node.js';
+
+const COMMAND = fileURLToPath(new URL('../../libs/dkv/dist/src/cli/dkv-command.js', import.meta.url));
+/** Of every kind, and more than a pipe holds at once. */
+const BYTES = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7) % 256));
+
+let node: StandInNode;
+
+beforeEach(async () => {
+  node = await new StandInNode().start();
+});
+
+afterEach(() => node.stop());
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: Buffer;
+  readonly error: string;
+}
+
+function dkv(args: readonly string[], input?: Uint8Array): Promise<Ended> {
+  const child = spawn(process.execPath, [COMMAND, ...args], {
+    env: { PATH: process.env.PATH, DKV_URL: node.url, DKV_ADMIN_KEY: ADMIN_KEY },
+  });
+  const out: Buffer[] = [];
+  let error = '';
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => (error += chunk.toString()));
+  child.stdin.end(input);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, out: Buffer.concat(out), error }));
+  });
+}
+
+it('writes what is piped in, and reads it back into a pipe', async () => {
+  const stamp = { key: 'k', version: '0000000100000000002a', modified: 1 };
+  node.replies['POST /kv'] = { body: stamp };
+  expect(await dkv(['put', 'k', '-'], BYTES)).toMatchObject({ code: 0, error: '' });
+  const { value } = node.requests[0]!.body as { value: string };
+  expect(Buffer.from(value, 'base64').equals(BYTES)).toBe(true);
+  node.replies['GET /kv/k'] = { body: { ...stamp, value } };
+  const { code, out } = await dkv(['get', 'k']);
+  expect([code, out.equals(BYTES)]).toEqual([0, true]);
+});
+
+it('ends with the code that scripts ask for, and says on the other output what went wrong', async () => {
+  node.replies['GET /admin/cluster'] = { body: degradedCluster() };
+  const status = await dkv(['status']);
+  expect([status.code, status.error]).toEqual([6, '']);
+  expect(status.out.toString()).toMatch(/^Cluster 3f0c9a51d2e7 is degraded: down: c\n/);
+  node.replies['GET /kv/k'] = { status: 404, body: { code: 'DKV_KEY_NOT_FOUND', message: 'There is none.' } };
+  const { code, out, error } = await dkv(['get', 'k']);
+  expect([code, out.length, error]).toEqual([
+    10,
+    0,
+    `error: ${node.url}: DKV_KEY_NOT_FOUND: There is none.\n`,
+  ]);
+  expect((await dkv(['status', '--admin-key', 'another'])).code).toBe(9);
+});
