@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type Answer } from './demo-client.js';
 import { API_KEY, useCluster } from './demo-cluster.js';
 import { type DemoNode } from './demo-node.js';
+import { runDkv } from './dkv-process.js';
 import { until } from './until.js';
 
 const ADMIN_KEY = 'the-key-of-operators';
@@ -136,6 +137,33 @@ describe('an administered cluster', { timeout: 300_000 }, () => {
     expect(await transfer(asked!, group, 'nobody')).toMatchObject({
       status: 400,
       body: { code: 'DKV_INVALID_ARGUMENT' },
+    });
+  });
+
+  it('is in the hands of the command line, whichever node it reaches first', async () => {
+    const [first, second] = cluster().nodes.map(({ peerPort }) => `http://127.0.0.1:${peerPort}`);
+    const dkv = async (...args: string[]) => {
+      const { code, out, error } = await runDkv(args, {
+        DKV_URL: `${first},${second}`,
+        DKV_ADMIN_KEY: ADMIN_KEY,
+      });
+      return { code, out: out.toString(), error };
+    };
+    expect(await dkv('put', 'from a shell', 'text', '--namespace', COUNTERS)).toMatchObject({
+      code: 0,
+      error: '',
+    });
+    expect(await dkv('get', 'from a shell', '--namespace', COUNTERS)).toEqual({
+      code: 0,
+      out: 'text',
+      error: '',
+    });
+    const explained = await dkv('explain', 'from a shell', '--namespace', COUNTERS, '--json');
+    expect(JSON.parse(explained.out)).toMatchObject({ key: 'from a shell', mode: 'strong', findings: [] });
+    const { code, out } = await dkv('status');
+    expect([code, out.match(/\bup\b/g)?.length]).toEqual([0, 3]);
+    expect(await runDkv(['status'], { DKV_URL: first!, DKV_ADMIN_KEY: `${ADMIN_KEY}.` })).toMatchObject({
+      code: 9,
     });
   });
 

@@ -1,11 +1,9 @@
 /** `dkv` as a shell starts it: bytes through pipes as they are, the exit code of the process, and no terminal to write colours on. */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { degradedCluster } from '../../libs/dkv/testing/cli/sample-reports.js';
 import { ADMIN_KEY, StandInNode } from '../../libs/dkv/testing/cli/stand-in-node.js';
+import { runDkv } from './dkv-process.js';
 
-const COMMAND = fileURLToPath(new URL('../../libs/dkv/dist/src/cli/dkv-command.js', import.meta.url));
 /** Of every kind, and more than a pipe holds at once. */
 const BYTES = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * 7) % 256));
 
@@ -17,26 +15,8 @@ beforeEach(async () => {
 
 afterEach(() => node.stop());
 
-interface Ended {
-  readonly code: number | null;
-  readonly out: Buffer;
-  readonly error: string;
-}
-
-function dkv(args: readonly string[], input?: Uint8Array): Promise<Ended> {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
-    env: { PATH: process.env.PATH, DKV_URL: node.url, DKV_ADMIN_KEY: ADMIN_KEY },
-  });
-  const out: Buffer[] = [];
-  let error = '';
-  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => (error += chunk.toString()));
-  child.stdin.end(input);
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, out: Buffer.concat(out), error }));
-  });
-}
+const dkv = (args: readonly string[], input?: Uint8Array) =>
+  runDkv(args, { DKV_URL: node.url, DKV_ADMIN_KEY: ADMIN_KEY }, input);
 
 it('writes what is piped in, and reads it back into a pipe', async () => {
   const stamp = { key: 'k', version: '0000000100000000002a', modified: 1 };

@@ -35,8 +35,11 @@ export class PortKeys {
     if (ADMIN_PATH.test(path)) {
       return this.isOperator(headers) ? undefined : this.notOperator();
     }
-    const isOpen = this.isPeer(headers) || (KV_PATH.test(path) && this.isOperator(headers));
-    return isOpen ? undefined : forbidden(API_KEY_HEADER);
+    const isForBoth = this.admin !== undefined && KV_PATH.test(path);
+    if (this.isPeer(headers) || (isForBoth && this.isOperator(headers))) {
+      return undefined;
+    }
+    return forbidden(isForBoth ? `${API_KEY_HEADER} or ${ADMIN_KEY_HEADER}` : API_KEY_HEADER);
   }
 
   private isOperator(headers: IncomingHttpHeaders): boolean {
