@@ -1,8 +1,9 @@
 /** What docs/demo.md says to type does what it says: the questions to a cluster, and three nodes by hand, of which one is killed. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DemoClient } from '../e2e/demo-client.js';
@@ -17,18 +18,22 @@ const [questions, byHand] = shellBlocksOf('docs/demo.md') as [string, string];
 const NODES = [1, 2, 3];
 
 describe('a running demo', () => {
-  const cluster = useCluster(NODES.length);
+  const cluster = useCluster(NODES.length, { env: { DKV_ADMIN_KEY: 'demo-admin-key' } });
+  const portFor = (port: number) =>
+    port < 7001 ? cluster().nodes[port - 3001]!.port : cluster().nodes[port - 7001]!.peerPort;
   const ask = async (path: string) => {
     const line = questions.split('\n').find((each) => each.includes(path))!;
-    const { status, text } = await curl(line, (port) => cluster().nodes[port - 3001]!.port);
+    const { status, text } = await curl(line, portFor);
     return { status, body: JSON.parse(text) as unknown };
   };
 
   it('is asked by lines that this test knows', () => {
-    expect(questions.split('\n').map((line) => /:300\d(\/[\w/-]+)/.exec(line)?.[1])).toEqual([
+    expect(questions.split('\n').map((line) => /:[37]00\d(\/[\w/-]+)?/.exec(line)?.[1])).toEqual([
       '/items/cart-7',
       '/items/cart-7',
       '/cluster',
+      '/admin/cluster',
+      undefined,
       '/items/cart-8',
       '/counters/visits',
       '/locks/report',
@@ -44,10 +49,21 @@ describe('a running demo', () => {
     expect(await ask('curl localhost:3003/items/cart-7')).toMatchObject({ body: { value: { total: 12 } } });
     const nodes = NODES.map(() => expect.objectContaining({ state: 'up' }) as object);
     expect(await ask('/cluster')).toMatchObject({ status: 200, body: { nodes } });
+    expect(await ask('/admin/cluster')).toMatchObject({
+      status: 200,
+      body: { health: 'ok', members: nodes },
+    });
     expect(await ask('ifVersion=absent')).toMatchObject({ status: 200 });
     expect(await ask('ifVersion=absent')).toMatchObject({ status: 409, body: { code: 'DKV_CONFLICT' } });
     expect(await ask('/counters/visits')).toMatchObject({ status: 200, body: { value: 1 } });
     expect(await ask('/locks/report')).toMatchObject({ status: 200 });
+  });
+
+  it('is shown by the command line', async () => {
+    const line = questions.split('\n').find((each) => each.includes('npm run -s dkv'))!;
+    const typed = line.replace(/localhost:(\d+)/, (_, port) => `127.0.0.1:${portFor(Number(port))}`);
+    const { stdout } = await promisify(execFile)('sh', ['-ec', typed], { cwd: ROOT });
+    expect(stdout.match(/^node\d .*\bup\b/gm)).toHaveLength(NODES.length);
   });
 });
 

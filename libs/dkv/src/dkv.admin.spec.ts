@@ -79,20 +79,21 @@ describe('a node that is alone', () => {
       partitionsWithoutQuorum: 0,
       partitionsUnderReplicated: 0,
       namespaces: [
-        { name: 'default', mode: 'strong', copies: 1 },
-        { name: 'presence', mode: 'eventual', copies: 1 },
+        { name: 'default', mode: 'strong', copies: 3 },
+        { name: 'presence', mode: 'eventual', copies: 3 },
       ],
     });
   });
 
   it('tells of its partitions, all of which it leads, and hands them to nobody else', async () => {
     const admin = (await boot()).get(DkvAdmin);
+    await expect.poll(async () => (await admin.cluster()).health, POLL).toBe('ok');
     const reports = await admin.partitions();
     expect(reports).toHaveLength(4);
     expect(reports[3]).toMatchObject({
       partition: 3,
       group: 3,
-      copies: 1,
+      copies: 3,
       list: ['a'],
       leader: 'a',
       takesWrites: true,
@@ -167,7 +168,9 @@ describe('a node that is alone', () => {
       return [answer.status, await answer.json()] as [number, Record<string, unknown>];
     };
     const key = { 'X-Admin-Key': 'secret-of-operators' };
-    expect(await ask('/admin/cluster', key)).toMatchObject([200, { answeredBy: 'a', health: 'ok' }]);
+    await expect
+      .poll(() => ask('/admin/cluster', key), POLL)
+      .toMatchObject([200, { answeredBy: 'a', health: 'ok' }]);
     expect(await ask('/kv/k', key)).toMatchObject([200, { key: 'k' }]);
     expect(await ask('/admin/cluster', {})).toMatchObject([403, { code: 'DKV_FORBIDDEN' }]);
     expect(await ask('/peer/get', key)).toMatchObject([403, { code: 'DKV_FORBIDDEN' }]);

@@ -48,6 +48,7 @@ export interface ClusterReport {
   readonly partitionsWithoutQuorum: number;
   /** Own partitions of which a copy is missing. */
   readonly partitionsUnderReplicated: number;
+  /** `copies`: that they ask for; there are fewer where there are fewer nodes. */
   readonly namespaces: readonly {
     readonly name: string;
     readonly mode: NamespaceMode;
