@@ -145,7 +145,7 @@ export class DkvLifecycle
   private relocate(nodes: readonly ClusterNode[]): void {
     const { view, storage, logger } = this;
     view.relocate(nodes);
-    noteAddresses(storage.local, view).catch((error: Error) =>
+    noteAddresses(storage.local, nodes).catch((error: Error) =>
       logger.warn(`The addresses of the nodes were not noted: ${error.message}`),
     );
   }

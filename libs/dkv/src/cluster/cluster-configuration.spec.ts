@@ -64,8 +64,7 @@ it('keeps where the members listened last, and is not written again where nothin
   await noteConfiguration(meta, made(NODES));
   expect(meta.puts).toBe(1);
   const moved = { ...NODES[1]!, host: '10.0.0.9', port: 7 };
-  const where = { isMember: (nodeId: string) => nodeId === 'b', address: () => moved };
-  await noteAddresses(meta, where);
+  await noteAddresses(meta, [moved]);
   const { members } = (await notedConfiguration(meta))!;
   expect(members.map(({ nodeId, host }) => [nodeId, host])).toEqual(
     NODES.map(({ nodeId, host }) => [nodeId, nodeId === 'b' ? '10.0.0.9' : host]),

@@ -26,12 +26,6 @@ interface Note extends Omit<ClusterConfiguration, 'lists'> {
 const CONFIGURATION_META = 'configuration';
 type Meta = Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
 
-/** What knows where members listen now. */
-interface Addresses {
-  isMember(nodeId: string): boolean;
-  address(nodeId: string): ClusterNode;
-}
-
 /** Of a cluster that is made. @param nodes those of the ring, with their addresses */
 export function configurationOf(ring: Hashring, nodes: readonly ClusterNode[]): ClusterConfiguration {
   const members = ring.nodes.map((node) => ({
@@ -66,15 +60,23 @@ export async function notedConfiguration(
   }
 }
 
-/** Keeps where the members listen now, as far as this node knows. */
-export async function noteAddresses(meta: Meta, where: Addresses): Promise<void> {
+/** The same with the members that are among `nodes` at the addresses which those have. */
+export function relocated(
+  configuration: ClusterConfiguration,
+  nodes: readonly ClusterNode[],
+): ClusterConfiguration {
+  const members = configuration.members.map((member) => {
+    const { host, port } = nodes.find(({ nodeId }) => nodeId === member.nodeId) ?? member;
+    return { ...member, host, port };
+  });
+  return { ...configuration, members };
+}
+
+/** Keeps where members listen now; of those that are not among `nodes`, where they did. */
+export async function noteAddresses(meta: Meta, nodes: readonly ClusterNode[]): Promise<void> {
   const noted = await notedConfiguration(meta);
   if (noted) {
-    const members = noted.members.map((member) => {
-      const { host, port } = where.isMember(member.nodeId) ? where.address(member.nodeId) : member;
-      return { ...member, host, port };
-    });
-    await noteConfiguration(meta, { ...noted, members });
+    await noteConfiguration(meta, relocated(noted, nodes));
   }
 }
 

@@ -5,6 +5,7 @@ import {
   configurationOf,
   notedConfiguration,
   noteConfiguration,
+  relocated,
 } from '../cluster/cluster-configuration.js';
 import { DkvError } from '../dkv.errors.js';
 import { type DkvOptions } from '../dkv.options.js';
@@ -117,13 +118,9 @@ export async function clusterAtStart(
   }
   assertSameMembers(noted, found);
   warnOfDifferences(noted, found, replicas, logger);
-  const members = noted.members.map((member) => {
-    const { host, port } = found.find(({ nodeId }) => nodeId === member.nodeId)!;
-    return { ...member, host, port };
-  });
-  const relocated = { ...noted, members };
-  await noteConfiguration(local, relocated);
-  return relocated;
+  const configuration = relocated(noted, found);
+  await noteConfiguration(local, configuration);
+  return configuration;
 }
 
 function assertSameMembers({ members }: ClusterConfiguration, found: readonly ClusterNode[]): void {
