@@ -1,8 +1,8 @@
 /** The routes of operators as a script meets them: who is let in, what is answered, what is refused. */
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { askJson, type JsonAnswer } from '../../../testing/ask-json.js';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { DkvError } from '../../dkv.errors.js';
 import { HttpController, type HttpControllerOptions } from '../http/http-controller.js';
@@ -63,35 +63,15 @@ beforeEach(async () => {
 
 afterEach(() => Promise.all(controllers.map((controller) => controller.stop())));
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-/** Not `fetch`, which normalises paths. */
 function call(
   method: string,
   path: string,
   headers: Record<string, string> = ADMIN,
   body?: unknown,
   to = port,
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const json = body === undefined ? {} : { 'Content-Type': 'application/json' };
-    const request = httpRequest(
-      { host: '127.0.0.1', port: to, method, path, agent: false, headers: { ...json, ...headers } },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          const text = Buffer.concat(chunks).toString();
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown> });
-        });
-      },
-    );
-    request.on('error', reject);
-    request.end(body === undefined ? undefined : JSON.stringify(body));
-  });
+): Promise<JsonAnswer> {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  return askJson({ port: to, method, path, headers, body: text });
 }
 
 const TRANSFER = { group: 5, nodeId: 'b' };

@@ -1,6 +1,6 @@
 /** The REST routes as a script meets them. */
-import { request as httpRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { askJson, type JsonAnswer } from '../../../testing/ask-json.js';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { conflictOf } from '../../client/conflict-error.js';
 import { DkvError, type DkvErrorCode } from '../../dkv.errors.js';
@@ -60,40 +60,13 @@ beforeEach(async () => {
 
 afterEach(() => controller.stop());
 
-interface Answer {
-  status: number;
-  body: Record<string, unknown>;
-}
-
-/** Not `fetch`, which normalises paths. */
 function call(
   method: string,
   path: string,
   body?: string,
   headers: Record<string, string> = {},
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(
-      {
-        host: '127.0.0.1',
-        port,
-        method,
-        path,
-        agent: false,
-        headers: { 'X-Api-Key': 'the key', ...(body && { 'Content-Type': 'application/json' }), ...headers },
-      },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          const text = Buffer.concat(chunks).toString();
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown> });
-        });
-      },
-    );
-    request.on('error', reject);
-    request.end(body);
-  });
+): Promise<JsonAnswer> {
+  return askJson({ port, method, path, headers: { 'X-Api-Key': 'the key', ...headers }, body });
 }
 
 const post = (body: unknown, query = '') => call('POST', `/kv${query}`, JSON.stringify(body));
