@@ -1,11 +1,14 @@
 /** The processes of a demo cluster as one: started together, stopped together, and none outlives the others. */
 import { spawn } from 'node:child_process';
 import { get } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { DEMO_MAIN, say } from './workspace.mjs';
 
 /** A node ends what is under way and closes its store; only one that hangs is killed. */
 const STOP_GRACE_MS = 30_000;
 const POLL_MS = 100;
+/** Polls after which those that are not ready are told of. */
+const POLLS_PATIENCE = 200;
 
 export class DemoProcesses {
   #nodes;
@@ -38,10 +41,13 @@ export class DemoProcesses {
   /** True as soon as every node says it is ready, false when they end before. */
   async ready() {
     const waiting = new Set(this.#nodes);
-    while (!this.#stopping && waiting.size > 0) {
+    for (let polls = 1; !this.#stopping && waiting.size > 0; polls++) {
       for (const node of waiting) {
-        if (await isReady(node)) {
+        const { isReady, reason } = await readinessOf(node);
+        if (isReady) {
           waiting.delete(node);
+        } else if (polls === POLLS_PATIENCE) {
+          say(`${node.id} is not ready: ${reason}.`);
         }
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -92,13 +98,17 @@ export class DemoProcesses {
   }
 }
 
-function isReady({ host, port }) {
+function readinessOf({ host, port }) {
   return new Promise((resolve) => {
-    const request = get({ host, port, path: '/health/ready', timeout: 2_000 }, (response) => {
-      response.resume();
-      resolve(response.statusCode === 200);
+    const request = get({ host, port, path: '/health/ready', timeout: 2_000 }, async (response) => {
+      const isReady = response.statusCode === 200;
+      const body = await json(response).catch(() => undefined);
+      resolve({
+        isReady,
+        reason: body?.error?.dkv?.reason ?? `it answers with status ${response.statusCode}`,
+      });
     });
-    request.once('error', () => resolve(false));
-    request.once('timeout', () => request.destroy());
+    request.once('error', (error) => resolve({ isReady: false, reason: error.message }));
+    request.once('timeout', () => request.destroy(new Error('it does not answer')));
   });
 }

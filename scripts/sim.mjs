@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, install, main as run } from './workspace.mjs';
 
-const MODES = ['strong', 'eventual', 'raft'];
+const MODES = ['strong', 'members', 'eventual', 'raft'];
 const USAGE = `npm run sim -- [options]
   --mode strong|eventual|raft      what the cluster serves, or one Raft group alone (default: every mode)
+         members                   strong, while nodes join and leave
   --seed N                         one seed, with its trace, with as few faults as still fail
   --seeds N --first S              so many, from there on (default 1000 from 1)
   --jobs J                         in so many processes (default 1)
@@ -48,6 +49,7 @@ await run(async () => {
   RUNS = Object.fromEntries(
     Object.entries({
       strong: testing.runStrongScenario,
+      members: testing.runMembersScenario,
       eventual: testing.runEventualScenario,
       raft: async (...run) => testing.runRaftScenario(...run),
     }).map(([mode, play]) => [mode, (...run) => play(...run).catch((error) => crashed(run[0], error))]),
@@ -77,7 +79,7 @@ function crashed(seed, error) {
     seed,
     operations: 0,
     acknowledged: 0,
-    findings: [{ rule: 'crash', message: String(error.stack) }],
+    findings: [{ rule: 'crash', key: 'cluster', message: String(error.stack), operations: [] }],
   };
 }
 

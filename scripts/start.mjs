@@ -1,26 +1,26 @@
 /**
- * `npm start`: a cluster of three real processes on this machine, until Ctrl-C. Settings by environment: DEMO_PORT
- * (3001) and DEMO_PEER_PORT (7001), the first of three ports each, DEMO_DATA_DIR (dkv-data), MONKEY_RATE (10), and
- * any variable of the application that is the same for all nodes. DEMO_PREPARED=1 runs what is built already.
+ * `npm start`: a cluster of three real processes on this machine, until Ctrl-C; `npm start -- --nodes 5`: of another number.
+ * Settings by environment: DEMO_PORT (3001) and DEMO_PEER_PORT (7001), the first of as many ports each, DEMO_DATA_DIR
+ * (dkv-data), MONKEY_RATE (10), and any variable of the application that is the same for all nodes. DEMO_PREPARED=1 runs
+ * what is built already.
  */
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { DemoProcesses } from './demo-processes.mjs';
-import { build, install, main, ROOT, say, ScriptError } from './workspace.mjs';
-
-const NODES = 3;
-const HOST = process.env.HOST || '0.0.0.0';
+import {
+  demoDataDir,
+  demoDefaults,
+  demoNodes,
+  furtherNodes,
+  HOST,
+  NODES_MAX,
+  ownSettings,
+} from './demo-settings.mjs';
+import { build, install, main, say, ScriptError } from './workspace.mjs';
 
 await main(async () => {
-  const httpPort = firstPort('DEMO_PORT', 3001);
-  const peerPort = firstPort('DEMO_PEER_PORT', 7001);
-  const nodes = Array.from({ length: NODES }, (_, index) => ({
-    id: `node${index + 1}`,
-    host: HOST === '0.0.0.0' ? '127.0.0.1' : HOST,
-    port: httpPort + index,
-    peerPort: peerPort + index,
-  }));
+  const nodes = demoNodes(countOfNodes());
   await assertFree(
     nodes.map(({ port }) => port),
     'DEMO_PORT',
@@ -34,9 +34,16 @@ await main(async () => {
     await build();
   }
 
-  const dataDir = resolve(process.env.DEMO_DATA_DIR || join(ROOT, 'dkv-data'));
+  const further = furtherNodes(nodes.length);
+  if (further.length > 0) {
+    say(
+      `${demoDataDir()} has folders of ${further.join(', ')} as well. Those that are members are missing until they are started: ` +
+        `NODE_ID=${further[0]} npm run -s demo:node\n`,
+    );
+  }
+  const environment = { ...demoDefaults(), ...process.env };
   const cluster = new DemoProcesses(
-    nodes.map((node) => ({ ...node, env: environmentOf(node, nodes, dataDir) })),
+    nodes.map((node) => ({ ...node, env: { ...environment, ...ownSettings(node, nodes) } })),
   );
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
@@ -48,7 +55,7 @@ await main(async () => {
   cluster.start();
   if (await cluster.ready()) {
     const urls = nodes.map(({ host, port }) => `http://${host}:${port}`).join('  ');
-    say(`\nThe cluster is ready: ${urls}  (docs /docs; data in ${dataDir}; Ctrl-C stops it)\n`);
+    say(`\nThe cluster is ready: ${urls}  (docs /docs; data in ${demoDataDir()}; Ctrl-C stops it)\n`);
   }
   process.exitCode = await cluster.ended();
 });
@@ -72,31 +79,19 @@ function ancestors() {
   }
 }
 
-function environmentOf({ id, port, peerPort }, nodes, dataDir) {
-  return {
-    DKV_API_KEY: 'demo-api-key',
-    DKV_ADMIN_KEY: 'demo-admin-key',
-    DKV_STORAGE: 'auto',
-    MONKEY_RATE: '10',
-    // All are told to stop at once: what one asked of another just before still gets its answer.
-    SHUTDOWN_DELAY_MS: '500',
-    ...process.env,
-    HOST,
-    PORT: String(port),
-    DKV_NODE_ID: id,
-    DKV_PEER_PORT: String(peerPort),
-    DKV_DATA_DIR: join(dataDir, id),
-    DKV_NODES: nodes.map((node) => `${node.id}=${node.host}:${node.peerPort}`).join(','),
-  };
-}
-
-function firstPort(variable, otherwise) {
-  const text = process.env[variable] || String(otherwise);
-  const port = Number(text);
-  if (!(/^\d+$/.test(text) && port >= 1 && port + NODES - 1 <= 65_535)) {
-    throw new ScriptError(`${variable} is ${JSON.stringify(text)}: give a port from 1 to ${65_536 - NODES}.`);
+/** Of the arguments. */
+function countOfNodes() {
+  const wrong = `npm start -- --nodes 5: give a number from 1 to ${NODES_MAX}, or nothing for 3.`;
+  let text;
+  try {
+    text = parseArgs({ options: { nodes: { type: 'string', default: '3' } } }).values.nodes;
+  } catch (error) {
+    throw new ScriptError(`${error.message.split('. ')[0]}. ${wrong}`);
   }
-  return port;
+  if (!/^[1-9]$/.test(text)) {
+    throw new ScriptError(`--nodes is ${JSON.stringify(text)}. ${wrong}`);
+  }
+  return Number(text);
 }
 
 async function assertFree(ports, variable) {
@@ -105,7 +100,7 @@ async function assertFree(ports, variable) {
     if (code === 'EADDRINUSE') {
       throw new ScriptError(
         `The port ${port} is taken by another process; nothing was started. Stop that process, or choose other ` +
-          `ports: ${variable}=… is the first of ${NODES}.`,
+          `ports: ${variable}=… is the first of ${ports.length}.`,
       );
     } else if (code) {
       throw new ScriptError(

@@ -48,9 +48,9 @@ describe('docs/options.md', () => {
 
   it('tells the defaults that the module has', () => {
     const defaults = resolveOptions() as unknown as Record<string, unknown>;
-    const units: Record<string, number> = { ms: 1, s: 1_000, h: 3_600_000, MiB: 1024 * 1024 };
+    const units: Record<string, number> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, MiB: 1024 * 1024 };
     const told = rowsOf('## Of the module').flatMap(({ name, told: text }) => {
-      const number = /^(\d+)(?: (ms|s|h|MiB))?$/.exec(text!);
+      const number = /^(\d+)(?: (ms|s|min|h|MiB))?$/.exec(text!);
       return number ? [[name!, Number(number[1]) * (number[2] ? units[number[2]]! : 1)] as const] : [];
     });
     expect(told.length).toBeGreaterThan(18);

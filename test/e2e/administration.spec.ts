@@ -1,5 +1,11 @@
 /** A cluster of three processes in the hands of an operator: who is let in, what is told, what can be moved. */
-import { type ClusterReport, type Explanation, type NodeDiagnosis, type PartitionReport } from 'nestjs-dkv';
+import {
+  type ClusterReport,
+  type Explanation,
+  type MovesReport,
+  type NodeDiagnosis,
+  type PartitionReport,
+} from 'nestjs-dkv';
 import { describe, expect, it } from 'vitest';
 import { type Answer } from './demo-client.js';
 import { API_KEY, useCluster } from './demo-cluster.js';
@@ -19,6 +25,18 @@ const ROUTES: [string, string, string?][] = [
   ['GET', '/admin/explain?key=k'],
   ['GET', '/admin/diagnosis'],
   ['POST', '/admin/transfer-leadership', JSON.stringify({ group: 0, nodeId: 'node1' })],
+  ['GET', '/admin/moves'],
+];
+
+/** Changes of the members that are refused, with what they are told where the node itself refuses them. */
+const CHANGES: [string, object, RegExp][] = [
+  ['admit', { nodeId: 'nobody' }, /^Node nobody is no candidate/],
+  ['remove', { nodeId: 'node1' }, /^Node node1 is not down, but up: decommission it/],
+  ['replace', { nodeId: 'node1', byNodeId: 'node2' }, /^Node node2 is a member already/],
+  ['decommission', { nodeId: 'no body' }, /^nodeId must be a node id/],
+  ['keep', { nodeId: 'no body' }, /^nodeId must be a node id/],
+  ['weight', { nodeId: 'node1', weight: 0 }, /^weight must be a positive number/],
+  ['zone', { nodeId: 'node1', zone: 1 }, /^zone must be/],
 ];
 
 function isLedByOne({ leader, takesWrites, members }: PartitionReport): boolean {
@@ -58,6 +76,42 @@ describe('an administered cluster', { timeout: 300_000 }, () => {
     for (const headers of wrong) {
       expect(await send(headers)).toMatchObject({ status: 403, body: { code: 'DKV_FORBIDDEN' } });
     }
+  });
+
+  it.each(CHANGES)(
+    'refuses %s %j, and serves it to nobody without the admin key',
+    async (route, body, message) => {
+      const { peerHttp } = cluster().nodes[0]!;
+      const send = (headers: Record<string, string>) =>
+        peerHttp.send('POST', `/admin/${route}`, { headers, body: JSON.stringify(body) });
+      expect(await send(ADMIN)).toMatchObject({
+        status: 400,
+        body: { code: 'DKV_INVALID_ARGUMENT', message: expect.stringMatching(message) as string },
+      });
+      const wrong: Record<string, string>[] = [{}, API, { 'x-admin-key': API_KEY }];
+      for (const headers of wrong) {
+        expect(await send(headers)).toMatchObject({ status: 403, body: { code: 'DKV_FORBIDDEN' } });
+      }
+    },
+  );
+
+  it('has all where it is to be, as each node and the command line tell', async () => {
+    const { nodes } = cluster();
+    const reports = await Promise.all(nodes.map((node) => told<MovesReport>(node, '/admin/moves')));
+    for (const { isSettled, moving, waiting, members } of reports) {
+      expect([isSettled, moving, waiting]).toEqual([true, [], 0]);
+      expect(members.map(({ nodeId, membership }) => [nodeId, membership])).toEqual(
+        nodes.map(({ id }) => [id, 'member']),
+      );
+    }
+    const { code, out } = await runDkv(['moves', '--watch'], {
+      DKV_URL: `http://127.0.0.1:${nodes[1]!.peerPort}`,
+      DKV_ADMIN_KEY: ADMIN_KEY,
+    });
+    expect([code, out.toString()]).toEqual([
+      0,
+      expect.stringMatching(/^All is where it is to be: nothing moves/),
+    ]);
   });
 
   it('has the store open with the admin key, and what is for peers closed', async () => {

@@ -1,6 +1,6 @@
 /** `dkv` as a shell starts it: bytes through pipes as they are, the exit code of the process, and no terminal to write colours on. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { degradedCluster } from '../../libs/dkv/testing/cli/sample-reports.js';
+import { degradedCluster, leavingMoves, leftMoves } from '../../libs/dkv/testing/cli/sample-reports.js';
 import { ADMIN_KEY, StandInNode } from '../../libs/dkv/testing/cli/stand-in-node.js';
 import { runDkv } from './dkv-process.js';
 
@@ -42,4 +42,26 @@ it('ends with the code that scripts ask for, and says on the other output what w
     `error: ${node.url}: DKV_KEY_NOT_FOUND: There is none.\n`,
   ]);
   expect((await dkv(['status', '--admin-key', 'another'])).code).toBe(9);
+});
+
+it('waits for a node to leave, with a line for each change where there is no terminal', async () => {
+  node.replies['POST /admin/decommission'] = { body: { epoch: 8 } };
+  node.replies['GET /admin/moves'] = [{ body: leavingMoves(9, 41) }, { body: leftMoves(94) }];
+  const { code, out, error } = await dkv(['decommission', 'c', '--wait', '--within', '60']);
+  expect([code, error]).toEqual([0, '']);
+  expect(out.toString().split('\n')).toEqual([
+    'Node c leaves (epoch 8).',
+    '0 of 43 arrived, 2 move, 41 wait (epoch 9)',
+    '43 of 43 arrived, nothing moves (epoch 94)',
+    'Node c is no member any more.',
+    '',
+  ]);
+});
+
+it('removes no node where nobody can be asked', async () => {
+  expect(await dkv(['remove', 'c'])).toMatchObject({
+    code: 5,
+    error: expect.stringContaining('--yes') as string,
+  });
+  expect(node.requests).toEqual([]);
 });

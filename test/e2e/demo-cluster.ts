@@ -14,6 +14,8 @@ const PICKS_MAX = 5;
 
 export interface ClusterSettings {
   readonly env?: Readonly<Record<string, string>>;
+  /** Nodes beside those, which know of them and which nobody knows of: for the test to start. Default: 0. */
+  readonly newcomers?: number;
   /** The Node binary that runs the nodes. */
   readonly node?: string;
   /** How many files and sockets each node may open. */
@@ -23,6 +25,8 @@ export interface ClusterSettings {
 export class DemoCluster {
   private constructor(
     readonly nodes: readonly DemoNode[],
+    /** See {@link ClusterSettings.newcomers}. */
+    readonly newcomers: readonly DemoNode[],
     private readonly folder: string,
   ) {}
 
@@ -45,13 +49,14 @@ export class DemoCluster {
   /** A cluster of which nothing runs yet. */
   static async prepare(
     count: number,
-    { env = {}, node, descriptorsMax }: ClusterSettings = {},
+    { env = {}, newcomers = 0, node, descriptorsMax }: ClusterSettings = {},
   ): Promise<DemoCluster> {
     const folder = await mkdtemp(join(tmpdir(), 'dkv-e2e-'));
-    const ports = await pickFreePorts(2 * count);
-    const peerPorts = ports.splice(count);
+    const ports = await pickFreePorts(2 * (count + newcomers));
+    const peerPorts = ports.splice(count + newcomers);
     const ids = ports.map((_, index) => `node${index + 1}`);
-    const list = ids.map((id, index) => `${id}=127.0.0.1:${peerPorts[index]}`).join(',');
+    const places = ids.map((id, index) => `${id}=127.0.0.1:${peerPorts[index]}`);
+    const founders = places.slice(0, count);
     const nodes = ids.map(
       (id, index) =>
         new DemoNode({
@@ -59,12 +64,16 @@ export class DemoCluster {
           port: ports[index]!,
           peerPort: peerPorts[index]!,
           dataDir: join(folder, id),
-          env: { DKV_NODES: list, DKV_API_KEY: API_KEY, ...env },
+          env: {
+            DKV_NODES: (index < count ? founders : [...founders, places[index]]).join(),
+            DKV_API_KEY: API_KEY,
+            ...env,
+          },
           node,
           descriptorsMax,
         }),
     );
-    return new DemoCluster(nodes, folder);
+    return new DemoCluster(nodes.slice(0, count), nodes.slice(count), folder);
   }
 
   /** Starts the nodes that do not run. */
@@ -92,13 +101,17 @@ export class DemoCluster {
 
   /** Ends every process without asking, and removes every file. */
   async dispose(): Promise<void> {
-    await Promise.all(this.nodes.filter(({ running }) => running).map((node) => node.kill9()));
+    await Promise.all(this.all.filter(({ running }) => running).map((node) => node.kill9()));
     await rm(this.folder, { recursive: true, force: true });
   }
 
   /** All that the nodes wrote, for whoever looks for the cause of a failure. */
   get log(): string {
-    return this.nodes.map(({ log }) => log).join('');
+    return this.all.map(({ log }) => log).join('');
+  }
+
+  private get all(): readonly DemoNode[] {
+    return [...this.nodes, ...this.newcomers];
   }
 }
 

@@ -39,6 +39,7 @@ export class DemoNode {
   private child: ChildProcess | undefined;
   private ending: Promise<Ending> | undefined;
   private written = '';
+  private starts = 0;
 
   constructor(private readonly settings: DemoNodeSettings) {
     this.http = new DemoClient(settings.port);
@@ -47,6 +48,11 @@ export class DemoNode {
 
   get id(): string {
     return this.settings.id;
+  }
+
+  /** Which process run of which node: changes at every start. */
+  get incarnation(): string {
+    return `${this.id}#${this.starts}`;
   }
 
   get port(): number {
@@ -118,6 +124,7 @@ export class DemoNode {
     child.stdout!.on('data', keep);
     child.stderr!.on('data', keep);
     this.child = child;
+    this.starts++;
     this.ending = endingOf(child);
   }
 

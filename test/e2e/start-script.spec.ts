@@ -1,6 +1,6 @@
-/** `npm start` as a user meets it: three nodes, one Ctrl-C, clear words when something is in the way. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+/** `npm start` and `npm run demo:node` as a user meets them: some nodes, one Ctrl-C, clear words when something is in the way. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { pickFreePorts } from './free-ports.js';
 import { until } from './until.js';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/start.mjs', import.meta.url));
+const NODE_SCRIPT = fileURLToPath(new URL('../../scripts/demo-node.mjs', import.meta.url));
 const NODES = 3;
 const READY = 'The cluster is ready';
 
@@ -43,9 +44,9 @@ describe('npm start', { timeout: 300_000 }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  function start(): void {
+  function start(...args: readonly string[]): void {
     output = '';
-    script = spawn(process.execPath, [SCRIPT], {
+    script = spawn(process.execPath, [SCRIPT, ...args], {
       env: {
         PATH: process.env.PATH,
         HOST: '127.0.0.1',
@@ -65,8 +66,8 @@ describe('npm start', { timeout: 300_000 }, () => {
     closed = new Promise((resolve) => script!.once('close', (code, signal) => resolve({ code, signal })));
   }
 
-  async function startAndWait(): Promise<void> {
-    start();
+  async function startAndWait(...args: readonly string[]): Promise<void> {
+    start(...args);
     await until('the cluster to be ready', async () => script!.exitCode !== null || output.includes(READY));
     expect(output).toContain(READY);
   }
@@ -108,6 +109,29 @@ describe('npm start', { timeout: 300_000 }, () => {
     expect(output).not.toContain('application');
   });
 
+  it('runs as many nodes as it is told, and names those that a folder has besides', async () => {
+    await mkdir(join(folder, 'node3'));
+    await startAndWait('--nodes', '2');
+    expect(output).toContain(`${folder} has folders of node3 as well.`);
+    const { body } = await node(1).send('GET', '/cluster');
+    expect(body.nodes!.map(({ nodeId }) => nodeId)).toEqual(['node1', 'node2']);
+    expect((await node(0).put('kept', 'by two')).status).toBe(200);
+  });
+
+  it.each([
+    [
+      ['--nodes', '10'],
+      '--nodes is "10". npm start -- --nodes 5: give a number from 1 to 9, or nothing for 3.',
+    ],
+    [['--nodes', 'all'], '--nodes is "all". npm start -- --nodes 5: give a number from 1 to 9'],
+    [['--node', '3'], "Unknown option '--node'. npm start -- --nodes 5: give a number from 1 to 9"],
+    [['3'], "Unexpected argument '3'. npm start -- --nodes 5: give a number from 1 to 9"],
+  ])('refuses %j', async (args, says) => {
+    start(...args);
+    expect(await ended()).toEqual({ code: 1, signal: null });
+    expect(output).toContain(says);
+  });
+
   it('stops the others when one node dies by itself', async () => {
     await startAndWait();
     const [, pid] = /node2: application .*, process (\d+)/.exec(output) ?? [];
@@ -116,4 +140,18 @@ describe('npm start', { timeout: 300_000 }, () => {
     expect(output).toContain('node2 was ended by SIGKILL by itself; the other nodes are stopped.');
     expect(output.match(/node(\d): Node node\1 has stopped/g)).toHaveLength(2);
   });
+});
+
+it.each([
+  [
+    { NODE_ID: 'node10' },
+    'NODE_ID is "node10": give node1 to node9, whose ports and folder follow from the number.',
+  ],
+  [{ NODE_ID: 'a' }, 'For another name leave NODE_ID out, and set DKV_NODE_ID, PORT, DKV_NODES'],
+  [{ NODE_ID: 'node4', DKV_NODE_ID: 'b' }, 'NODE_ID is "node4" and DKV_NODE_ID is "b": set one of the two.'],
+  [{ NODE_ID: 'node4', DEMO_PORT: 'x' }, 'DEMO_PORT is "x": give a port from 1 to 65532.'],
+])('npm run demo:node refuses %j', (variables, says) => {
+  const env = { PATH: process.env.PATH, ...variables };
+  const { status, stderr } = spawnSync(process.execPath, [NODE_SCRIPT], { env, encoding: 'utf8' });
+  expect([status, stderr]).toEqual([1, expect.stringContaining(says)]);
 });

@@ -1,4 +1,7 @@
-/** What docs/demo.md says to type does what it says: the questions to a cluster, and three nodes by hand, of which one is killed. */
+/**
+ * What docs/demo.md and README.md say to type does what they say: the questions to a cluster, a fourth node that joins and leaves, and
+ * three nodes by hand, of which one is killed.
+ */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,11 +13,11 @@ import { DemoClient } from '../e2e/demo-client.js';
 import { useCluster } from '../e2e/demo-cluster.js';
 import { pickFreePorts } from '../e2e/free-ports.js';
 import { until } from '../e2e/until.js';
-import { shellBlocksOf } from '../readme/documented.js';
+import { documentText, shellBlocksOf } from '../readme/documented.js';
 import { curl } from './curl.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const [questions, byHand] = shellBlocksOf('docs/demo.md') as [string, string];
+const [questions, fourth, byHand] = shellBlocksOf('docs/demo.md') as [string, string, string];
 const NODES = [1, 2, 3];
 
 describe('a running demo', () => {
@@ -64,6 +67,112 @@ describe('a running demo', () => {
     const typed = line.replace(/localhost:(\d+)/, (_, port) => `127.0.0.1:${portFor(Number(port))}`);
     const { stdout } = await promisify(execFile)('sh', ['-ec', typed], { cwd: ROOT });
     expect(stdout.match(/^node\d .*\bup\b/gm)).toHaveLength(NODES.length);
+  });
+});
+
+describe('a demo that grows', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dkv-demo-grows-'));
+  const commandsOf = (block: string) => block.split('\n').map((line) => line.replace(/\s+#.*$/, ''));
+  const [start, join4, status] = commandsOf(shellBlocksOf('README.md')[1]!) as [string, string, string];
+  const [join4Again, moves, members, decommission] = commandsOf(fourth) as [string, string, string, string];
+  const keys = Array.from({ length: 50 }, (_, at) => `cart-${at}`);
+  const terminals: ChildProcess[] = [];
+  let ports: readonly number[] = [];
+  let log = '';
+
+  /** Ports and folder are those of the test, else all is as the documents have it. */
+  const environment = () => ({
+    ...process.env,
+    HOST: '127.0.0.1',
+    DEMO_PORT: `${ports[0]}`,
+    DEMO_PEER_PORT: `${ports[4]}`,
+    DEMO_DATA_DIR: folder,
+    DEMO_PREPARED: '1',
+    MONKEY_RATE: '5',
+  });
+  function open(command: string): ChildProcess {
+    const env = environment();
+    const terminal = spawn('sh', ['-ec', command], { cwd: ROOT, env, stdio: 'pipe', detached: true });
+    for (const stream of [terminal.stdout, terminal.stderr]) {
+      stream.on('data', (chunk: Buffer) => (log += chunk.toString()));
+    }
+    terminals.push(terminal);
+    return terminal;
+  }
+  async function type(command: string): Promise<string> {
+    const typed = command.replace('localhost:7001', `127.0.0.1:${ports[4]}`);
+    const { stdout } = await promisify(execFile)('sh', ['-ec', typed], { cwd: ROOT, env: environment() });
+    return stdout.replaceAll(
+      /127\.0\.0\.1:(\d+)/g,
+      (_, port) => `127.0.0.1:${7001 + Number(port) - ports[4]!}`,
+    );
+  }
+  /** Ctrl-C; the pipe closes with the last process that writes to it. */
+  async function interrupt(terminal: ChildProcess): Promise<void> {
+    if (terminal.exitCode === null && terminal.signalCode === null) {
+      const closed = new Promise((resolve) => terminal.once('close', resolve));
+      process.kill(-terminal.pid!, 'SIGINT');
+      await closed;
+    }
+  }
+  /** The lines of nodes as far as they are the same on every machine and at any time. */
+  const nodesIn = (text: string) =>
+    [...text.matchAll(/^ *(node\d {2}.*)$/gm)].map(([, line]) =>
+      line!
+        .split(/ {2,}/)
+        .slice(0, 9)
+        .map((cell) => cell.replace(/^up for .*/, 'up')),
+    );
+  const client = (number: number) => new DemoClient(ports[number - 1]!);
+  async function ready(number: number, status: number, says: string): Promise<void> {
+    await until(`node${number} to say ${says}`, async () => {
+      const answer = await client(number).send('GET', '/health/ready');
+      return answer.status === status && answer.text.includes(says);
+    });
+  }
+  async function readable(number: number): Promise<void> {
+    const read = await Promise.all(keys.map((key) => client(number).get(key, 'quorum')));
+    expect(read.map(({ body }) => body.value)).toEqual(keys.map((key) => ({ of: key })));
+  }
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') {
+      process.stderr.write(log);
+    }
+    await Promise.all(terminals.map(interrupt));
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('by a fourth node has its share there, and gives it back when that leaves', async () => {
+    ports = await pickFreePorts(8);
+    open(start);
+    for (const number of NODES) {
+      await ready(number, 200, '"status":"ok"');
+    }
+    for (const key of keys) {
+      expect((await client(1).put(key, { of: key })).status).toBe(200);
+    }
+
+    expect(join4Again).toBe(join4);
+    const fourth = open(join4);
+    await ready(4, 200, '"status":"ok"');
+    for (const [command, path] of [
+      [members, 'docs/demo.md'],
+      [status, 'README.md'],
+    ] as const) {
+      const shown = nodesIn(documentText(path));
+      expect(shown).toHaveLength(4);
+      await until(`${path} to be true`, async () => {
+        return JSON.stringify(nodesIn(await type(command))) === JSON.stringify(shown);
+      });
+    }
+    expect(await type(moves)).toMatch(/^All is where it is to be: nothing moves \(epoch \d+\)\.\n$/m);
+    await readable(4);
+
+    expect(await type(decommission)).toMatch(/\nNode node4 is no member any more\.\n$/);
+    expect(nodesIn(await type(members)).map(([id]) => id)).toEqual(['node1', 'node2', 'node3']);
+    await ready(4, 503, 'it has left the cluster, and may be stopped');
+    await interrupt(fourth);
+    await Promise.all(NODES.map(readable));
   });
 });
 

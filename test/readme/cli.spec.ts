@@ -3,19 +3,22 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { EXIT } from '../../libs/dkv/src/cli/exit-codes.js';
+import { LOOK_MS } from '../../libs/dkv/src/cli/online/members/watched-moves.js';
 import { MsgpackCodec } from '../../libs/dkv/src/codec/msgpack-codec.js';
 import { runShell } from '../../libs/dkv/testing/cli/captured-terminal.js';
 import {
   degradedCluster,
+  leavingMoves,
+  leftMoves,
   sampleCopy,
   sampleDiagnosis,
   sampleExplanation,
   samplePartition,
   TOLD_AT_MS,
 } from '../../libs/dkv/testing/cli/sample-reports.js';
+import { HastyClock } from '../../libs/dkv/testing/cli/hasty-clock.js';
 import { ADMIN_KEY, StandInNode } from '../../libs/dkv/testing/cli/stand-in-node.js';
 import { freePort } from '../../libs/dkv/testing/free-port.js';
-import { ManualClock } from '../../libs/dkv/testing/manual-clock.js';
 
 const PAGE = readFileSync(fileURLToPath(new URL('../../docs/cli.md', import.meta.url)), 'utf8');
 const STAMP = { version: '0000000100000000002a', modified: TOLD_AT_MS };
@@ -53,7 +56,9 @@ beforeEach(async () => {
   } as const;
   const { storage } = sampleDiagnosis('b');
   const ofB = sampleExplanation().copies[1]!;
-  a.replies['GET /admin/cluster'] = { body: { ...cluster, members } };
+  const waiting = { nodeId: 'd', host: '10.0.10.14', port: 7000, weight: 1, zone: 'eu-1d' };
+  const candidates = [{ ...waiting, membership: 'candidate' }];
+  a.replies['GET /admin/cluster'] = { body: { ...cluster, members, candidates } };
   a.replies['GET /admin/diagnosis'] = {
     body: sampleDiagnosis('a', {
       peers: [{ nodeId: 'b', state: 'up', roundTripMs: 0.42, clockOffsetMs: 1 }, gone],
@@ -94,6 +99,11 @@ beforeEach(async () => {
     }),
   };
   a.replies['POST /admin/transfer-leadership'] = { body: { group: 17, leader: 'b' } };
+  for (const route of ['admit', 'decommission', 'remove', 'replace', 'keep', 'weight', 'zone']) {
+    a.replies[`POST /admin/${route}`] = { body: { epoch: 8 } };
+  }
+  const steps = [leavingMoves(9, 41), leavingMoves(9, 41), leavingMoves(51, 20), leftMoves(94)];
+  a.replies['GET /admin/moves'] = steps.map((body) => ({ body }));
   a.replies['POST /kv'] = { body: { key: 'user:7', ...STAMP } };
   const value = Buffer.from(new MsgpackCodec().encode({ name: 'Ada' })).toString('base64');
   a.replies['GET /kv/user%3A7'] = { body: { key: 'user:7', value, ...STAMP } };
@@ -118,7 +128,7 @@ it.each(EXAMPLES)('shows what is printed: $command', async ({ command, printed }
   const [, ...args] = command.match(/'[^']*'|\S+/g)!.map((word) => word.replace(/^'|'$/g, ''));
   const { out, error } = await runShell(args, {
     env: { DKV_URL: a.url, DKV_ADMIN_KEY: ADMIN_KEY },
-    clock: new ManualClock(TOLD_AT_MS),
+    clock: new HastyClock(LOOK_MS, TOLD_AT_MS),
   });
   expect([asOnThePage(out), error]).toEqual([printed, '']);
 });

@@ -14,10 +14,11 @@ const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string
 const COVERED: Record<string, readonly (readonly [begins: string, spec: string])[]> = {
   'README.md': [
     ['npm install nestjs-dkv', 'test/integrations/packed.spec.ts'],
-    ['npm start ', 'test/e2e/start-script.spec.ts'],
+    ['npm start ', 'test/integrations/demo-guide.spec.ts'],
   ],
   'docs/demo.md': [
     ['curl -X PUT localhost:3001/items/cart-7', 'test/integrations/demo-guide.spec.ts'],
+    ['NODE_ID=node4 ', 'test/integrations/demo-guide.spec.ts'],
     ['export N=1 ', 'test/integrations/demo-guide.spec.ts'],
   ],
   'docs/getting-started.md': [
@@ -25,8 +26,12 @@ const COVERED: Record<string, readonly (readonly [begins: string, spec: string])
     ['npm run start', 'test/integrations/first-hour.spec.ts'],
     ['npm run build', 'test/integrations/first-hour.spec.ts'],
   ],
-  // A cluster of Kubernetes there is not: what the command names is looked for in the manifest.
-  'docs/kubernetes.md': [['kubectl delete pvc', 'test/readme/kubernetes-manifest.spec.ts']],
+  // A cluster of Kubernetes there is not: what the commands name is looked for in the manifest, and `dkv` reads its part.
+  'docs/kubernetes.md': [
+    ['kubectl apply ', 'test/readme/kubernetes-manifest.spec.ts'],
+    ['kubectl exec ', 'test/readme/kubernetes-manifest.spec.ts'],
+    ['kubectl delete pvc', 'test/readme/kubernetes-manifest.spec.ts'],
+  ],
   'docs/operations.md': [
     ['npx -p nestjs-dkv dkv convert', 'test/integrations/convert.spec.ts'],
     ['npm install rocksdb-native', 'test/integrations/convert.spec.ts'],

@@ -29,9 +29,14 @@ export function shellBlocksOf(path: string): string[] {
 
 /** The blocks of these languages in a document, as they stand there. */
 export function fencedBlocksOf(path: string, ...languages: readonly string[]): string[] {
-  const text = readFileSync(join(ROOT, path), 'utf8');
+  const text = documentText(path);
   const pattern = new RegExp(`^ *\`\`\`(?:${languages.join('|')})\\n([^]*?)^ *\`\`\`$`, 'gm');
   return [...text.matchAll(pattern)].map(([, block]) => block!.trimEnd());
+}
+
+/** A document as it stands there. */
+export function documentText(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
 }
 
 /** All that is compiled for a document, without its indentation. */

@@ -9,6 +9,7 @@ DkvModule.forRoot({
   nodeId: process.env.POD_NAME, // app-0, app-1, app-2
   dataDir: '/data/dkv',
   apiKey: process.env.DKV_API_KEY,
+  adminKey: process.env.DKV_ADMIN_KEY, // of operators: for the commands below
   discovery: StaticDiscovery.parse(process.env.DKV_NODES!),
 });
   return module;

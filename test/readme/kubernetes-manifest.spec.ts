@@ -2,7 +2,12 @@
 import { load, loadAll } from 'js-yaml';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { LOOK_MS } from '../../libs/dkv/src/cli/online/members/watched-moves.js';
 import { resolveOptions } from '../../libs/dkv/src/dkv.options.js';
+import { runShell } from '../../libs/dkv/testing/cli/captured-terminal.js';
+import { HastyClock } from '../../libs/dkv/testing/cli/hasty-clock.js';
+import { leftMoves, TOLD_AT_MS } from '../../libs/dkv/testing/cli/sample-reports.js';
+import { ADMIN_KEY, StandInNode } from '../../libs/dkv/testing/cli/stand-in-node.js';
 import { blocksOf, fencedBlocksOf, shellBlocksOf } from './documented.js';
 import { HealthController } from './getting-started/health.controller.js';
 
@@ -147,13 +152,50 @@ describe('the container', () => {
   });
 });
 
-it('names in its command a claim and a pod that there are', () => {
-  const commands = shellBlocksOf(GUIDE).join('\n');
+describe('the commands', () => {
+  const commands = shellBlocksOf(GUIDE).map((block) => block.split('\n'));
   const pods = Array.from({ length: set.spec.replicas }, (_, at) => `${set.metadata.name}-${at}`);
-  const [, claim] = /delete pvc (\S+)/.exec(commands)!;
-  const [, name] = /delete pod (\S+)/.exec(commands)!;
-  expect(pods).toContain(name);
-  expect(claim).toBe(`${set.spec.volumeClaimTemplates[0]!.metadata.name}-${name}`);
+  const next = `${set.metadata.name}-${set.spec.replicas}`;
   const guide = readFileSync(new URL(`../../${GUIDE}`, import.meta.url), 'utf8');
-  expect(guide).toContain(`kubectl rollout restart statefulset/${set.metadata.name}\``);
+  const claimOf = (name: string) => `${set.spec.volumeClaimTemplates[0]!.metadata.name}-${name}`;
+
+  it('name a claim and a pod that there are', () => {
+    const [, , [replaced]] = commands as [string[], string[], string[]];
+    const [, claim] = /delete pvc (\S+)/.exec(replaced!)!;
+    const [, name] = /delete pod (\S+)/.exec(replaced!)!;
+    expect(pods).toContain(name);
+    expect(claim).toBe(claimOf(name!));
+    expect(guide).toContain(`kubectl rollout restart statefulset/${set.metadata.name}\``);
+  });
+
+  it('add the next pod, and take it out before the set is made smaller', () => {
+    const [up, down] = commands as [string[], string[]];
+    const listed = container.env.find(({ name }) => name === 'DKV_NODES')!.value!.split(',');
+    expect(guide).toContain(`replicas: ${set.spec.replicas + 1}\` into the manifest`);
+    expect(guide).toContain(`\`${listed[0]!.replaceAll(pods[0]!, next)}\` at the end of \`DKV_NODES\``);
+    expect(up[1]).toBe(`kubectl rollout status statefulset/${set.metadata.name}`);
+    expect(down[0]).toContain(`dkv decommission ${next} --wait`);
+    expect(down.slice(1)).toEqual([
+      `kubectl scale statefulset/${set.metadata.name} --replicas=${set.spec.replicas}`,
+      `kubectl delete pvc ${claimOf(next)}`,
+    ]);
+  });
+
+  it('ask dkv at a pod that stays, as it is printed', async () => {
+    const node = await new StandInNode().start();
+    node.replies['POST /admin/decommission'] = { body: { epoch: 8 } };
+    node.replies['GET /admin/moves'] = { body: leftMoves(58) };
+    for (const line of [commands[0]![2]!, commands[1]![0]!]) {
+      const [, pod, typed] = /^kubectl exec (\S+) -- npx -p nestjs-dkv dkv (.*)$/.exec(line)!;
+      expect(pods).toContain(pod);
+      const args = typed!.replace(`http://localhost:${resolveOptions().peerPort}`, node.url).split(' ');
+      const { code, out } = await runShell(args, {
+        env: { DKV_ADMIN_KEY: ADMIN_KEY },
+        clock: new HastyClock(LOOK_MS, TOLD_AT_MS),
+      });
+      expect(code).toBe(0);
+      expect(guide).toContain(`ends with \`${out.trimEnd().split('\n').at(-1)}\``);
+    }
+    await node.stop();
+  });
 });

@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/sim.mjs', import.meta.url));
 /** So many seeds of each mode are the same every time; so many others follow from the commit. */
-const FIXED = { strong: 150, eventual: 100, raft: 1_000 } as const;
-const FRESH = { strong: 150, eventual: 100, raft: 1_000 } as const;
+const FIXED = { strong: 150, members: 100, eventual: 100, raft: 1_000 } as const;
+const FRESH = { strong: 150, members: 100, eventual: 100, raft: 1_000 } as const;
 const FRESH_FIRST_MAX = 100_000_000;
 
 async function sim(...options: string[]): Promise<{ code: number; output: string }> {
@@ -35,25 +35,40 @@ function freshFirst(): number {
 }
 
 describe('the simulator', { timeout: 900_000 }, () => {
-  it.each(['strong', 'eventual', 'raft'] as const)('finds nothing in the fixed seeds: %s', async (mode) => {
-    const { code, output } = await sim('--mode', mode, '--seeds', String(FIXED[mode]), '--jobs', '2');
-    process.stdout.write(output);
-    expect(output).toContain(
-      `${mode}: ${FIXED[mode] / 2} of ${FIXED[mode] / 2} seeds from ${FIXED[mode] / 2 + 1}`,
-    );
-    expect(code, output).toBe(0);
-  });
+  it.each(['strong', 'members', 'eventual', 'raft'] as const)(
+    'finds nothing in the fixed seeds: %s',
+    async (mode) => {
+      const { code, output } = await sim('--mode', mode, '--seeds', String(FIXED[mode]), '--jobs', '2');
+      process.stdout.write(output);
+      expect(output).toContain(
+        `${mode}: ${FIXED[mode] / 2} of ${FIXED[mode] / 2} seeds from ${FIXED[mode] / 2 + 1}`,
+      );
+      expect(code, output).toBe(0);
+    },
+  );
 
-  it.each(['strong', 'eventual', 'raft'] as const)('finds nothing in fresh seeds: %s', async (mode) => {
-    const first = freshFirst();
-    process.stdout.write(`Fresh seeds of ${mode}: ${FRESH[mode]} from ${first}\n`);
-    const options = ['--mode', mode, '--first', String(first), '--seeds', String(FRESH[mode]), '--jobs', '2'];
-    const { code, output } = await sim(...options);
-    process.stdout.write(output);
-    expect(code, output).toBe(0);
-  });
+  it.each(['strong', 'members', 'eventual', 'raft'] as const)(
+    'finds nothing in fresh seeds: %s',
+    async (mode) => {
+      const first = freshFirst();
+      process.stdout.write(`Fresh seeds of ${mode}: ${FRESH[mode]} from ${first}\n`);
+      const options = [
+        '--mode',
+        mode,
+        '--first',
+        String(first),
+        '--seeds',
+        String(FRESH[mode]),
+        '--jobs',
+        '2',
+      ];
+      const { code, output } = await sim(...options);
+      process.stdout.write(output);
+      expect(code, output).toBe(0);
+    },
+  );
 
-  it.each(['strong', 'eventual'] as const)('gives one run a seed: %s', async (mode) => {
+  it.each(['strong', 'members', 'eventual'] as const)('gives one run a seed: %s', async (mode) => {
     const { code, output } = await sim('--mode', mode, '--seeds', '30', '--twice');
     expect(code, output).toBe(0);
   });

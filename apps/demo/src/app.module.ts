@@ -61,7 +61,10 @@ function storeOptions(environment: Environment): DkvModuleOptions {
     storage: environment.DKV_STORAGE,
     durability: environment.DKV_DURABILITY,
     replicas: environment.DKV_REPLICAS,
+    partitions: environment.DKV_PARTITIONS,
+    memberRemovalMs: environment.DKV_MEMBER_REMOVAL_MS,
     mode: environment.DKV_MODE,
+    join: environment.DKV_JOIN,
     leaseReads: environment.DKV_LEASE_READS === 'on',
     // Bodies are JSON and so are the values: what comes back is what was sent.
     codec: new JsonCodec(),

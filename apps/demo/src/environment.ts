@@ -27,6 +27,7 @@ import { hostname } from 'node:os';
 const STORAGES: readonly Storage[] = ['auto', 'rocksdb', 'rocksdb-native', 'classic-level', 'memory'];
 const TRANSPORTS: readonly PeerTransport[] = ['stream', 'http'];
 const DURABILITIES: readonly Durability[] = ['wal', 'fsync'];
+const JOINS = ['automatic', 'manual'] as const;
 const SWITCH = ['off', 'on'] as const;
 
 /** Says variable, value and remedy. */
@@ -120,7 +121,22 @@ export class Environment {
   @Whole(0, 15, 'copies')
   DKV_REPLICAS = 2;
 
-  /** Of the items; counters and locks are strong always. Fixed with the first start on a data folder. */
+  /** How a node that starts with an empty folder becomes a member of a cluster that exists: by itself, or when an operator admits it. */
+  @IsIn(JOINS, says(`give one of ${JOINS.join(', ')}`))
+  DKV_JOIN: (typeof JOINS)[number] = 'automatic';
+
+  /** Slices of the key space, fixed with the first start of the cluster. Default: the store's. */
+  @Whole(1, 65_534, 'partitions')
+  DKV_PARTITIONS: number | undefined = undefined;
+
+  /** A member that is down for so long gives its copies to others; 0 for never. Default: the store's. */
+  @Whole(0, 31_536_000_000, 'milliseconds')
+  DKV_MEMBER_REMOVAL_MS: number | undefined = undefined;
+
+  /**
+   * Of the items; counters and locks are strong always. Fixed with the first start on a data folder. The members of a cluster with
+   * eventual items cannot change.
+   */
   @IsIn(NAMESPACE_MODES, says(`give one of ${NAMESPACE_MODES.join(', ')}`))
   DKV_MODE: NamespaceMode = 'strong';
 

@@ -47,7 +47,8 @@ function describeNode(app: NestFastifyApplication, environment: Environment): st
   const { port } = app.getHttpServer().address() as AddressInfo;
   const dkv = app.get(Dkv);
   const self = dkv.cluster().find(({ nodeId }) => nodeId === DKV_NODE_ID);
-  const peers = DKV_NODES && self ? `${self.host}:${self.port}` : 'none (one embedded node)';
+  const alone = DKV_NODES ? 'none (no member of the cluster)' : 'none (one embedded node)';
+  const peers = DKV_NODES && self ? `${self.host}:${self.port}` : alone;
   const host = HOST === '0.0.0.0' ? '127.0.0.1' : HOST;
   return (
     `application http://${host}:${port} (docs ${DOCS_PATH}), peers ${peers}, ` +

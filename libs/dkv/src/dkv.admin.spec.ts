@@ -56,6 +56,7 @@ describe('a node that is alone', () => {
       answeredBy: 'a',
       version: DKV_VERSION,
       clusterId: expect.stringMatching(/^[0-9a-f]{12}$/) as string,
+      epoch: expect.any(Number) as number,
       partitions: 4,
       replicas: 2,
       hashFunc: 'md5',
@@ -74,8 +75,12 @@ describe('a node that is alone', () => {
           partitions: { holder: 4, replica: 0 },
           votersMissing: 0,
           reason: '',
+          membership: 'member',
+          copies: { held: 4, target: 4 },
+          keepsConfiguration: true,
         },
       ],
+      candidates: [],
       partitionsWithoutQuorum: 0,
       partitionsUnderReplicated: 0,
       namespaces: [
@@ -104,6 +109,15 @@ describe('a node that is alone', () => {
     expect(await rejected(admin.transferLeadership(3, 'b'))).toMatchObject({ code: 'DKV_INVALID_ARGUMENT' });
     await expect(admin.transferLeadership('3' as never, 'a')).rejects.toThrow(TypeError);
     await expect(admin.transferLeadership(3, undefined as never)).rejects.toThrow(TypeError);
+  });
+
+  it('has nothing on its way, and takes in nobody who does not wait to join', async () => {
+    const admin = (await boot()).get(DkvAdmin);
+    expect(await admin.moves()).toMatchObject({ isSettled: true, moving: [], waiting: 0 });
+    expect(await rejected(admin.admit('z'))).toMatchObject({ code: 'DKV_INVALID_ARGUMENT' });
+    expect(log.warnings.filter((line) => line.startsWith('Members'))).toEqual([
+      expect.stringMatching(/^Members, by the API: node z is to join; without success: DKV_INVALID_ARGUMENT/),
+    ]);
   });
 
   it('explains keys of both modes', async () => {
@@ -172,6 +186,11 @@ describe('a node that is alone', () => {
       .poll(() => ask('/admin/cluster', key), POLL)
       .toMatchObject([200, { answeredBy: 'a', health: 'ok' }]);
     expect(await ask('/kv/k', key)).toMatchObject([200, { key: 'k' }]);
+    const headers = { ...key, 'Content-Type': 'application/json' };
+    const join = { method: 'POST', headers, body: '{"nodeId":"z"}' };
+    const refused = await fetch(`http://127.0.0.1:${peerPort}/admin/admit`, join);
+    expect([refused.status, await refused.json()]).toMatchObject([400, { code: 'DKV_INVALID_ARGUMENT' }]);
+    expect(log.warnings.at(-1)).toMatch(/^Members, by the admin port: node z is to join; without success/);
     expect(await ask('/admin/cluster', {})).toMatchObject([403, { code: 'DKV_FORBIDDEN' }]);
     expect(await ask('/peer/get', key)).toMatchObject([403, { code: 'DKV_FORBIDDEN' }]);
     expect(await ask('/peer/get', { 'X-Api-Key': '' })).toMatchObject([403, { code: 'DKV_FORBIDDEN' }]);

@@ -10,12 +10,16 @@ import {
   type NodeDiagnosis,
   type PartitionReport,
 } from './model/cluster-report.js';
+import { type MovesReport } from './model/moves-report.js';
 import { type Clock } from './ports/clock.js';
+import { type AdminDoor, type ChangeOptions } from './processor/membership-administration.js';
 import { type Processor } from './processor/processor.js';
 import { type NodeStorage } from './storage/node-storage.js';
 
 /** How long another node may take to come to lead. */
 const TRANSFER_TIMEOUT_MS = 10_000;
+/** How long a change of the members may take until it is agreed on. */
+const CHANGE_TIMEOUT_MS = 10_000;
 
 export interface DkvAdminParts extends ReportParts {
   readonly processor: Processor;
@@ -27,11 +31,22 @@ export interface DkvAdminParts extends ReportParts {
   readonly diskSpace: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
   /** Undefined without TLS. */
   readonly certificate: () => NodeDiagnosis['certificate'];
+  /** By which way it is asked, for the log. */
+  readonly door: AdminDoor;
 }
 
 /**
  * All methods may be called concurrently. Other nodes are asked where they alone can tell; one that does not answer in time is
  * told of in the report, and fails no call. Arguments of a wrong type are a TypeError.
+ *
+ * The members are changed by `admit`, `decommission`, `remove`, `replace`, `keep`, `setWeight` and `setZone`. Each of them
+ * resolves once the change is agreed on, with the epoch of a configuration that has it; then partitions move, a few at once, and
+ * `moves` tells of it. Asked for again, a change that is agreed on changes nothing. The log of this node has a line for each.
+ * All of them throw DkvErrors: `DKV_INVALID_ARGUMENT` (a node is no member or no candidate, nobody would stay, or a value is
+ * outside its limits), `DKV_NOT_READY` (the cluster is not born yet), `DKV_QUORUM_NOT_REACHED` (a majority of the nodes that
+ * keep the configuration cannot be reached), `DKV_CONFLICT` (others change the members all the time), `DKV_UNSUPPORTED` (the
+ * members of this cluster cannot change; the message says why), `DKV_TIMEOUT` and `DKV_INDETERMINATE` (no answer in time; after the
+ * latter it may be agreed on yet).
  */
 export class DkvAdmin {
   private readonly startedAt: number;
@@ -95,6 +110,66 @@ export class DkvAdmin {
     assertType('group', group, 'number');
     assertType('nodeId', nodeId, 'string');
     await this.administration.transferLeadership(group, nodeId, TRANSFER_TIMEOUT_MS);
+  }
+
+  /** What moves, what waits to, and what each member has: as this node knows it, told at once. It hears of a change within some heartbeats. */
+  async moves(): Promise<MovesReport> {
+    return this.parts.processor.membership.moves();
+  }
+
+  /** Takes a candidate in (`candidates` of `cluster`), with the weight and zone that it has. A member stays one. */
+  async admit(nodeId: string): Promise<number> {
+    assertType('nodeId', nodeId, 'string');
+    return this.parts.processor.membership.admit(nodeId, this.change);
+  }
+
+  /**
+   * Has a node, by default this one, give all its copies away, after which it is no member. It must run until then; that
+   * takes as long as the others need to fetch what it has.
+   */
+  async decommission(nodeId: string = this.parts.view.selfId): Promise<number> {
+    assertType('nodeId', nodeId, 'string');
+    return this.parts.processor.membership.decommission(nodeId, this.change);
+  }
+
+  /**
+   * The same for a node that is down and does not come back: its copies are made anew from those of others.
+   * @throws DkvError `DKV_INVALID_ARGUMENT` where it is not down, as this node sees it, too
+   */
+  async remove(nodeId: string): Promise<number> {
+    assertType('nodeId', nodeId, 'string');
+    return this.parts.processor.membership.remove(nodeId, this.change);
+  }
+
+  /** Has a member leave and a candidate join, in one step: what the one gives away, the other takes. */
+  async replace(nodeId: string, byNodeId: string): Promise<number> {
+    assertType('nodeId', nodeId, 'string');
+    assertType('byNodeId', byNodeId, 'string');
+    return this.parts.processor.membership.replace(nodeId, byNodeId, this.change);
+  }
+
+  /** Has a node that leaves stay; one that does not leave stays anyway. */
+  async keep(nodeId: string): Promise<number> {
+    assertType('nodeId', nodeId, 'string');
+    return this.parts.processor.membership.keep(nodeId, this.change);
+  }
+
+  /** @param weight of the node's share of the data relative to the others; above 0 */
+  async setWeight(nodeId: string, weight: number): Promise<number> {
+    assertType('nodeId', nodeId, 'string');
+    assertType('weight', weight, 'number');
+    return this.parts.processor.membership.setWeight(nodeId, weight, this.change);
+  }
+
+  /** @param zone failure domain of the node, up to 100 characters; '' where it is not known */
+  async setZone(nodeId: string, zone: string): Promise<number> {
+    assertType('nodeId', nodeId, 'string');
+    assertType('zone', zone, 'string');
+    return this.parts.processor.membership.setZone(nodeId, zone, this.change);
+  }
+
+  private get change(): ChangeOptions {
+    return { by: this.parts.door, timeoutMs: CHANGE_TIMEOUT_MS };
   }
 
   private get administration(): Processor['administration'] {

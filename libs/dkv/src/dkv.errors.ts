@@ -13,7 +13,7 @@ export const DKV_ERROR_STATUS = {
   DKV_VALUE_TOO_LARGE: 400,
   /** A value cannot be encoded, or stored bytes cannot be decoded, by the namespace's codec. */
   DKV_CODEC_FAILED: 400,
-  /** The namespace's mode does not offer this operation. */
+  /** The namespace's mode, or this cluster, does not offer this operation. */
   DKV_UNSUPPORTED: 400,
   /** The caller sent a wrong key, or none. */
   DKV_FORBIDDEN: 403,
@@ -21,7 +21,7 @@ export const DKV_ERROR_STATUS = {
   DKV_UNKNOWN_NAMESPACE: 404,
   /** `getOrThrow` found no value. */
   DKV_KEY_NOT_FOUND: 404,
-  /** The key has not the version expected, or the lock is held: nothing was written. */
+  /** The key has not the version expected, the lock is held, or others change the members all the time: nothing was written. */
   DKV_CONFLICT: 409,
   /** Work that `withLock` ran was not under its lock to the end. */
   DKV_LOCK_LOST: 409,

@@ -55,7 +55,7 @@ describe('a wrong value', () => {
   const whole: [string, number, number][] = [
     ['peerPort', 0, 65_535],
     ['replicas', 0, 15],
-    ['partitions', 1, 65_535],
+    ['partitions', 1, 65_534],
     ['readTimeoutMs', 1, DAY_MS],
     ['revertTimeoutMs', 1, DAY_MS],
     ['peerTimeoutMs', 10, 60_000],
@@ -244,6 +244,9 @@ describe('what is not given', () => {
       peerTimeoutMs: 2_000,
       heartbeatIntervalMs: 100,
       electionTimeoutMs: 1_000,
+      join: 'automatic',
+      memberRemovalMs: 30 * 60_000,
+      transfersMax: 4,
       leaseReads: false,
       readyAtQuorum: false,
       processMetrics: false,

@@ -14,6 +14,7 @@ import {
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
+import { DkvMembershipOptions, MEMBERSHIP_DEFAULTS } from './dkv.membership-options.js';
 import { HEARTBEATS_MIN, wrongTogether } from './dkv.option-conflicts.js';
 import { Accepts, faultsOf, Offers, says, Secret, Whole, isHashFunc } from './dkv.option-decorators.js';
 import { type DkvTls, isTls, TLS_FORMS } from './dkv.tls-options.js';
@@ -25,6 +26,7 @@ import {
   WRITE_LEVELS,
   type WriteLevel,
 } from './model/consistency.js';
+import { CONFIGURATION_GROUP } from './model/membership.js';
 import { NODE_ID_PATTERN } from './model/version.js';
 import { type Clock } from './ports/clock.js';
 import { type Codec } from './ports/codec.js';
@@ -46,7 +48,7 @@ const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
 
 /** Everything is optional; with none at all the store is one embedded node. */
-export class DkvModuleOptions {
+export class DkvModuleOptions extends DkvMembershipOptions {
   /**
    * Stable name of this node, unique in the cluster; needed as soon as there is a discovery. Default: the one that the data
    * folder was made under; a new folder gets a name of its own, so that a renamed machine or container goes on with it.
@@ -156,7 +158,7 @@ export class DkvModuleOptions {
    * whole number of them: with five or more for each node that there will ever be, none has a fifth more than its share.
    * More cost memory and speed: with 256, a busy node does some two thirds of the writes that it does with 64. Default: 64.
    */
-  @Whole(1, 65_535, 'partitions')
+  @Whole(1, CONFIGURATION_GROUP, 'partitions')
   partitions?: number;
 
   /** `md5`, `xxhash` (a tenth of the CPU), or one of your own; fixed once a cluster has data. Default: `md5`. */
@@ -332,6 +334,7 @@ export class DkvModuleOptions {
 }
 
 const DEFAULTS = {
+  ...MEMBERSHIP_DEFAULTS,
   storage: 'auto',
   durability: 'wal',
   peerPort: 7000,

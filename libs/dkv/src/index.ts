@@ -54,6 +54,7 @@ export {
 } from './merger/observed-remove-map-merger.js';
 export { PnCounter, PnCounterMerger } from './merger/pn-counter-merger.js';
 export {
+  type CandidateReport,
   type ClusterReport,
   type CopyOfGroup,
   type CopyOfKey,
@@ -73,6 +74,12 @@ export {
   type WriteLevel,
 } from './model/consistency.js';
 export { type RecordId } from './model/key.js';
+export {
+  type MemberCopies,
+  type MembershipState,
+  type MoveReport,
+  type MovesReport,
+} from './model/moves-report.js';
 export {
   type ClusterNode,
   type NodeState,

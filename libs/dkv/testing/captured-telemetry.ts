@@ -13,6 +13,7 @@ export function captureTelemetry(): CapturedTelemetry {
     events,
     operation: (namespace, operation, result) => events.push(`operation ${namespace} ${operation} ${result}`),
     peerCall: (nodeId, kind) => events.push(`peerCall ${nodeId} ${kind}`),
+    peersChanged: (nodeIds) => events.push(`peersChanged ${nodeIds.join()}`),
     quorumFailure: (operation) => events.push(`quorumFailure ${operation}`),
     readRepair: () => events.push('readRepair'),
     conflict: () => events.push('conflict'),

@@ -47,6 +47,7 @@ export class FakeStrongMode implements StrongMode {
   groupsLed = 0;
   figures = NO_STRONG_FIGURES;
   groups = NO_STRONG_MODE.groups;
+  membership = NO_STRONG_MODE.membership;
   /** Every read and write is refused with it. */
   failure: Error | undefined;
   private index = 0;

@@ -23,7 +23,7 @@ export {
   type TestStorageOptions,
 } from './simulation/sim-cluster.js';
 export { SimRandom } from './simulation/sim-random.js';
-export { runStrongScenario } from './simulation/strong-scenario.js';
+export { runMembersScenario, runStrongScenario } from './simulation/strong-scenario.js';
 export {
   type OpenStoreEngine,
   type StoreEngine,

@@ -1,7 +1,22 @@
 /** What stands for strong namespaces on a node of a test that has none. */
+import { configurationOf } from '../src/cluster/cluster-configuration.js';
 import { DkvError } from '../src/dkv.errors.js';
+import { Hashring } from '../src/hashring/hashring.js';
+import { md5HashFunc } from '../src/hashring/md5-hash-func.js';
+import { type Membership } from '../src/ports/membership.js';
 import { NO_STRONG_FIGURES, type StrongMode } from '../src/ports/strong-mode.js';
 import { NO_STRONG_GROUPS } from './no-strong-groups.js';
+import { testNodes } from './test-nodes.js';
+
+const NODES = testNodes('a');
+const NO_MEMBERSHIP: Membership = {
+  configuration: configurationOf(
+    Hashring.of(NODES, { partitions: 1, replicas: 0, hashFunc: md5HashFunc }),
+    NODES,
+  ),
+  candidates: [],
+  change: () => refused(),
+};
 
 export const NO_STRONG_MODE: StrongMode = {
   start() {},
@@ -17,6 +32,7 @@ export const NO_STRONG_MODE: StrongMode = {
   groupsLed: 0,
   figures: NO_STRONG_FIGURES,
   groups: NO_STRONG_GROUPS,
+  membership: NO_MEMBERSHIP,
 };
 
 function refused(): Promise<never> {

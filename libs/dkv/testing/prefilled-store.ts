@@ -1,12 +1,12 @@
 /** A data folder with many keys before its node starts: some ten times as fast as writing them through a cluster. */
 import { ClusterView } from '../src/cluster/cluster-view.js';
 import {
-  type ClusterConfiguration,
   configurationOf,
   fingerprintOf,
   notedConfiguration,
   noteConfiguration,
 } from '../src/cluster/cluster-configuration.js';
+import { type ClusterConfiguration } from '../src/model/membership.js';
 import { DkvError } from '../src/dkv.errors.js';
 import { resolveOptions } from '../src/dkv.options.js';
 import { Hashring } from '../src/hashring/hashring.js';

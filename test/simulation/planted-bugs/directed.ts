@@ -2,6 +2,7 @@
 import { vi } from 'vitest';
 import { judgeFailover, type Loss, runFailover } from '../../../libs/dkv/testing/simulation/failover.js';
 import { createTestCluster, type TestCluster } from '../../../libs/dkv/testing/simulation/sim-cluster.js';
+import { CONFIGURATION_GROUP } from '../../../libs/dkv/src/model/membership.js';
 import { groupsOf } from '../../../libs/dkv/testing/simulation/group-facts.js';
 import { SimRandom } from '../../../libs/dkv/testing/simulation/sim-random.js';
 
@@ -52,7 +53,10 @@ export async function readAtStaleLeader(isClogged: boolean): Promise<readonly st
  * that read. When the leader answers, the asking node waits for another one, the first of its run as that was.
  */
 export async function answerEarlierRun(): Promise<readonly string[]> {
-  const { cluster, leader, follower: asker, third } = await withOld();
+  const { cluster, leader, follower, third: other } = await withOld();
+  // Who leads the group of the configuration has asked before: its read would not be the first of its run.
+  const isPlanner = groupsOf(cluster.node(follower))!.get(CONFIGURATION_GROUP)!.leads;
+  const [asker, third] = isPlanner ? [other, follower] : [follower, other];
   const read = (key: string) =>
     cluster.node(asker).processor.get('default', key, { ...LINEARIZABLE, timeoutMs: 5_000 });
   cluster.kill(third);

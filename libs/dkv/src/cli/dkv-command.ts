@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** What `npx -p nestjs-dkv dkv` runs: the command line on the terminal that called it. */
 import { createInterface } from 'node:readline/promises';
+import { awakeDuring } from '../system/awake.js';
 import { runDkv } from './dkv-program.js';
-import { type Screen } from './terminal.js';
+import { type Screen, type Terminal } from './terminal.js';
 
 /** Of a terminal that does not say how wide it is. */
 const USUAL_COLUMNS = 80;
@@ -11,14 +12,15 @@ const USUAL_COLUMNS = 80;
 process.stdout.on('error', () => undefined);
 process.stderr.on('error', () => undefined);
 
-process.exitCode = await runDkv(process.argv.slice(2), {
+const terminal: Terminal = {
   out: (data) => void process.stdout.write(data),
   error: (text) => void process.stderr.write(text),
   ask: process.stdin.isTTY ? ask : undefined,
   screen: process.stdout.isTTY ? screenOf(process.stdout.columns) : undefined,
   input: () => process.stdin,
   env: process.env,
-});
+};
+process.exitCode = await awakeDuring(runDkv(process.argv.slice(2), terminal));
 
 function screenOf(columns: number): Screen {
   return { columns: columns || USUAL_COLUMNS, hasColour: (process.env.NO_COLOR ?? '') === '' };

@@ -11,7 +11,17 @@ import { addConvert } from './convert/convert-command.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { addDoctor } from './online/doctor/doctor-command.js';
 import { addExplain } from './online/explain-command.js';
-import { addMembers } from './online/members-command.js';
+import {
+  addAdmit,
+  addDecommission,
+  addKeep,
+  addRemove,
+  addReplace,
+  addWeight,
+  addZone,
+} from './online/members/change-commands.js';
+import { addMembers } from './online/members/members-command.js';
+import { addMoves } from './online/members/moves-command.js';
 import { addPartitions } from './online/partitions-command.js';
 import { addStatus } from './online/status-command.js';
 import { addTransferLeadership } from './online/transfer-leadership-command.js';
@@ -73,7 +83,14 @@ function dkvProgram(context: CommandContext): Command {
     })
     .addHelpText('after', PROGRAM_HELP);
   program.commandsGroup('Of a running cluster:');
-  for (const add of [addStatus, addMembers, addPartitions, addExplain, addDoctor, addTransferLeadership]) {
+  for (const add of [addStatus, addPartitions, addExplain, addDoctor, addTransferLeadership]) {
+    add(program, context);
+  }
+  program.commandsGroup('Of its members:');
+  for (const add of [addMembers, addMoves, addAdmit, addDecommission, addRemove, addReplace]) {
+    add(program, context);
+  }
+  for (const add of [addKeep, addWeight, addZone]) {
     add(program, context);
   }
   program.commandsGroup('Of its keys:');

@@ -23,12 +23,14 @@ export const EXIT = {
   forbidden: 9,
   /** The key has no value. */
   noValue: 10,
-  /** The key has not the version expected: nothing was written. */
+  /** The key has not the version expected, or others change the members at the same time: nothing was changed. */
   conflict: 11,
   /** A write was sent and its outcome is not known: it may have taken effect. */
   indeterminate: 12,
   /** Something was found that somebody should mend. */
   findings: 13,
+  /** What was waited for is not done within the time given; it goes on. */
+  moving: 14,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -1,8 +1,10 @@
 /** The cluster as one node sees it, for an operator: put together from what it knows, without asking anybody. */
 import { type ClusterView } from '../cluster/cluster-view.js';
+import { memberCopiesOf } from '../cluster/configuration-report.js';
 import { type Namespaces } from '../cluster/namespaces.js';
 import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type ClusterReport, type MemberReport } from '../model/cluster-report.js';
+import { type Membership } from '../ports/membership.js';
 import { type StrongGroups } from '../ports/strong-groups.js';
 import { type Processor } from '../processor/processor.js';
 import { nodeStatuses, standingOf } from './node-status.js';
@@ -13,23 +15,31 @@ export interface ReportParts {
   readonly transitions: PeerTransitions;
   readonly namespaces: Namespaces;
   readonly groups: StrongGroups;
+  readonly membership: Pick<Membership, 'candidates'>;
 }
 
 /** @param version of the library */
 export function clusterReportOf(parts: ReportParts, version: string): ClusterReport {
-  const { processor, view, transitions, namespaces, groups } = parts;
+  const { processor, view, transitions, namespaces, groups, membership } = parts;
   const { selfId } = view;
   const { partitionsUnderReplicated, groupsWithoutQuorum } = standingOf(view, processor);
   const statuses = nodeStatuses(view, processor.quorums, transitions);
+  const copies = memberCopiesOf(view.agreed);
   return {
     answeredBy: selfId,
     version,
     clusterId: groups.clusterId,
+    epoch: view.agreed.epoch,
     partitions: view.slices,
     replicas: view.copiesMax - 1,
     hashFunc: view.hashFunc.name,
     ...healthOf(processor),
-    members: statuses.map((status) => ({ ...status, ...toldBy(status.nodeId, parts) })),
+    members: statuses.map((status) => ({
+      ...status,
+      ...copies.get(status.nodeId)!,
+      ...toldBy(status.nodeId, parts),
+    })),
+    candidates: membership.candidates.map((node) => ({ ...node, membership: 'candidate' })),
     partitionsWithoutQuorum: groupsWithoutQuorum,
     partitionsUnderReplicated,
     namespaces: [...namespaces]

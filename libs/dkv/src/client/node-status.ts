@@ -68,16 +68,21 @@ export function nodeStatuses(
     });
   }
   return members.map(({ node, state }) => {
-    const { groups = 0, why = '' } = votersMissing.get(node.nodeId) ?? {};
-    const { since, trouble } = transitions.conditionOf(node.nodeId) ?? {};
+    const { nodeId, host, port, weight, zone } = node;
+    const { groups = 0, why = '' } = votersMissing.get(nodeId) ?? {};
+    const { since, trouble } = transitions.conditionOf(nodeId) ?? {};
     return {
-      ...node,
+      nodeId,
+      host,
+      port,
+      weight,
+      zone,
       state,
       ...(since !== undefined && { since }),
       ...(trouble && { trouble }),
       votersMissing: groups,
       reason: why,
-      partitions: held.get(node.nodeId)!,
+      partitions: held.get(nodeId)!,
     };
   });
 }

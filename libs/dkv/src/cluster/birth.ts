@@ -1,28 +1,29 @@
 /** How new folders become a cluster, once: rule 0 of the strong mode. */
 import { type MemberId } from '../model/raft-messages.js';
-import { type NodeMessage } from '../model/node-messages.js';
+import { type FirstMembers, type NodeMessage } from '../model/node-messages.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { type PeerDirectory } from './peer-directory.js';
 import { type Peer } from './peers.js';
 
 /** What is noted durably of the cluster that a folder belongs to. */
-export interface ClusterNote {
+export interface ClusterNote extends FirstMembers {
   /** '' for none yet. */
   readonly clusterId: string;
-  /** The first incarnation of every node: who votes in a group that has no entries yet. */
-  readonly members: readonly MemberId[];
   /** The numbers of copies of the groups that are born with the cluster; for others see `class-birth.ts`. */
   readonly classes: readonly number[];
   /** Whether it is known that every node has accepted these members. */
   readonly isBorn: boolean;
 }
 
+type BirthMessage = Extract<NodeMessage, { kind: 'birth' | 'born' }>;
+
 /** Under which name the note is kept. */
 export const CLUSTER_META = 'cluster';
 export const NO_CLUSTER: ClusterNote = Object.freeze({
   clusterId: '',
   members: [],
+  lists: [],
   classes: [],
   isBorn: false,
 });
@@ -36,8 +37,12 @@ export async function clusterNoteOf(meta: Pick<LocalKvRepo, 'getMeta'>): Promise
 export interface BirthServices {
   readonly self: MemberId;
   readonly selfId: string;
-  /** All nodes of the cluster, this one included. */
-  readonly nodeIds: readonly string[];
+  /** All nodes of the cluster, this one included, as it is to be. */
+  readonly nodeIds: () => readonly string[];
+  /** Where partitions are to be, as {@link FirstMembers} has it. */
+  readonly listsOf: (members: readonly MemberId[]) => FirstMembers['lists'];
+  /** Of the cluster whose configuration is known here; '' as long as there is only the one that this node would make. */
+  readonly agreedCluster: () => string;
   /** The numbers of copies that namespaces of this node have. */
   readonly classes: () => readonly number[];
   readonly directory: () => PeerDirectory;
@@ -80,16 +85,15 @@ export class Birth {
     return this.cluster.isBorn ? this.cluster.classes : [];
   }
 
-  /** The first members of the cluster, where it was born with groups of so many copies. */
-  bornWith(copies: number): readonly MemberId[] | undefined {
-    const { isBorn, classes, members } = this.cluster;
-    return isBorn && classes.includes(copies) ? members : undefined;
+  /** Who voted first in the groups that the cluster was born with; of nobody as long as it is not, or where that is not known. */
+  get firstMembers(): FirstMembers {
+    return this.cluster.isBorn ? this.cluster : NO_CLUSTER;
   }
 
   /** The nodes that must be seen with new folders, and have not been. */
   get missing(): readonly string[] {
     const { nodeIds, selfId, directory } = this.services;
-    return nodeIds.filter((nodeId) => nodeId !== selfId && !directory().isUp(nodeId));
+    return nodeIds().filter((nodeId) => nodeId !== selfId && !directory().isUp(nodeId));
   }
 
   /** Once a heartbeat interval. */
@@ -97,20 +101,19 @@ export class Birth {
     if (this.cluster.isBorn || this.isNoting) {
       return;
     }
-    const { selfId, nodeIds, directory } = this.services;
+    const { selfId, directory, agreedCluster } = this.services;
+    const clusterId = agreedCluster();
+    if (clusterId !== '') {
+      // It was born without this folder: whoever had been here before is forgotten.
+      const known = clusterId === this.cluster.clusterId ? this.cluster : NO_CLUSTER;
+      this.finish({ ...known, clusterId, isBorn: true });
+      return;
+    }
+    const nodeIds = this.services.nodeIds();
     if (nodeIds.length === 1) {
       this.proposed ??= this.propose();
       this.finish(this.proposed);
       return;
-    }
-    for (const peer of directory().all) {
-      if (peer.hasIntroducedItself && peer.clusterId !== '') {
-        // It was born without this folder: whoever had been here before is forgotten.
-        const { clusterId } = peer;
-        const known = clusterId === this.cluster.clusterId ? this.cluster : NO_CLUSTER;
-        this.finish({ ...known, clusterId, isBorn: true });
-        return;
-      }
     }
     if ([...nodeIds].sort()[0] === selfId && this.missing.length === 0) {
       const members = this.membersNow();
@@ -122,22 +125,21 @@ export class Birth {
       }
       for (const peer of directory().all) {
         if (!this.accepted.has(peer.nodeId)) {
-          const { clusterId, classes } = this.proposed;
-          this.services.post(peer.nodeId, { kind: 'birth', clusterId, members, classes });
+          this.services.post(peer.nodeId, messageOf('birth', this.proposed));
         }
       }
     }
   }
 
   /** The lowest node has seen every folder new. */
-  receiveBirth(peer: Peer, { clusterId, members, classes }: Extract<NodeMessage, { kind: 'birth' }>): void {
-    const { self, nodeIds } = this.services;
-    const isLowest = [...nodeIds].sort()[0] === peer.nodeId;
-    if (this.cluster.isBorn || !isLowest || !members.includes(self)) {
+  receiveBirth(peer: Peer, proposed: BirthMessage): void {
+    const { self, nodeIds, agreedCluster } = this.services;
+    const isLowest = [...nodeIds()].sort()[0] === peer.nodeId;
+    if (this.cluster.isBorn || agreedCluster() !== '' || !isLowest || !proposed.members.includes(self)) {
       return;
     }
-    this.note({ clusterId, members, classes, isBorn: false }, () =>
-      this.services.post(peer.nodeId, { kind: 'birthAccepted', clusterId }),
+    this.note(noteOf(proposed, false), () =>
+      this.services.post(peer.nodeId, { kind: 'birthAccepted', clusterId: proposed.clusterId }),
     );
   }
 
@@ -147,9 +149,9 @@ export class Birth {
     }
   }
 
-  receiveBorn({ clusterId, members, classes }: Extract<NodeMessage, { kind: 'born' }>): void {
-    if (!this.cluster.isBorn && this.cluster.clusterId === clusterId) {
-      this.finish({ clusterId, members, classes, isBorn: true });
+  receiveBorn(born: BirthMessage): void {
+    if (!this.cluster.isBorn && this.cluster.clusterId === born.clusterId) {
+      this.finish(noteOf(born, true));
     }
   }
 
@@ -159,21 +161,23 @@ export class Birth {
       return;
     }
     this.accepted.add(nodeId);
-    if (this.services.nodeIds.every((id) => this.accepted.has(id))) {
+    if (this.services.nodeIds().every((id) => this.accepted.has(id))) {
       this.finish(proposed);
     }
   }
 
   private membersNow(): readonly MemberId[] {
     const { nodeIds, selfId, self, directory } = this.services;
-    return [...nodeIds].sort().map((id) => (id === selfId ? self : directory().find(id)!.member));
+    return [...nodeIds()].sort().map((id) => (id === selfId ? self : directory().find(id)!.member));
   }
 
   private propose(): ClusterNote {
     const { services } = this;
+    const members = this.membersNow();
     return {
       clusterId: services.newClusterId(),
-      members: this.membersNow(),
+      members,
+      lists: services.listsOf(members),
       classes: services.classes(),
       isBorn: true,
     };
@@ -183,12 +187,7 @@ export class Birth {
     this.note(cluster, () => {
       this.services.born(cluster);
       for (const peer of this.services.directory().all) {
-        this.services.post(peer.nodeId, {
-          kind: 'born',
-          clusterId: cluster.clusterId,
-          members: cluster.members,
-          classes: cluster.classes,
-        });
+        this.services.post(peer.nodeId, messageOf('born', cluster));
       }
     });
   }
@@ -212,4 +211,15 @@ export class Birth {
       },
     );
   }
+}
+
+function messageOf(
+  kind: BirthMessage['kind'],
+  { clusterId, members, lists, classes }: ClusterNote,
+): BirthMessage {
+  return { kind, clusterId, members, lists, classes };
+}
+
+function noteOf({ clusterId, members, lists, classes }: BirthMessage, isBorn: boolean): ClusterNote {
+  return { clusterId, members, lists, classes, isBorn };
 }

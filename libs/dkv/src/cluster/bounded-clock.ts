@@ -1,6 +1,7 @@
 /** This node's wall clock held against its peers': what log time may be made of (rule 19 of the strong mode). */
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
+import { type ClusterView } from './cluster-view.js';
 import { type PeerDirectory } from './peer-directory.js';
 
 /** With fewer clocks nobody knows which is right. */
@@ -21,7 +22,7 @@ export class BoundedClock {
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly maxClockOffsetMs: number,
-    private readonly hasPeers: boolean,
+    private readonly view: Pick<ClusterView, 'peers' | 'isMember'>,
   ) {
     this.comparedNowMs = clock.now();
     this.comparedAtMs = clock.monotonic();
@@ -46,7 +47,7 @@ export class BoundedClock {
    */
   nowMs(): number {
     const { clock } = this;
-    if (!this.hasPeers) {
+    if (this.view.peers.length === 0) {
       return clock.now();
     }
     const bound = this.comparedNowMs + clock.monotonic() - this.comparedAtMs + this.maxClockOffsetMs;
@@ -57,7 +58,9 @@ export class BoundedClock {
   compare(directory: PeerDirectory): void {
     const offsets = [0];
     for (const peer of directory.all) {
-      if (peer.hasIntroducedItself && directory.isUp(peer.nodeId)) {
+      // Whoever is no member yet, or no more, must not have a say in what log time is.
+      const isCounted = peer.hasIntroducedItself && this.view.isMember(peer.nodeId);
+      if (isCounted && directory.isUp(peer.nodeId)) {
         offsets.push(peer.clockOffsetMs);
       }
     }

@@ -7,8 +7,10 @@ import { type PeerDirectory } from './peer-directory.js';
 import { Peer } from './peers.js';
 
 const COPIES = 2;
-const NONE: ClassNote = { members: [], isBorn: false };
-const accepted = (...members: string[]): ClassNote => ({ members, isBorn: false });
+/** What the lists are does not matter here, as long as they are kept. */
+const LISTS = [[0, 1]];
+const NONE: ClassNote = { members: [], lists: [], isBorn: false };
+const accepted = (...members: string[]): ClassNote => ({ members, lists: LISTS, isBorn: false });
 
 /** Node a, or `self`, of the nodes a, b and c. */
 class Birthplace {
@@ -32,7 +34,8 @@ class Birthplace {
         selfId: self[0]!,
         self: () => self,
         copiesMax: 3,
-        nodeIds: ['c', 'a', 'b'],
+        nodeIds: () => ['c', 'a', 'b'],
+        listsOf: () => LISTS,
         directory: () => directory as unknown as PeerDirectory,
         logger: new CapturedLog(),
         isClusterBorn: () => true,
@@ -43,7 +46,7 @@ class Birthplace {
         note: async (notes) => {
           this.noted = notes;
         },
-        born: (_, members) => (this.born = members),
+        born: (_, { members }) => (this.born = members),
       },
       { [COPIES]: found },
     );
@@ -56,10 +59,10 @@ class Birthplace {
 
   async hears(
     nodeId: string,
-    { members, isBorn }: ClassNote,
+    { members, lists, isBorn }: ClassNote,
     intent: ClassMessage['intent'] = 'tell',
   ): Promise<void> {
-    this.birth.receive(this.peer(nodeId), { kind: 'class', copies: COPIES, intent, members, isBorn });
+    this.birth.receive(this.peer(nodeId), { kind: 'class', copies: COPIES, intent, members, lists, isBorn });
     await microtasks();
   }
 
@@ -74,8 +77,8 @@ describe('the lowest node', () => {
     place.peer('b').incarnation = '7';
     place.birth.tick();
     expect(place.said.map(({ to, intent }) => [to, intent])).toEqual([
-      ['b', 'ask'],
       ['c', 'ask'],
+      ['b', 'ask'],
     ]);
     await place.hears('b', NONE);
     expect(place.proposed()).toEqual([]);
@@ -87,7 +90,7 @@ describe('the lowest node', () => {
     expect(place.born).toBeUndefined();
     await place.hears('c', accepted(...members));
     expect(place.born).toEqual(members);
-    expect(place.noted).toEqual({ [COPIES]: { members, isBorn: true } });
+    expect(place.noted).toEqual({ [COPIES]: { members, lists: LISTS, isBorn: true } });
   });
 
   it('asks again whoever has come back as another since it answered', async () => {
@@ -104,7 +107,7 @@ describe('the lowest node', () => {
     const place = new Birthplace();
     const members = ['a@0', 'b@0', 'c@1'];
     await place.hears('b', NONE);
-    await place.hears('c', { members, isBorn: true });
+    await place.hears('c', { members, lists: LISTS, isBorn: true });
     expect(place.proposed()).toEqual([]);
     expect(place.born).toEqual(members);
   });

@@ -1,14 +1,12 @@
 /** How the groups of a number of copies come to be, once, where the cluster was born without them: rule 0. */
 import { type MemberId } from '../model/raft-messages.js';
-import { type NodeMessage } from '../model/node-messages.js';
+import { type FirstMembers, type NodeMessage } from '../model/node-messages.js';
 import { type Logger } from '../ports/logger.js';
 import { type PeerDirectory } from './peer-directory.js';
 import { type Peer } from './peers.js';
 
 /** What is noted durably of the groups of a number of copies. */
-export interface ClassNote {
-  /** Who votes in those that have no entries yet, one of each node; empty where that is not known. */
-  readonly members: readonly MemberId[];
+export interface ClassNote extends FirstMembers {
   /** Whether it is known that every node has accepted these members. */
   readonly isBorn: boolean;
 }
@@ -19,16 +17,18 @@ export type ClassMessage = Extract<NodeMessage, { kind: 'class' }>;
 
 /** Under which name the notes are kept. */
 export const CLASSES_META = 'classes';
-const NOTHING_KNOWN: ClassNote = Object.freeze({ members: [], isBorn: false });
-const BORN_WITHOUT_NOTE: ClassNote = Object.freeze({ members: [], isBorn: true });
+const NOTHING_KNOWN: ClassNote = Object.freeze({ members: [], lists: [], isBorn: false });
+const BORN_WITHOUT_NOTE: ClassNote = Object.freeze({ members: [], lists: [], isBorn: true });
 const ASK_EVERY_TICKS = 3;
 
 export interface ClassBirthServices {
   readonly selfId: string;
   /** This node, as the groups know it now. */
   readonly self: () => MemberId;
-  /** All nodes of the cluster, this one included. */
-  readonly nodeIds: readonly string[];
+  /** All members of the cluster. */
+  readonly nodeIds: () => readonly string[];
+  /** Where partitions are now, as {@link FirstMembers} has it. */
+  readonly listsOf: (members: readonly MemberId[]) => FirstMembers['lists'];
   /** That a namespace may ask for. */
   readonly copiesMax: number;
   readonly directory: () => PeerDirectory;
@@ -36,7 +36,7 @@ export interface ClassBirthServices {
   /** Before the cluster is born, nothing is asked or said. */
   readonly isClusterBorn: () => boolean;
   /** The first members of the cluster, where it was born with groups of so many copies. */
-  bornWithCluster(copies: number): readonly MemberId[] | undefined;
+  bornWithCluster(copies: number): FirstMembers | undefined;
   /** The numbers of copies that it was born with. */
   readonly classesOfCluster: () => readonly number[];
   /** Whether this node has anything of such a group, a vote included. */
@@ -45,7 +45,7 @@ export interface ClassBirthServices {
   /** Resolves when the notes are durable. */
   note(notes: ClassNotes): Promise<void>;
   /** Groups of so many copies are born. */
-  born(copies: number, members: readonly MemberId[]): void;
+  born(copies: number, first: FirstMembers): void;
 }
 
 interface Report extends ClassNote {
@@ -82,8 +82,8 @@ export class ClassBirth {
   }
 
   noteOf(copies: number): ClassNote {
-    const members = this.services.bornWithCluster(copies);
-    const noted = members ? { members, isBorn: true } : (this.notes[copies] ?? NOTHING_KNOWN);
+    const first = this.services.bornWithCluster(copies);
+    const noted = first ? { ...first, isBorn: true } : (this.notes[copies] ?? NOTHING_KNOWN);
     return !noted.isBorn && this.services.hasGroups(copies) ? BORN_WITHOUT_NOTE : noted;
   }
 
@@ -97,7 +97,7 @@ export class ClassBirth {
   get missing(): readonly string[] {
     const { nodeIds, selfId, directory } = this.services;
     const isAwaited = [...this.declared].some((copies) => !this.noteOf(copies).isBorn);
-    return isAwaited ? nodeIds.filter((nodeId) => nodeId !== selfId && !directory().isUp(nodeId)) : [];
+    return isAwaited ? nodeIds().filter((nodeId) => nodeId !== selfId && !directory().isUp(nodeId)) : [];
   }
 
   /** Once a heartbeat interval. */
@@ -107,7 +107,7 @@ export class ClassBirth {
     }
     for (const copies of new Set([...this.wanted, ...this.known])) {
       const own = this.noteOf(copies);
-      for (const { nodeId } of this.services.directory().all) {
+      for (const nodeId of this.others) {
         const report = this.reportOf(copies, nodeId);
         // Who has joined later, or has no such namespace yet, takes part all the same: what is born must be told to all.
         const isTold = own.isBorn ? report?.isBorn : this.isLowest && report;
@@ -119,15 +119,15 @@ export class ClassBirth {
     }
   }
 
-  receive(peer: Peer, { copies, intent, members, isBorn }: ClassMessage): void {
+  receive(peer: Peer, { copies, intent, members, lists, isBorn }: ClassMessage): void {
     const { isClusterBorn, nodeIds, copiesMax } = this.services;
     if (!isClusterBorn() || copies > copiesMax) {
       return;
     }
     const own = this.noteOf(copies);
     if (intent === 'propose') {
-      const accepted = { members, isBorn: false };
-      if (own.isBorn || peer.nodeId !== lowestOf(nodeIds)) {
+      const accepted = { members, lists, isBorn: false };
+      if (own.isBorn || peer.nodeId !== lowestOf(nodeIds())) {
         this.say(peer.nodeId, copies, 'tell', own);
       } else {
         this.keep(copies, accepted, () => this.say(peer.nodeId, copies, 'tell', this.noteOf(copies)));
@@ -139,7 +139,7 @@ export class ClassBirth {
       reports = new Map();
       this.reports.set(copies, reports);
     }
-    reports.set(peer.nodeId, { member: peer.member, members, isBorn });
+    reports.set(peer.nodeId, { member: peer.member, members, lists, isBorn });
     if (intent === 'ask') {
       this.say(peer.nodeId, copies, 'tell', own);
       // It may be that no namespace here has so many copies, and that this node has to lead the birth all the same.
@@ -147,7 +147,7 @@ export class ClassBirth {
     }
     if (isBorn && !own.isBorn) {
       // Who knows of no members has groups all the same: then those that were accepted here are the ones.
-      this.finish(copies, members.length > 0 ? members : own.members);
+      this.finish(copies, members.length > 0 ? { members, lists } : own);
     } else {
       this.lead(copies);
     }
@@ -159,41 +159,50 @@ export class ClassBirth {
     if (!this.isLowest || own.isBorn || !this.wanted.has(copies)) {
       return;
     }
-    const { self, directory } = this.services;
-    const reports: Report[] = [{ ...own, member: self() }];
-    for (const { nodeId } of directory().all) {
+    const reports: Report[] = [{ ...own, member: this.services.self() }];
+    for (const nodeId of this.others) {
       const report = this.reportOf(copies, nodeId);
       if (!report) {
         return;
       }
       reports.push(report);
     }
-    const members = this.mayBeBorn(reports) ?? reports.map(({ member }) => member).sort();
-    if (!isSame(own.members, members)) {
-      this.keep(copies, { members, isBorn: false }, () => this.lead(copies));
+    const first = this.mayBeBorn(reports) ?? this.firstOf(reports.map(({ member }) => member).sort());
+    if (!isSame(own, first)) {
+      this.keep(copies, { ...first, isBorn: false }, () => this.lead(copies));
       return;
     }
     let isAccepted = true;
-    for (const { nodeId } of directory().all) {
-      if (!isSame(this.reportOf(copies, nodeId)!.members, members)) {
+    for (const nodeId of this.others) {
+      if (!isSame(this.reportOf(copies, nodeId)!, first)) {
         isAccepted = false;
         this.say(nodeId, copies, 'propose', own);
       }
     }
     if (isAccepted) {
-      this.finish(copies, members);
+      this.finish(copies, first);
     }
   }
 
+  private firstOf(members: readonly MemberId[]): FirstMembers {
+    return { members, lists: this.services.listsOf(members) };
+  }
+
+  private get others(): readonly string[] {
+    const { nodeIds, selfId } = this.services;
+    return nodeIds().filter((nodeId) => nodeId !== selfId);
+  }
+
   /** What an earlier incarnation of this node may have told to be born: all who have not forgotten it have accepted it. */
-  private mayBeBorn(reports: readonly Report[]): readonly MemberId[] | undefined {
+  private mayBeBorn(reports: readonly Report[]): FirstMembers | undefined {
     const self = this.services.self();
-    return reports.find(
-      ({ members }) =>
-        members.length > 0 &&
-        !members.includes(self) &&
-        reports.every((report) => !members.includes(report.member) || isSame(report.members, members)),
-    )?.members;
+    const found = reports.find(
+      (first) =>
+        first.members.length > 0 &&
+        !first.members.includes(self) &&
+        reports.every((report) => !first.members.includes(report.member) || isSame(report, first)),
+    );
+    return found && { members: found.members, lists: found.lists };
   }
 
   /** What the node has said as the incarnation that it is. */
@@ -202,11 +211,11 @@ export class ClassBirth {
     return report?.member === this.services.directory().find(nodeId)?.member ? report : undefined;
   }
 
-  private finish(copies: number, members: readonly MemberId[]): void {
-    const note = { members, isBorn: true };
+  private finish(copies: number, { members, lists }: FirstMembers): void {
+    const note = { members, lists, isBorn: true };
     this.keep(copies, note, () => {
-      this.services.born(copies, members);
-      for (const { nodeId } of this.services.directory().all) {
+      this.services.born(copies, note);
+      for (const nodeId of this.others) {
         this.say(nodeId, copies, 'tell', note);
       }
     });
@@ -238,13 +247,13 @@ export class ClassBirth {
     nodeId: string,
     copies: number,
     intent: ClassMessage['intent'],
-    { members, isBorn }: ClassNote,
+    { members, lists, isBorn }: ClassNote,
   ): void {
-    this.services.post(nodeId, { kind: 'class', copies, intent, members, isBorn });
+    this.services.post(nodeId, { kind: 'class', copies, intent, members, lists, isBorn });
   }
 
   private get isLowest(): boolean {
-    return this.services.selfId === lowestOf(this.services.nodeIds);
+    return this.services.selfId === lowestOf(this.services.nodeIds());
   }
 }
 
@@ -252,6 +261,6 @@ function lowestOf(nodeIds: readonly string[]): string {
   return [...nodeIds].sort()[0]!;
 }
 
-function isSame(some: readonly MemberId[], others: readonly MemberId[]): boolean {
-  return some.join() === others.join();
+function isSame(one: FirstMembers, other: FirstMembers): boolean {
+  return one.members.join() === other.members.join() && one.lists.join(' ') === other.lists.join(' ');
 }

@@ -10,6 +10,7 @@ import {
   noteAddresses,
   noteConfiguration,
 } from './cluster-configuration.js';
+import { withChanges, withMoves } from './configuration-changes.js';
 
 const NODES = [testNode('a', { weight: 2 }), testNode('b', { zone: 'east' }), ...testNodes('c', 'd')];
 
@@ -36,13 +37,18 @@ it('is nothing in a new folder', async () => {
 });
 
 it.each([
-  ['of many nodes', made(NODES)],
+  ['as it was made', made(NODES)],
   ['of a node alone', made(testNodes('a'))],
-])('comes back as it was: %s', async (_, configuration) => {
+  ['with another member', withChanges(made(NODES), [{ kind: 'join', node: testNode('e') }])!],
+  ['under way', withMoves(withChanges(made(NODES), [{ kind: 'leave', nodeId: 'a' }])!, 3)!],
+])('comes back %s', async (_, configuration) => {
   const meta = folder();
   await noteConfiguration(meta, configuration);
   const noted = (await notedConfiguration(meta))!;
   expect(noted).toEqual(configuration);
+  // Where they are to be is told by the very lists that are there already.
+  const there = configuration.target.map((list, place) => list === configuration.lists[place]);
+  expect(noted.target.map((list, place) => list === noted.lists[place])).toEqual(there);
   expect(fingerprintOf(noted)).toBe(fingerprintOf(configuration));
 });
 
@@ -72,8 +78,11 @@ it('keeps where the members listened last, and is not written again where nothin
   expect(members[1]).toEqual(moved);
 });
 
-it.each(['{', '{}', '{"members":[],"lists":[[1]]}'])('is refused where its note is %s', async (text) => {
-  const meta = folder();
-  meta.metas.set('configuration', text);
-  await expect(notedConfiguration(meta)).rejects.toMatchObject({ code: 'DKV_STORE_MISMATCH' });
-});
+it.each(['{', '{}', '{"members":[],"lists":[[1]],"target":[]}'])(
+  'is refused where its note is %s',
+  async (text) => {
+    const meta = folder();
+    meta.metas.set('configuration', text);
+    await expect(notedConfiguration(meta)).rejects.toMatchObject({ code: 'DKV_STORE_MISMATCH' });
+  },
+);

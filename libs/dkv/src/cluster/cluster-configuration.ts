@@ -2,39 +2,52 @@
 import { createHash } from 'node:crypto';
 import { DkvError } from '../dkv.errors.js';
 import { type Hashring } from '../hashring/hashring.js';
+import { type ClusterConfiguration, type Member } from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 
-export interface ClusterConfiguration {
-  /** Rises with every change; 1 is the cluster as it was made. */
-  readonly epoch: number;
-  /** By its name. */
-  readonly hashFunc: string;
-  readonly replicas: number;
-  /** Sorted by id, where they listened last. */
-  readonly members: readonly ClusterNode[];
-  /** For each partition the ids of the nodes that hold it, the holder first. */
-  readonly lists: readonly (readonly string[])[];
-}
-
-/** As it is kept: lists have the places of their nodes in `members`. */
-interface Note extends Omit<ClusterConfiguration, 'lists'> {
+/** As it is kept: lists have the places of their nodes in `members`, and `target` has those alone that differ. */
+interface Note extends Omit<ClusterConfiguration, 'lists' | 'target'> {
   readonly lists: readonly (readonly number[])[];
+  readonly target: readonly (readonly [place: number, list: readonly number[]])[];
 }
 
+/** Keepers of the configuration at most: the loss of two of five is survived. */
+const KEEPERS_MAX = 5;
 /** Under which name it is kept. */
 const CONFIGURATION_META = 'configuration';
 type Meta = Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
 
-/** Of a cluster that is made. @param nodes those of the ring, with their addresses */
+/** Of a cluster that is to be made. @param nodes those of the ring, with their addresses */
 export function configurationOf(ring: Hashring, nodes: readonly ClusterNode[]): ClusterConfiguration {
   const members = ring.nodes.map((node) => ({
     ...nodes.find(({ nodeId }) => nodeId === node.nodeId)!,
     ...node,
   }));
   const { partitions, replicas, hashFunc } = ring;
-  const lists = Array.from({ length: partitions }, (_, partition) => ring.preferenceList(partition));
-  return { epoch: 1, hashFunc: hashFunc.name, replicas, members, lists };
+  const lists = [
+    ...Array.from({ length: partitions }, (_, partition) => ring.preferenceList(partition)),
+    keepersAfter([], members),
+  ];
+  return {
+    epoch: 0,
+    clusterId: '',
+    hashFunc: hashFunc.name,
+    replicas,
+    members,
+    lists,
+    target: lists,
+    moving: [],
+  };
+}
+
+/** The same lists, by the places that their nodes have among these. */
+export function placesIn(
+  nodeIds: readonly string[],
+  lists: readonly (readonly string[])[],
+): readonly (readonly number[])[] {
+  const placeOf = new Map(nodeIds.map((nodeId, place) => [nodeId, place]));
+  return lists.map((list) => list.map((nodeId) => placeOf.get(nodeId)!));
 }
 
 /** 16 hex digits over all that decides where a key goes. */
@@ -46,18 +59,45 @@ export function fingerprintOf({ hashFunc, replicas, members, lists }: ClusterCon
     .slice(0, 16);
 }
 
+/**
+ * Who keeps the configuration among those that stay: who did, and then nodes of zones that have none yet, by id. An even number
+ * of voters survives the loss of no more of them than one less.
+ */
+export function keepersAfter(before: readonly string[], staying: readonly Member[]): readonly string[] {
+  const zoneOf = new Map(staying.map(({ nodeId, zone }) => [nodeId, zone === '' ? `node ${nodeId}` : zone]));
+  const odd = staying.length > 2 && staying.length % 2 === 0 ? staying.length - 1 : staying.length;
+  const wanted = Math.min(KEEPERS_MAX, odd);
+  const keepers = before.filter((nodeId) => zoneOf.has(nodeId)).slice(0, wanted);
+  while (keepers.length < wanted) {
+    const zones = new Set(keepers.map((nodeId) => zoneOf.get(nodeId)));
+    const others = staying.filter(({ nodeId }) => !keepers.includes(nodeId));
+    keepers.push((others.find(({ nodeId }) => !zones.has(zoneOf.get(nodeId))) ?? others[0]!).nodeId);
+  }
+  return keepers;
+}
+
 /** The newest that was kept; undefined in a new folder. @throws DkvError `DKV_STORE_MISMATCH` where it cannot be read */
 export async function notedConfiguration(
   meta: Pick<Meta, 'getMeta'>,
 ): Promise<ClusterConfiguration | undefined> {
   const text = await meta.getMeta(CONFIGURATION_META);
   try {
-    return text === undefined ? undefined : fromNote(JSON.parse(text) as Note);
+    return text === undefined ? undefined : configurationFrom(text);
   } catch (cause) {
     throw new DkvError('DKV_STORE_MISMATCH', "The folder's note of the cluster's configuration is damaged.", {
       cause,
     });
   }
+}
+
+/** As it is kept, by folders and by the group that the cluster agrees on it with. */
+export function textOf(configuration: ClusterConfiguration): string {
+  return JSON.stringify(toNote(configuration));
+}
+
+/** @throws an error of any kind for what {@link textOf} did not make */
+export function configurationFrom(text: string): ClusterConfiguration {
+  return fromNote(JSON.parse(text) as Note);
 }
 
 /** The same with the members that are among `nodes` at the addresses which those have. */
@@ -82,19 +122,29 @@ export async function noteAddresses(meta: Meta, nodes: readonly ClusterNode[]): 
 
 /** Keeps it for the next start, unless it is kept as it is. */
 export async function noteConfiguration(meta: Meta, configuration: ClusterConfiguration): Promise<void> {
-  const text = JSON.stringify(toNote(configuration));
+  const text = textOf(configuration);
   if ((await meta.getMeta(CONFIGURATION_META)) !== text) {
     await meta.putMeta(CONFIGURATION_META, text);
   }
 }
 
-function toNote({ lists, ...rest }: ClusterConfiguration): Note {
-  const placeOf = new Map(rest.members.map(({ nodeId }, place) => [nodeId, place]));
-  return { ...rest, lists: lists.map((list) => list.map((nodeId) => placeOf.get(nodeId)!)) };
+function toNote({ lists, target, ...rest }: ClusterConfiguration): Note {
+  const nodeIds = rest.members.map(({ nodeId }) => nodeId);
+  const targets = placesIn(nodeIds, target);
+  const differing = target.flatMap((list, place) =>
+    list === lists[place] ? [] : [[place, targets[place]!] as const],
+  );
+  return { ...rest, lists: placesIn(nodeIds, lists), target: differing };
 }
 
 /** @throws TypeError where a list names no member */
 function fromNote(note: Note): ClusterConfiguration {
   const { members } = note;
-  return { ...note, lists: note.lists.map((list) => list.map((place) => members[place]!.nodeId)) };
+  const named = (list: readonly number[]) => list.map((place) => members[place]!.nodeId);
+  const lists = note.lists.map(named);
+  const target = [...lists];
+  for (const [place, list] of note.target) {
+    target[place] = named(list);
+  }
+  return { ...note, lists, target };
 }

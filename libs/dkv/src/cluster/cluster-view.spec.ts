@@ -1,9 +1,10 @@
-/** The view of the cluster: members are fixed, addresses and states come and go. */
+/** The view of the cluster: of members as they are, addresses and states come and go. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { caught } from '../../testing/caught.js';
 import { testNode, testNodes } from '../../testing/test-nodes.js';
-import { partitionWhere, testRing } from '../../testing/test-ring.js';
-import { type NodeState } from '../model/node.js';
+import { partitionWhere, testRing, type TestRingOptions } from '../../testing/test-ring.js';
+import { Hashring } from '../hashring/hashring.js';
+import { type ClusterNode, type NodeState } from '../model/node.js';
 import { ClusterView } from './cluster-view.js';
 
 const NODES = testNodes('a', 'b', 'c', 'd');
@@ -12,6 +13,18 @@ const ring = testRing(NODES);
 const ABC = partitionWhere(ring, (list) => list.join() === 'a,b,c');
 
 let view: ClusterView;
+
+function of(...nodes: ClusterNode[]): ClusterView {
+  return ClusterView.of('a', testRing(nodes), nodes);
+}
+
+function withRing(options: TestRingOptions): ClusterView {
+  return ClusterView.of('a', testRing(NODES, options), NODES);
+}
+
+function hashedOtherwise(): Hashring {
+  return Hashring.of(NODES, { partitions: 64, replicas: 2, hashFunc: { name: 'other', hash: () => 0 } });
+}
 
 beforeEach(() => {
   view = ClusterView.of('a', ring, NODES);
@@ -36,10 +49,19 @@ describe('at first', () => {
     expect(view.peers).toEqual(NODES.slice(1));
   });
 
-  it('the configuration is that of the members and their lists', () => {
-    expect(view.configuration).toBe(ClusterView.of('b', ring, NODES).configuration);
-    const other = ClusterView.of('a', testRing(testNodes('a', 'b', 'c')), testNodes('a', 'b', 'c'));
-    expect(view.configuration).not.toBe(other.configuration);
+  it.each<[string, ClusterView, boolean]>([
+    ['of another node', ClusterView.of('b', ring, NODES), true],
+    [
+      'of other members, weights and zones',
+      of(testNode('a', { weight: 2 }), testNode('x', { zone: 'z' })),
+      true,
+    ],
+    ['with other partitions', withRing({ partitions: 32 }), false],
+    ['with other replicas', withRing({ replicas: 1 }), false],
+    ['with another hash function', ClusterView.of('a', hashedOtherwise(), NODES), false],
+    ['with leases', ClusterView.of('a', ring, NODES, '+leases1000'), false],
+  ])('the configuration %s: whether it is the same', (_, other, isSame) => {
+    expect(other.configuration === view.configuration).toBe(isSame);
   });
 });
 

@@ -2,9 +2,12 @@
 import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type Hashring, sliceOf } from '../hashring/hashring.js';
+import { type ClusterConfiguration } from '../model/membership.js';
 import { type ClusterNode, type NodeState } from '../model/node.js';
 import { type HashFunc } from '../ports/hash-func.js';
-import { type ClusterConfiguration, configurationOf, fingerprintOf } from './cluster-configuration.js';
+import { configurationOf } from './cluster-configuration.js';
+import { fixedFingerprintOf } from './fixed-settings.js';
+import { PartitionLists } from './partition-lists.js';
 
 export interface MemberStatus {
   readonly node: ClusterNode;
@@ -14,55 +17,138 @@ export interface MemberStatus {
 /** Of a request at the wrong node. Not the configuration: a peer of another one is refused before it is served. */
 export const ADDRESS_REMEDY = 'Discovery gives the address of one node for that of another: correct it.';
 
-/** What else nodes must have alike: where leaders have leases, how long voters wait for these. */
-export function sharedSettings(options: {
-  readonly leaseReads: boolean;
-  readonly electionTimeoutMs: number;
-}): string {
-  return options.leaseReads ? `+leases${options.electionTimeoutMs}` : '';
-}
-
 type StateListener = (nodeId: string, state: NodeState) => void;
+
+/** Guests at most: nodes name themselves. */
+const GUESTS_MAX = 64;
 
 /**
  * The configuration says who is a member and who holds what. Discovery only moves addresses, liveness only changes states;
- * neither adds or removes a member, so neither moves data.
+ * neither adds or removes a member, so neither moves data. Guests are nodes that are talked to and are no members: those that
+ * wait to be taken in, and those that were members and must still be told.
+ *
+ * This node may be no member itself: it waits to be taken in, or has left.
  */
 export class ClusterView {
+  /** Of this node, of members and of guests. */
   private readonly addresses = new Map<string, ClusterNode>();
   private readonly states = new Map<string, NodeState>();
   private readonly skewed = new Set<string>();
-  private readonly listeners: StateListener[] = [];
-  private readonly shorterLists = new Map<number, readonly string[]>();
+  private readonly stateListeners: StateListener[] = [];
+  private readonly configurationListeners: (() => void)[] = [];
+  private memberIds: ReadonlySet<string> = new Set();
+  /** The longest known first. */
+  private readonly guestIds = new Set<string>();
+  private lists: PartitionLists;
+  // Made when they are asked for, and good until the nodes are others.
+  private knownPeers: readonly ClusterNode[] | undefined;
+  private knownGuests: readonly ClusterNode[] | undefined;
+  private knownOthers: readonly ClusterNode[] | undefined;
   private readonly copiesInUse = new Set<number>();
   /** Slices of the hash space. */
   readonly slices: number;
   /** Copies that a namespace may ask for at most. There are fewer where there are fewer nodes. */
   readonly copiesMax: number;
-  /** Equal at nodes that may talk to each other. */
+  /** Equal at nodes that may talk to each other, whatever epoch each of them knows. */
   readonly configuration: string;
 
+  /** @param own where this node listens, asked for only while it is no member */
   constructor(
     readonly selfId: string,
-    private readonly agreed: ClusterConfiguration,
+    private newest: ClusterConfiguration,
     readonly hashFunc: HashFunc,
-    /** See {@link sharedSettings}. */
+    /** See `sharedSettings`. */
     settings = '',
+    own: ClusterNode = { nodeId: selfId, weight: 1, zone: '', host: '', port: 0 },
   ) {
-    this.slices = agreed.lists.length;
-    this.copiesMax = agreed.replicas + 1;
-    this.configuration = fingerprintOf(agreed) + settings;
-    for (const node of agreed.members) {
-      this.addresses.set(node.nodeId, node);
-      // Unknown until the first heartbeat: worth asking, so not down.
-      this.states.set(node.nodeId, node.nodeId === selfId ? 'up' : 'suspect');
-    }
+    this.slices = newest.lists.length - 1;
+    this.copiesMax = newest.replicas + 1;
+    this.configuration = fixedFingerprintOf(newest, settings);
+    this.addresses.set(selfId, own);
+    this.states.set(selfId, 'up');
+    this.lists = new PartitionLists(newest);
+    this.take(newest, []);
     this.copiesInUse.add(this.copiesMax);
   }
 
   /** Of a cluster as it is made. */
   static of(selfId: string, ring: Hashring, nodes: readonly ClusterNode[], settings = ''): ClusterView {
     return new ClusterView(selfId, configurationOf(ring, nodes), ring.hashFunc, settings);
+  }
+
+  get epoch(): number {
+    return this.newest.epoch;
+  }
+
+  /** Whether there is a later epoch than this node knows. */
+  isBehind(epoch: number): boolean {
+    return this.epoch < epoch;
+  }
+
+  /** The newest configuration that this node has. */
+  get agreed(): ClusterConfiguration {
+    return this.newest;
+  }
+
+  /**
+   * Goes by a configuration of a later epoch from now on; false, and nothing is done, for one that is not later: such come late
+   * on their way. Who is a member no more becomes a guest, since it must be told.
+   * @throws TypeError where it has not as many partitions: these stay as the cluster was made
+   */
+  adopt(configuration: ClusterConfiguration): boolean {
+    if (configuration.epoch <= this.epoch) {
+      return false;
+    }
+    if (configuration.lists.length !== this.newest.lists.length) {
+      throw new TypeError(
+        `A configuration of ${configuration.lists.length - 1} partitions cannot follow one of ${this.slices}.`,
+      );
+    }
+    const before = this.newest;
+    this.newest = configuration;
+    this.lists = new PartitionLists(configuration);
+    this.take(configuration, before.members);
+    for (const { nodeId } of before.members) {
+      if (!this.memberIds.has(nodeId) && nodeId !== this.selfId) {
+        this.makeRoom();
+        this.guestIds.add(nodeId);
+      }
+    }
+    this.tellConfiguration();
+    return true;
+  }
+
+  /**
+   * The node is talked to from now on, though it is no member; of a guest the address is taken. False where that is not so: for
+   * members and this node itself, and where there are as many guests as there may be.
+   */
+  welcome(node: ClusterNode): boolean {
+    const { nodeId } = node;
+    const isGuest = this.guestIds.has(nodeId);
+    if (this.isMember(nodeId) || nodeId === this.selfId || (!isGuest && this.guestIds.size >= GUESTS_MAX)) {
+      return false;
+    }
+    const known = this.addresses.get(nodeId);
+    if (!isGuest || known?.host !== node.host || known.port !== node.port) {
+      this.guestIds.add(nodeId);
+      this.addresses.set(nodeId, bare(node));
+      this.states.set(nodeId, this.states.get(nodeId) ?? 'suspect');
+      this.tellConfiguration();
+    }
+    return true;
+  }
+
+  /** The guest is not talked to any more. */
+  dismiss(nodeId: string): void {
+    if (this.guestIds.has(nodeId)) {
+      this.forget(nodeId);
+      this.tellConfiguration();
+    }
+  }
+
+  /** Calls `listener` after the members, the lists or the guests have changed. It must not throw. */
+  onConfiguration(listener: () => void): void {
+    this.configurationListeners.push(listener);
   }
 
   /**
@@ -89,18 +175,24 @@ export class ClusterView {
     return this.slices * (this.copiesMax - copies);
   }
 
-  /** The nodes of a partition, the holder first. */
+  /** The nodes of a partition, the holder first; of the group of the configuration its keepers. */
   listOf(partition: number): readonly string[] {
-    const { slices, agreed } = this;
-    if (partition < slices) {
-      return agreed.lists[partition]!;
-    }
-    let list = this.shorterLists.get(partition);
-    if (!list) {
-      list = agreed.lists[partition % slices]!.slice(0, this.copiesAskedOf(partition));
-      this.shorterLists.set(partition, list);
-    }
-    return list;
+    return this.lists.listOf(partition);
+  }
+
+  /** The nodes that a partition is to be on: others than those of its list only while it moves. */
+  goalOf(partition: number): readonly string[] {
+    return this.lists.goalOf(partition);
+  }
+
+  /** The epoch from which on a partition that moves is to be where it is to be now; 0 where it does not move. */
+  sinceOf(partition: number): number {
+    return this.lists.sinceOf(partition);
+  }
+
+  /** The nodes of the list of a partition, and after them others that it is on its way to, or was. */
+  nodesOf(partition: number): readonly string[] {
+    return this.lists.nodesOf(partition);
   }
 
   /** Copies that there are. */
@@ -108,9 +200,9 @@ export class ClusterView {
     return this.listOf(partition).length;
   }
 
-  /** Copies that the partition's namespaces ask for. */
+  /** Copies that the partition's namespaces ask for; of the configuration there are as many as it has keepers. */
   copiesAskedOf(partition: number): number {
-    return this.copiesMax - Math.floor(partition / this.slices);
+    return this.lists.copiesAskedOf(partition);
   }
 
   /** Partitions of namespaces that ask for so many copies are in use from now on. */
@@ -120,32 +212,56 @@ export class ClusterView {
 
   /** The other members. */
   get peers(): readonly ClusterNode[] {
-    return this.members.map(({ node }) => node).filter(({ nodeId }) => nodeId !== this.selfId);
+    this.knownPeers ??= this.newest.members
+      .filter(({ nodeId }) => nodeId !== this.selfId)
+      .map(({ nodeId }) => this.addresses.get(nodeId)!);
+    return this.knownPeers;
+  }
+
+  /** Nodes that are talked to and are no members. */
+  get guests(): readonly ClusterNode[] {
+    this.knownGuests ??= [...this.guestIds].map((nodeId) => this.addresses.get(nodeId)!);
+    return this.knownGuests;
+  }
+
+  /** Whom this node talks to: the other members and the guests. */
+  get others(): readonly ClusterNode[] {
+    this.knownOthers ??= [...this.peers, ...this.guests];
+    return this.knownOthers;
   }
 
   get members(): readonly MemberStatus[] {
-    return [...this.addresses.values()].map((node) => ({ node, state: this.stateOf(node.nodeId) }));
+    return this.newest.members.map(({ nodeId }) => ({
+      node: this.addresses.get(nodeId)!,
+      state: this.stateOf(nodeId),
+    }));
   }
 
   /** Notes whether this node and a peer refuse each other because of their clocks. */
   setSkewed(nodeId: string, skewed: boolean): void {
-    if (skewed) {
+    if (skewed && this.states.has(nodeId)) {
       this.skewed.add(nodeId);
     } else {
       this.skewed.delete(nodeId);
     }
   }
 
-  /** Whether more than half of the peers disagree with this node's clock: then it is this one that is wrong. */
+  /** Whether more than half of the other members disagree with this node's clock: then it is this one that is wrong. */
   get clockSuspect(): boolean {
-    return this.skewed.size * 2 > this.addresses.size - 1;
+    const disagreeing = this.peers.filter(({ nodeId }) => this.skewed.has(nodeId));
+    return disagreeing.length * 2 > this.peers.length;
   }
 
   isMember(nodeId: string): boolean {
+    return this.memberIds.has(nodeId);
+  }
+
+  /** Whether it is this node, a member or a guest. */
+  knows(nodeId: string): boolean {
     return this.addresses.has(nodeId);
   }
 
-  /** Takes new addresses of members; a node that is no member is none afterwards either. */
+  /** Takes new addresses of nodes that are known; a node that is no member is none afterwards either. */
   relocate(nodes: readonly ClusterNode[]): void {
     for (const node of nodes) {
       const known = this.addresses.get(node.nodeId);
@@ -153,6 +269,7 @@ export class ClusterView {
         this.addresses.set(node.nodeId, { ...known, host: node.host, port: node.port });
       }
     }
+    this.dropKnown();
   }
 
   address(nodeId: string): ClusterNode {
@@ -170,14 +287,14 @@ export class ClusterView {
   setState(nodeId: string, state: NodeState): void {
     if (this.states.has(nodeId) && this.states.get(nodeId) !== state) {
       this.states.set(nodeId, state);
-      for (const listener of this.listeners) {
+      for (const listener of this.stateListeners) {
         listener(nodeId, state);
       }
     }
   }
 
   onState(listener: StateListener): void {
-    this.listeners.push(listener);
+    this.stateListeners.push(listener);
   }
 
   holds(partition: number, nodeId = this.selfId): boolean {
@@ -227,4 +344,55 @@ export class ClusterView {
         lacking?.has(partition) || this.listOf(partition).some((nodeId) => this.stateOf(nodeId) === 'down'),
     ).length;
   }
+
+  /** @param before the members until now */
+  private take({ members }: ClusterConfiguration, before: readonly ClusterNode[]): void {
+    const saidBefore = new Map(before.map((member) => [member.nodeId, member]));
+    for (const member of members) {
+      const { nodeId } = member;
+      const said = saidBefore.get(nodeId);
+      // Discovery may know better than the configuration, but not of what has changed in it.
+      const isAsBefore = said?.host === member.host && said.port === member.port;
+      const { host, port } = isAsBefore ? this.addresses.get(nodeId)! : member;
+      this.addresses.set(nodeId, bare({ ...member, host, port }));
+      // Unknown until the first heartbeat: worth asking, so not down. Of a guest more is known.
+      this.states.set(nodeId, this.states.get(nodeId) ?? 'suspect');
+      this.guestIds.delete(nodeId);
+    }
+    this.memberIds = new Set(members.map(({ nodeId }) => nodeId));
+    this.dropKnown();
+  }
+
+  /** Who was a member is to be told more than who waits, and asks again. */
+  private makeRoom(): void {
+    if (this.guestIds.size >= GUESTS_MAX) {
+      const [longest] = this.guestIds;
+      this.forget(longest!);
+    }
+  }
+
+  private forget(nodeId: string): void {
+    this.guestIds.delete(nodeId);
+    this.addresses.delete(nodeId);
+    this.states.delete(nodeId);
+    this.skewed.delete(nodeId);
+  }
+
+  private dropKnown(): void {
+    this.knownPeers = undefined;
+    this.knownGuests = undefined;
+    this.knownOthers = undefined;
+  }
+
+  private tellConfiguration(): void {
+    this.dropKnown();
+    for (const listener of this.configurationListeners) {
+      listener();
+    }
+  }
+}
+
+/** Without what a member has beside: a guest that is taken in again must not be one that leaves. */
+function bare({ nodeId, weight, zone, host, port }: ClusterNode): ClusterNode {
+  return { nodeId, weight, zone, host, port };
 }

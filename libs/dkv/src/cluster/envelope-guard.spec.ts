@@ -4,7 +4,7 @@ import { caught } from '../../testing/caught.js';
 import { CapturedLog } from '../../testing/captured-log.js';
 import { type CapturedTelemetry, captureTelemetry } from '../../testing/captured-telemetry.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { testNodes } from '../../testing/test-nodes.js';
+import { testNode, testNodes } from '../../testing/test-nodes.js';
 import { testRing } from '../../testing/test-ring.js';
 import { type PeerEnvelope } from '../model/peer-protocol.js';
 import { ClusterView } from './cluster-view.js';
@@ -12,7 +12,8 @@ import { EnvelopeGuard } from './envelope-guard.js';
 import { PeerTransitions } from './peer-transitions.js';
 
 const NODES = testNodes('a', 'b', 'c');
-const view = ClusterView.of('a', testRing(NODES), NODES);
+
+let view: ClusterView;
 
 let clock: ManualClock;
 let log: CapturedLog;
@@ -24,6 +25,7 @@ beforeEach(() => {
   clock = new ManualClock();
   log = new CapturedLog();
   telemetry = captureTelemetry();
+  view = ClusterView.of('a', testRing(NODES), NODES);
   transitions = new PeerTransitions(view, clock, log);
   guard = new EnvelopeGuard(view, 500, clock, transitions, telemetry);
 });
@@ -59,16 +61,34 @@ describe('a message', () => {
     expect(log.warnings).toEqual([error.message]);
   });
 
-  it.each<[string, Partial<PeerEnvelope>]>([
-    ['of another configuration', { configuration: 'another' }],
-    ['from a node that is no member', { from: 'stranger' }],
-    ['of another configuration, its clock ahead as well', { configuration: 'another', sentAtMs: Infinity }],
-  ])('is refused %s, before its clock is looked at', (_, differing) => {
+  it.each<[string, Partial<PeerEnvelope>, RegExp]>([
+    ['of other settings', { configuration: 'another' }, /different partitions, replicas.*same configuration/],
+    ['from a stranger', { from: 'stranger' }, /Node stranger is no member .* as node a knows it/],
+    [
+      'of other settings, its clock ahead as well',
+      { configuration: 'another', sentAtMs: Infinity },
+      /different partitions, replicas/,
+    ],
+  ])('is refused %s, before its clock is looked at', (_, differing, message) => {
     const error = caught(() => guard.check(envelope(0, differing)));
     expect(error.code).toBe('DKV_CONFIGURATION_MISMATCH');
-    expect(error.message).toMatch(/different members.*same configuration/);
+    expect(error.message).toMatch(message);
     expect(telemetry.events).toEqual([]);
     expect(log.warnings).toEqual([error.message]);
+  });
+
+  it('is let in from a guest, as long as it is one', () => {
+    view.welcome(testNode('x'));
+    guard.check(envelope(0, { from: 'x' }));
+    view.dismiss('x');
+    expect(caught(() => guard.check(envelope(0, { from: 'x' }))).code).toBe('DKV_CONFIGURATION_MISMATCH');
+  });
+
+  it('is let in from members of an epoch that this node does not know yet', () => {
+    const members = [...NODES, testNode('d')];
+    const later = new ClusterView('d', { ...view.agreed, epoch: 2, members }, view.hashFunc);
+    expect(later.configuration).toBe(view.configuration);
+    guard.check(envelope(0, { configuration: later.configuration }));
   });
 });
 

@@ -4,13 +4,14 @@ import { type PeerEnvelope } from '../model/peer-protocol.js';
 import { type Clock } from '../ports/clock.js';
 import { type Telemetry } from '../ports/telemetry.js';
 import { type ClusterView } from './cluster-view.js';
+import { strangerTo, unlikeSettings } from './fixed-settings.js';
 import { type PeerTransitions } from './peer-transitions.js';
 
 /** A gauge with labels costs 0.1 µs and garbage, as much as the rest of the door. */
 const TELL_SKEW_EVERY_MS = 100;
 
-/** What the last message of a member said of it that is rarely another. */
-interface Member {
+/** What the last message of a node said of it that is rarely another. */
+interface Sender {
   /** As in the envelope. */
   readonly configuration: string;
   /** Of the wall clock. */
@@ -18,7 +19,7 @@ interface Member {
 }
 
 export class EnvelopeGuard {
-  private readonly members = new Map<string, Member>();
+  private readonly senders = new Map<string, Sender>();
 
   constructor(
     private readonly view: ClusterView,
@@ -26,20 +27,22 @@ export class EnvelopeGuard {
     private readonly clock: Clock,
     private readonly transitions: PeerTransitions,
     private readonly telemetry: Telemetry,
-  ) {}
+  ) {
+    view.onConfiguration(() => this.senders.clear());
+  }
 
   envelope(): PeerEnvelope {
     return { from: this.view.selfId, configuration: this.view.configuration, sentAtMs: this.clock.now() };
   }
 
   /**
-   * @throws DkvError `DKV_CONFIGURATION_MISMATCH` from a node that is no member or sees another ring,
+   * @throws DkvError `DKV_CONFIGURATION_MISMATCH` from a node that is neither a member nor a guest, or of other settings,
    *   `DKV_CLOCK_SKEW` from one whose clock is too far ahead: neither may touch a record.
    */
   check({ from, configuration, sentAtMs }: PeerEnvelope): void {
-    let member = this.members.get(from);
-    if (member?.configuration !== configuration) {
-      member = this.admit(from, configuration);
+    let sender = this.senders.get(from);
+    if (sender?.configuration !== configuration) {
+      sender = this.admit(from, configuration);
     }
     const nowMs = this.clock.now();
     const aheadMs = sentAtMs - nowMs;
@@ -52,25 +55,27 @@ export class EnvelopeGuard {
           `${this.maxClockOffsetMs} ms (maxClockOffsetMs) are accepted. Synchronise the clocks.`,
       );
     }
-    if (Math.abs(nowMs - member.skewToldAtMs) >= TELL_SKEW_EVERY_MS) {
-      member.skewToldAtMs = nowMs;
+    if (Math.abs(nowMs - sender.skewToldAtMs) >= TELL_SKEW_EVERY_MS) {
+      sender.skewToldAtMs = nowMs;
       this.telemetry.clockSkew(from, aheadMs / 1000);
     }
   }
 
-  private admit(from: string, configuration: string): Member {
-    if (configuration !== this.view.configuration || !this.view.isMember(from)) {
+  private admit(from: string, configuration: string): Sender {
+    const { view } = this;
+    if (configuration !== view.configuration) {
       throw this.refuse(
         from,
         'DKV_CONFIGURATION_MISMATCH',
-        `Node ${from} and node ${this.view.selfId} were started with different members, weights, zones, ` +
-          `partitions, replicas or hash function, or with leaseReads and not alike in it or in electionTimeoutMs. ` +
-          'Give every node the same configuration.',
+        unlikeSettings(`Node ${from} and node ${view.selfId}`),
       );
     }
-    const member = { configuration, skewToldAtMs: -Infinity };
-    this.members.set(from, member);
-    return member;
+    if (!view.knows(from)) {
+      throw this.refuse(from, 'DKV_CONFIGURATION_MISMATCH', strangerTo(`node ${view.selfId}`, from));
+    }
+    const sender = { configuration, skewToldAtMs: -Infinity };
+    this.senders.set(from, sender);
+    return sender;
   }
 
   private refuse(

@@ -148,3 +148,18 @@ it('measures every exchange, failed ones too', async () => {
   await rejected(getRoots());
   expect(telemetry.events).toEqual(['peerCall b get', 'peerCall b getRoots']);
 });
+
+it('asks guests, and nobody who is neither a member nor a guest; the telemetry hears who is there', async () => {
+  view.welcome(testNode('x'));
+  const ask = () => client.call('x', 'getRoots', { partitions: [1] }, { timeoutMs: 70 });
+  await ask();
+  expect(remote.sent.map(({ to }) => to.nodeId)).toEqual(['x']);
+  view.dismiss('x');
+  expect((await rejected(ask())).code).toBe('DKV_PEER_UNREACHABLE');
+  expect(remote.sent).toHaveLength(1);
+  const others = view.peers.map(({ nodeId }) => nodeId).join();
+  expect(telemetry.events.filter((event) => event.startsWith('peersChanged'))).toEqual([
+    `peersChanged ${others},x`,
+    `peersChanged ${others}`,
+  ]);
+});

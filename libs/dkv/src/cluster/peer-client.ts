@@ -29,7 +29,9 @@ export class PeerClient {
     private readonly clock: Clock,
     private readonly telemetry: Telemetry,
     private readonly transitions: PeerTransitions,
-  ) {}
+  ) {
+    view.onConfiguration(() => telemetry.peersChanged(view.others.map(({ nodeId }) => nodeId)));
+  }
 
   /** @throws DkvError as RemoteKvRepo.send, or the peer's own. */
   call<K extends PeerRequestKind>(

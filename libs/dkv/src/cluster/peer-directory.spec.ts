@@ -2,12 +2,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CapturedLog } from '../../testing/captured-log.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { testNodes } from '../../testing/test-nodes.js';
+import { SimRandom } from '../../testing/simulation/sim-random.js';
+import { testNode, testNodes } from '../../testing/test-nodes.js';
 import { testRing } from '../../testing/test-ring.js';
 import { type FrameHead } from '../model/node-messages.js';
 import { ClusterView } from './cluster-view.js';
 import { PeerDirectory } from './peer-directory.js';
 import { PeerTransitions } from './peer-transitions.js';
+import { type RememberedPeer } from './remembered-peers.js';
 
 const NODES = testNodes('a', 'b', 'c');
 const OWN = {
@@ -30,7 +32,7 @@ let log: CapturedLog;
 
 beforeEach(() => begin(100));
 
-function begin(heartbeatIntervalMs: number): void {
+function begin(heartbeatIntervalMs: number, remembered: Record<string, RememberedPeer> = {}): void {
   clock = new ManualClock();
   view = ClusterView.of('a', testRing(NODES), NODES);
   told = [];
@@ -48,12 +50,13 @@ function begin(heartbeatIntervalMs: number): void {
     OWN,
     {
       lost: note('lost'),
+      gone: note('gone'),
       found: note('found'),
       missed: note('missed'),
       restarted: note('restarted'),
       forgotten: note('forgotten'),
     },
-    new Map(),
+    new Map(Object.entries(remembered)),
   );
   hear();
   told = [];
@@ -161,6 +164,135 @@ describe('a peer', () => {
   });
 });
 
+describe('peers', () => {
+  const ids = () => Array.from(directory.all, ({ nodeId }) => nodeId);
+  const adopt = (...nodeIds: string[]) =>
+    view.adopt({ ...view.agreed, epoch: view.epoch + 1, members: testNodes(...nodeIds) });
+  const introduced = (nodeId: string) => {
+    const peer = directory.find(nodeId)!;
+    const { stampMs } = directory.heartbeatFor(peer);
+    directory.heartbeat(peer, { ...directory.heartbeatFor(peer), stampMs, echoMs: 0, echoAgeMs: 0 });
+  };
+
+  it('are the members and the guests, as these come and go', () => {
+    view.welcome(testNode('x'));
+    adopt('a', 'b', 'd');
+    expect(ids()).toEqual(['b', 'c', 'x', 'd']);
+    view.dismiss('x');
+    view.dismiss('c');
+    expect([ids(), told]).toEqual([
+      ['b', 'd'],
+      ['gone x', 'gone c'],
+    ]);
+    expect(directory.find('c')).toBeUndefined();
+    expect([directory.isUp('c'), directory.isUp('a'), directory.isAlive('c@')]).toEqual([false, true, false]);
+  });
+
+  it('that go are not lost, and the same ones stay who become guests or members', () => {
+    const b = directory.find('b');
+    adopt('a', 'c');
+    expect([directory.find('b'), view.stateOf('b'), told]).toEqual([b, 'up', []]);
+    adopt('a', 'b', 'c');
+    expect([directory.find('b'), view.stateOf('b'), told]).toEqual([b, 'up', []]);
+    view.dismiss('b');
+    expect(told).toEqual([]);
+    adopt('a', 'c');
+    view.dismiss('b');
+    pass(5_000);
+    expect(told).toEqual(['gone b']);
+  });
+
+  it('that come have the time of an election to be heard', () => {
+    pass(5_000);
+    view.welcome(testNode('x'));
+    pass(1_000);
+    expect(view.stateOf('x')).toBe('suspect');
+    pass(100);
+    expect(view.stateOf('x')).toBe('down');
+    directory.heard(directory.find('x')!);
+    expect([view.stateOf('x'), told.at(-1)]).toEqual(['up', 'found x']);
+  });
+
+  it('that come back are those that went: retired incarnations stay it, and no frame of before is taken', () => {
+    const speak = (incarnation: string, session: number, sequence: number) =>
+      directory.accept({ ...headOf(session), from: `b@${incarnation}`, sequence }) !== undefined;
+    expect(speak('old', 1, 1)).toBe(true);
+    expect(speak('new', 2, 5)).toBe(true);
+    introduced('b');
+    adopt('a', 'c');
+    view.dismiss('b');
+    expect(speak('new', 2, 6)).toBe(false);
+    expect(directory.remembered()).toMatchObject({ b: { incarnation: 'new', session: 2, retired: ['old'] } });
+    view.welcome(testNode('b'));
+    const peer = directory.find('b')!;
+    expect([peer.hasIntroducedItself, peer.isFit, peer.led.size]).toEqual([false, false, 0]);
+    expect([speak('old', 9, 9), speak('new', 2, 5), speak('new', 1, 9), speak('new', 2, 6)]).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  it('that were remembered at the start are recognised when they come', () => {
+    begin(100, { x: { incarnation: 'new', session: 7, durablePosition: 3, retired: ['old'] } });
+    expect([directory.find('x'), directory.remembered().x?.retired]).toEqual([undefined, ['old']]);
+    view.welcome(testNode('x'));
+    const frame = { ...headOf(9), from: 'x@old' };
+    expect([directory.find('x')?.session, directory.accept(frame)]).toEqual([7, undefined]);
+  });
+
+  it('are remembered after they went, the latest 64', () => {
+    const known = { incarnation: 'i', session: 1, durablePosition: 0 };
+    begin(100, Object.fromEntries(Array.from({ length: 80 }, (_, number) => [`x${number}`, known])));
+    expect(Object.keys(directory.remembered())).toHaveLength(64);
+    for (let number = 100; number < 200; number++) {
+      view.welcome(testNode(`x${number}`));
+      directory.accept({ ...headOf(1), from: `x${number}@i` });
+      view.dismiss(`x${number}`);
+    }
+    expect(Object.keys(directory.remembered()).sort()).toEqual(
+      Array.from({ length: 64 }, (_, number) => `x${136 + number}`),
+    );
+  });
+
+  it.each([1, 2, 3, 4])('are the others of the view, whatever comes and goes (seed %i)', (seed) => {
+    const random = new SimRandom(seed);
+    const names = ['b', 'c', 'd', 'e', 'f'];
+    const sessions = new Map<string, number>();
+    for (let step = 0; step < 300; step++) {
+      const nodeId = random.pick(names);
+      switch (random.int(5)) {
+        case 0:
+          view.welcome(testNode(nodeId));
+          break;
+        case 1:
+          view.dismiss(nodeId);
+          break;
+        case 2:
+          adopt('a', ...names.filter(() => random.chance(0.5)));
+          break;
+        case 3:
+          pass(100 * random.int(15));
+          break;
+        case 4: {
+          const session = (sessions.get(nodeId) ?? 0) + 1;
+          if (directory.accept({ ...headOf(session), from: `${nodeId}@i` })) {
+            sessions.set(nodeId, session);
+            introduced(nodeId);
+            pass(1_200);
+          }
+        }
+      }
+      expect(ids().sort()).toEqual(view.others.map((node) => node.nodeId).sort());
+      for (const peer of directory.all) {
+        expect(directory.isUp(peer.nodeId)).toBe(view.stateOf(peer.nodeId) === 'up');
+        expect(peer.session).toBe(sessions.get(peer.nodeId) ?? 0);
+      }
+    }
+  });
+});
+
 describe('the clock of a peer', () => {
   const peer = () => directory.find('b')!;
   /** Of b, whose clock is `aheadMs` ahead, as it says it now. */
@@ -220,11 +352,21 @@ describe('what is logged', () => {
     expect(log.lines).toContain('Node b has stopped. Its partitions are led by others.');
   });
 
+  it('of frames of a stranger: one line that says so', () => {
+    directory.accept({ ...headOf(1), from: 'x@x1' });
+    directory.accept({ ...headOf(1), from: 'x@x1', sequence: 2 });
+    expect(log.warnings.filter((line) => line.startsWith('Node x is no member of the cluster'))).toHaveLength(
+      1,
+    );
+  });
+
   it('of frames of another configuration: one line', () => {
     for (let sequence = 1; sequence < 100; sequence++) {
       expect(directory.accept({ ...headOf(1), sequence, configuration: 'another' })).toBeUndefined();
       pass(100);
     }
-    expect(log.warnings.filter((line) => line.includes('different members'))).toHaveLength(1);
+    expect(
+      log.warnings.filter((line) => line.includes('different partitions, replicas or hash function')),
+    ).toHaveLength(1);
   });
 });

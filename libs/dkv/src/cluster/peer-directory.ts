@@ -1,9 +1,13 @@
 /** The failure detector between nodes, and whom a frame may come from: one heartbeat a pair, whatever the groups. */
 import { type FrameHead, type NodeMessage } from '../model/node-messages.js';
+import { nodeOf } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
+import { fingerprintOf } from './cluster-configuration.js';
 import { type ClusterView } from './cluster-view.js';
+import { strangerTo, unlikeCluster, unlikeSettings } from './fixed-settings.js';
 import { type PeerTransitions } from './peer-transitions.js';
-import { NEVER, Peer, stampOf } from './peers.js';
+import { NEVER, type Peer, stampOf } from './peers.js';
+import { type RememberedPeer, RememberedPeers } from './remembered-peers.js';
 
 type Heartbeat = Extract<NodeMessage, { kind: 'heartbeat' }>;
 
@@ -30,6 +34,8 @@ export interface OwnStanding {
 export interface PeerListener {
   /** The peer was up, and is silent for too long, or its connection has ended. */
   lost(peer: Peer): void;
+  /** The peer is not talked to any more: it is no member now, and no guest. It need not have died. */
+  gone(peer: Peer): void;
   /** The peer speaks again, or for the first time. */
   found(peer: Peer): void;
   /** The peer says that frames of this node did not reach it: what they told must be told again. */
@@ -38,16 +44,6 @@ export interface PeerListener {
   restarted(peer: Peer): void;
   /** The peer remembers more of this incarnation than this node does: it has forgotten something (rule 12). */
   forgotten(peer: Peer, reason: string): void;
-}
-
-/** What is remembered of a peer across restarts of this node. */
-export interface RememberedPeer {
-  readonly incarnation: string;
-  readonly session: number;
-  readonly durablePosition: number;
-  readonly earlierPosition?: number;
-  /** Incarnations that it had before: none of them comes back. */
-  readonly retired?: readonly string[];
 }
 
 /** A closed connection is a suspicion at once; so long may it take the peer to open another, at least. */
@@ -59,11 +55,12 @@ const RETIRED_POSITION = Number.MAX_SAFE_INTEGER;
 /** So many intervals without a tick show that this process stood still, not its peers. */
 const STALL_INTERVALS = 2;
 
+/** The other members and the guests of the view, as these come and go. */
 export class PeerDirectory {
   private readonly peers = new Map<string, Peer>();
   private readonly list: Peer[] = [];
   private readonly lost = new Set<string>();
-  private readonly startedMs: number;
+  private readonly memory: RememberedPeers;
   private lastTickMs: number;
   private stalledUntilMs = -Infinity;
 
@@ -77,22 +74,11 @@ export class PeerDirectory {
     private readonly listener: PeerListener,
     remembered: ReadonlyMap<string, RememberedPeer>,
   ) {
-    for (const { nodeId } of view.peers) {
-      const peer = new Peer(nodeId);
-      const known = remembered.get(nodeId);
-      if (known) {
-        peer.incarnation = known.incarnation;
-        peer.session = known.session;
-        peer.durablePosition = known.durablePosition;
-        peer.earlierPosition = known.earlierPosition ?? 0;
-        peer.retired = known.retired ?? [];
-      }
-      this.peers.set(nodeId, peer);
-      this.list.push(peer);
-      this.lost.add(nodeId);
-    }
-    this.startedMs = clock.monotonic();
-    this.lastTickMs = this.startedMs;
+    this.memory = new RememberedPeers(remembered);
+    this.lastTickMs = clock.monotonic();
+    this.follow();
+    this.memory.bound();
+    view.onConfiguration(() => this.follow());
   }
 
   get all(): IterableIterator<Peer> {
@@ -120,7 +106,12 @@ export class PeerDirectory {
   }
 
   isUp(nodeId: string): boolean {
-    return nodeId === this.view.selfId || !this.lost.has(nodeId);
+    return nodeId === this.view.selfId || (this.peers.has(nodeId) && !this.lost.has(nodeId));
+  }
+
+  /** Whether the node has said, and keeps durably, that it knows a configuration of that epoch or a later one. */
+  knows(nodeId: string, epoch: number): boolean {
+    return (this.peers.get(nodeId)?.epoch ?? -1) >= epoch;
   }
 
   /** After a pause of this process nothing that it believes of its peers is worth a campaign. */
@@ -129,22 +120,21 @@ export class PeerDirectory {
   }
 
   /**
-   * Whose frame it is; undefined where it must not be looked at: from no member, of another configuration, of an earlier
+   * Whose frame it is; undefined where it must not be looked at: from neither a member nor a guest, of another configuration, of an earlier
    * process run, of a frame that came before, or for an incarnation that this node is not.
    */
   accept(head: FrameHead): Peer | undefined {
     const { from, session, toIncarnation, toSession, configuration } = head;
-    const separator = from.lastIndexOf('@');
-    const nodeId = from.slice(0, separator);
+    const nodeId = nodeOf(from);
     const peer = this.peers.get(nodeId);
-    if (!peer || configuration !== this.view.configuration) {
-      this.transitions.refused({
-        peer: nodeId,
-        reason: 'configuration',
-        message:
-          `Node ${nodeId} and this node were started with different members, weights, zones, partitions or replicas, or ` +
-          'with leaseReads and not alike in it or in electionTimeoutMs. Give every node the same configuration.',
-      });
+    if (configuration !== this.view.configuration) {
+      this.refuse(nodeId, unlikeSettings(`Node ${nodeId} and this node`));
+      return undefined;
+    }
+    if (!peer) {
+      if (this.view.epoch === 0) {
+        this.refuse(nodeId, strangerTo('this node', nodeId));
+      }
       return undefined;
     }
     if (toIncarnation === this.own.incarnation && toSession > this.own.session) {
@@ -154,11 +144,21 @@ export class PeerDirectory {
     }
     // Whoever came back with another folder must be learnt of even by a frame for the one that this node was before: where
     // both have, neither would ever listen to the other.
-    const isAdmitted = this.admit(peer, from.slice(separator + 1), session);
+    const isAdmitted = this.admit(peer, from.slice(nodeId.length + 1), session);
     if (toIncarnation !== '' && toIncarnation !== this.own.incarnation) {
       return undefined;
     }
     return isAdmitted && peer.takeSequence(head.isBulk, head.sequence) ? peer : undefined;
+  }
+
+  /** Whether a frame is of a node that is neither a member nor a guest: it may say that it would like to be one. */
+  isStranger({ from, configuration }: FrameHead): boolean {
+    return (
+      this.view.epoch > 0 &&
+      configuration === this.view.configuration &&
+      !this.peers.has(nodeOf(from)) &&
+      nodeOf(from) !== this.view.selfId
+    );
   }
 
   /** Whether a frame is of one that knows this process run, and has said who it is: else only heartbeats are taken. */
@@ -176,6 +176,10 @@ export class PeerDirectory {
           `Node ${peer.nodeId} belongs to another cluster (${heartbeat.clusterId}) than this node (${own.clusterId}): ` +
           'two clusters never merge. Give each cluster its own addresses, and each node its own data folder.',
       });
+      return;
+    }
+    if (this.view.epoch + heartbeat.epoch === 0 && heartbeat.fingerprint !== this.ownFingerprint) {
+      this.refuse(peer.nodeId, unlikeCluster(peer.nodeId));
       return;
     }
     peer.take(heartbeat, this.clock, this.maxClockOffsetMs);
@@ -254,6 +258,11 @@ export class PeerDirectory {
     this.look();
   }
 
+  /** Of the cluster that is to be made; '' for one that is agreed on. */
+  private get ownFingerprint(): string {
+    return this.view.epoch === 0 ? fingerprintOf(this.view.agreed) : '';
+  }
+
   /** What this node says to a peer of both. */
   heartbeatFor(peer: Peer): Heartbeat {
     const { clusterId, durablePosition, isFit, isReady, isWritable, ledNumber } = this.own;
@@ -265,6 +274,8 @@ export class PeerDirectory {
       echoMs: peer.stampMs,
       echoAgeMs: peer.stampMs === 0 ? 0 : Math.floor(now - peer.stampedAtMs),
       clusterId,
+      epoch: this.view.epoch,
+      fingerprint: this.ownFingerprint,
       durablePosition,
       rememberedPosition: peer.refused === '' ? peer.earlierPosition : RETIRED_POSITION,
       lastPosition: peer.durablePosition,
@@ -279,14 +290,35 @@ export class PeerDirectory {
   }
 
   remembered(): Record<string, RememberedPeer> {
-    const known: Record<string, RememberedPeer> = {};
-    for (const peer of this.peers.values()) {
-      const { nodeId, incarnation, session, durablePosition, earlierPosition, retired } = peer;
-      if (incarnation !== '') {
-        known[nodeId] = { incarnation, session, durablePosition, earlierPosition, retired };
+    return this.memory.noteWith(this.peers.values());
+  }
+
+  /** Whoever is a member or a guest now is a peer, and nobody else. */
+  private follow(): void {
+    const others = new Set(this.view.others.map(({ nodeId }) => nodeId));
+    for (const nodeId of others) {
+      if (!this.peers.has(nodeId)) {
+        const peer = this.memory.back(nodeId);
+        peer.awaitedSinceMs = this.clock.monotonic();
+        this.peers.set(nodeId, peer);
+        this.list.push(peer);
+        this.lost.add(nodeId);
       }
     }
-    return known;
+    const gone = this.list.filter(({ nodeId }) => !others.has(nodeId));
+    for (const peer of gone) {
+      this.peers.delete(peer.nodeId);
+      this.list.splice(this.list.indexOf(peer), 1);
+      this.lost.delete(peer.nodeId);
+      this.memory.went(peer);
+    }
+    for (const peer of gone) {
+      this.listener.gone(peer);
+    }
+  }
+
+  private refuse(peer: string, message: string): void {
+    this.transitions.refused({ peer, reason: 'configuration', message });
   }
 
   /** Whether a heartbeat is of the process that is known, or of one that takes its place. */
@@ -342,7 +374,7 @@ export class PeerDirectory {
   private look(): void {
     const now = this.clock.monotonic();
     for (const peer of this.peers.values()) {
-      const silentMs = now - Math.max(peer.heardAtMs, this.startedMs);
+      const silentMs = now - Math.max(peer.heardAtMs, peer.awaitedSinceMs);
       const isLost =
         silentMs > this.options.electionTimeoutMs || now - peer.disconnectedAtMs >= this.reconnectMs;
       if (isLost && !this.lost.has(peer.nodeId)) {

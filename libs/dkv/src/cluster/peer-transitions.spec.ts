@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CapturedLog } from '../../testing/captured-log.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { testNodes } from '../../testing/test-nodes.js';
+import { testNode, testNodes } from '../../testing/test-nodes.js';
 import { testRing } from '../../testing/test-ring.js';
 import { type RefusalReason } from '../model/node.js';
 import { ClusterView } from './cluster-view.js';
@@ -13,11 +13,14 @@ const NODES = testNodes('a', 'b', 'c');
 let clock: ManualClock;
 let log: CapturedLog;
 let peers: PeerTransitions;
+let view: ClusterView;
 
 beforeEach(() => {
   clock = new ManualClock();
   log = new CapturedLog();
-  peers = new PeerTransitions(ClusterView.of('a', testRing(NODES), NODES), clock, log);
+  view = ClusterView.of('a', testRing(NODES), NODES);
+  view.adopt({ ...view.agreed, epoch: 1 });
+  peers = new PeerTransitions(view, clock, log);
 });
 
 const refuse = (peer: string, reason: RefusalReason = 'key') =>
@@ -129,6 +132,50 @@ describe('a refusal', () => {
       (part) => part instanceof Map,
     );
     expect(maps.map(({ size }) => size <= 1_000)).toEqual([true, true, true]);
+  });
+});
+
+describe('members and guests', () => {
+  const adopt = (...nodeIds: string[]) =>
+    view.adopt({ ...view.agreed, epoch: view.epoch + 1, members: testNodes(...nodeIds) });
+
+  it('a line each for who becomes a member and who is none any more, this node too; none for guests', () => {
+    view.welcome(testNode('d'));
+    adopt('a', 'b', 'd');
+    expect(log.lines).toEqual(['Node d is a member now.', 'Node c is no member any more.']);
+    view.dismiss('c');
+    adopt('b', 'c', 'd');
+    expect(log.lines.slice(2)).toEqual(['Node c is a member now.', 'Node a is no member any more.']);
+    adopt('b', 'c', 'd');
+    expect(log.lines).toHaveLength(4);
+  });
+
+  it('what is known of a node stays when it becomes a member or a guest, and goes with it', () => {
+    view.welcome(testNode('d'));
+    peers.up('d');
+    expect([peers.conditionOf('d')?.isUp, peers.seen]).toEqual([true, []]);
+    adopt('a', 'b', 'd');
+    expect([peers.conditionOf('d')?.isUp, peers.seen]).toEqual([true, ['d']]);
+    refuse('d');
+    expect([...peers.counts()]).toEqual([['d', 'key', 1]]);
+    adopt('a', 'b');
+    view.dismiss('d');
+    expect([peers.conditionOf('d'), peers.seen, [...peers.counts()]]).toEqual([undefined, [], []]);
+    refuse('d');
+    expect([...peers.counts()]).toEqual([['unknown', 'key', 1]]);
+    view.welcome(testNode('d'));
+    expect(peers.conditionOf('d')?.trouble).toBe('unseen');
+  });
+
+  it('nothing is said of partitions of a node that has none', () => {
+    view.welcome(testNode('d'));
+    peers.up('d');
+    peers.down('d', 'its connection ended');
+    peers.up('d');
+    peers.leaving('d');
+    peers.down('d', 'its connection ended');
+    expect(log.warnings).toEqual(['Node d is down (unreachable): its connection ended.']);
+    expect(log.lines.at(-1)).toBe('Node d has stopped.');
   });
 });
 

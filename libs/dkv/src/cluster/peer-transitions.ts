@@ -1,5 +1,5 @@
 /** The comings and goings of peers, told once each: what is logged of them, shown of them and counted. */
-import { type PeerTrouble, type RefusalReason } from '../model/node.js';
+import { type ClusterNode, type PeerTrouble, type RefusalReason } from '../model/node.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
 import { type PeerObserver, type PeerRefusal } from '../ports/peer-observer.js';
@@ -11,10 +11,10 @@ const QUIET_MS = 60_000;
 const TOLD_MAX = 1_000;
 /** A refusal so shortly before a peer fell silent is why it did. */
 const CAUSE_MS = 10_000;
-/** Refusals of those who are no members are counted together. */
+/** Refusals of those who are neither members nor guests are counted together. */
 const STRANGER = 'unknown';
 
-/** Of one member. */
+/** Of one other node. */
 interface Known {
   isUp: boolean;
   /** Whether it was ever heard by this process. */
@@ -46,27 +46,24 @@ export class PeerTransitions implements PeerObserver {
   private readonly metAtMs = new Map<string, number>();
   private readonly refusals = new Map<string, Map<RefusalReason, number>>();
 
+  private members: ReadonlySet<string>;
+  private epoch: number;
+
   constructor(
-    view: ClusterView,
+    private readonly view: ClusterView,
     private readonly clock: Clock,
     private readonly logger: Logger,
   ) {
-    for (const { nodeId } of view.peers) {
-      this.known.set(nodeId, {
-        isUp: false,
-        wasUp: false,
-        sinceMs: clock.monotonic(),
-        since: clock.now(),
-        trouble: 'unseen',
-        isLeaving: false,
-        isSkewed: false,
-        wayError: '',
-        lastRefusal: undefined,
-      });
-    }
+    this.members = membersOf(view);
+    this.epoch = view.epoch;
+    this.follow();
+    view.onConfiguration(() => {
+      this.tellOfMembers();
+      this.follow();
+    });
   }
 
-  /** Undefined for what is no other member. */
+  /** Undefined for what is neither another member nor a guest. */
   conditionOf(nodeId: string): PeerCondition | undefined {
     const known = this.known.get(nodeId);
     return (
@@ -80,10 +77,11 @@ export class PeerTransitions implements PeerObserver {
 
   /** Other members that were heard since this node started, whether they are up now or not. */
   get seen(): readonly string[] {
-    return [...this.known].filter(([, { wasUp }]) => wasUp).map(([nodeId]) => nodeId);
+    const wasUp = ({ nodeId }: ClusterNode) => this.known.get(nodeId)?.wasUp === true;
+    return this.view.peers.filter(wasUp).map(({ nodeId }) => nodeId);
   }
 
-  /** Members, and `unknown` for all others together. */
+  /** Members and guests, and `unknown` for all others together. */
   *counts(): IterableIterator<readonly [peer: string, reason: RefusalReason, count: number]> {
     for (const [peer, reasons] of this.refusals) {
       for (const [reason, count] of reasons) {
@@ -120,16 +118,17 @@ export class PeerTransitions implements PeerObserver {
     const { isLeaving, lastRefusal, wayError } = known;
     if (isLeaving) {
       this.change(known, false, 'stopped');
-      this.logger.log(`Node ${nodeId} has stopped. Its partitions are led by others.`);
+      this.logger.log(
+        `Node ${nodeId} has stopped.${this.ofMember(nodeId, ' Its partitions are led by others.')}`,
+      );
       return;
     }
     const isRefused = lastRefusal !== undefined && this.clock.monotonic() - lastRefusal.atMs <= CAUSE_MS;
     const trouble = isRefused ? lastRefusal.reason : 'unreachable';
     this.change(known, false, trouble);
     const way = isRefused || wayError === '' ? '' : ` ${wayError}`;
-    this.logger.warn(
-      `Node ${nodeId} is down (${trouble}): ${why}. Its partitions are led by others now.${way}`,
-    );
+    const consequence = this.ofMember(nodeId, ' Its partitions are led by others now.');
+    this.logger.warn(`Node ${nodeId} is down (${trouble}): ${why}.${consequence}${way}`);
   }
 
   /** The peer was not heard since this node started, and should have been by now. */
@@ -202,6 +201,63 @@ export class PeerTransitions implements PeerObserver {
     }
   }
 
+  /** Whoever is no member has no partitions to speak of. */
+  private ofMember(nodeId: string, consequence: string): string {
+    return this.members.has(nodeId) ? consequence : '';
+  }
+
+  private tellOfMembers(): void {
+    const before = this.members;
+    const wasAgreed = this.epoch > 0;
+    this.members = membersOf(this.view);
+    this.epoch = this.view.epoch;
+    if (!wasAgreed) {
+      // Those before were the nodes that discovery shows: members of nothing yet.
+      return;
+    }
+    for (const nodeId of this.members) {
+      if (!before.has(nodeId)) {
+        this.logger.log(`Node ${nodeId} is a member now.`);
+      }
+    }
+    for (const nodeId of before) {
+      if (!this.members.has(nodeId)) {
+        this.logger.log(`Node ${nodeId} is no member any more.`);
+      }
+    }
+  }
+
+  /** Whoever is another member or a guest now is known, and nobody else. */
+  private follow(): void {
+    const others = new Set(this.view.others.map(({ nodeId }) => nodeId));
+    for (const nodeId of this.known.keys()) {
+      if (!others.has(nodeId)) {
+        this.forget(nodeId);
+        this.known.delete(nodeId);
+        this.refusals.delete(nodeId);
+      }
+    }
+    for (const nodeId of others) {
+      if (!this.known.has(nodeId)) {
+        this.known.set(nodeId, this.unseenYet());
+      }
+    }
+  }
+
+  private unseenYet(): Known {
+    return {
+      isUp: false,
+      wasUp: false,
+      sinceMs: this.clock.monotonic(),
+      since: this.clock.now(),
+      trouble: 'unseen',
+      isLeaving: false,
+      isSkewed: false,
+      wayError: '',
+      lastRefusal: undefined,
+    };
+  }
+
   /** Gives how long it had been as before. */
   private change(known: Known, isUp: boolean, trouble: PeerTrouble | undefined): number {
     const now = this.clock.monotonic();
@@ -213,7 +269,7 @@ export class PeerTransitions implements PeerObserver {
     return lastedMs;
   }
 
-  /** It is up: refusals from now on are of another incident. */
+  /** It is up, or gone: refusals from now on are of another incident. */
   private forget(nodeId: string): void {
     this.known.get(nodeId)!.lastRefusal = undefined;
     for (const met of this.metAtMs.keys()) {
@@ -228,6 +284,10 @@ export class PeerTransitions implements PeerObserver {
     this.refusals.set(peer, reasons);
     reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
+}
+
+function membersOf(view: ClusterView): ReadonlySet<string> {
+  return new Set(view.members.map(({ node }) => node.nodeId));
 }
 
 function secondsOf(ms: number): string {

@@ -19,8 +19,12 @@ export class Peer {
   /** Its process run; rises with every start. 0 until it has spoken. */
   session = 0;
   clusterId = '';
+  /** Of the newest configuration that it knows; 0 where it knows none, or has not spoken. */
+  epoch = 0;
   /** Monotonic, milliseconds; -Infinity until it has spoken. */
   heardAtMs = -Infinity;
+  /** Since when it should be heard, monotonic. */
+  awaitedSinceMs = -Infinity;
   /** When its live connection ended, monotonic; {@link NEVER} where something came since. */
   disconnectedAtMs = NEVER;
   /** When a live connection of this process run of it ended last: what is heard right after may have been sent before. */
@@ -97,6 +101,7 @@ export class Peer {
   /** @param soonMs a heartbeat that was under way for longer, with the way of what it echoes, says nothing of its clock */
   take(heartbeat: Heartbeat, clock: Clock, soonMs: number): void {
     this.clusterId = heartbeat.clusterId;
+    this.epoch = heartbeat.epoch;
     this.durablePosition = Math.max(this.durablePosition, heartbeat.durablePosition);
     this.isFit = heartbeat.isFit;
     this.isReady = heartbeat.isReady;
@@ -116,6 +121,7 @@ export class Peer {
   restart(incarnation: string, session: number): void {
     this.earlierPosition = incarnation === this.incarnation ? this.highestPosition : 0;
     this.durablePosition = 0;
+    this.epoch = 0;
     this.stampMs = 0;
     if (incarnation !== this.incarnation) {
       if (this.incarnation !== '') {
@@ -125,6 +131,23 @@ export class Peer {
     this.refused = '';
     this.incarnation = incarnation;
     this.session = session;
+    this.forgetMoment();
+    this.liveSequence = 0;
+    this.bulkSequence = 0;
+    this.missedFrames = 0;
+    this.missedByIt = 0;
+  }
+
+  /** It is not talked to for now. Should it come back, frames that it sent before are still old ones. */
+  part(): void {
+    this.hasIntroducedItself = false;
+    this.heardAtMs = -Infinity;
+    this.stampMs = 0;
+    this.forgetMoment();
+  }
+
+  /** What was true of it a moment ago. */
+  private forgetMoment(): void {
     this.disconnectedAtMs = NEVER;
     this.closedAtMs = -Infinity;
     this.isFit = false;
@@ -134,10 +157,6 @@ export class Peer {
     this.led = new Map();
     this.withoutQuorum = new Set();
     this.ledAskedTicks = 0;
-    this.liveSequence = 0;
-    this.bulkSequence = 0;
-    this.missedFrames = 0;
-    this.missedByIt = 0;
   }
 
   /** Whether a frame is the next of its lane, or one after it; what was overtaken is lost. */

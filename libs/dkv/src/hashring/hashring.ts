@@ -67,6 +67,21 @@ export class Hashring {
     return new Hashring(tableOf(ringNodes(nodes), options.partitions, options.replicas), options);
   }
 
+  /**
+   * The ring that `nodes` have after others, as {@link change}: also where the lists are not those of one ring, since a change
+   * before is under way.
+   * @param lists for each partition the ids of its nodes, the holder first
+   * @throws DkvError `DKV_INVALID_OPTIONS`
+   */
+  static following(
+    lists: readonly (readonly string[])[],
+    nodes: readonly RingNode[],
+    options: Omit<HashringOptions, 'partitions'>,
+  ): Hashring {
+    assertOptions({ ...options, partitions: lists.length });
+    return new Hashring(tableAfter(lists, ringNodes(nodes), options.replicas), options);
+  }
+
   /** Copies that `to` places on nodes that had no copy of that partition in `from`. */
   static moved(from: Hashring, to: Hashring): number {
     if (from.partitions !== to.partitions) {
@@ -89,7 +104,7 @@ export class Hashring {
    * @throws DkvError `DKV_INVALID_OPTIONS`
    */
   change(nodes: readonly RingNode[]): Hashring {
-    return new Hashring(tableAfter(this.#lists, ringNodes(nodes), this.replicas), this);
+    return Hashring.following(this.#lists, nodes, this);
   }
 
   /** 0 to `partitions - 1`, by the UTF-8 bytes of `key`. */

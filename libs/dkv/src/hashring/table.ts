@@ -65,7 +65,7 @@ export function tableAfter(
     }
     before.set(list.slice(0, copies), partition * copies);
     while (list.length > copies) {
-      // Lists become shorter only when there are fewer nodes than copies: some in the list have left.
+      // Who has left goes first; where fewer copies are asked for, the last of the list.
       list.splice(
         list.findLastIndex((node) => node >= nodes.length),
         1,

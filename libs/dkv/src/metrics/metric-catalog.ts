@@ -78,6 +78,19 @@ export const METRIC_SECTIONS = {
       'any increase: the log says which side refuses the other, and the remedy',
     ),
     dkv_members: gauge('Members by state as this node sees them', ['state']),
+    dkv_members_leaving: gauge('Members that give their copies away, and are none then'),
+    dkv_candidates: gauge('Nodes that wait to be taken in as members'),
+    dkv_cluster_epoch: gauge(
+      'Epoch of the configuration that this node knows; it rises with each change of the members and each step of a move',
+      [],
+      'another than that of the other nodes for a minute: this node does not hear of changes',
+    ),
+    dkv_partitions_moving: gauge('Partitions, and the configuration itself, that move to other nodes now'),
+    dkv_partitions_to_move: gauge(
+      'Partitions, and the configuration itself, that are not yet where they are to be, those that move among them',
+      [],
+      'above 0 and not falling for as long as a partition takes to be copied',
+    ),
     dkv_clock_skew_seconds: gauge(
       'How far the clock of a peer seemed ahead, message delay included; eventual namespaces alone',
       ['peer'],

@@ -1,8 +1,10 @@
 /** What is measured when it is asked for: the state of this node as Prometheus gauges. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { waitingIn } from '../cluster/configuration-report.js';
 import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type Dkv } from '../dkv.js';
 import { type Usage } from '../model/usage.js';
+import { type Membership } from '../ports/membership.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type MetricName, METRICS } from './metric-catalog.js';
 
@@ -14,13 +16,14 @@ export interface NodeFigures {
   readonly dkv: Pick<Dkv, 'metrics' | 'cluster'>;
   readonly remote: Pick<RemoteKvRepo, 'metrics'>;
   readonly transitions: Pick<PeerTransitions, 'conditionOf' | 'counts'>;
+  readonly membership: Pick<Membership, 'configuration' | 'candidates'>;
 }
 
 type Sample = readonly [labels: Record<string, string>, value: number];
 
 /** Registers the gauges of one node; they are read when the registry is scraped. */
 export function registerNodeGauges(registry: Registry, node: NodeFigures): void {
-  const { nodeId, version, dkv, remote, transitions } = node;
+  const { nodeId, version, dkv, remote, transitions, membership } = node;
   const registers = [registry];
   // A scrape reads all gauges in one turn: the figures are put together once for it.
   let known: ReturnType<Dkv['metrics']> | undefined;
@@ -98,6 +101,7 @@ export function registerNodeGauges(registry: Registry, node: NodeFigures): void 
       dkv.cluster().filter((member) => member.state === state).length,
     ]),
   );
+  registerMembership(one, membership);
   each('dkv_partitions_owned', () => {
     const own = dkv.cluster().find((member) => member.nodeId === nodeId);
     return [
@@ -115,4 +119,16 @@ export function registerNodeGauges(registry: Registry, node: NodeFigures): void 
   each('dkv_build_info', () => [
     [{ engine: figures().engine, node: nodeId, version, node_version: process.versions.node }, 1],
   ]);
+}
+
+function registerMembership(
+  one: (name: MetricName, read: () => number) => void,
+  membership: NodeFigures['membership'],
+): void {
+  const configuration = () => membership.configuration;
+  one('dkv_members_leaving', () => configuration().members.filter(({ isLeaving }) => isLeaving).length);
+  one('dkv_candidates', () => membership.candidates.length);
+  one('dkv_cluster_epoch', () => configuration().epoch);
+  one('dkv_partitions_moving', () => configuration().moving.length);
+  one('dkv_partitions_to_move', () => configuration().moving.length + waitingIn(configuration()));
 }

@@ -1,7 +1,11 @@
 /** The figures of a node as Prometheus reads them: names, labels, and that they count what they say. */
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { testNode, testNodes } from '../../testing/test-nodes.js';
+import { configurationOf } from '../cluster/cluster-configuration.js';
 import { type Dkv } from '../dkv.js';
+import { Hashring } from '../hashring/hashring.js';
+import { md5HashFunc } from '../hashring/md5-hash-func.js';
 import { METRICS } from './metric-catalog.js';
 import { type NodeFigures, registerNodeGauges } from './node-gauges.js';
 import { PrometheusTelemetry } from './prometheus-telemetry.js';
@@ -114,10 +118,36 @@ describe('what is read when it is asked for', () => {
     { nodeId: 'c', state: 'down', votersMissing: 26, partitions: { holder: 9, replica: 10 } },
   ];
   const traffic = { sentBytes: 100, receivedBytes: 200 };
+  // Four lists and that of the keepers: one is where it is to be, one moves, two wait, and one moves back to where it is.
+  const ring = Hashring.of(testNodes('a'), { partitions: 1, replicas: 1, hashFunc: md5HashFunc });
+  const [here, there] = [
+    ['a', 'b'],
+    ['a', 'c'],
+  ] as const;
+  const membership = {
+    configuration: {
+      ...configurationOf(ring, testNodes('a')),
+      epoch: 29,
+      members: [testNode('a'), { ...testNode('b'), isLeaving: true as const }, testNode('c')],
+      lists: [here, here, here, here, here],
+      target: [here, there, there, here, there],
+      moving: [
+        { place: 1, since: 28, also: [] },
+        { place: 3, since: 29, also: [] },
+      ],
+    },
+    candidates: testNodes('d', 'e'),
+  };
 
   beforeEach(() => {
     const dkv = { metrics: () => figures, cluster: () => nodes } as unknown as Dkv;
-    registerNodeGauges(registry, { ...NODE, dkv, remote: { metrics: () => traffic }, transitions });
+    registerNodeGauges(registry, {
+      ...NODE,
+      dkv,
+      remote: { metrics: () => traffic },
+      transitions,
+      membership,
+    });
   });
 
   it.each([
@@ -152,6 +182,11 @@ describe('what is read when it is asked for', () => {
     'dkv_peer_up{peer="b"} 1',
     'dkv_peer_up{peer="c"} 0',
     'dkv_peer_refusals_total{peer="b",reason="key"} 28',
+    'dkv_cluster_epoch 29',
+    'dkv_members_leaving 1',
+    'dkv_candidates 2',
+    'dkv_partitions_moving 2',
+    'dkv_partitions_to_move 4',
   ])('%s', async (line) => {
     expect(await scraped(line)).toEqual([line]);
   });
@@ -172,13 +207,41 @@ describe('what is read when it is asked for', () => {
     const uncached = { ...figures, cacheHits: undefined, cacheMisses: undefined, cacheBytes: undefined };
     const dkv = { metrics: () => uncached, cluster: () => nodes } as unknown as Dkv;
     registry = new Registry();
-    registerNodeGauges(registry, { ...NODE, dkv, remote: { metrics: () => traffic }, transitions });
+    registerNodeGauges(registry, {
+      ...NODE,
+      dkv,
+      remote: { metrics: () => traffic },
+      transitions,
+      membership,
+    });
     expect(await scraped('dkv_cache_')).toEqual([
       'dkv_cache_bytes 0',
       'dkv_cache_hits_total 0',
       'dkv_cache_misses_total 0',
     ]);
   });
+});
+
+it('what was counted of a node that went is shown no more, and begins at 0 should it come back', async () => {
+  const shown = async () => [
+    ...(await scraped('dkv_peer_rpc_duration_seconds_count')),
+    ...(await scraped('dkv_clock_skew_seconds')),
+  ];
+  for (const peer of ['b', 'c']) {
+    telemetry.peerCall(peer, 'get', 0.5);
+    telemetry.peerCall(peer, 'getTree', 0.5);
+    telemetry.clockSkew(peer, 1);
+  }
+  telemetry.peersChanged(['c', 'd']);
+  expect(await shown()).toEqual([
+    'dkv_peer_rpc_duration_seconds_count{peer="c",method="get"} 1',
+    'dkv_peer_rpc_duration_seconds_count{peer="c",method="getTree"} 1',
+    'dkv_clock_skew_seconds{peer="c"} 1',
+  ]);
+  telemetry.peersChanged([]);
+  expect(await shown()).toEqual([]);
+  telemetry.peerCall('b', 'get', 0.5);
+  expect(await shown()).toEqual(['dkv_peer_rpc_duration_seconds_count{peer="b",method="get"} 1']);
 });
 
 describe('the metrics', () => {

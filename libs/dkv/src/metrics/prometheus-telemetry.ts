@@ -98,6 +98,22 @@ export class PrometheusTelemetry implements Telemetry {
     (this.byPeer.get(peer)?.get(method) ?? this.seriesOfPeer(peer, method)).observe(seconds);
   }
 
+  peersChanged(nodeIds: readonly string[]): void {
+    const isThere = new Set(nodeIds);
+    for (const [peer, byMethod] of this.byPeer) {
+      if (!isThere.has(peer)) {
+        this.byPeer.delete(peer);
+        byMethod.forEach((series) => series.drop());
+      }
+    }
+    for (const [peer, series] of this.skewByPeer) {
+      if (!isThere.has(peer)) {
+        this.skewByPeer.delete(peer);
+        series.drop();
+      }
+    }
+  }
+
   quorumFailure(op: Operation): void {
     this.quorumFailures.inc({ op });
   }

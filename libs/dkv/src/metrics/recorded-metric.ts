@@ -28,6 +28,15 @@ abstract class Series {
     this.shown = false;
   }
 
+  /** Shows in no scrape from now on, until something is recorded again. */
+  drop(): void {
+    const place = this.shownSeries.indexOf(this);
+    if (place >= 0) {
+      this.shownSeries.splice(place, 1);
+    }
+    this.clear();
+  }
+
   protected show(): void {
     this.shown = true;
     this.shownSeries.push(this);

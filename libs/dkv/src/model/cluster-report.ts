@@ -1,9 +1,10 @@
 /** What nodes tell an operator of the cluster and of themselves: plain data, as JSON on the peer port and in the API. */
 import { type NamespaceMode } from './consistency.js';
-import { type NodeState, type PeerTrouble } from './node.js';
+import { type MemberCopies } from './moves-report.js';
+import { type ClusterNode, type NodeState, type PeerTrouble } from './node.js';
 
 /** One member, as the answering node sees it. */
-export interface MemberReport {
+export interface MemberReport extends MemberCopies {
   readonly nodeId: string;
   readonly host: string;
   readonly port: number;
@@ -28,6 +29,11 @@ export interface MemberReport {
   readonly clockOffsetMs?: number;
 }
 
+/** A node that waits to be taken in, at the address under which it listens. */
+export interface CandidateReport extends ClusterNode {
+  readonly membership: 'candidate';
+}
+
 export interface ClusterReport {
   /** The node id of who answers. */
   readonly answeredBy: string;
@@ -35,6 +41,8 @@ export interface ClusterReport {
   readonly version: string;
   /** '' until the cluster is born. */
   readonly clusterId: string;
+  /** Of the configuration that the answering node knows; it rises with each change of the members, and each step of a move. */
+  readonly epoch: number;
   readonly partitions: number;
   /** Copies of a key beside the holder's. */
   readonly replicas: number;
@@ -44,6 +52,7 @@ export interface ClusterReport {
   /** Why; '' for `ok`. */
   readonly reason: string;
   readonly members: readonly MemberReport[];
+  readonly candidates: readonly CandidateReport[];
   /** Own partitions that take no writes. */
   readonly partitionsWithoutQuorum: number;
   /** Own partitions of which a copy is missing. */

@@ -20,17 +20,21 @@ export function readMembers(from: ByteReader, max: number): MemberId[] {
   return members;
 }
 
-export function writeConfiguration(to: ByteWriter, { voters, outgoing, learners }: Configuration): void {
+export function writeConfiguration(to: ByteWriter, configuration: Configuration): void {
+  const { voters, outgoing, learners, epoch = 0 } = configuration;
   writeMembers(to, voters);
   writeMembers(to, outgoing);
   writeMembers(to, learners);
+  to.count(epoch);
 }
 
 /** @throws DkvError `DKV_PROTOCOL`, also for more than `max` members in one of the lists */
 export function readConfiguration(from: ByteReader, max: number): Configuration {
-  return {
+  const configuration = {
     voters: readMembers(from, max),
     outgoing: readMembers(from, max),
     learners: readMembers(from, max),
   };
+  const epoch = from.count();
+  return epoch === 0 ? configuration : { ...configuration, epoch };
 }

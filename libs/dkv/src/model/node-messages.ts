@@ -1,5 +1,6 @@
 /** The one-way messages between nodes that the strong mode and the failure detector are made of, as plain data. */
 import { type DkvErrorCode } from '../dkv.errors.js';
+import { type ClusterNode } from './node.js';
 import { type Configuration, type MemberId, type RaftMessage } from './raft-messages.js';
 import { type KeyedRecord, type PageMark, type StrongRecord } from './strong-record.js';
 import { type Request } from './request.js';
@@ -14,6 +15,19 @@ export interface LedGroup {
 /** The groups that a request to confirm a leadership names. */
 export interface ConfirmedGroup extends LedGroup {
   readonly generation: number;
+}
+
+/** Who votes in groups that have no entry yet. */
+export interface FirstMembers {
+  /** One of each node; empty where that is not known. */
+  readonly members: readonly MemberId[];
+  /** For each partition, and last for the group that keeps the configuration, the places of its nodes in `members`. */
+  readonly lists: readonly (readonly number[])[];
+}
+
+export interface ArrivedGroup {
+  readonly group: number;
+  readonly epoch: number;
 }
 
 /** A place in the history of a group's log. Generation 0 is before all of it. */
@@ -98,6 +112,10 @@ export type NodeMessage =
       readonly echoAgeMs: number;
       /** '' as long as the sender belongs to no cluster: its folder is new. */
       readonly clusterId: string;
+      /** Of the newest configuration that the sender knows, durably; 0 as long as it is not agreed on. */
+      readonly epoch: number;
+      /** Over all that a configuration which is not agreed on would place keys by; '' for one that is. */
+      readonly fingerprint: string;
       /** Up to which the sender's log is durable. */
       readonly durablePosition: number;
       /**
@@ -167,30 +185,45 @@ export type NodeMessage =
         | undefined;
     }
   /** Makes of new folders a cluster: the first incarnation of every node. */
-  | {
-      readonly kind: 'birth';
+  | (FirstMembers & {
+      readonly kind: 'birth' | 'born';
       readonly clusterId: string;
-      readonly members: readonly MemberId[];
       /** The numbers of copies of which there are groups from the beginning. */
       readonly classes: readonly number[];
-    }
+    })
   | { readonly kind: 'birthAccepted'; readonly clusterId: string }
-  | {
-      readonly kind: 'born';
-      readonly clusterId: string;
-      readonly members: readonly MemberId[];
-      readonly classes: readonly number[];
-    }
   /**
-   * Makes groups of a number of copies that the cluster had not when it was born. `members`, `isBorn`: what the sender has
-   * noted of them, or proposes.
+   * Makes groups of a number of copies that the cluster had not when it was born. `members`, `lists`, `isBorn`: what the sender
+   * has noted of them, or proposes.
    */
-  | {
+  | (FirstMembers & {
       readonly kind: 'class';
       readonly copies: number;
       readonly intent: 'ask' | 'propose' | 'tell';
-      readonly members: readonly MemberId[];
       readonly isBorn: boolean;
+    })
+  /** The sender listens there, in case the receiver does not know it as a member. */
+  | {
+      readonly kind: 'guest';
+      readonly node: ClusterNode;
+      /** The epoch of the configuration in which it would like to be a member, and is none; 0 where it does not wish so. */
+      readonly wishes: number;
+    }
+  | { readonly kind: 'askConfiguration' }
+  /** The newest that the sender knows, as it is kept. */
+  | { readonly kind: 'configuration'; readonly text: string }
+  /** Groups that the sender leads, and that are where they were to be; by a configuration of that epoch, which is committed. */
+  | { readonly kind: 'arrived'; readonly groups: readonly ArrivedGroup[] }
+  /** The sender has a copy of the group, and is not on its list: whether its leader can do without. */
+  | { readonly kind: 'mayGiveUp'; readonly group: number; readonly generation: number }
+  /** It can: this is committed, and the receiver is no part of it. */
+  | {
+      readonly kind: 'giveUp';
+      readonly group: number;
+      readonly generation: number;
+      readonly index: number;
+      readonly term: number;
+      readonly configuration: Configuration;
     }
   /**
    * Asks what the receiver has of a group; and, where `generation` is not 0, for its promise to take part in nothing of an

@@ -18,6 +18,8 @@ export interface Configuration {
   readonly outgoing: readonly MemberId[];
   /** Receive the log and count for nothing. Disjoint from the voters. */
   readonly learners: readonly MemberId[];
+  /** Of the cluster's configuration that it follows; absent for none. Raft itself does not look at it. */
+  readonly epoch?: number;
 }
 
 /** `empty`: of a new leader (dissertation, 6.4); `operations`: the state machine's; `configuration`: read by Raft too. */

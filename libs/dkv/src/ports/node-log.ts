@@ -22,7 +22,7 @@ export interface LogReplay {
     kind: EntryKind,
     data: Uint8Array,
   ): void;
-  /** The group's log begins anew behind (index, term): a snapshot took the place of all before. */
+  /** The group's log begins anew behind (index, term): a snapshot took the place of all before, or the group was given up. */
   reset(group: number, generation: number, index: number, term: number): void;
   /** What {@link NodeLog.addBatch} was given, at its position. `bytes` only until this returns. */
   batch(position: number, bytes: Uint8Array): void;
@@ -67,6 +67,7 @@ export interface NodeLog {
     kind: EntryKind,
     data: Uint8Array,
   ): void;
+  /** What was added of the group's entries before is void; its hard state counts as before. */
   addReset(group: number, generation: number, index: number, term: number): void;
   /** Operations on the store that belong to no group. Gives the position that `LogCoverage.batchesUpTo` names. */
   addBatch(bytes: Uint8Array): number;

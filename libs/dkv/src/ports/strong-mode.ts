@@ -1,6 +1,7 @@
 /** What serves strong namespaces, as the Processor sees it; `strong/` implements it on a Raft log per partition. */
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
+import { type Membership } from './membership.js';
 import { type StrongGroups } from './strong-groups.js';
 
 /** Of one node's votes in the groups of another. */
@@ -66,4 +67,6 @@ export interface StrongMode {
   readonly figures: StrongFigures;
   /** For an operator. */
   readonly groups: StrongGroups;
+  /** Who belongs to the cluster, and what moves for it: of all namespaces, the eventual ones too. */
+  readonly membership: Membership;
 }

@@ -30,7 +30,10 @@ export interface FoundRecord {
 }
 
 export interface StrongStoreMetrics {
-  /** Of records that are there, about: those that no checkpoint has count as new where nothing is known of them. */
+  /**
+   * Of users' records that are there, about: those that no checkpoint has count as new where nothing is known of them. The
+   * cluster's own is none of them.
+   */
   readonly usage: UsageByNamespace;
   /** Bytes of records that are in no checkpoint yet. */
   readonly dirtyBytes: number;

@@ -13,6 +13,8 @@ export interface Telemetry {
     valueBytes: number,
   ): void;
   peerCall(nodeId: string, kind: string, seconds: number): void;
+  /** The nodes that this one talks to from now on: what was told of others need not be shown any more. */
+  peersChanged(nodeIds: readonly string[]): void;
   quorumFailure(operation: Operation): void;
   readRepair(): void;
   conflict(): void;
@@ -37,6 +39,7 @@ export const Telemetry = Symbol('DkvTelemetry');
 export const NO_TELEMETRY: Telemetry = {
   operation() {},
   peerCall() {},
+  peersChanged() {},
   quorumFailure() {},
   readRepair() {},
   conflict() {},

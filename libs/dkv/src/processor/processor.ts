@@ -13,6 +13,7 @@ import { type Operation } from '../ports/telemetry.js';
 import { Administration } from './administration.js';
 import { administrationAnswers } from './administration-answers.js';
 import { Admission } from './admission.js';
+import { MembershipAdministration } from './membership-administration.js';
 import { type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
 import { assertReadSupported, assertWriteSupported } from './supported-operations.js';
@@ -60,6 +61,7 @@ export class Processor implements PeerService {
   private readonly eventual: EventualMode;
   /** For an operator. */
   readonly administration: Administration;
+  readonly membership: MembershipAdministration;
 
   constructor(
     private readonly context: CoreContext,
@@ -69,6 +71,7 @@ export class Processor implements PeerService {
     this.admission = new Admission(context.clock.monotonic());
     const answers = administrationAnswers(context, strong.groups);
     this.administration = new Administration(context, strong.groups, answers);
+    this.membership = new MembershipAdministration(context, strong.membership);
     this.eventual = new EventualMode(context, guard, answers);
   }
 

@@ -1,7 +1,6 @@
 /** Which cluster a node starts in: the one that its folder notes, or, before it is born, the one that discovery shows. */
 import { clusterNoteOf } from '../cluster/birth.js';
 import {
-  type ClusterConfiguration,
   configurationOf,
   notedConfiguration,
   noteConfiguration,
@@ -11,6 +10,7 @@ import { DkvError } from '../dkv.errors.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { Hashring } from '../hashring/hashring.js';
 import { REPLICAS_MAX } from '../hashring/ring-options.js';
+import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
 import { type Clock } from '../ports/clock.js';
 import { type Discovery } from '../ports/discovery.js';
@@ -20,8 +20,8 @@ import { type Logger } from '../ports/logger.js';
 import { createNodeStorage } from '../storage/create-node-storage.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 
-/** Namespaces of fewer copies have partition numbers of their own, and all must fit into two bytes. */
-const PARTITION_NUMBERS_MAX = 65_535;
+/** Namespaces of fewer copies have partition numbers of their own, and all are below that of the last group. */
+const PARTITION_NUMBERS_MAX = CONFIGURATION_GROUP;
 
 /** The nodes that discovery told of, or why it told of none. */
 export type Discovered =
@@ -31,6 +31,8 @@ export type Discovered =
 export interface OpenedNode {
   readonly storage: NodeStorage;
   readonly configuration: ClusterConfiguration;
+  /** This node as discovery shows it, else as it was noted last, else as its options have it. */
+  readonly own: ClusterNode;
 }
 
 /** Asked before a folder is opened: what is wrong with the options leaves no folder behind. @throws DkvError `DKV_INVALID_OPTIONS` */
@@ -76,10 +78,8 @@ export async function openNode(
   const identity = { nodeId, partitions, copies: REPLICAS_MAX + 1, hashFunc: hashFunc.name };
   const storage = await createNodeStorage(identity, { ...options, clock, logger });
   try {
-    return {
-      storage,
-      configuration: await clusterAtStart(options, discovered, hashFunc, storage.local, logger),
-    };
+    const configuration = await clusterAtStart(options, discovered, hashFunc, storage.local, logger);
+    return { storage, configuration, own: ownNode(options, discovered, configuration) };
   } catch (error) {
     await storage.close();
     throw error;
@@ -87,10 +87,10 @@ export async function openNode(
 }
 
 /**
- * Of a node whose cluster is born, the folder's note counts: what differs in the options is a warning, and where discovery tells
- * nothing, the node starts with the addresses that it noted last. Before that, options may still be corrected.
- * @throws DkvError `DKV_STORE_MISMATCH` where discovery shows other members than the folder notes; what discovery threw,
- *   where the cluster is not born yet
+ * Of a node whose cluster is born, the folder's note counts: discovery tells where its members listen now, not who they are, and what
+ * differs in the options is a warning. Where discovery tells nothing, the node starts with the addresses that it noted last. Before
+ * that, options may still be corrected.
+ * @throws what discovery threw, where the cluster is not born yet
  */
 export async function clusterAtStart(
   options: DkvOptions,
@@ -116,30 +116,19 @@ export async function clusterAtStart(
     );
     return noted;
   }
-  assertSameMembers(noted, found);
   warnOfDifferences(noted, found, replicas, logger);
   const configuration = relocated(noted, found);
   await noteConfiguration(local, configuration);
   return configuration;
 }
 
-function assertSameMembers({ members }: ClusterConfiguration, found: readonly ClusterNode[]): void {
-  const was = idsOf(members);
-  const is = idsOf(found);
-  if (was !== is) {
-    throw new DkvError(
-      'DKV_STORE_MISMATCH',
-      `This data folder was written by a cluster of ${was}; now it is started with ${is}. Changing the members of a ` +
-        'cluster that has data is not supported: start with the old ones. A new cluster needs data folders of its own.',
-    );
-  }
-}
-
-function idsOf(nodes: readonly ClusterNode[]): string {
-  return nodes
-    .map(({ nodeId }) => nodeId)
-    .sort()
-    .join(', ');
+function ownNode(
+  { nodeId, hostname, peerPort, weight, zone }: DkvOptions,
+  { nodes = [] }: Discovered,
+  { members }: ClusterConfiguration,
+): ClusterNode {
+  const known = [...nodes, ...members].find((node) => node.nodeId === nodeId);
+  return known ?? { nodeId, host: hostname, port: peerPort, weight, zone };
 }
 
 /** What places data counts when a cluster is made, and afterwards only as it was agreed on. */
@@ -154,7 +143,7 @@ function warnOfDifferences(
     differences.push(`replicas ${noted.replicas}, not ${replicas}`);
   }
   for (const { nodeId, weight, zone } of noted.members) {
-    const given = found.find((node) => node.nodeId === nodeId)!;
+    const given = found.find((node) => node.nodeId === nodeId) ?? { weight, zone };
     if (given.weight !== weight) {
       differences.push(`weight ${weight} of ${nodeId}, not ${given.weight}`);
     }
@@ -164,7 +153,8 @@ function warnOfDifferences(
   }
   if (differences.length > 0) {
     logger.warn(
-      `The cluster was made with ${differences.join(', ')}: that is what counts. Give every node what it was made with.`,
+      `The cluster goes by ${differences.join(', ')}: that is what counts. Give every node the same, or change it with ` +
+        'npx -p nestjs-dkv dkv weight and zone.',
     );
   }
 }

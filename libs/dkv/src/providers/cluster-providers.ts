@@ -2,12 +2,12 @@
 import { HttpService } from '@nestjs/axios';
 import { type Provider } from '@nestjs/common';
 import axios from 'axios';
-import { ClusterView, sharedSettings } from '../cluster/cluster-view.js';
+import { ClusterView } from '../cluster/cluster-view.js';
+import { sharedSettings } from '../cluster/fixed-settings.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { PeerClient } from '../cluster/peer-client.js';
 import { PeerTransitions } from '../cluster/peer-transitions.js';
 import { StaticDiscovery } from '../discovery/static-discovery.js';
-import { DkvAdmin } from '../dkv.admin.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { DKV_OPTIONS } from '../dkv.tokens.js';
 import { certificateSource } from '../dkv.tls-options.js';
@@ -23,6 +23,7 @@ import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { Telemetry } from '../ports/telemetry.js';
 import { Disconnects } from '../transport/disconnects.js';
 import { HttpController } from '../transport/http/http-controller.js';
+import { AdminService } from '../transport/rest/admin-service.js';
 import { KvService } from '../transport/rest/kv-service.js';
 import { renewedCertificates } from '../transport/tls/renewed-certificates.js';
 import { Processor } from '../processor/processor.js';
@@ -48,8 +49,8 @@ export const clusterProviders: Provider[] = [
   {
     provide: ClusterView,
     inject: [DKV_OPTIONS, OPENED_NODE, HashFunc],
-    useFactory: (options: DkvOptions, { configuration }: OpenedNode, hashFunc: HashFunc) =>
-      new ClusterView(options.nodeId, configuration, hashFunc, sharedSettings(options)),
+    useFactory: (options: DkvOptions, { configuration, own }: OpenedNode, hashFunc: HashFunc) =>
+      new ClusterView(options.nodeId, configuration, hashFunc, sharedSettings(options), own),
   },
   {
     provide: PeerTransitions,
@@ -104,7 +105,7 @@ export const clusterProviders: Provider[] = [
       PeerTransitions,
       Telemetry,
       Disconnects,
-      DkvAdmin,
+      AdminService,
     ],
     useFactory: createController,
   },
@@ -159,7 +160,7 @@ function createController(
   observer: PeerTransitions,
   telemetry: Telemetry,
   disconnects: Disconnects,
-  service: DkvAdmin,
+  service: AdminService,
 ): Controller {
   const { controller, discovery, apiKey, adminKey, valueBytesMax, peerBind, peerPort, nodeId } = options;
   if (controller) {

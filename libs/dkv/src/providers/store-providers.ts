@@ -152,7 +152,7 @@ export const storeProviders: Provider[] = [
   },
   {
     provide: Dkv,
-    inject: [NamespaceRegistry, DKV_OPTIONS, DkvRegistry, RemoteKvRepo, PeerTransitions],
+    inject: [NamespaceRegistry, DKV_OPTIONS, DkvRegistry, RemoteKvRepo, PeerTransitions, STRONG_MODE],
     useFactory: createClient,
   },
 ];
@@ -204,9 +204,10 @@ async function createClient(
   registry: Registry,
   remote: RemoteKvRepo,
   transitions: PeerTransitions,
+  { membership }: StrongMode,
 ): Promise<Dkv> {
   const dkv = await namespaces.open();
-  registerNodeGauges(registry, { nodeId, version: DKV_VERSION, dkv, remote, transitions });
+  registerNodeGauges(registry, { nodeId, version: DKV_VERSION, dkv, remote, transitions, membership });
   if (processMetrics) {
     collectDefaultMetrics({ register: registry });
   }

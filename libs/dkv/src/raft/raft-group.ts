@@ -68,6 +68,11 @@ export class RaftGroup extends RaftFollower {
     );
   }
 
+  /** Of the entry that the configuration which counts now is from. */
+  get configurationIndex(): number {
+    return this.replica.configurations.currentIndex;
+  }
+
   /** Whether members could commit more than they were told: `announceCommit` would tell them. */
   get hasUnannouncedCommit(): boolean {
     return this.leadership?.isCommitUnannounced(this.commit) === true;
@@ -253,9 +258,9 @@ export class RaftGroup extends RaftFollower {
 
   /** A joint configuration that is committed has served its purpose (4.3). */
   private leaveJoint(): void {
-    const { voters, outgoing, learners } = this.configuration;
+    const { outgoing } = this.configuration;
     if (outgoing.length > 0 && this.mayPropose && this.mayReconfigure()) {
-      this.proposeConfiguration({ voters, outgoing: [], learners });
+      this.proposeConfiguration({ ...this.configuration, outgoing: [] });
     }
   }
 

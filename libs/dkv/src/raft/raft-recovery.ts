@@ -26,6 +26,7 @@ export function forcedConfiguration(
     return undefined;
   }
   return {
+    ...configuration,
     voters: left(configuration.voters),
     outgoing: left(configuration.outgoing),
     learners: left(configuration.learners),

@@ -40,6 +40,11 @@ export class DroppedEntries {
     },
   ) {}
 
+  forget(group: number): void {
+    this.kept.delete(group);
+    this.failed.delete(group);
+  }
+
   /**
    * Whether all of the group's log that is not known to be committed here is in a file, or there is nothing of that; if not,
    * the first call begins to write it. Ask again soon.

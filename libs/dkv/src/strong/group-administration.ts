@@ -49,7 +49,7 @@ export class GroupAdministration implements StrongGroups {
 
   list(first: number, limit: number): readonly GroupStatus[] {
     return this.services.node.groups
-      .values()
+      .partitions()
       .filter(({ number }) => number >= first)
       .sort((one, other) => one.number - other.number)
       .slice(0, limit)

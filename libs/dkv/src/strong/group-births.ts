@@ -1,12 +1,16 @@
-/** Which groups there are on this node and since when: with the cluster, or later, for namespaces that were added (rule 0). */
+/** Which groups there are on this node and since when: with the cluster, later for namespaces that were added (rule 0), or moved here. */
 import { Birth, CLUSTER_META, type ClusterNote } from '../cluster/birth.js';
-import { ClassBirth, CLASSES_META } from '../cluster/class-birth.js';
+import { ClassBirth, type ClassNote, CLASSES_META } from '../cluster/class-birth.js';
+import { noteConfiguration, placesIn } from '../cluster/cluster-configuration.js';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { hex12 } from '../model/hex.js';
-import { type MemberId } from '../model/raft-messages.js';
+import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../model/membership.js';
+import { type FirstMembers } from '../model/node-messages.js';
+import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type GroupServices } from './group-parts.js';
 import { type Identity } from './node-identity.js';
 import { copiesOfNamespaces, firstConfiguration, NOTHING_STORED, ownGroups } from './own-groups.js';
+import { hasCopy } from './stored-group.js';
 import { StrongGroup } from './strong-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
 import { type StrongNode } from './strong-node.js';
@@ -25,6 +29,7 @@ interface GroupBirthServices {
 export class GroupBirths {
   readonly birth: Birth;
   readonly classBirth: ClassBirth;
+  private isStarted = false;
 
   constructor(
     private readonly parts: StrongModeParts,
@@ -34,41 +39,39 @@ export class GroupBirths {
     const { view, logger, meta, namespaces, random } = parts;
     const { node, directory, member } = around;
     const { selfId } = view;
-    const nodeIds = view.members.map((known) => known.node.nodeId);
+    const shared = {
+      selfId,
+      nodeIds: () => view.members.map((known) => known.node.nodeId),
+      listsOf: (members: readonly MemberId[]) => placesIn(members.map(nodeOf), view.agreed.lists),
+      directory,
+      logger,
+    };
     this.birth = new Birth(
       {
+        ...shared,
         self: member(),
-        selfId,
-        nodeIds,
+        agreedCluster: () => view.agreed.clusterId,
         classes: () => copiesOfNamespaces(namespaces),
-        directory,
-        logger,
         newClusterId: () => hex12(Math.floor(random.next() * 2 ** 48)),
         post: (nodeId, message) => node.say(nodeId, message),
-        // On the medium: a cluster whose nodes all lost power right after its birth would be born again, and count anew.
-        note: async (cluster) => {
-          await meta.putMeta(CLUSTER_META, JSON.stringify(cluster));
-          await parts.makeDurable();
-        },
+        note: (cluster) => this.note(cluster),
         born: (cluster) => this.clusterBorn(cluster),
       },
       identity.cluster,
     );
     this.classBirth = new ClassBirth(
       {
-        selfId,
+        ...shared,
         self: member,
-        nodeIds,
         copiesMax: view.copiesMax,
-        directory,
-        logger,
         isClusterBorn: () => this.birth.isBorn,
-        bornWithCluster: (copies) => this.birth.bornWith(copies),
+        bornWithCluster: (copies) =>
+          this.birth.classes.includes(copies) ? this.birth.firstMembers : undefined,
         classesOfCluster: () => this.birth.classes,
         hasGroups: (copies) => this.hasGroups(copies),
         post: (nodeId, message) => node.say(nodeId, message),
         note: (notes) => meta.putMeta(CLASSES_META, JSON.stringify(notes)),
-        born: (copies, members) => this.classBorn(copies, members),
+        born: (copies, first) => this.classBorn(copies, first),
       },
       identity.classes,
     );
@@ -76,8 +79,9 @@ export class GroupBirths {
 
   /** When all namespaces are known. */
   start(): void {
+    this.isStarted = true;
     copiesOfNamespaces(this.parts.namespaces).forEach((copies) => this.classBirth.want(copies));
-    this.classesInUse().forEach((copies) => this.addGroups(copies));
+    this.follow();
   }
 
   /** Once a heartbeat interval. */
@@ -86,81 +90,174 @@ export class GroupBirths {
     this.classBirth.tick();
   }
 
+  /** Begins what this node has to hold, by the newest configuration, and has not begun. */
+  follow(): void {
+    if (this.isStarted) {
+      this.removeUnborn();
+      this.addConfigurationGroup();
+      this.classesInUse().forEach((copies) => this.addGroups(copies));
+      this.addLeftBehind();
+    }
+  }
+
+  /** The numbers of copies of which there are groups in this cluster. */
+  get classes(): readonly number[] {
+    return this.classBirth.known;
+  }
+
   /** Of namespaces that are declared here, and of others: their groups need this node's votes all the same. */
   private classesInUse(): ReadonlySet<number> {
     return new Set([...copiesOfNamespaces(this.parts.namespaces), ...this.classBirth.known]);
   }
 
-  /** Those with so many copies that are not there yet. */
-  private addGroups(copies: number): void {
-    const { node, services, promisedIn } = this.around;
-    const born = this.classBirth.noteOf(copies);
-    for (const { number, list } of ownGroups(this.parts.view, copies)) {
-      if (!node.groups.get(number)) {
-        const found = this.parts.stored.get(number) ?? NOTHING_STORED;
-        const group = new StrongGroup(
-          number,
-          list,
-          services,
-          found,
-          firstConfiguration(list, born),
-          promisedIn(number),
-        );
-        group.isBorn = this.birth.isBorn && born.isBorn;
-        node.groups.add(group);
+  /**
+   * What this node would have held had it made a cluster with those that discovery shows. Of what it has a vote or entries of, it
+   * may have had a part: that goes as all that others have taken over does.
+   */
+  private removeUnborn(): void {
+    const { groups } = this.around.node;
+    groups
+      .values()
+      .filter((group) => !group.isBorn && !this.holds(group.number) && this.isUntouched(group))
+      .forEach(({ number }) => {
+        groups.withdraw(number);
+        groups.remove(number);
+      });
+  }
+
+  private isUntouched({ number, raft, isPromised }: StrongGroup): boolean {
+    return !this.parts.stored.has(number) && raft.term === 0 && raft.lastIndex === 0 && !isPromised;
+  }
+
+  /**
+   * A process that ended after it went by a configuration without this node's copy, and before it gave that up, left it behind. It
+   * is a member again that asks whether it may go: else its entries would hold the log for ever.
+   */
+  private addLeftBehind(): void {
+    const { node } = this.around;
+    for (const [number, found] of this.parts.stored) {
+      if (!this.holds(number) && hasCopy(node.givenUp(number) ?? found)) {
+        this.addGroup(number, this.noteOf(number));
       }
     }
+  }
+
+  /** Whether this node is to have a copy, or has one that is about to move away. */
+  private holds(number: number): boolean {
+    const { view } = this.parts;
+    return view.nodesOf(number).includes(view.selfId);
+  }
+
+  private noteOf(number: number): ClassNote {
+    return number === CONFIGURATION_GROUP
+      ? { ...this.birth.firstMembers, isBorn: this.birth.isBorn }
+      : this.classBirth.noteOf(this.parts.view.copiesAskedOf(number));
+  }
+
+  private addConfigurationGroup(): void {
+    if (this.holds(CONFIGURATION_GROUP)) {
+      this.addGroup(CONFIGURATION_GROUP, this.noteOf(CONFIGURATION_GROUP));
+    }
+  }
+
+  /** Those with so many copies that are not there yet. */
+  private addGroups(copies: number): void {
+    const born = this.classBirth.noteOf(copies);
+    for (const number of ownGroups(this.parts.view, copies)) {
+      this.addGroup(number, born);
+    }
+  }
+
+  private addGroup(number: number, born: ClassNote): void {
+    const { node, services, promisedIn } = this.around;
+    const { view, stored } = this.parts;
+    if (node.groups.find(number)) {
+      return;
+    }
+    const found = node.givenUp(number) ?? stored.get(number) ?? NOTHING_STORED;
+    const first = firstConfiguration(view.selfId, number, view.copiesAskedOf(number), born);
+    const group = new StrongGroup(number, services, found, first, promisedIn(number));
+    group.isBorn = this.birth.isBorn && born.isBorn;
+    node.groups.add(group);
   }
 
   /** Whether there is anything here of a group of so many copies, also of a namespace that is not declared any more. */
   private hasGroups(copies: number): boolean {
     const { stored, view } = this.parts;
     for (const number of stored.keys()) {
-      if (view.copiesAskedOf(number) === copies) {
+      if (number !== CONFIGURATION_GROUP && view.copiesAskedOf(number) === copies) {
         return true;
       }
     }
     for (const { number, raft } of this.around.node.groups.values()) {
-      if (view.copiesAskedOf(number) === copies && (raft.term > 0 || raft.lastIndex > 0)) {
+      const isOfClass = number !== CONFIGURATION_GROUP && view.copiesAskedOf(number) === copies;
+      if (isOfClass && (raft.term > 0 || raft.lastIndex > 0)) {
         return true;
       }
     }
     return false;
   }
 
+  /**
+   * Durable when it resolves, and on the medium: a cluster whose nodes all lost power right after its birth would be born again,
+   * and count anew. Whoever knows that it is born knows its first configuration as agreed on.
+   */
+  private async note(cluster: ClusterNote): Promise<void> {
+    const { view, meta, makeDurable } = this.parts;
+    if (cluster.isBorn && view.epoch === 0) {
+      await noteConfiguration(meta, born(view.agreed, cluster.clusterId));
+    }
+    await meta.putMeta(CLUSTER_META, JSON.stringify(cluster));
+    await makeDurable();
+  }
+
   private clusterBorn({ clusterId, members }: ClusterNote): void {
     const { logger, view } = this.parts;
     const isFirst = members.includes(this.around.member());
+    if (view.epoch === 0) {
+      view.adopt(born(view.agreed, clusterId));
+    }
     logger.log(
       isFirst
-        ? `Cluster ${clusterId} is born: ${view.members.length} nodes.`
+        ? `Cluster ${clusterId} is born: ${view.members.length} ${view.members.length === 1 ? 'node' : 'nodes'}.`
         : `Node ${view.selfId} joins cluster ${clusterId}, which exists, with an empty folder.`,
     );
+    this.addConfigurationGroup();
+    this.beginGroup(CONFIGURATION_GROUP, { ...this.birth.firstMembers, isBorn: true });
     for (const copies of this.classesInUse()) {
       const note = this.classBirth.noteOf(copies);
       if (note.isBorn) {
-        this.groupsBorn(copies, note.members);
+        this.groupsBorn(copies, note);
       }
     }
   }
 
-  private classBorn(copies: number, members: readonly MemberId[]): void {
-    if (members.includes(this.around.member())) {
+  private classBorn(copies: number, first: FirstMembers): void {
+    if (first.members.includes(this.around.member())) {
       this.parts.logger.log(`Partitions with ${copies} copies are born, for namespaces that were added.`);
     }
-    this.groupsBorn(copies, members);
+    this.groupsBorn(copies, first);
   }
 
-  private groupsBorn(copies: number, members: readonly MemberId[]): void {
+  private groupsBorn(copies: number, first: FirstMembers): void {
+    this.addGroups(copies);
+    const note = { ...first, isBorn: true };
+    ownGroups(this.parts.view, copies).forEach((number) => this.beginGroup(number, note));
+  }
+
+  private beginGroup(number: number, note: ClassNote): void {
     const { node } = this.around;
     const { view } = this.parts;
-    this.addGroups(copies);
-    for (const group of node.groups.values()) {
-      if (view.copiesAskedOf(group.number) === copies) {
-        group.beBorn(firstConfiguration(group.list, { members, isBorn: true }));
-        node.leadership.campaignIfFirst(group);
-        node.wake(group);
-      }
+    const group = node.groups.get(number);
+    if (group) {
+      group.beBorn(firstConfiguration(view.selfId, number, view.copiesAskedOf(number), note));
+      node.leadership.campaignIfFirst(group);
+      node.wake(group);
     }
   }
+}
+
+/** The first that is agreed on. */
+function born(made: ClusterConfiguration, clusterId: string): ClusterConfiguration {
+  return { ...made, epoch: 1, clusterId };
 }

@@ -53,6 +53,8 @@ export interface GroupCore {
 /** What the groups of a node share. */
 export interface GroupServices {
   readonly nodeId: string;
+  /** The nodes of a group, the preferred leader first. */
+  listOf(group: number): readonly string[];
   /** This node, as the groups know it. */
   readonly member: () => MemberId;
   readonly store: StrongStore;
@@ -66,7 +68,8 @@ export interface GroupServices {
   readonly idempotencyTtlMs: number;
   /** A request of this node's own callers took effect by an entry that is applied here. */
   ownApplied(request: RequestId, answer: DoneAnswer): void;
-  raftOptions(group: Pick<GroupCore, 'number' | 'list'>): RaftGroupOptions;
+  /** Asks the group for nothing before its member is there. */
+  raftOptions(group: Pick<GroupCore, 'number' | 'raft'>): RaftGroupOptions;
   /** The codec of a namespace that this node was told of. @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
   readonly codecOf: (namespace: string) => Codec;
   /** Why nothing can be committed in the group now; undefined when it can. */

@@ -12,8 +12,9 @@ import {
   type FrameHead,
   type NodeMessage,
 } from '../model/node-messages.js';
-import { type MemberId } from '../model/raft-messages.js';
+import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type Logger } from '../ports/logger.js';
+import { type ClusterMembership } from './membership/cluster-membership.js';
 import { type Asker } from './group-parts.js';
 import { type Leadership } from './leadership.js';
 import { type MessageSender, PeerRun } from './peer-run.js';
@@ -42,6 +43,7 @@ export interface InboundServices {
   readonly directory: () => PeerDirectory;
   readonly birth: () => Birth;
   readonly classBirth: () => ClassBirth;
+  readonly membership: () => ClusterMembership;
   readonly recovery: () => RecoveryRounds;
   /** Undefined where leaders have no leases. */
   readonly grants: LeaseGrants | undefined;
@@ -73,9 +75,9 @@ export class InboundFrames {
         (found) => {
           head = found;
           peer = directory.accept(found);
-          return peer !== undefined;
+          return peer !== undefined || directory.isStranger(found);
         },
-        (message) => this.take(peer!, head!, message),
+        (message) => (peer ? this.take(peer, head!, message) : this.takeOfStranger(head!, message)),
       );
     } catch (error) {
       if (!isDkvError(error, 'DKV_PROTOCOL')) {
@@ -88,6 +90,14 @@ export class InboundFrames {
     }
   }
 
+  /** The node is not talked to any more. */
+  forget(nodeId: string): void {
+    this.runs.delete(nodeId);
+    for (const { askers } of this.node.groups.values()) {
+      askers.delete(nodeId);
+    }
+  }
+
   private take(peer: Peer, head: FrameHead, message: NodeMessage): void {
     const directory = this.services.directory();
     if (message.kind === 'heartbeat') {
@@ -96,11 +106,21 @@ export class InboundFrames {
         peer.ledAskedTicks = 1;
         this.node.say(peer.nodeId, { kind: 'askLed' });
       }
+      if (peer.hasIntroducedItself) {
+        this.services.membership().heard(peer, message.epoch);
+      }
       return;
     }
     // Before the peer has told what it remembers of this node, nothing that it says may be acted upon (rule 12).
     if (directory.isBound(peer, head)) {
       this.act(peer, message);
+    }
+  }
+
+  /** Whoever has the key of the cluster may ask to be a member, and nothing else. */
+  private takeOfStranger({ from }: FrameHead, message: NodeMessage): void {
+    if (message.kind === 'guest' && message.node.nodeId === nodeOf(from)) {
+      this.services.membership().receive(message.node, message);
     }
   }
 
@@ -147,6 +167,13 @@ export class InboundFrames {
         return this.services.directory().goodbye(peer);
       case 'recoverBegin':
         return this.services.recovery().begin(message);
+      case 'guest':
+      case 'askConfiguration':
+      case 'configuration':
+      case 'arrived':
+      case 'mayGiveUp':
+      case 'giveUp':
+        return this.services.membership().receive(peer, message);
     }
   }
 

@@ -79,7 +79,7 @@ class Later {
     const inside = (nodeId: string) => cluster.node(nodeId).strong as unknown as Inside;
     for (const nodeId of cluster.nodeIds) {
       expect(this.unready(nodeId)).toBeUndefined();
-      for (const { raft, list } of inside(nodeId).node.groups.values()) {
+      for (const { raft, list } of inside(nodeId).node.groups.partitions()) {
         expect([...raft.configuration.voters].sort()).toEqual(list.map((id) => inside(id).member).sort());
       }
     }

@@ -19,11 +19,26 @@ export class Leaders {
       const nodeId = leader === undefined ? '' : nodeOf(leader);
       return nodeId !== '' && this.directory().isUp(nodeId) ? nodeId : '';
     }
+    return this.toldLeader(group, this.view.listOf(group)) || this.leaderElsewhere(group);
+  }
+
+  /** The other node that says it leads the group, on its list or not: a partition that has just moved is led by others. */
+  leaderElsewhere(group: number): string {
+    const nodeIds: string[] = [];
+    for (const { nodeId, led } of this.directory().all) {
+      if (led.has(group)) {
+        nodeIds.push(nodeId);
+      }
+    }
+    return this.toldLeader(group, nodeIds);
+  }
+
+  /** Of these the one that leads it by the latest term, as they say. */
+  private toldLeader(group: number, nodeIds: readonly string[]): string {
     let best = '';
     let bestTerm = 0;
-    for (const nodeId of this.view.listOf(group)) {
-      const peer = this.directory().find(nodeId);
-      const term = peer?.led.get(group);
+    for (const nodeId of nodeIds) {
+      const term = this.directory().find(nodeId)?.led.get(group);
       if (term !== undefined && term > bestTerm && this.directory().isUp(nodeId)) {
         best = nodeId;
         bestTerm = term;

@@ -201,9 +201,8 @@ export class Leadership {
     const directory = this.directory();
     const first = group.list.find((nodeId) => {
       const peer = directory.find(nodeId);
-      return (
-        peer === undefined || (directory.isUp(nodeId) && peer.isFit && !group.raft.lacksEntries(peer.member))
-      );
+      const couldWin = peer?.isFit && directory.isUp(nodeId) && !group.raft.lacksEntries(peer.member);
+      return nodeId === this.selfId || couldWin;
     });
     const mayStand =
       group.mayLead && !group.isSuspended && this.isFit && !this.isLeaving && !directory.isStalled;
@@ -265,6 +264,14 @@ export class Leadership {
   stay(group: number): void {
     const now = this.clock.monotonic();
     this.returns.set(group, { waitMs: RETURN_WAIT_MS, returnedAtMs: now, notBeforeMs: now + STAY_MS });
+  }
+
+  /** This node has no part in the group any more. */
+  giveUp(group: number): void {
+    this.returns.delete(group);
+    this.terms.delete(group);
+    // Whoever asks now is not told that it is led here.
+    this.noteLed();
   }
 
   private hand({ raft }: StrongGroup, nodeId: string): boolean {

@@ -4,8 +4,8 @@ import { ManualClock } from '../../testing/manual-clock.js';
 import { LeaseGrants } from './lease-grants.js';
 
 const WAIT_MS = 1_000;
-const GROUP = { number: 7, list: ['a', 'b', 'c'] };
-const OTHER = { number: 8, list: ['a', 'b', 'c'] };
+const GROUP = { number: 7, raft: { isSoleVoter: false } };
+const OTHER = { ...GROUP, number: 8 };
 
 let clock: ManualClock;
 let grants: LeaseGrants;
@@ -82,7 +82,7 @@ describe('a process that has just started', () => {
   });
 
   it('leads at once where there is nobody else to lead', () => {
-    expect(grants.isHeldBack({ number: 7, list: ['a'] }, 'a@1', false)).toBe(false);
+    expect(grants.isHeldBack({ ...GROUP, raft: { isSoleVoter: true } }, 'a@1', false)).toBe(false);
   });
 
   it('waits as long as the one before granted, also where it grants nothing itself', () => {

@@ -59,12 +59,12 @@ export class LeaseGrants {
    * says anything of a leader that the process before granted a lease.
    */
   isHeldBack(
-    { number, list }: Pick<GroupCore, 'number' | 'list'>,
+    { number, raft }: { readonly number: number; readonly raft: Pick<GroupCore['raft'], 'isSoleVoter'> },
     candidate: MemberId,
     isTransfer: boolean,
   ): boolean {
-    if (list.length === 1) {
-      // There is nobody else to lead.
+    if (raft.isSoleVoter) {
+      // There is nobody else to lead. The list does not tell: while a partition moves to one node, others vote yet.
       return false;
     }
     if (this.isStarting) {

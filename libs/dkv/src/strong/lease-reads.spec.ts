@@ -42,6 +42,23 @@ function said(nodeId: string, ...kinds: NodeMessage['kind'][]): string[] {
   return messages;
 }
 
+/** The partition is on its way from the leader's node alone to all that vote, as everybody has it. */
+function listLeaderAlone(): void {
+  for (const nodeId of cluster.nodeIds) {
+    const { view } = cluster.node(nodeId);
+    const { agreed } = view;
+    const epoch = agreed.epoch + 1;
+    const lists = agreed.lists.map((list, place) => (place === 0 ? [leader] : list));
+    view.adopt({
+      ...agreed,
+      epoch,
+      lists,
+      target: agreed.lists,
+      moving: [{ place: 0, since: epoch, also: [] }],
+    });
+  }
+}
+
 function isLedByAnother(): boolean {
   return voters.some((nodeId) => groupAt(cluster, nodeId)?.raft.role === 'leader');
 }
@@ -80,6 +97,15 @@ describe('a linearizable read', () => {
     const asked = said(leader, 'confirm');
     expect(await cluster.get(voters[0], 'k', READ)).toBe('old');
     expect(asked).toEqual([]);
+  });
+
+  it('holds back who granted its lease, also where the list has one node and more vote', async () => {
+    listLeaderAlone();
+    expect(groupAt(cluster, voters[0]).list).toEqual([leader]);
+    await cluster.get(leader, 'k', READ);
+    // Only one of them had to answer for that.
+    await cluster.advance(50);
+    expect(voters.map((nodeId) => groupAt(cluster, nodeId).raft.isHeldBack)).toEqual([true, true]);
   });
 
   it('is answered by a leader that is cut off until its lease is over, and not a moment longer', async () => {

@@ -40,6 +40,17 @@ it('a node that never granted any waits for nothing', async () => {
   expect(cluster.node('a').strong).toHaveProperty('leases', undefined);
 });
 
+it('a node that is alone has leases where it is told to, since others may join it', async () => {
+  const limits = { leaseReads: true };
+  const cluster = await strongCluster(1, { partitions: 1, strongLimits: limits });
+  expect(cluster.node('a').strong).toHaveProperty('leases.reads');
+  await cluster.put('a', 'k', 'v');
+  // There is nobody else to lead: it waits for nothing that it granted before.
+  expect(await isHeldBackAfterStart(cluster, 'a')).toBe(false);
+  await cluster.advance(500);
+  expect(groupAt(cluster, 'a').raft.role).toBe('leader');
+});
+
 it.each([
   ['in whether they have leases', { leaseReads: false }],
   ['in how long voters wait', { leaseReads: true, electionTimeoutMs: 1_100 }],

@@ -10,9 +10,9 @@ type Meta = Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
 
 const GRANTS_META = 'leaseGrantsMs';
 
-/** For how long this process grants leases; 0 where it grants none: it is told not to, or nobody else is there. */
-export function grantMsOf({ limits, view }: Pick<StrongModeParts, 'limits' | 'view'>): number {
-  return limits.leaseReads && view.peers.length > 0 ? limits.electionTimeoutMs : 0;
+/** For how long this process grants leases; 0 where it is told to grant none. Others may join a node that is alone. */
+export function grantMsOf({ limits }: Pick<StrongModeParts, 'limits'>): number {
+  return limits.leaseReads ? limits.electionTimeoutMs : 0;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Finds the groups of which a majority of the voters is gone for good, and says whose members are missed and what to do. */
 import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { CONFIGURATION_GROUP } from '../model/membership.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
@@ -57,7 +58,7 @@ export class LostMajorities {
           .forEach((voter) => missed.add(voter));
       }
     }
-    this.found = this.lost.size > 0 ? describe([...this.lost], [...missed].sort()) : undefined;
+    this.found = this.lost.size > 0 ? describe(this.lost, [...missed].sort()) : undefined;
     const now = this.services.clock.monotonic();
     this.sinceMs = this.found === undefined ? undefined : (this.sinceMs ?? now);
     const lasts = this.sinceMs !== undefined && now - this.sinceMs >= WARN_AFTER_MS;
@@ -74,13 +75,16 @@ export class LostMajorities {
   }
 }
 
-function describe(lost: readonly number[], missed: readonly MemberId[]): string {
-  const named = (all: readonly (string | number)[]) =>
-    all.length > NAMED_MAX
-      ? `${all.slice(0, NAMED_MAX).join(', ')} and ${all.length - NAMED_MAX} more`
-      : all.join(', ');
+function describe(all: ReadonlySet<number>, missed: readonly MemberId[]): string {
+  const lost = [...all].filter((number) => number !== CONFIGURATION_GROUP);
+  const named = (some: readonly (string | number)[]) =>
+    some.length > NAMED_MAX
+      ? `${some.slice(0, NAMED_MAX).join(', ')} and ${some.length - NAMED_MAX} more`
+      : some.join(', ');
+  const which =
+    lost.length > 0 ? `${lost.length} partitions (${named(lost)})` : "the cluster's configuration";
   return (
-    `a majority of the members of ${lost.length} partitions (${named(lost)}) has forgotten what it acknowledged, so nobody ` +
+    `a majority of the members of ${which} has forgotten what it acknowledged, so nobody ` +
     `may lead them: missed are ${named(missed)}. They go on by themselves once all their nodes are up, where most of those ` +
     'have their folders still. Else put back the folders if you have them, or stop the nodes and go on with what is left, ' +
     'all folders in one command: npx -p nestjs-dkv dkv recover --data-dir <folder> --data-dir <folder> … ' +

@@ -19,9 +19,9 @@ afterEach(() => vi.restoreAllMocks());
 
 /** Who votes in each group, as the node knows it. */
 function votersAt(cluster: TestCluster, nodeId: string): MemberId[][] {
-  return [...groupsOf(cluster.node(nodeId))!.values()].map(({ raft }) =>
-    [...raft.configuration.voters].sort(),
-  );
+  return groupsOf(cluster.node(nodeId))!
+    .partitions()
+    .map(({ raft }) => [...raft.configuration.voters].sort());
 }
 
 async function clusterWith(size: number, keys: number): Promise<TestCluster> {

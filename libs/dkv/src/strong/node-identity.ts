@@ -1,7 +1,7 @@
 /** What names this node to the others: its incarnation, its process run, its cluster; read or made when it starts. */
 import { type ClusterNote, clusterNoteOf } from '../cluster/birth.js';
 import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
-import { type RememberedPeer } from '../cluster/peer-directory.js';
+import { type RememberedPeer } from '../cluster/remembered-peers.js';
 import { DkvError } from '../dkv.errors.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';

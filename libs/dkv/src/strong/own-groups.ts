@@ -2,14 +2,9 @@
 import { type ClassNote } from '../cluster/class-birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
+import { CONFIGURATION_GROUP } from '../model/membership.js';
 import { type Configuration, NO_CONFIGURATION, nodeOf } from '../model/raft-messages.js';
 import { type StoredGroup } from './stored-group.js';
-
-export interface OwnGroup {
-  readonly number: number;
-  /** The nodes of the group, the preferred leader first. */
-  readonly list: readonly string[];
-}
 
 export const NOTHING_STORED: StoredGroup = {
   state: undefined,
@@ -30,23 +25,27 @@ export function copiesOfNamespaces(namespaces: Namespaces): readonly number[] {
   return [...classes];
 }
 
-/** One for each partition that the node holds, of namespaces that ask for so many copies. */
-export function ownGroups(view: ClusterView, copies: number): readonly OwnGroup[] {
-  const groups: OwnGroup[] = [];
+/** Those of partitions that this node holds, or is to hold, of namespaces that ask for so many copies. */
+export function ownGroups(view: ClusterView, copies: number): readonly number[] {
   const first = view.firstOf(copies);
-  for (let number = first; number < first + view.slices; number++) {
-    const list = view.listOf(number);
-    if (list.includes(view.selfId)) {
-      groups.push({ number, list });
-    }
-  }
-  return groups;
+  return Array.from({ length: view.slices }, (_, slice) => first + slice).filter((number) =>
+    view.nodesOf(number).includes(view.selfId),
+  );
 }
 
-/** The first voters of a group, where they are known. */
-export function firstConfiguration(list: readonly string[], { members, isBorn }: ClassNote): Configuration {
-  const voters = list.map((nodeId) => members.find((member) => nodeOf(member) === nodeId));
-  return isBorn && voters.every((voter) => voter !== undefined)
-    ? { voters, outgoing: [], learners: [] }
-    : NO_CONFIGURATION;
+/**
+ * The first voters of a group, where they are known, and where the node is one of them: others are taken in by the log.
+ * @param copies that the group's namespaces ask for; of the configuration there are as many as it has keepers
+ */
+export function firstConfiguration(
+  nodeId: string,
+  number: number,
+  copies: number,
+  { members, lists, isBorn }: ClassNote,
+): Configuration {
+  const slices = lists.length - 1;
+  const list = number === CONFIGURATION_GROUP ? lists[slices] : lists[number % slices]?.slice(0, copies);
+  const voters = (list ?? []).map((place) => members[place]!);
+  const isFirst = isBorn && voters.some((voter) => nodeOf(voter) === nodeId);
+  return isFirst ? { voters, outgoing: [], learners: [] } : NO_CONFIGURATION;
 }

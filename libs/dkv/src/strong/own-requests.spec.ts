@@ -61,6 +61,7 @@ describe('a caller whose node holds a copy', () => {
     const first = await run(processor.addOrUpdate('default', 'k', bytes('named'), named));
     expect([first.repeated, textOf(first.record?.value)]).toEqual([false, 'named']);
     expect(counts.own).toBe(4);
+    await cluster.advance(100);
     const { told } = counts;
     // That it writes nothing only the leader can say.
     expect((await run(processor.addOrUpdate('default', 'k', bytes('named'), named))).repeated).toBe(true);

@@ -25,6 +25,12 @@ export class PeerChanges implements Omit<PeerListener, 'forgotten'> {
     node.wakeChanged();
   }
 
+  /** What it was asked is asked elsewhere, and what it led has no leader here: nobody hears of it any more. */
+  gone(peer: Peer): void {
+    this.services.node.inbound.forget(peer.nodeId);
+    this.lost(peer);
+  }
+
   found(peer: Peer): void {
     const { node, directory, fitness, quorums } = this.services;
     quorums.look();

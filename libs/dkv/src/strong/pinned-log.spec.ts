@@ -6,7 +6,7 @@ import { groupsOf } from '../../testing/simulation/group-facts.js';
 const KIB = 1024;
 
 interface Inside {
-  readonly node: { readonly snapshots: { readonly fetching: Set<number> } };
+  readonly node: { readonly snapshots: { readonly fetching: Map<number, Promise<void>> } };
 }
 
 it('the log stays short while a partition has no leader to fetch a snapshot from', async () => {
@@ -35,7 +35,7 @@ it('the log stays short while a partition has no leader to fetch a snapshot from
   const group = groupsOf(cluster.node('a'))!.get(number)!;
   // As while many others are fetched: it waits, and its log goes on. Then its peers are lost.
   const { fetching } = (strong as unknown as Inside).node.snapshots;
-  fetching.add(number);
+  fetching.set(number, Promise.resolve());
   group.beginFetching();
   for (let count = 0; count < 5; count++) {
     await cluster.put('b', waiting, `${count}`);

@@ -5,6 +5,7 @@ import { type ClusterView } from '../cluster/cluster-view.js';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { DkvError } from '../dkv.errors.js';
 import { majorityOf } from '../model/consistency.js';
+import { CONFIGURATION_GROUP } from '../model/membership.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
@@ -83,7 +84,7 @@ export class Quorums {
     const nodes = [...votersMissing].map(([nodeId, { why }]) => `${nodeId} (${why})`).join(', ');
     return groupsRefused > 0
       ? `${groupsRefused} partitions take no writes${nodes && `: missing are the votes of ${nodes}`}`
-      : `missing are the votes of ${nodes} in ${lacking.size} of its ${this.services.groups.size} partitions`;
+      : `missing are the votes of ${nodes} in ${lacking.size} of its ${this.services.groups.partitions().length} partitions`;
   }
 
   /** Once a heartbeat interval, and when a node is lost or found. */
@@ -106,7 +107,9 @@ export class Quorums {
       if (!this.commits(group, voteOf)) {
         without.add(group.number);
       }
-      for (const nodeId of group.list) {
+      // While a partition moves, and of the configuration, who votes is nobody's business but the leader's.
+      const list = group.number === CONFIGURATION_GROUP || view.sinceOf(group.number) > 0 ? [] : group.list;
+      for (const nodeId of list) {
         const why = whyMissing(group, nodeId, view.selfId, voteOf);
         if (why !== undefined) {
           lacking.add(group.number);
@@ -116,9 +119,10 @@ export class Quorums {
       }
     }
     this.without = without;
-    const groupsRefused = without.size + this.refusedElsewhere();
+    const groupsWithoutQuorum = without.size - (without.has(CONFIGURATION_GROUP) ? 1 : 0);
+    const groupsRefused = groupsWithoutQuorum + this.refusedElsewhere();
     const votersMissing = new Map([...votes].sort(([one], [other]) => (one < other ? -1 : 1)));
-    this.now = { groupsWithoutQuorum: without.size, groupsRefused, votersMissing, lacking };
+    this.now = { groupsWithoutQuorum, groupsRefused, votersMissing, lacking };
     this.tell();
   }
 
@@ -187,14 +191,14 @@ export class Quorums {
     const leader = leaderOf(group.number);
     if (leader !== '' && leader !== view.selfId) {
       // It knows the newest configuration, this node may not. What it said before it led is of no account.
-      const peer = directory().find(leader)!;
-      return !(peer.led.has(group.number) && peer.withoutQuorum.has(group.number));
+      const peer = directory().find(leader);
+      return !(peer?.led.has(group.number) && peer.withoutQuorum.has(group.number));
     }
     const { knownConfiguration: known, list } = group;
     if (known.voters.length === 0) {
       return true;
     }
-    if (group.waitsForCopies) {
+    if (group.promised.waitsForCopies) {
       return list.filter((nodeId) => this.whyNode(nodeId) === undefined).length >= majorityOf(list.length);
     }
     const hasVote = (voter: MemberId) => voteOf(voter).why === undefined;
@@ -237,7 +241,11 @@ export class Quorums {
     const told = new Set<number>();
     for (const peer of directory().all) {
       for (const group of peer.withoutQuorum) {
-        if (!groups.get(group) && this.teller(group, leaderOf(group)) !== undefined) {
+        if (
+          group !== CONFIGURATION_GROUP &&
+          !groups.get(group) &&
+          this.teller(group, leaderOf(group)) !== undefined
+        ) {
           told.add(group);
         }
       }

@@ -1,11 +1,19 @@
-/** With what a group's Raft member begins again: as another member, or in another generation. */
+/** With what a group's Raft member begins: with what was found, as another member, in another generation. */
 import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../model/raft-messages.js';
 import { type RaftGroup, type RaftState } from '../raft/raft-group.js';
+import { type StoredPosition } from './stored-group.js';
 
 /** Up to which entry the records show the group. */
 export interface AppliedUpTo {
   readonly applied: number;
   readonly appliedTerm: number;
+  readonly configuration: Configuration;
+}
+
+/** What is committed of a group that this node is no part of any more. */
+export interface LeftBehind {
+  readonly index: number;
+  readonly term: number;
   readonly configuration: Configuration;
 }
 
@@ -19,6 +27,24 @@ export const NO_STATE: RaftState = Object.freeze({
   commit: 0,
   entries: [],
 });
+
+/** Of what a start found. */
+export function stateFound(
+  { applied, appliedTerm, hardState, log, isAnew }: StoredPosition,
+  configuration: Configuration,
+): RaftState {
+  return {
+    term: Math.max(hardState?.term ?? 0, appliedTerm),
+    vote: hardState?.vote ?? '',
+    snapshotIndex: log.index,
+    snapshotTerm: log.term,
+    configuration,
+    commit: applied,
+    entries: log.entries,
+    durableIndex: isAnew ? applied : undefined,
+    isAnew,
+  };
+}
 
 /**
  * Log and records as they are, without the vote: it was another member's. Also what is not known to be committed, since

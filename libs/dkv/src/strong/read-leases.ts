@@ -63,6 +63,10 @@ export class ReadLeases implements RoundLeases {
     }
   }
 
+  end(group: number): void {
+    this.leases.delete(group);
+  }
+
   /** Whether nobody else leads the group now. */
   holds({ number }: Pick<GroupCore, 'number'>): boolean {
     const lease = this.leases.get(number);

@@ -1,6 +1,6 @@
 /** Confirms that this node still leads: one round a peer a turn for all groups that ask. */
 import { type ConfirmedGroup } from '../model/node-messages.js';
-import { type MemberId, nodeOf } from '../model/raft-messages.js';
+import { type Configuration, type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type GroupCore } from './group-parts.js';
 
 interface Confirmation extends ConfirmedGroup {
@@ -10,6 +10,8 @@ interface Confirmation extends ConfirmedGroup {
   /** Told once. */
   readonly waiting: ((isConfirmed: boolean) => void)[];
   isOver: boolean;
+  /** By which voters were asked. */
+  configuration: Configuration | undefined;
 }
 
 interface Round {
@@ -28,6 +30,8 @@ export interface RoundLeases {
   nowMs(): number;
   /** A majority of the group's voters has followed this node since then. */
   confirmed(group: GroupCore, sentAtMs: number): void;
+  /** This node does not lead the group any more. */
+  end(group: number): void;
 }
 
 export type SendRound = (nodeId: string, round: number, groups: readonly ConfirmedGroup[]) => void;
@@ -67,6 +71,7 @@ export class ReadRounds {
         followers: [this.self()],
         waiting: [],
         isOver: false,
+        configuration: undefined,
       };
       this.next.set(number, confirmation);
     }
@@ -93,6 +98,7 @@ export class ReadRounds {
       ticks: 0,
     };
     for (const confirmation of groups) {
+      confirmation.configuration = confirmation.strong.raft.configuration;
       for (const member of votersOf(confirmation.strong)) {
         const nodeId = nodeOf(member);
         const list = asked.get(nodeId);
@@ -140,6 +146,9 @@ export class ReadRounds {
     for (const round of this.rounds.values()) {
       for (const confirmation of round.groups) {
         this.judge(round, confirmation);
+        if (!confirmation.isOver && this.lacksVoters(round, confirmation)) {
+          this.end(round, confirmation, false);
+        }
       }
       round.ticks++;
       if (round.open > 0 && round.ticks % RESEND_TICKS === 0) {
@@ -150,6 +159,7 @@ export class ReadRounds {
 
   /** This node does not lead the group any more. */
   giveUp(group: number): void {
+    this.leases?.end(group);
     const waiting = this.next.get(group);
     if (waiting) {
       this.next.delete(group);
@@ -184,6 +194,17 @@ export class ReadRounds {
       this.leases?.confirmed(strong, round.sentAtMs);
       this.end(round, confirmation, true);
     }
+  }
+
+  /** Whether the voters are others than those that were asked: these alone may never make a majority. */
+  private lacksVoters({ asked }: Round, confirmation: Confirmation): boolean {
+    const { strong, configuration } = confirmation;
+    return (
+      strong.raft.configuration !== configuration &&
+      votersOf(strong).some(
+        (member) => member !== this.self() && !asked.get(nodeOf(member))?.includes(confirmation),
+      )
+    );
   }
 
   private end(round: Round, confirmation: Confirmation, isConfirmed: boolean): void {

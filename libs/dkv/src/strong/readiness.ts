@@ -7,6 +7,7 @@ import { failedStore, fullDisk } from '../model/full-disk.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { type GroupList } from './group-list.js';
+import { type ClusterMembership } from './membership/cluster-membership.js';
 import { type StrongGroup } from './strong-group.js';
 
 export class Readiness {
@@ -15,7 +16,11 @@ export class Readiness {
     private readonly log: NodeLog,
     private readonly store: Pick<StrongStore, 'failure'>,
     private readonly groups: GroupList,
-    private readonly births: { readonly birth: () => Birth; readonly classBirth: () => ClassBirth },
+    private readonly births: {
+      readonly birth: () => Birth;
+      readonly classBirth: () => ClassBirth;
+      readonly membership: () => Pick<ClusterMembership, 'reason'>;
+    },
   ) {}
 
   /** Undefined when this node does its part: it may be that others do not. */
@@ -30,7 +35,12 @@ export class Readiness {
     if (log.isDiskFull) {
       return fullDisk('its disk');
     }
-    if (groups.size === 0) {
+    const outside = this.births.membership().reason;
+    if (outside !== undefined) {
+      return outside;
+    }
+    const partitions = this.view.isMember(this.view.selfId) ? groups.partitions() : [];
+    if (partitions.length === 0) {
       return undefined;
     }
     const birth = this.births.birth();
@@ -46,16 +56,20 @@ export class Readiness {
     }
     let strangers = 0;
     let behind = 0;
-    for (const group of groups.values()) {
-      const { raft } = group;
+    for (const group of partitions) {
+      const { raft, number } = group;
+      // What is on its way here, or away, is served by others.
+      const isToVote = this.view.holds(number) && this.view.sinceOf(number) === 0;
       strangers +=
-        !raft.isVoter && (raft.configuration.voters.length === 0 || this.view.peers.length > 0) ? 1 : 0;
-      behind += !group.isCaughtUp && this.isReachable(group) ? 1 : 0;
+        isToVote && !raft.isVoter && (raft.configuration.voters.length === 0 || this.view.peers.length > 0)
+          ? 1
+          : 0;
+      behind += this.view.holds(number) && !group.isCaughtUp && this.isReachable(group) ? 1 : 0;
     }
     if (strangers > 0) {
-      return `it is not yet a voter in ${strangers} of its ${groups.size} partitions`;
+      return `it is not yet a voter in ${strangers} of its ${partitions.length} partitions`;
     }
-    return behind > 0 ? `${behind} of its ${groups.size} partitions are catching up` : undefined;
+    return behind > 0 ? `${behind} of its ${partitions.length} partitions are catching up` : undefined;
   }
 
   private isReachable({ number }: StrongGroup): boolean {

@@ -47,7 +47,7 @@ describe('a promise', () => {
       generation: 9,
     });
     await cluster.advance(50);
-    expect(group!.holdsPromise(9)).toBe(true);
+    expect(group!.promised.isHeld(9)).toBe(true);
     return cluster;
   }
 

@@ -93,6 +93,14 @@ export class RecoveryRounds {
     return this.promises.heldBy(this.identity.incarnation, group);
   }
 
+  /** This node has no part in the group any more. What it has promised binds it all the same. */
+  giveUp(group: number): void {
+    this.rounds.delete(group);
+    this.overtaken.delete(group);
+    this.following.delete(group);
+    this.dropped.forget(group);
+  }
+
   /** Once a heartbeat interval. */
   tick(): void {
     if (++this.ticks % LOOK_EVERY_TICKS === 0) {
@@ -108,8 +116,8 @@ export class RecoveryRounds {
         this.rounds.delete(group.number);
       }
       this.lookForLeader(group);
-      if (group.isPromiseFulfilled) {
-        group.endPromise();
+      if (group.promised.isFulfilled) {
+        group.promised.end();
         this.promises.fulfil(group.number);
       }
     }
@@ -136,7 +144,7 @@ export class RecoveryRounds {
 
   private tell(group: StrongGroup): void {
     const { raft } = group;
-    group.isOnMedium = true;
+    group.promised.isOnMedium = true;
     // What others have is void: they need all of it, and entries alone would not tell them so.
     raft.compact(group.applied);
     raft.configuration.learners.forEach((learner) => raft.unreachable(learner));
@@ -160,7 +168,7 @@ export class RecoveryRounds {
     const group = node.groups.get(number);
     if (
       this.parts.log.failure !== undefined ||
-      !group?.holdsPromise(generation) ||
+      !group?.promised.isHeld(generation) ||
       !this.promises.isDurable(number, generation) ||
       !members.includes(member())
     ) {
@@ -288,7 +296,10 @@ export class RecoveryRounds {
     if (base === member()) {
       this.begin(message);
     } else {
-      node.say(directory().findMember(base)!.nodeId, message);
+      const peer = directory().findMember(base);
+      if (peer) {
+        node.say(peer.nodeId, message);
+      }
     }
     // Until it leads, or has failed to: then all is looked at again.
     const round = this.rounds.get(group);
@@ -330,7 +341,7 @@ export class RecoveryRounds {
       }
     }
     promises.give(number, { generation, incarnation: this.identity.incarnation, to: asker }).then(
-      () => done(this.reportOf(group, generation, asker)),
+      () => !group.isGivenUp && done(this.reportOf(group, generation, asker)),
       (error: Error) => this.parts.logger.warn(`A recovery of partition ${number} waits: ${error.message}`),
     );
   }
@@ -349,7 +360,7 @@ export class RecoveryRounds {
       incarnations: [identity.incarnation, ...identity.earlierIncarnations],
       isVolatile: this.parts.isVolatile,
       promised: promises.highest(number),
-      holds: group.holdsPromise(generation) && promises.isDurable(number, generation, asker),
+      holds: group.promised.isHeld(generation) && promises.isDurable(number, generation, asker),
     };
   }
 

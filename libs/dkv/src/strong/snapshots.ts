@@ -51,7 +51,8 @@ interface Waiting {
  * applied when the scan ended (rule 22).
  */
 export class Snapshots {
-  private readonly fetching = new Set<number>();
+  /** By group: ends with it, whatever became of it. */
+  private readonly fetching = new Map<number, Promise<void>>();
   private readonly waiting = new Map<number, Waiting>();
   private lastSlot = 0;
   private ticks = 0;
@@ -122,14 +123,26 @@ export class Snapshots {
     if (store.failure || this.fetching.has(group.number) || this.fetching.size >= FETCHES_MAX) {
       return;
     }
-    this.fetching.add(group.number);
-    this.run(group, nodeOf(from)).then(
+    const ended = this.run(group, nodeOf(from)).then(
       () => this.ended(group),
       (error: Error) => {
-        this.tellFailed(group.number, error.message);
+        this.tellFailed(group, error.message);
         this.ended(group);
       },
     );
+    this.fetching.set(group.number, ended);
+  }
+
+  /** Nothing of the group is fetched any more, nor put into the store, when it resolves. */
+  async giveUp({ number }: StrongGroup): Promise<void> {
+    for (const [slot, { ask, done }] of this.waiting) {
+      if (ask.group === number) {
+        this.waiting.delete(slot);
+        done(undefined);
+      }
+    }
+    await this.fetching.get(number);
+    this.told.delete(number);
   }
 
   /** Once a heartbeat interval. */
@@ -153,11 +166,13 @@ export class Snapshots {
     const { store } = this.services;
     group.beginFetching();
     await store.clear(group.number);
+    assertWanted(group);
     let state: AppliedState | undefined;
     let index = 0;
     let after: PageMark | undefined;
     for (;;) {
       const page = await this.page(nodeId, group, after);
+      assertWanted(group);
       if (!page) {
         throw new Error(`node ${nodeId} does not answer, or leads it no more`);
       }
@@ -180,6 +195,7 @@ export class Snapshots {
       after = last && { namespace: last.namespace, key: last.key };
       if (store.full) {
         await store.checkpoint();
+        assertWanted(group);
       }
     }
   }
@@ -233,6 +249,7 @@ export class Snapshots {
     if (this.services.isStopped()) {
       return;
     }
+    assertWanted(group);
     if (state.generation !== group.generation) {
       throw new Error(`generation ${group.generation} has begun meanwhile`);
     }
@@ -243,10 +260,10 @@ export class Snapshots {
     this.services.wake(group);
   }
 
-  private tellFailed(group: number, reason: string): void {
-    if (this.ticks - (this.told.get(group) ?? -Infinity) >= TELL_EVERY_TICKS) {
-      this.told.set(group, this.ticks);
-      this.services.logger.warn(`The snapshot of partition ${group} was not fetched: ${reason}`);
+  private tellFailed({ number, isGivenUp }: StrongGroup, reason: string): void {
+    if (!isGivenUp && this.ticks - (this.told.get(number) ?? -Infinity) >= TELL_EVERY_TICKS) {
+      this.told.set(number, this.ticks);
+      this.services.logger.warn(`The snapshot of partition ${number} was not fetched: ${reason}`);
     }
   }
 
@@ -277,6 +294,13 @@ export function snapshotSource(
     }
   }
   return undefined;
+}
+
+/** @throws Error for one that was given up meanwhile */
+function assertWanted({ isGivenUp }: StrongGroup): void {
+  if (isGivenUp) {
+    throw new Error('this node has no part in it any more');
+  }
 }
 
 const NO_BYTES = new Uint8Array(0);

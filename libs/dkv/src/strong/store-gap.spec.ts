@@ -19,7 +19,7 @@ async function gapped(size: number): Promise<TestCluster> {
   await cluster.settle(cluster.node('a').storage.checkpoint());
   const { disk } = cluster.node('a');
   const old = disk.copy();
-  for (let count = 1; count < 60; count++) {
+  for (let count = 1; count < 64; count++) {
     await cluster.put('a', `k${count}`, `${count} ${'.'.repeat(500)}`);
   }
   await cluster.advance(10_000);
@@ -40,7 +40,7 @@ describe('a node whose store and log do not meet', () => {
       /the store shows partition 0 up to entry \d+, and the log begins/,
     );
     expect(strong.unreadyReason).toBeUndefined();
-    for (let count = 1; count < 60; count++) {
+    for (let count = 1; count < 64; count++) {
       expect(await cluster.get('a', `k${count}`)).toContain(`${count} `);
     }
     expect(memberOf(cluster.node('b'))).toBe(before);

@@ -3,9 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { entriesOf, votersOf } from '../../testing/raft-test-group.js';
 import { FakeNodeLog } from '../../testing/fake-node-log.js';
 import { encodeConfiguration } from '../raft/configuration-layout.js';
-import { encodeAppliedState } from './group-state-layout.js';
+import { decodeAppliedState, encodeAppliedState } from './group-state-layout.js';
 import { RequestTable } from './request-table.js';
-import { closeGaps, newestConfigurationOf, positionOf, type StoredGroup, strayOf } from './stored-group.js';
+import {
+  closeGaps,
+  hasCopy,
+  newestConfigurationOf,
+  positionOf,
+  type StoredGroup,
+  strayOf,
+} from './stored-group.js';
 
 /** A store of this generation that shows entry 3 of term 2, and a log of another with entries 2 to 5. */
 function stored(storeGeneration: number, logGeneration: number, resetAt = 0): StoredGroup {
@@ -74,6 +81,24 @@ describe('of a store and a log', () => {
     const entries = [...given.entries, { term: 3, index: 6, kind: 'configuration', data } as const];
     expect(newestConfigurationOf(positionOf({ ...given, entries }))).toEqual(votersOf('c@1'));
   });
+});
+
+it.each([
+  ['nothing', undefined, 0, false],
+  ['a void state', Infinity, 0, false],
+  ['a void state, and a log', Infinity, 1, true],
+  ['a log', undefined, 1, true],
+  ['records whose log is gone', 0, 0, true],
+])('%s is a copy or none', (_, wholeFrom, count, isCopy) => {
+  const { state, ...rest } = stored(1, 1);
+  const bytes = encodeAppliedState({ ...decodeAppliedState(state!.bytes), wholeFrom: wholeFrom ?? 0 });
+  const found = {
+    ...rest,
+    state: wholeFrom === undefined ? undefined : { ...state!, bytes },
+    entries: rest.entries.slice(0, count),
+  };
+  expect(found.entries.length).toBe(count);
+  expect(hasCopy(found)).toBe(isCopy);
 });
 
 describe('what the log has of entries that the store shows', () => {

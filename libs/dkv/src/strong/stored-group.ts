@@ -69,6 +69,11 @@ export function positionOf(stored: StoredGroup): StoredPosition {
   };
 }
 
+/** Whether there is more of it than what a member must not forget: a log, or records. */
+export function hasCopy({ state, entries }: StoredGroup): boolean {
+  return entries.length > 0 || (state !== undefined && decodeAppliedState(state.bytes).wholeFrom < Infinity);
+}
+
 /** The newest that the log has, or the one that was applied; undefined where neither has one. */
 export function newestConfigurationOf({ state, tail }: StoredPosition): Configuration | undefined {
   const newest = tail.findLast(({ kind }) => kind === 'configuration');

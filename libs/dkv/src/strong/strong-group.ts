@@ -9,7 +9,6 @@ import {
   NO_CONFIGURATION,
   nodeOf,
 } from '../model/raft-messages.js';
-import { majorityOf } from '../model/consistency.js';
 import { decodeConfiguration, encodeConfiguration } from '../raft/configuration-layout.js';
 import { isVoterOf } from '../raft/raft-configurations.js';
 import { RaftGroup, type RaftState } from '../raft/raft-group.js';
@@ -20,7 +19,15 @@ import { GroupReads } from './group-reads.js';
 import { GroupWrites } from './group-writes.js';
 import { type AppliedState, encodeAppliedState } from './group-state-layout.js';
 import { type PeerRun } from './peer-run.js';
-import { type AppliedUpTo, NO_STATE, stateAgain, stateAnew } from './raft-states.js';
+import { PromisedGeneration } from './promised-generation.js';
+import {
+  type AppliedUpTo,
+  type LeftBehind,
+  NO_STATE,
+  stateAgain,
+  stateAnew,
+  stateFound,
+} from './raft-states.js';
 import { RequestTable } from './request-table.js';
 import { tellOwnCaller } from './own-requests.js';
 import { positionOf, type StoredGroup } from './stored-group.js';
@@ -36,6 +43,7 @@ export class StrongGroup implements GroupCore {
   wholeFrom: number;
   readonly writes: GroupWrites;
   readonly reads: GroupReads;
+  readonly promised: PromisedGeneration;
   /** How often its records became void. */
   fetches = 0;
   /** Ticks for which the node that should lead it has not named it among what it leads. */
@@ -46,6 +54,8 @@ export class StrongGroup implements GroupCore {
   isUnannounced = false;
   /** Those who asked from other nodes. */
   readonly askers = new Map<string, Asker & { readonly run: PeerRun }>();
+  /** This node has no part in it any more, and rids itself of what it has of it. */
+  isGivenUp = false;
   /** It is known here that such groups are born (rule 0): before, nothing that others say of it counts. */
   isBorn = false;
   /** This node is about to become another member. */
@@ -54,8 +64,6 @@ export class StrongGroup implements GroupCore {
   isCaughtUp = false;
   /** What it has taken over is in the store, and not durable yet. */
   isInstalling = false;
-  /** The generation that this member began is. */
-  isOnMedium = false;
   /** When that was looked at last: its callers are still to be told if it is one no more. */
   wasLeader = false;
   private appliedTerm: number;
@@ -64,35 +72,25 @@ export class StrongGroup implements GroupCore {
 
   constructor(
     readonly number: number,
-    /** The nodes of the group, the preferred leader first. */
-    readonly list: readonly string[],
     private readonly services: GroupServices,
     stored: StoredGroup,
     /** Its first voters, also where this member is none of them; none as long as that is not known. */
     private bornWith: Configuration,
     /** It takes part in no older generation (rule 13); 0 where it has promised nothing. */
-    private promised = 0,
+    promised = 0,
   ) {
-    const { generation, isVoid, state, applied, appliedTerm, hardState, log, isAnew } = positionOf(stored);
+    this.promised = new PromisedGeneration(this, promised);
+    const position = positionOf(stored);
+    const { generation, isVoid, state, applied } = position;
     this.generation = generation;
     this.applied = applied;
     this.logTimeMs = state?.logTimeMs ?? 0;
     this.requests = state?.requests ?? new RequestTable();
     this.wholeFrom = isVoid ? Infinity : (state?.wholeFrom ?? 0);
-    this.appliedTerm = appliedTerm;
+    this.appliedTerm = position.appliedTerm;
     // What everybody knows from the birth of the cluster is of the first generation.
     this.appliedConfiguration = state?.configuration ?? (generation === 1 ? this.ownBirth : NO_CONFIGURATION);
-    this.raft = this.raftOf({
-      term: Math.max(hardState?.term ?? 0, this.appliedTerm),
-      vote: hardState?.vote ?? '',
-      snapshotIndex: log.index,
-      snapshotTerm: log.term,
-      configuration: this.appliedConfiguration,
-      commit: this.applied,
-      entries: log.entries,
-      durableIndex: isAnew ? applied : undefined,
-      isAnew,
-    });
+    this.raft = this.raftOf(stateFound(position, this.appliedConfiguration));
     this.reads = new GroupReads(this, services, () => this.writes);
     this.writes = new GroupWrites(this, services, this.reads);
     if (stored.state && generation !== state?.generation) {
@@ -101,14 +99,19 @@ export class StrongGroup implements GroupCore {
     }
   }
 
+  /** The nodes of the group, the preferred leader first. */
+  get list(): readonly string[] {
+    return this.services.listOf(this.number);
+  }
+
   /** Nothing of it may leave this node, and nothing is taken in. */
   get isSuspended(): boolean {
-    return this.isForgetting || this.isPromised;
+    return this.isForgetting || this.isPromised || this.isGivenUp;
   }
 
   /** It waits for a generation that it has promised. */
   get isPromised(): boolean {
-    return this.promised > this.generation;
+    return this.promised.isAwaited;
   }
 
   /** The newest that its log has, else the one that the group was born with. */
@@ -154,23 +157,17 @@ export class StrongGroup implements GroupCore {
 
   /** Whether it decides and reads: rule 7. */
   get leads(): boolean {
-    return this.raft.isReady && this.isWhole && !this.isSuspended && !this.waitsForCopies;
+    return this.raft.isReady && this.isWhole && !this.isSuspended && !this.promised.waitsForCopies;
   }
 
   /** It has begun a generation that is not on the medium yet: nobody may give up what he has for it. */
   get isSilent(): boolean {
-    return this.promised === this.generation && !this.isOnMedium && this.raft.isSoleVoter;
-  }
-
-  /** It has begun a generation alone: it decides nothing until a majority of the nodes has fetched the group. */
-  get waitsForCopies(): boolean {
-    const { voters } = this.raft.configuration;
-    return this.promised === this.generation && voters.length < majorityOf(this.list.length);
+    return this.promised.isSilent;
   }
 
   /** Whether others may take its state from here: what is applied is committed, whoever leads, and whatever is promised. */
   get mayServe(): boolean {
-    return this.isWhole && !this.isForgetting && !this.isSilent;
+    return this.isWhole && !this.isForgetting && !this.isSilent && !this.isGivenUp;
   }
 
   /** A learner whose records are void says nothing of what its log takes in: it would be counted for what was before, too. */
@@ -182,14 +179,11 @@ export class StrongGroup implements GroupCore {
   ask(asker: Asker, slot: number, ask: Ask): void {
     switch (ask.type) {
       case 'write':
-        this.writes.write(asker, slot, ask.request, ask.write);
-        return;
+        return this.writes.write(asker, slot, ask.request, ask.write);
       case 'cancel':
-        this.writes.cancel(asker, slot, ask.request, ask);
-        return;
+        return this.writes.cancel(asker, slot, ask.request, ask);
       case 'read':
-        this.reads.read(asker, slot, ask);
-        return;
+        return this.reads.read(asker, slot, ask);
     }
   }
 
@@ -221,12 +215,17 @@ export class StrongGroup implements GroupCore {
     const { raft } = this;
     const isLeader = raft.role === 'leader';
     if (this.wasLeader && !(isLeader && raft.term === this.leadingTerm)) {
-      this.writes.giveUp();
-      this.reads.giveUp();
-      this.services.rounds.giveUp(this.number);
+      this.answerAllElsewhere();
     }
     this.wasLeader = isLeader;
     this.leadingTerm = raft.term;
+  }
+
+  /** Whoever waits here asks another. */
+  answerAllElsewhere(): void {
+    this.writes.giveUp();
+    this.reads.giveUp();
+    this.services.rounds.giveUp(this.number);
   }
 
   state(): GroupState {
@@ -235,14 +234,9 @@ export class StrongGroup implements GroupCore {
   }
 
   appliedState(): AppliedState {
-    return {
-      generation: this.generation,
-      term: this.appliedTerm,
-      logTimeMs: this.logTimeMs,
-      configuration: this.appliedConfiguration,
-      requests: this.requests,
-      wholeFrom: this.wholeFrom,
-    };
+    const { generation, logTimeMs, requests, wholeFrom } = this;
+    const { appliedTerm: term, configuration } = this.appliedUpTo;
+    return { generation, term, logTimeMs, configuration, requests, wholeFrom };
   }
 
   /** The records are void until a snapshot has taken their place. The log stays: it was acknowledged, and counts. */
@@ -288,31 +282,34 @@ export class StrongGroup implements GroupCore {
     this.isForgetting = true;
   }
 
+  /** Takes part in nothing from now on. Its records are void, and of its log term and vote are left: no vote is given twice. */
+  giveUp({ index, term, configuration }: LeftBehind): void {
+    const { raft } = this;
+    this.isGivenUp = true;
+    if (index > this.applied) {
+      this.install(index, { ...this.appliedState(), term, configuration }, Infinity);
+    }
+    // Another one: of what the one before has under way, nothing counts for this one.
+    this.raft = this.raftOf({ ...NO_STATE, term: raft.term, vote: raft.vote });
+    this.beginFetching();
+    this.answerAllElsewhere();
+  }
+
   /** Takes part in nothing of an older generation from now on: what it has stays as it is until that one begins. */
   promise(generation: number): void {
     this.applyCommitted();
-    this.promised = generation;
+    this.promised.generation = generation;
     this.services.store.touch(this.number);
-  }
-
-  /** A majority of the nodes has what this generation began with: what was promised is fulfilled. */
-  get isPromiseFulfilled(): boolean {
-    const { voters, outgoing } = this.appliedConfiguration;
-    const hasCopies = outgoing.length === 0 && voters.length >= majorityOf(this.list.length);
-    return this.promised === this.generation && hasCopies;
-  }
-
-  endPromise(): void {
-    this.promised = 0;
-  }
-
-  holdsPromise(generation: number): boolean {
-    return this.isPromised && this.promised === generation && !this.isForgetting;
   }
 
   /** Whether a message of a newer generation may be acted on. */
   mayBegin(generation: number): boolean {
-    return generation > this.generation && generation >= this.promised && !this.isForgetting && this.isBorn;
+    return (
+      generation > this.generation &&
+      generation >= this.promised.generation &&
+      !this.isForgetting &&
+      this.isBorn
+    );
   }
 
   /**
@@ -328,7 +325,7 @@ export class StrongGroup implements GroupCore {
     // At once: no checkpoint may say that generation before it shows what the log took over.
     this.applyCommitted();
     this.isCaughtUp = false;
-    this.isOnMedium = false;
+    this.promised.isOnMedium = false;
     this.noticeLeadership();
     // Whoever waits here waits for an index that may be lost.
     this.reads.giveUp();
@@ -340,7 +337,7 @@ export class StrongGroup implements GroupCore {
     this.raft = this.raftAgain();
     this.isForgetting = false;
     // The one that promised is gone.
-    this.promised = 0;
+    this.promised.end();
     this.isCaughtUp = false;
     this.noticeLeadership();
     this.services.wake(this);
@@ -371,7 +368,8 @@ export class StrongGroup implements GroupCore {
     return this.raftOf(stateAgain(this.raft, this.appliedUpTo));
   }
 
-  private get appliedUpTo(): AppliedUpTo {
+  /** Where it is, by what is committed. */
+  get appliedUpTo(): AppliedUpTo {
     const { applied, appliedTerm, appliedConfiguration: configuration } = this;
     return { applied, appliedTerm, configuration };
   }

@@ -9,10 +9,11 @@ import { type NodeLog } from '../ports/node-log.js';
 import { type Random } from '../ports/random.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongStore } from '../ports/strong-store.js';
+import { type PlannerLimits } from './membership/planner.js';
 import { type StoredGroup } from './stored-group.js';
 import { type WorkLimitOptions } from './work-limits.js';
 
-export interface StrongLimits extends WorkLimitOptions {
+export interface StrongLimits extends WorkLimitOptions, PlannerLimits {
   readonly heartbeatIntervalMs: number;
   readonly electionTimeoutMs: number;
   readonly leaseReads: boolean;

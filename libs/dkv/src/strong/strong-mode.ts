@@ -1,9 +1,11 @@
 /** Strong namespaces at one node: everything behind the calls of the Processor, from birth to the last leadership. */
 import { BoundedClock } from '../cluster/bounded-clock.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
+import { CONFIGURATION_GROUP } from '../model/membership.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Timer } from '../ports/clock.js';
+import { type Membership } from '../ports/membership.js';
 import { type StrongGroups } from '../ports/strong-groups.js';
 import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
 import { handOver, sayGoodbye } from './departure.js';
@@ -15,6 +17,7 @@ import { GroupAdministration } from './group-administration.js';
 import { GroupBirths } from './group-births.js';
 import { type GroupServices } from './group-parts.js';
 import { Leases } from './leases.js';
+import { ClusterMembership } from './membership/cluster-membership.js';
 import { type Identity, openStored, PeerMemory, raiseSession, takeOver } from './node-identity.js';
 import { PeerChanges } from './peer-changes.js';
 import { Quorums } from './quorums.js';
@@ -55,6 +58,7 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly leases: Leases | undefined;
   private readonly recovery: RecoveryRounds;
   private readonly peerChanges: PeerChanges;
+  private readonly members: ClusterMembership;
   readonly groups: StrongGroups;
 
   private constructor(
@@ -64,7 +68,7 @@ export class ReplicatedStrongMode implements StrongMode {
     const { view, clock, logger, limits, log, store, remote } = parts;
     this.memory = new PeerMemory(parts);
     this.leases = Leases.of(parts, identity.grantedMs);
-    this.boundedClock = new BoundedClock(clock, logger, limits.maxClockOffsetMs, view.peers.length > 0);
+    this.boundedClock = new BoundedClock(clock, logger, limits.maxClockOffsetMs, view);
     this.directory = new PeerDirectory(
       view,
       clock,
@@ -79,6 +83,7 @@ export class ReplicatedStrongMode implements StrongMode {
       }),
       {
         lost: (peer) => this.peerChanges.lost(peer),
+        gone: (peer) => this.peerChanges.gone(peer),
         found: (peer) => this.peerChanges.found(peer),
         missed: (peer) => this.peerChanges.missed(peer),
         restarted: (peer) => this.peerChanges.restarted(peer),
@@ -110,6 +115,7 @@ export class ReplicatedStrongMode implements StrongMode {
       directory: () => this.directory,
       birth: () => this.births.birth,
       classBirth: () => this.births.classBirth,
+      membership: () => this.members,
       recovery: () => this.recovery,
       leases: this.leases?.reads,
       grants: this.leases?.grants,
@@ -120,6 +126,7 @@ export class ReplicatedStrongMode implements StrongMode {
       peerLost: (nodeId) => this.calls.lost(nodeId),
       appendBegan: () => this.upkeep.appendBegan(),
       appendEnded: () => this.upkeep.appendEnded(),
+      gaveUp: (group) => this.upkeep.giveUpGroup(group),
     });
     this.quorumsNow = new Quorums({
       view,
@@ -158,6 +165,7 @@ export class ReplicatedStrongMode implements StrongMode {
     });
     this.services = {
       nodeId: view.selfId,
+      listOf: (group) => view.listOf(group),
       member: () => this.member,
       store,
       clock,
@@ -186,9 +194,19 @@ export class ReplicatedStrongMode implements StrongMode {
       isLost: (group) => this.upkeep.isLost(group),
       forget: (reason) => this.forgetting.begin(reason),
     });
+    this.members = new ClusterMembership({
+      ...parts,
+      directory,
+      node,
+      calls,
+      clusterId: () => this.births.birth.clusterId,
+      classes: () => this.births.classes,
+      follow: () => this.births.follow(),
+    });
     this.readiness = new Readiness(view, log, store, this.node.groups, {
       birth: () => this.births.birth,
       classBirth: () => this.births.classBirth,
+      membership: () => this.members,
     });
     this.forgetting = new Forgetting(parts, this.node.groups, (incarnation) =>
       takeOver(identity, incarnation),
@@ -207,13 +225,16 @@ export class ReplicatedStrongMode implements StrongMode {
       member: () => this.member,
     });
     store.attach(
-      (group) => this.node.groups.get(group)!.state(),
+      // A group that is removed was cleared before, or never had anything to write.
+      (group) => this.node.groups.find(group)!.state(),
       (group) => this.upkeep.noteDamage(group),
     );
   }
 
   static async open(parts: StrongModeParts): Promise<ReplicatedStrongMode> {
-    return new ReplicatedStrongMode(...(await openStored(parts)));
+    const mode = new ReplicatedStrongMode(...(await openStored(parts)));
+    await mode.members.open();
+    return mode;
   }
 
   get member(): string {
@@ -277,12 +298,16 @@ export class ReplicatedStrongMode implements StrongMode {
     return [this.quorumsNow.reason, this.boundedClock.reason].filter(Boolean).join('; ') || undefined;
   }
 
+  get membership(): Membership {
+    return this.members.changes;
+  }
+
   get quorums(): QuorumStatus {
     return this.quorumsNow.status;
   }
 
   get groupsLed(): number {
-    return this.node.leadership.ledGroups.length;
+    return this.node.leadership.ledGroups.filter(({ group }) => group !== CONFIGURATION_GROUP).length;
   }
 
   get figures(): StrongFigures {
@@ -312,6 +337,7 @@ export class ReplicatedStrongMode implements StrongMode {
     this.boundedClock.compare(this.directory);
     this.forgetting.tick();
     this.births.tick();
+    this.members.tick();
     const { leadership, snapshots, rounds } = this.node;
     leadership.checkQuorums();
     leadership.checkLeaders();
@@ -322,7 +348,7 @@ export class ReplicatedStrongMode implements StrongMode {
     this.leases?.tick(this.node);
     if (this.ticks % REPLACE_EVERY_TICKS === 0 && this.hasPeers) {
       for (const group of this.node.groups.values()) {
-        if (stepReplacement(group, this.directory)) {
+        if (stepReplacement(group, this.directory, this.parts.view)) {
           this.node.wake(group);
         }
       }

@@ -4,31 +4,24 @@ import { Outbox } from '../cluster/frames/outbox.js';
 import { type Ask, type ConfirmedGroup, lentMessage, type NodeMessage } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId, type RaftMessage } from '../model/raft-messages.js';
 import { NO_MESSAGES } from '../raft/raft-interface.js';
-import { emptyOutput, type RaftGroup, type RaftOutput } from '../raft/raft-group.js';
+import { emptyOutput } from '../raft/raft-group.js';
 import { type Clock } from '../ports/clock.js';
 import { type NodeLog } from '../ports/node-log.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongStore } from '../ports/strong-store.js';
 import { CommitAnnouncements } from './commit-announcements.js';
 import { type FrameTarget, InboundFrames, type InboundServices, NOT_HERE } from './inbound-frames.js';
+import { GivingUp } from './giving-up.js';
+import { type LeftBehind } from './raft-states.js';
+import { GroupAppends } from './group-appends.js';
 import { Leadership } from './leadership.js';
 import { Leaders } from './leaders.js';
 import { ReadRounds, type RoundLeases } from './read-rounds.js';
 import { Snapshots } from './snapshots.js';
 import { type Asker } from './group-parts.js';
+import { type StoredGroup } from './stored-group.js';
 import { type StrongGroup } from './strong-group.js';
 import { GroupList } from './group-list.js';
-
-/** What one group put into an append, and what may follow once that is durable. */
-interface PendingAppend {
-  readonly group: StrongGroup;
-  /** As which member. */
-  readonly raft: RaftGroup;
-  /** Of the last entry; 0 where there was none. */
-  readonly lastIndex: number;
-  readonly lastTerm: number;
-  readonly messages: readonly AddressedMessage[];
-}
 
 /** Groups may wake each other in a turn; what goes on longer is given to the next turn. */
 const PASSES_MAX = 16;
@@ -51,6 +44,8 @@ export interface StrongNodeParts extends InboundServices {
   /** An append was handed to the log; it has ended, durable or not. */
   readonly appendBegan: () => void;
   readonly appendEnded: () => void;
+  /** The node has no part in the group any more. */
+  readonly gaveUp: (group: number) => void;
 }
 
 /** Moves what groups say and write; what they mean is theirs. */
@@ -61,7 +56,9 @@ export class StrongNode implements FrameTarget {
   readonly snapshots: Snapshots;
   readonly leadership: Leadership;
   readonly leaders: Leaders;
-  private readonly inbound: InboundFrames;
+  readonly inbound: InboundFrames;
+  private readonly appends: GroupAppends;
+  private readonly givingUp: GivingUp;
   private awake: StrongGroup[] = [];
   /** Groups that may have something to apply which nobody is answered for. */
   private following: StrongGroup[] = [];
@@ -69,7 +66,6 @@ export class StrongNode implements FrameTarget {
   private isTurnDue = false;
   private isInTurn = false;
   private isStopped = false;
-  private appends: PendingAppend[] = [];
   /** Filled in by each group in turn. */
   private readonly reusedOutput = emptyOutput();
   private readonly lent = lentMessage();
@@ -84,8 +80,8 @@ export class StrongNode implements FrameTarget {
         return parts.session();
       },
       peer: (nodeId: string) => {
-        const peer = directory().find(nodeId)!;
-        return peer.refused === '' ? peer : NOBODY;
+        const peer = directory().find(nodeId);
+        return peer?.refused === '' ? peer : NOBODY;
       },
     };
     this.inbound = new InboundFrames(this, parts);
@@ -95,6 +91,15 @@ export class StrongNode implements FrameTarget {
       (nodeId, round, groups) => this.say(nodeId, { kind: 'confirm', round, groups: groups.map(named) }),
       parts.leases,
     );
+    this.appends = new GroupAppends({
+      log,
+      logger,
+      began: parts.appendBegan,
+      ended: parts.appendEnded,
+      isStopped: () => this.isStopped,
+      post: (group, messages) => this.post(group, messages),
+      wake: (group) => this.wake(group),
+    });
     this.announcements = new CommitAnnouncements(clock, {
       announceTo: (group, nodeId) => this.announceTo(group, nodeId),
       announce: (group) => this.output(group, true),
@@ -112,6 +117,24 @@ export class StrongNode implements FrameTarget {
       wake: (group) => this.wake(group),
       isStopped: () => this.isStopped,
     });
+    const { groups, snapshots } = this;
+    this.givingUp = new GivingUp({ groups, log, store, snapshots, forget: (group) => this.forget(group) });
+  }
+
+  /** The node has no part in the group any more: see {@link GivingUp.giveUp}. */
+  giveUp(group: number, left: LeftBehind): Promise<void> {
+    return this.givingUp.giveUp(group, left);
+  }
+
+  /** See {@link GivingUp.givenUp}. */
+  givenUp(group: number): StoredGroup | undefined {
+    return this.givingUp.givenUp(group);
+  }
+
+  private forget(group: number): void {
+    this.leadership.giveUp(group);
+    this.parts.recovery().giveUp(group);
+    this.parts.gaveUp(group);
   }
 
   /** The group has output, or entries to apply. */
@@ -210,7 +233,7 @@ export class StrongNode implements FrameTarget {
     }
     this.rounds.flush();
     this.announcements.flush(this.outbox.receivers);
-    this.flushLog();
+    this.appends.flush();
     this.outbox.flush();
     // Peers are at work by now, beside what only this node's own readers and callers will see.
     this.applyFollowing();
@@ -241,12 +264,12 @@ export class StrongNode implements FrameTarget {
       }
     }
     // Nearly always it is durable at once: then what leaders send says so, and a follower's copy makes a majority.
-    this.flushLog();
+    this.appends.flush();
     for (const group of awake) {
       group.isAwake = false;
       this.output(group, false);
     }
-    this.flushLog();
+    this.appends.flush();
     for (const group of awake) {
       // Nobody is answered by a member that does not lead, nor did.
       if (group.wasLeader || group.raft.role === 'leader') {
@@ -285,7 +308,7 @@ export class StrongNode implements FrameTarget {
     }
     const output = raft.takeOutput({ announceCommit }, this.reusedOutput);
     this.post(group, output.messages);
-    this.append(group, output, output.durableMessages);
+    this.appends.add(group, output, output.durableMessages);
     if (output.snapshotFrom && directory().isAlive(output.snapshotFrom.member)) {
       this.snapshots.fetch(group, output.snapshotFrom.member);
     }
@@ -296,70 +319,8 @@ export class StrongNode implements FrameTarget {
     const { raft } = group;
     if (!group.isSuspended && !this.parts.log.failure && raft.hasWrites) {
       raft.takeWrites(this.reusedOutput);
-      this.append(group, this.reusedOutput, NO_MESSAGES);
+      this.appends.add(group, this.reusedOutput, NO_MESSAGES);
     }
-  }
-
-  private append(
-    group: StrongGroup,
-    { reset, hardState, entries }: RaftOutput,
-    messages: readonly AddressedMessage[],
-  ): void {
-    const { log } = this.parts;
-    const { number, generation, raft } = group;
-    if (reset) {
-      log.addReset(number, generation, reset.index, reset.term);
-    }
-    if (hardState) {
-      log.addHardState(number, { generation, term: hardState.term, vote: hardState.vote });
-    }
-    for (let at = 0; at < entries.length; at++) {
-      const { term, index, kind, data } = entries[at]!;
-      log.addEntry(number, generation, term, index, kind, data);
-    }
-    if (reset || hardState || entries.length > 0 || messages.length > 0) {
-      const last = entries[entries.length - 1];
-      this.appends.push({ group, raft, lastIndex: last?.index ?? 0, lastTerm: last?.term ?? 0, messages });
-    }
-  }
-
-  private flushLog(): void {
-    const { appends } = this;
-    if (appends.length === 0) {
-      return;
-    }
-    this.appends = [];
-    this.parts.appendBegan();
-    this.parts.log.flush((error) => {
-      this.parts.appendEnded();
-      if (this.isStopped) {
-        return;
-      }
-      for (const { group, raft, lastIndex, lastTerm, messages } of appends) {
-        if (group.raft !== raft) {
-          // It has become another member meanwhile, for which nothing of this was said.
-          continue;
-        }
-        if (error) {
-          // What it has to write again is tried at the next tick: the log may refuse for long.
-          raft.appendFailed();
-          group.noticeLeadership();
-        } else {
-          if (lastIndex > 0) {
-            raft.appended(lastTerm, lastIndex);
-          }
-          if (!group.isSuspended) {
-            this.post(group, messages);
-          }
-          if (raft.hasOutput || raft.commit > group.applied) {
-            this.wake(group);
-          }
-        }
-      }
-      if (error) {
-        this.parts.logger.error(`What was to be appended to the log is not durable: ${error.message}`);
-      }
-    });
   }
 
   /** As `say`. Most of what is said is of groups: one object serves it all, since the outbox keeps none. */

@@ -81,6 +81,13 @@ export class Upkeep {
     this.damaged.add(group);
   }
 
+  /** This node has no part in the group any more. */
+  giveUpGroup(group: number): void {
+    this.damaged.delete(group);
+    this.pinned.delete(group);
+    this.appliedAtLook.delete(group);
+  }
+
   /** Once a heartbeat interval. */
   tick(): void {
     this.ticks++;

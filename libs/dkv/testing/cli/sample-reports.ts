@@ -7,6 +7,7 @@ import {
   type NodeDiagnosis,
   type PartitionReport,
 } from '../../src/model/cluster-report.js';
+import { type MovesReport } from '../../src/model/moves-report.js';
 
 /** When they told it, milliseconds since 1970: where `ManualClock` begins. */
 export const TOLD_AT_MS = 1_700_000_000_000;
@@ -29,6 +30,9 @@ export function sampleMember(nodeId: string, own: Partial<MemberReport> = {}): M
     partitions: { holder: 21, replica: 43 },
     votersMissing: 0,
     reason: '',
+    membership: 'member',
+    copies: { held: 64, target: 64 },
+    keepsConfiguration: true,
     ...own,
   };
 }
@@ -38,6 +42,7 @@ export function sampleCluster(own: Partial<ClusterReport> = {}): ClusterReport {
     answeredBy: 'a',
     version: '0.1.0',
     clusterId: '3f0c9a51d2e7',
+    epoch: 1,
     partitions: 64,
     replicas: 2,
     hashFunc: 'md5',
@@ -48,6 +53,7 @@ export function sampleCluster(own: Partial<ClusterReport> = {}): ClusterReport {
       sampleMember('b'),
       sampleMember('c'),
     ],
+    candidates: [],
     partitionsWithoutQuorum: 0,
     partitionsUnderReplicated: 0,
     namespaces: [
@@ -145,4 +151,42 @@ export function sampleDiagnosis(nodeId: string, own: Partial<NodeDiagnosis> = {}
     peers: others.map((other) => ({ nodeId: other, state: 'up', roundTripMs: 0.42, clockOffsetMs: 1 })),
     ...own,
   };
+}
+
+/** Of a cluster where nothing moves, unless told otherwise. */
+export function sampleMoves(own: Partial<MovesReport> = {}): MovesReport {
+  const members = ['a', 'b', 'c'].map((nodeId) => {
+    const { membership, copies, keepsConfiguration } = sampleMember(nodeId);
+    return { nodeId, membership, copies, keepsConfiguration };
+  });
+  const { moving = [], waiting = 0 } = own;
+  return { epoch: 1, isSettled: moving.length + waiting === 0, moving, waiting, members, ...own };
+}
+
+/** Node c leaves, and d has joined for it: two move and `waiting` wait. */
+export function leavingMoves(epoch: number, waiting: number): MovesReport {
+  const [a, b, c] = sampleMoves().members;
+  // The configuration moves too, and is no copy.
+  const left = waiting + 1;
+  return sampleMoves({
+    epoch,
+    moving: [
+      { from: ['a', 'b', 'c'], to: ['a', 'b', 'd'], sinceEpoch: 8 },
+      { partition: 12, from: ['c', 'a', 'b'], to: ['a', 'b', 'd'], sinceEpoch: 9 },
+    ],
+    waiting,
+    members: [
+      a!,
+      b!,
+      { ...c!, membership: 'leaving', copies: { held: left, target: 0 } },
+      { ...c!, nodeId: 'd', copies: { held: 64 - left, target: 64 }, keepsConfiguration: false },
+    ],
+  });
+}
+
+/** Then c is no member any more. */
+export function leftMoves(epoch: number): MovesReport {
+  const [a, b, , d] = leavingMoves(epoch, 0).members;
+  const copies = { held: 64, target: 64 };
+  return sampleMoves({ epoch, members: [a!, b!, { ...d!, copies, keepsConfiguration: true }] });
 }

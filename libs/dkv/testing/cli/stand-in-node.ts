@@ -32,8 +32,8 @@ export interface RecordedRequest {
 
 export class StandInNode {
   readonly requests: RecordedRequest[] = [];
-  /** What it answers, by method and path without the query: `GET /admin/cluster`. */
-  readonly replies: Record<string, StandInReply> = {};
+  /** What it answers, by method and path without the query: `GET /admin/cluster`. Of several, each once, and the last one then. */
+  readonly replies: Record<string, StandInReply | readonly StandInReply[]> = {};
   private readonly server: Server;
   private onRequest: (() => void) | undefined;
 
@@ -82,8 +82,7 @@ export class StandInNode {
     const text = Buffer.concat(chunks).toString();
     const key = headers['x-admin-key'] as string | undefined;
     this.requests.push({ method, url, key, body: text === '' ? undefined : (JSON.parse(text) as unknown) });
-    const reply =
-      key === ADMIN_KEY ? (this.replies[`${method} ${url.split('?')[0]}`] ?? NO_ROUTE) : WRONG_KEY;
+    const reply = key === ADMIN_KEY ? this.replyTo(`${method} ${url.split('?')[0]}`) : WRONG_KEY;
     if (reply === 'break') {
       request.socket.destroy();
     } else if (reply !== 'hold') {
@@ -93,6 +92,20 @@ export class StandInNode {
     }
     this.onRequest?.();
   }
+
+  private replyTo(route: string): StandInReply {
+    const known = this.replies[route] ?? NO_ROUTE;
+    if (!isSeveral(known)) {
+      return known;
+    }
+    const [next = NO_ROUTE, ...later] = known;
+    this.replies[route] = later.length > 0 ? later : next;
+    return next;
+  }
+}
+
+function isSeveral(reply: StandInReply | readonly StandInReply[]): reply is readonly StandInReply[] {
+  return Array.isArray(reply);
 }
 
 const NO_ROUTE: StandInAnswer = {

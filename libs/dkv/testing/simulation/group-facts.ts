@@ -1,4 +1,5 @@
 /** What is remembered of a group while it is watched, and where its parts are found. */
+import { CONFIGURATION_GROUP } from '../../src/model/membership.js';
 import { type MemberId } from '../../src/model/raft-messages.js';
 import { type RaftGroup } from '../../src/raft/raft-group.js';
 import { type ReplicatedStrongMode } from '../../src/strong/strong-mode.js';
@@ -53,7 +54,7 @@ export function memberOf({ strong }: TestNode): MemberId {
   return (strong as ReplicatedStrongMode).member;
 }
 
-/** Whether every node votes in all of its groups, as the leaders have it, and each of its groups is as it should be. */
+/** Whether those who vote in the groups, as their leaders have it, are all there, and each of their groups is as it should be. */
 export function doAllVote(
   cluster: TestCluster,
   isSound: (leader: StrongGroup, group: StrongGroup) => boolean,
@@ -62,20 +63,26 @@ export function doAllVote(
   if (!nodes.every((node) => node.alive && groupsOf(node))) {
     return false;
   }
-  const members = new Map(nodes.map((node) => [node.nodeId, memberOf(node)]));
-  return Array.from({ length: cluster.ring.partitions }, (_, number) => number).every((number) => {
-    const list = cluster.ring.preferenceList(number);
+  const members = new Map(nodes.map((node) => [memberOf(node), node]));
+  const numbers = Array.from({ length: cluster.ring.partitions }, (_, number) => number);
+  return [...numbers, CONFIGURATION_GROUP].every((number) => {
     const leader = nodes
       .map((node) => groupsOf(node)?.get(number))
       .filter((group) => group?.leads)
       .sort((a, b) => b!.raft.term - a!.raft.term)[0];
-    const voters = leader?.raft.configuration;
+    const configuration = leader?.raft.configuration;
     return (
-      voters?.outgoing.length === 0 &&
-      list.every((nodeId) => {
-        const group = groupsOf(cluster.node(nodeId))?.get(number);
-        return voters.voters.includes(members.get(nodeId)!) && group !== undefined && isSound(leader!, group);
+      configuration?.outgoing.length === 0 &&
+      configuration.voters.every((voter) => {
+        const node = members.get(voter);
+        const group = node && groupsOf(node)?.get(number);
+        return group !== undefined && isSound(leader!, group);
       })
     );
   });
+}
+
+/** A sole voter leads before its term is on its disk, and may forget it: until it has committed something nobody knows. */
+export function isKnownToLead(raft: RaftGroup): boolean {
+  return raft.configuration.voters.length > 1 || raft.termAt(raft.commit) === raft.term;
 }

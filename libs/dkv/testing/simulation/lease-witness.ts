@@ -9,13 +9,13 @@ type Report = (rule: FindingRule, group: number, message: string) => void;
 
 /** What a reader of such a leader would see is old as soon as the other has committed something. */
 export class LeaseWitness {
-  private readonly nodes: readonly TestNode[];
-
   constructor(
-    cluster: TestCluster,
+    private readonly cluster: TestCluster,
     private readonly report: Report,
-  ) {
-    this.nodes = cluster.nodeIds.map((nodeId) => cluster.node(nodeId));
+  ) {}
+
+  private get nodes(): readonly TestNode[] {
+    return this.cluster.nodeIds.map((nodeId) => this.cluster.node(nodeId));
   }
 
   look(): void {

@@ -3,9 +3,9 @@ import { type TestCluster } from './sim-cluster.js';
 
 /** The first that is seen otherwise, for people; undefined where there is none. */
 export function wrongPeerView(cluster: TestCluster): string | undefined {
-  for (const nodeId of cluster.nodeIds) {
+  for (const nodeId of cluster.memberIds) {
     const { view } = cluster.node(nodeId);
-    const other = cluster.nodeIds.find((peer) => peer !== nodeId && view.stateOf(peer) !== 'up');
+    const other = cluster.memberIds.find((peer) => peer !== nodeId && view.stateOf(peer) !== 'up');
     if (other !== undefined) {
       return `node ${nodeId} sees node ${other} as ${view.stateOf(other)}`;
     }

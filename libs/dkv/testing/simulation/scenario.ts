@@ -40,6 +40,8 @@ export interface ScenarioOptions {
   readonly faultsMax?: number;
   /** Of strong clusters: whether leaders have leases. Default: in a quarter of the seeds. */
   readonly leaseReads?: boolean;
+  /** Whether nodes join and leave while it runs. Default: not. */
+  readonly changesMembers?: boolean;
 }
 
 export interface World {

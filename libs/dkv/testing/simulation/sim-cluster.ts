@@ -2,6 +2,7 @@
 import { Hashring } from '../../src/hashring/hashring.js';
 import { md5HashFunc } from '../../src/hashring/md5-hash-func.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
+import { type ClusterConfiguration } from '../../src/model/membership.js';
 import { type ClusterNode } from '../../src/model/node.js';
 import { type PeerRequestKind } from '../../src/model/peer-protocol.js';
 import { type KvRecord } from '../../src/model/record.js';
@@ -104,15 +105,20 @@ export class TestCluster {
   readonly ring: Hashring;
   /** All requests since the last `forgetMessages`, in order. */
   readonly messages: TestMessage[] = [];
-  private readonly nodes: ReadonlyMap<string, TestNode>;
+  /** What discovery shows to whoever starts. */
+  readonly discovered: ClusterNode[];
+  private readonly nodes: Map<string, TestNode>;
+  private readonly random: SimRandom;
   private watching: { until?: () => boolean } = {};
 
   constructor(
     readonly members: readonly ClusterNode[],
-    options: TestClusterOptions,
+    private readonly options: TestClusterOptions,
   ) {
     const { partitions = 64, replicas = 2, seed = 1, connections = PROMPT, traceLinesMax = 500 } = options;
     const random = new SimRandom(seed);
+    this.random = random;
+    this.discovered = [...members];
     this.trace = new SimTrace({ linesMax: traceLinesMax });
     this.network = new SimNetwork({
       scheduler: this.scheduler,
@@ -122,10 +128,7 @@ export class TestCluster {
     });
     this.ring = Hashring.of(members, { partitions, replicas, hashFunc: md5HashFunc });
     this.nodes = new Map(
-      members.map(({ nodeId }) => [
-        nodeId,
-        new TestNode(this, nodeId, members, random.fork(nodeId), options),
-      ]),
+      members.map(({ nodeId }) => [nodeId, new TestNode(this, nodeId, random.fork(nodeId), options)]),
     );
   }
 
@@ -133,11 +136,42 @@ export class TestCluster {
     return [...this.nodes.keys()];
   }
 
+  /** The newest that a node which runs goes by; undefined before the cluster is born. */
+  get configuration(): ClusterConfiguration | undefined {
+    let newest: ClusterConfiguration | undefined;
+    for (const { alive, view } of this.nodes.values()) {
+      if (alive && view && view.epoch > (newest?.epoch ?? 0)) {
+        newest = view.agreed;
+      }
+    }
+    return newest;
+  }
+
+  /** As the newest configuration has it, as far as it is known here. */
+  get memberIds(): readonly string[] {
+    return (
+      this.configuration?.members.map(({ nodeId }) => nodeId) ?? this.members.map(({ nodeId }) => nodeId)
+    );
+  }
+
+  /** The nodes of a partition, the holder first. */
+  nodesOf(partition: number): readonly string[] {
+    return this.configuration?.lists[partition] ?? this.ring.preferenceList(partition);
+  }
+
   node(nodeId: string): TestNode {
     const node = this.nodes.get(nodeId);
     if (!node) {
       throw new TypeError(`There is no node ${nodeId}.`);
     }
+    return node;
+  }
+
+  /** Another machine, with an empty disk, not started. Discovery shows it from now on to whoever starts. */
+  add(nodeId: string, differing: Partial<ClusterNode> = {}): TestNode {
+    this.discovered.push({ nodeId, host: nodeId, port: 7000, weight: 1, zone: '', ...differing });
+    const node = new TestNode(this, nodeId, this.random.fork(nodeId), this.options);
+    this.nodes.set(nodeId, node);
     return node;
   }
 

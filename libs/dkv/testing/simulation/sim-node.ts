@@ -1,5 +1,8 @@
 /** A node of a simulated cluster: a real Processor on the real storage, on virtual time, network, disk and folder. */
-import { ClusterView, sharedSettings } from '../../src/cluster/cluster-view.js';
+import { clusterNoteOf } from '../../src/cluster/birth.js';
+import { configurationOf, notedConfiguration } from '../../src/cluster/cluster-configuration.js';
+import { ClusterView } from '../../src/cluster/cluster-view.js';
+import { sharedSettings } from '../../src/cluster/fixed-settings.js';
 import { EnvelopeGuard } from '../../src/cluster/envelope-guard.js';
 import { PeerClient } from '../../src/cluster/peer-client.js';
 import { PeerTransitions } from '../../src/cluster/peer-transitions.js';
@@ -7,7 +10,9 @@ import { VersionClock } from '../../src/cluster/version-clock.js';
 import { BytesCodec } from '../../src/codec/bytes-codec.js';
 import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js';
 import { RecordMerger } from '../../src/merger/record-merger.js';
-import { type ClusterNode } from '../../src/model/node.js';
+import { Hashring } from '../../src/hashring/hashring.js';
+import { md5HashFunc } from '../../src/hashring/md5-hash-func.js';
+import { type ClusterConfiguration } from '../../src/model/membership.js';
 import { type LocalKvRepo } from '../../src/ports/local-kv-repo.js';
 import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
 import { type CoreContext, type CoreLimits } from '../../src/cluster/core-context.js';
@@ -59,6 +64,9 @@ const STRONG_LIMITS: StrongLimits = {
   waitingReadsMax: 10_000,
   entryTailBytesMax: MIB,
   snapshotPageBytes: 256 * 1024,
+  transfersMax: 4,
+  joinsByItself: true,
+  memberRemovalMs: 0,
 };
 const STORAGE: Omit<TestStorageOptions, 'cacheBytesMax'> = {
   dirtyBytesMax: MIB,
@@ -91,7 +99,6 @@ export class TestNode {
   constructor(
     private readonly cluster: TestCluster,
     readonly nodeId: string,
-    private readonly members: readonly ClusterNode[],
     private readonly random: SimRandom,
     private readonly options: TestClusterOptions,
   ) {
@@ -196,6 +203,13 @@ export class TestNode {
     this.local = this.storage.local;
   }
 
+  /** As a node of the module finds it: what the folder of a born cluster notes, else what discovery shows. */
+  private async configurationAtStart(): Promise<ClusterConfiguration> {
+    const noted = (await clusterNoteOf(this.local)).isBorn ? await notedConfiguration(this.local) : undefined;
+    const { ring, discovered } = this.cluster;
+    return noted ?? configurationOf(Hashring.of(discovered, ring), discovered);
+  }
+
   private async assemble(run: Incarnation): Promise<void> {
     const { cluster, nodeId, clock, log: logger, telemetry, local, options } = this;
     const {
@@ -206,7 +220,14 @@ export class TestNode {
     const limits = { ...LIMITS, ...options.limits };
     const random = this.random.fork(run.name);
     const strongLimits = { ...STRONG_LIMITS, heartbeatIntervalMs, ...options.strongLimits };
-    const view = ClusterView.of(nodeId, cluster.ring, this.members, sharedSettings(strongLimits));
+    const own = cluster.discovered.find((node) => node.nodeId === nodeId);
+    const view = new ClusterView(
+      nodeId,
+      await this.configurationAtStart(),
+      md5HashFunc,
+      sharedSettings(strongLimits),
+      own,
+    );
     const transitions = new PeerTransitions(view, clock, logger);
     const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, transitions, telemetry);
     this.remote = noting(cluster.network.remote(run), nodeId, cluster.messages);

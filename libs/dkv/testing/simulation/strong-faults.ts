@@ -16,6 +16,8 @@ export interface StrongFaultOptions {
   /** Whether leaders have leases: then monotonic clocks tick at rates that differ. */
   readonly leaseReads: boolean;
   readonly faultsMax?: number;
+  /** Whether all may lose power at a time, and with it what was not synced. */
+  readonly hasBlackouts: boolean;
 }
 
 const COPY_EVERY_MS = 1_000;
@@ -54,7 +56,7 @@ export class StrongFaults extends WorldFaults {
     super(cluster, random, options.wildClocks);
     this.faults = faultsOf(random.pick(MOODS), options.leaseReads);
     const chance = random.fork('blackout');
-    const hasBlackout = options.durability === 'wal' && chance.chance(BLACKOUT_RATE);
+    const hasBlackout = options.hasBlackouts && options.durability === 'wal' && chance.chance(BLACKOUT_RATE);
     this.blackoutFromMs = hasBlackout ? chance.int(BLACKOUT_FROM_MS_MAX) : Infinity;
   }
 
@@ -261,6 +263,8 @@ export class StrongFaults extends WorldFaults {
         cluster,
         (leader, group) =>
           leader.raft.commit === leader.raft.lastIndex &&
+          // Another than the one that forgets must be left.
+          leader.raft.configuration.voters.length > 1 &&
           group.isWhole &&
           group.raft.commit >= leader.raft.commit,
       );

@@ -2,6 +2,7 @@
 import { isDkvError } from '../../src/dkv.errors.js';
 import { JsonCodec } from '../../src/codec/json-codec.js';
 import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
+import { type StrongGroup } from '../../src/strong/strong-group.js';
 import { type Finding, type FindingRule } from './checkers/finding.js';
 import { failOver, judgeFailover, LOSSES } from './failover.js';
 import { History } from './history.js';
@@ -9,6 +10,7 @@ import { type ScenarioOptions, type ScenarioResult } from './scenario.js';
 import { createTestCluster, type TestCluster, type TestStorageOptions } from './sim-cluster.js';
 import { wrongPeerView } from './peer-views.js';
 import { SimRandom } from './sim-random.js';
+import { MembershipActor } from './membership-actor.js';
 import { StrongFaults } from './strong-faults.js';
 import { judgeHistory } from './strong-history.js';
 import { groupsOf, memberOf } from './group-facts.js';
@@ -35,7 +37,13 @@ const KINDS: readonly KeyKind[] = ['register', 'register', 'counter', 'expiring'
 /** One random run of a strong namespace. */
 export async function runStrongScenario(
   seed: number,
-  { traceLinesMax = 0, prepare, faultsMax = Infinity, leaseReads: given }: ScenarioOptions = {},
+  {
+    traceLinesMax = 0,
+    prepare,
+    faultsMax = Infinity,
+    leaseReads: given,
+    changesMembers = false,
+  }: ScenarioOptions = {},
 ): Promise<ScenarioResult> {
   const random = new SimRandom(`strong ${seed}`);
   const size = random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5]);
@@ -47,7 +55,7 @@ export async function runStrongScenario(
   const cluster = createTestCluster(size, {
     seed: `strong ${seed}`,
     mode: 'strong',
-    replicas: Math.min(size - 1, random.pick([0, 1, 2, 2, 2, 2])),
+    replicas: Math.min(changesMembers ? 2 : size - 1, random.pick([0, 1, 2, 2, 2, 2])),
     partitions: random.pick([2, 4, 8]),
     durability,
     connections: {},
@@ -90,24 +98,27 @@ export async function runStrongScenario(
     leaseReads,
     running: true,
   };
-  const forgets = cluster.ring.copies > 1;
-  const options = { durability, forgets, wildClocks, leaseReads, faultsMax };
+  const forgets = cluster.ring.replicas > 0;
+  const options = { durability, forgets, wildClocks, leaseReads, faultsMax, hasBlackouts: !changesMembers };
   const faults = new StrongFaults(cluster, random.fork('faults'), options, (nodeId) =>
     witness.mayForget(nodeId),
   );
   await begin(cluster, faults, random);
+  const changes = changesMembers ? new MembershipActor(cluster, random.fork('members')) : undefined;
+  changes?.begin();
   for (let client = 0; client < 3 + random.int(8); client++) {
     void runClient(world, `c${client}`, random.fork(`client ${client}`));
   }
-  await cluster.advance(3_000 + random.int(5_000));
+  await cluster.advance((changesMembers ? 6_000 : 3_000) + random.int(5_000));
   faults.end();
+  changes?.end();
   await cluster.advance(500);
   await cluster.settle(faults.repairAll());
   const findings = await heal(world, faults.hadBlackout ? RECOVERY_MS : LEADER_MS);
   const isForOperator = faults.hadBlackout && isBeyondRecovery(cluster);
   if (isForOperator) {
     findings.length = 0;
-  } else if (findings.length === 0 && cluster.ring.copies > 2) {
+  } else if (findings.length === 0 && cluster.ring.copies > 2 && !changesMembers) {
     findings.push(...(await loseLeader(world, faults, random.fork('failover'))));
   }
   world.running = false;
@@ -127,6 +138,11 @@ export async function runStrongScenario(
     events: cluster.scheduler.events,
     trace: cluster.trace.tail(),
   };
+}
+
+/** The same while nodes join, leave, and get other weights and zones. */
+export function runMembersScenario(seed: number, options: ScenarioOptions = {}): Promise<ScenarioResult> {
+  return runStrongScenario(seed, { ...options, changesMembers: true });
 }
 
 /** Mostly a cluster is born in peace; now and then it is disturbed from the first moment on. */
@@ -212,7 +228,15 @@ function unsettled(cluster: TestCluster): string | undefined {
   if (headless !== undefined) {
     return `group ${headless} has no leader`;
   }
-  for (const nodeId of cluster.nodeIds) {
+  const { configuration } = cluster;
+  if (!configuration || configuration.target.some((list, place) => list !== configuration.lists[place])) {
+    return 'not every partition is where it is to be';
+  }
+  const outside = outsider(cluster);
+  if (outside !== undefined) {
+    return outside;
+  }
+  for (const nodeId of cluster.memberIds) {
     const { strong, storage } = cluster.node(nodeId);
     const reason = strong.unreadyReason ?? storage.failure?.message;
     if (reason !== undefined) {
@@ -224,17 +248,47 @@ function unsettled(cluster: TestCluster): string | undefined {
     return wrong;
   }
   for (const number of partitionsOf(cluster)) {
-    const list = cluster.ring.preferenceList(number);
-    const groups = list.map((nodeId) => groupsOf(cluster.node(nodeId))!.get(number)!);
+    const list = cluster.nodesOf(number);
+    const groups = list.flatMap((nodeId) => groupsOf(cluster.node(nodeId))!.get(number) ?? []);
+    if (groups.length < list.length) {
+      return `group ${number} is not on all of ${list.join()}`;
+    }
     const members = list.map((nodeId) => memberOf(cluster.node(nodeId)));
     for (const { raft } of groups) {
       const { voters, outgoing, learners } = raft.configuration;
-      if (outgoing.length + learners.length > 0 || members.some((member) => !voters.includes(member))) {
+      if (
+        outgoing.length + learners.length > 0 ||
+        voters.length !== members.length ||
+        members.some((member) => !voters.includes(member))
+      ) {
         return `group ${number} has the voters ${voters.join()} (${outgoing.join()}, ${learners.join()}), not ${members.join()}`;
       }
     }
     if (groups.some((group) => !group.isWhole)) {
       return `a member of group ${number} lacks its snapshot`;
+    }
+  }
+  return undefined;
+}
+
+/** A node that runs and is neither a member, nor has left, or does not know the newest configuration; or one with more than is its. */
+function outsider(cluster: TestCluster): string | undefined {
+  for (const nodeId of cluster.nodeIds) {
+    const node = cluster.node(nodeId);
+    const hasLeft = node.strong.unreadyReason?.includes('has left') === true;
+    if (!cluster.memberIds.includes(nodeId) && !hasLeft) {
+      return `node ${nodeId} is no member: ${node.strong.unreadyReason}`;
+    }
+    const held = groupsOf(node)!
+      .values()
+      .map(({ number }) => number);
+    // Who has left and given everything up need not be told any more.
+    if (node.view.epoch !== cluster.configuration!.epoch && (held.length > 0 || !hasLeft)) {
+      return `node ${nodeId} goes by epoch ${node.view.epoch}, not ${cluster.configuration!.epoch}`;
+    }
+    const stray = held.find((number) => !node.view.nodesOf(number).includes(nodeId));
+    if (stray !== undefined) {
+      return `node ${nodeId} still has a copy of group ${stray}`;
     }
   }
   return undefined;
@@ -250,13 +304,13 @@ async function judge({ cluster }: StrongWorld): Promise<Finding[]> {
     )!,
   );
   // Every node writes into every group, and so tells each that it waits for nothing older.
-  for (const nodeId of cluster.nodeIds) {
+  for (const nodeId of cluster.memberIds) {
     const { processor } = cluster.node(nodeId);
     const options = { level: 'quorum', timeoutMs: 5_000, ttlMs: 0 } as const;
     const written = keys.map((key) => processor.addOrUpdate(NAMESPACE, key, new Uint8Array([49]), options));
     await cluster.settle(Promise.allSettled(written));
   }
-  for (const nodeId of cluster.nodeIds) {
+  for (const nodeId of cluster.memberIds) {
     const key = `after ${nodeId}`;
     try {
       await cluster.put(nodeId, key, `"${nodeId}"`);
@@ -283,9 +337,13 @@ async function judge({ cluster }: StrongWorld): Promise<Finding[]> {
 async function compareMembers(cluster: TestCluster, number: number): Promise<Finding[]> {
   const findings: Finding[] = [];
   const contents = new Map<string, string[]>();
-  for (const nodeId of cluster.ring.preferenceList(number)) {
+  for (const nodeId of cluster.nodesOf(number)) {
     const { storage } = cluster.node(nodeId);
-    const group = groupsOf(cluster.node(nodeId))!.get(number)!;
+    const group = groupsOf(cluster.node(nodeId))!.get(number);
+    if (!group) {
+      findings.push(found('divergence', `group ${number}`, `${nodeId} has no copy`));
+      continue;
+    }
     const { records } = await cluster.settle(storage.strong.scan(number, undefined, Infinity));
     const lines = records.map(
       ({ namespace, key, record }) =>
@@ -294,7 +352,7 @@ async function compareMembers(cluster: TestCluster, number: number): Promise<Fin
     const state = Buffer.from(encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 })).toString('hex');
     const content = `${group.applied}\n${state}\n${lines.join('\n')}`;
     contents.set(content, [...(contents.get(content) ?? []), nodeId]);
-    const size = group.requests.size;
+    const size = rememberedOf(group, cluster.memberIds);
     if (size > cluster.nodeIds.length) {
       findings.push(
         found('bounds', `group ${number}`, `${nodeId} remembers ${size} requests though none is under way`),
@@ -311,6 +369,15 @@ async function compareMembers(cluster: TestCluster, number: number): Promise<Fin
     findings.push(found('divergence', `group ${number}`, `members differ at rest:\n${all.join('\n')}`));
   }
   return findings;
+}
+
+/** Requests of members: of nodes that have gone, what was under way last is never answered. */
+function rememberedOf({ requests }: StrongGroup, memberIds: readonly string[]): number {
+  const { sessions } = requests as unknown as {
+    sessions: readonly { readonly nodeId: string; readonly outcomes: { readonly size: number } }[];
+  };
+  const ofMembers = sessions.filter(({ nodeId }) => memberIds.includes(nodeId));
+  return ofMembers.reduce((sum, { outcomes }) => sum + outcomes.size, 0);
 }
 
 function partitionsOf({ ring }: TestCluster): readonly number[] {

@@ -7,7 +7,8 @@ import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
 import { type GroupList } from '../../src/strong/group-list.js';
 import { type StrongGroup } from '../../src/strong/strong-group.js';
 import { type Finding, type FindingRule } from './checkers/finding.js';
-import { GroupFacts, groupsOf, memberOf, type Seen } from './group-facts.js';
+import { ConfigurationWitness } from './configuration-witness.js';
+import { GroupFacts, groupsOf, isKnownToLead, memberOf, type Seen } from './group-facts.js';
 import { LeaseWitness } from './lease-witness.js';
 import { type TestCluster, type TestNode } from './sim-cluster.js';
 import { StrongRecoveries, type StrongRecovery } from './strong-recoveries.js';
@@ -26,23 +27,24 @@ export class StrongWitness {
   private readonly facts = new Map<number, Map<number, GroupFacts>>();
   private readonly recoveries: StrongRecoveries;
   readonly leases: LeaseWitness;
+  private readonly configurations: ConfigurationWitness;
   private readonly seen = new Map<string, Map<number, Seen>>();
   private readonly checked = new WeakSet<LogEntry>();
   private readonly heard = new WeakSet<object>();
   private sampledMs = 0;
-  private nodes: readonly TestNode[];
   /** Of the run; looked up in the tables of every node now and then. */
   keys: readonly { readonly namespace: string; readonly key: string; readonly group: number }[] = [];
 
   constructor(private readonly cluster: TestCluster) {
-    this.nodes = cluster.nodeIds.map((nodeId) => cluster.node(nodeId));
-    this.recoveries = new StrongRecoveries(
-      cluster,
-      (group) => this.factsOf(group).committed,
-      (rule, number, message) => this.report(rule, number, message),
-    );
+    const committed = (group: StrongGroup) => this.factsOf(group).committed;
+    this.recoveries = new StrongRecoveries(cluster, committed, (...finding) => this.report(...finding));
     this.leases = new LeaseWitness(cluster, (...finding) => this.report(...finding));
+    this.configurations = new ConfigurationWitness(cluster, (...finding) => this.report(...finding));
     cluster.watch(() => this.look());
+  }
+
+  private get nodes(): readonly TestNode[] {
+    return this.cluster.nodeIds.map((nodeId) => this.cluster.node(nodeId));
   }
 
   /** The node's disk is not what it was: until it has another name, it may lack what it had. */
@@ -82,6 +84,7 @@ export class StrongWitness {
       }
     }
     this.leases.look();
+    this.configurations.look();
     const now = this.cluster.scheduler.nowMs;
     if (now - this.sampledMs >= SAMPLE_EVERY_MS) {
       this.sampledMs = now;
@@ -110,7 +113,7 @@ export class StrongWitness {
     const { raft, number } = group;
     const before = all.get(number);
     this.recoveries.watch(node, group);
-    const isLeader = raft.role === 'leader';
+    const isLeader = raft.role === 'leader' && isKnownToLead(raft);
     if (
       before?.raft === raft &&
       before.generation === group.generation &&
@@ -128,7 +131,8 @@ export class StrongWitness {
     const facts = this.factsOf(group);
     const member = memberOf(node);
     if (before?.raft !== raft) {
-      const isSame = before?.generation === group.generation;
+      // What it gave up it may have forgotten: the group does without it since then.
+      const isSame = before?.generation === group.generation && !before.group.isGivenUp;
       this.restarted(number, member, raft, isSame ? before : undefined, facts);
     } else if (raft.term < before.term || raft.commit < before.commit || group.applied < before.applied) {
       this.report('append-only', number, `${member} went back: term, commit index or applied index`);

@@ -5,6 +5,7 @@ import {
   type NodeDiagnosis,
   type PartitionReport,
 } from '../../model/cluster-report.js';
+import { type MovesReport } from '../../model/moves-report.js';
 import { type ClusterClient } from './cluster-client.js';
 
 /** @throws CommandFailure, as the others here */
@@ -36,4 +37,21 @@ export function diagnosisAt(
 
 export function transferLeadership(client: ClusterClient, group: number, nodeId: string): Promise<void> {
   return client.write({ method: 'POST', path: '/admin/transfer-leadership', body: { group, nodeId } });
+}
+
+export function movesReport(client: ClusterClient): Promise<MovesReport> {
+  return client.read<MovesReport>('/admin/moves', 'isSettled');
+}
+
+/** What a change of the members is asked for by, below `/admin`. */
+export type ChangeRoute = 'admit' | 'decommission' | 'remove' | 'replace' | 'keep' | 'weight' | 'zone';
+
+/** Gives the epoch of a configuration that has the change. */
+export async function changeMembers(
+  client: ClusterClient,
+  route: ChangeRoute,
+  body: object,
+): Promise<number> {
+  const request = { method: 'POST', path: `/admin/${route}`, body } as const;
+  return (await client.write<{ readonly epoch: number }>(request, 'epoch')).epoch;
 }

@@ -119,9 +119,9 @@ describe('dkv members', () => {
       lines(
         '2 nodes in 2 zones, 128 copies of 64 partitions',
         '',
-        'NODE  ADDRESS          ZONE   WEIGHT   SHARE  STATE  VERSION  NODE.JS  STARTED  STORAGE       DISK FREE',
-        'a     10.0.10.11:7000  eu-1a       1  50.0 %  up     0.1.0    24.9.0   3 h ago  rocksdb, wal  61.0 % (61 GiB)',
-        'b     10.0.10.11:7000  eu-1b       1  50.0 %  up     ?        ?        ?        ?             ?',
+        'NODE  ADDRESS          ZONE   WEIGHT   SHARE  COPIES  MEMBER  KEEPER  STATE  VERSION  NODE.JS  STARTED  STORAGE       DISK FREE',
+        'a     10.0.10.11:7000  eu-1a       1  50.0 %      64  yes     yes     up     0.1.0    24.9.0   3 h ago  rocksdb, wal  61.0 % (61 GiB)',
+        'b     10.0.10.11:7000  eu-1b       1  50.0 %      64  yes     yes     up     ?        ?        ?        ?             ?',
         '',
         'Node b did not answer this command: node a answers at that address',
       ),
@@ -131,6 +131,39 @@ describe('dkv members', () => {
       { ...members[0], diagnosis: sampleDiagnosis('a') },
       { ...members[1], error: 'node a answers at that address' },
     ]);
+  });
+
+  it('shows who leaves, what it still has to give, and who waits to be taken in', async () => {
+    const address = { host: '127.0.0.1', port: node.port };
+    const members = [
+      sampleMember('a', address),
+      sampleMember('b', {
+        ...address,
+        membership: 'leaving',
+        copies: { held: 64, target: 0 },
+        keepsConfiguration: false,
+      }),
+    ];
+    const candidates = [
+      { nodeId: 'd', host: '10.0.10.14', port: 7000, weight: 2, zone: '', membership: 'candidate' as const },
+    ];
+    node.replies['GET /admin/cluster'] = { body: sampleCluster({ members, candidates }) };
+    node.replies['GET /admin/diagnosis'] = { body: sampleDiagnosis('a') };
+    const { out } = await dkv(['members']);
+    expect(out.replaceAll(`127.0.0.1:${node.port}`, '10.0.10.11:7000')).toBe(
+      lines(
+        '2 nodes in 2 zones, 128 copies of 64 partitions; 1 candidate',
+        '',
+        'NODE  ADDRESS          ZONE   WEIGHT   SHARE  COPIES  MEMBER     KEEPER  STATE  VERSION  NODE.JS  STARTED  STORAGE       DISK FREE',
+        'a     10.0.10.11:7000  eu-1a       1  50.0 %      64  yes        yes     up     0.1.0    24.9.0   3 h ago  rocksdb, wal  61.0 % (61 GiB)',
+        'b     10.0.10.11:7000  eu-1b       1  50.0 %  64 → 0  leaving    -       up     ?        ?        ?        ?             ?',
+        'd     10.0.10.14:7000  -           2       -       0  candidate  -       -      -        -        -        -             -',
+        '',
+        'Node b did not answer this command: node a answers at that address',
+      ),
+    );
+    const json = JSON.parse((await dkv(['members', '--json'])).out) as object[];
+    expect(json[2]).toEqual(candidates[0]);
   });
 
   it('asks no more than eight at once', async () => {

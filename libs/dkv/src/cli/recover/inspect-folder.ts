@@ -1,7 +1,8 @@
 /** What a data folder says of its node and of each of its groups, read without changing it. */
 import { type ClusterNote, clusterNoteOf, NO_CLUSTER } from '../../cluster/birth.js';
 import { CLASSES_META, type ClassNotes } from '../../cluster/class-birth.js';
-import { type ClusterConfiguration, notedConfiguration } from '../../cluster/cluster-configuration.js';
+import { notedConfiguration } from '../../cluster/cluster-configuration.js';
+import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type Configuration, type LogEntry, NO_CONFIGURATION } from '../../model/raft-messages.js';
 import { type NodeStorage } from '../../storage/node-storage.js';
 import {
@@ -91,7 +92,7 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
     // Where the folder does not tell on which nodes the group is, its voters are not known, and it is left as it is.
     const born =
       configuration && position.generation === 1
-        ? birthConfiguration(cluster, classes, configuration, number)
+        ? birthConfiguration(nodeId, cluster, classes, configuration, number)
         : NO_CONFIGURATION;
     groups.set(number, {
       ...position,
@@ -122,17 +123,18 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
 }
 
 /**
- * Who votes in a group that nothing was written to yet: as every node knows it from its birth. Groups of namespaces that ask for
+ * Who votes in a group that nothing was written to yet: as its nodes know it from its birth. Groups of namespaces that ask for
  * fewer copies have numbers behind the others.
  */
 function birthConfiguration(
+  nodeId: string,
   cluster: ClusterNote,
   classes: ClassNotes,
   { lists, replicas }: ClusterConfiguration,
   number: number,
 ): Configuration {
-  const slices = lists.length;
-  const copies = replicas + 1 - Math.floor(number / slices);
-  const { members } = cluster.classes.includes(copies) ? cluster : (classes[copies] ?? NO_CLUSTER);
-  return firstConfiguration(lists[number % slices]!.slice(0, copies), { members, isBorn: true });
+  const copies = replicas + 1 - Math.floor(number / (lists.length - 1));
+  const isOfCluster = number === CONFIGURATION_GROUP || cluster.classes.includes(copies);
+  const note = isOfCluster ? cluster : (classes[copies] ?? NO_CLUSTER);
+  return firstConfiguration(nodeId, number, copies, { ...note, isBorn: true });
 }

@@ -1,6 +1,7 @@
 /** `dkv recover`: looks, says what it would do and what may be lost, asks, and does it. */
 import { type Command } from 'commander';
 import { SystemRandom } from '../../system/system-clock.js';
+import { isAgreed } from '../agreement.js';
 import { type CommandContext } from '../command-context.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { QUIET } from '../quiet-logger.js';
@@ -8,7 +9,6 @@ import { type FolderView, inspectFolder } from './inspect-folder.js';
 import { planRecovery } from './recovery-plan.js';
 import { describePlan, jsonOfPlan } from './recovery-report.js';
 import { recover } from './recovery-steps.js';
-import { type Terminal } from '../terminal.js';
 
 interface RecoverOptions {
   readonly dataDir: readonly string[];
@@ -81,7 +81,7 @@ async function runRecover(options: RecoverOptions, { terminal, clock }: CommandC
     terminal.out(describePlan(plan, options.groups === true));
   }
   if (hasWork) {
-    if (options.yes || (await isAgreed(terminal))) {
+    if (options.yes || (await isAgreed(terminal, 'Do this?'))) {
       await recover(plan, work, (sentence) => {
         did.push(sentence);
         if (!options.json) {
@@ -100,15 +100,6 @@ async function runRecover(options: RecoverOptions, { terminal, clock }: CommandC
     terminal.out('Done. Start the nodes again.\n');
   }
   return code;
-}
-
-async function isAgreed(terminal: Terminal): Promise<boolean> {
-  const { ask } = terminal;
-  if (!ask) {
-    terminal.error('Nobody can be asked here: give --yes to do it.\n');
-    return false;
-  }
-  return /^y(es)?$/i.test((await ask('Do this? Type yes to go on: ')).trim());
 }
 
 function whatDoesNotFit(folders: readonly FolderView[], gone: readonly string[]): string | undefined {

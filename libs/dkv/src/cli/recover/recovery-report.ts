@@ -1,4 +1,5 @@
 /** Says in plain words, or as JSON, what folders hold, what a recovery would do, and what may be lost by it. */
+import { CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type Configuration } from '../../model/raft-messages.js';
 import { LISTED_MAX, listed } from '../text/figures.js';
 import { type FolderView, type GroupView, memberOf } from './inspect-folder.js';
@@ -22,11 +23,11 @@ export function describePlan(plan: RecoveryPlan, isEveryGroup: boolean): string 
       lines.push(...[...folder.groups.values()].map((view) => `  ${describeView(view)}`));
     }
   }
-  lines.push(`Partitions that the folders know: ${plan.groups.length}`);
+  lines.push(`The folders know ${countOf(plan.groups)}:`);
   for (const [verdict, text] of Object.entries(VERDICTS) as [Verdict, string][]) {
     const groups = plan.groups.filter((group) => group.verdict === verdict);
     if (groups.length > 0) {
-      lines.push(`  ${groups.length} ${text}: ${numbersOf(groups)}`);
+      lines.push(`  ${countOf(groups)} ${text}: ${numbersOf(groups)}`);
     }
   }
   lines.push(...whatWillBeDone(plan, isEveryGroup), ...whatMayBeLost(plan), ...whatIsMissing(plan));
@@ -40,7 +41,7 @@ function describeFolder(folder: FolderView): string[] {
   const lines = [
     `Folder ${where}`,
     `  node ${nodeId}, cluster ${clusterId || 'none yet'}, engine ${engine}, incarnation ${incarnation || 'none yet'}${before}`,
-    `  log up to position ${logPosition}, ${folder.groups.size} partitions`,
+    `  log up to position ${logPosition}, ${countOf([...folder.groups.values()])}`,
   ];
   if (damage) {
     lines.push(`  the log is damaged: ${damage.file}, offset ${damage.offset}: ${damage.what}`);
@@ -102,7 +103,7 @@ function whatWillBeDone({ cut, groups, voided }: RecoveryPlan, isEveryGroup: boo
   for (const folder of new Set(voided.map((one) => one.folder))) {
     const own = voided.filter((one) => one.folder === folder);
     lines.push(
-      `  Node ${folder.nodeId}: what it has of ${own.length} partitions becomes void, and it fetches them when it is started: ` +
+      `  Node ${folder.nodeId}: what it has of ${countOf(own)} becomes void, and it fetches them when it is started: ` +
         `${numbersOf(own)}.`,
     );
   }
@@ -121,7 +122,7 @@ function whatMayBeLost({ cut, groups }: RecoveryPlan): string[] {
   if (forced.length > 0) {
     const missing = [...new Set(forced.flatMap((group) => group.missing))].sort();
     lines.push(
-      `  Of ${forced.length} partitions: writes that were acknowledged and are in none of the folders given. They were on ` +
+      `  Of ${countOf(forced)}: writes that were acknowledged and are in none of the folders given. They were on ` +
         `the members that are gone or forgot: ${missing.join(', ')}. Reads, locks and counters go on from what is left.`,
     );
     const lacking = forced.filter((group) => group.forced!.lacked > 0);
@@ -157,13 +158,13 @@ function whatIsMissing({ cut, groups }: RecoveryPlan): string[] {
   if (undecided.length > 0) {
     const unknown = [...new Set(undecided.flatMap((group) => group.unknown))].sort();
     lines.push(
-      `${undecided.length} partitions stay as they are: give the folders of these nodes, too, or name them with --gone ` +
+      `${countOf(undecided)} stay as they are: give the folders of these nodes, too, or name them with --gone ` +
         `if their data will never come back: ${unknown.join(', ')}.`,
     );
   }
   if (lost.length > 0) {
     lines.push(
-      `${lost.length} partitions have nothing to go on from: restore a backup, or start every node with an empty folder.`,
+      `${countOf(lost)} have nothing to go on from: restore a backup, or start every node with an empty folder.`,
     );
   }
   return lines;
@@ -171,7 +172,14 @@ function whatIsMissing({ cut, groups }: RecoveryPlan): string[] {
 
 /** For a sentence. */
 export function numbersOf(groups: readonly { readonly number: number }[]): string {
-  return listed(groups.map(({ number }) => number));
+  return listed(groups.map(({ number }) => number).filter((number) => number !== CONFIGURATION_GROUP));
+}
+
+/** How many they are, in words: that of the configuration is no partition. */
+export function countOf(groups: readonly { readonly number: number }[]): string {
+  const partitions = groups.filter(({ number }) => number !== CONFIGURATION_GROUP).length;
+  const more = partitions < groups.length ? " and the cluster's configuration" : '';
+  return `${partitions} partitions${more}`;
 }
 
 /** The same for programs. */

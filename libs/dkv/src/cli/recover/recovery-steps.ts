@@ -9,7 +9,7 @@ import { newIncarnation, noteIncarnation } from '../../strong/incarnation.js';
 import { closeGaps } from '../../strong/stored-group.js';
 import { type FolderView } from './inspect-folder.js';
 import { type ForcedGroup, type RecoveryPlan, type VoidedGroup } from './recovery-plan.js';
-import { numbersOf } from './recovery-report.js';
+import { countOf, numbersOf } from './recovery-report.js';
 
 /** In each folder: one line of JSON for every recovery that changed it. */
 export const RECOVERY_LOG = 'recover.log';
@@ -93,12 +93,10 @@ async function workOn(
     }
     await flushed(storage.log);
     if (forced.length > 0) {
-      did(`${forced.length} partitions go on from here, led by ${member}: ${numbersOf(forced)}.`);
+      did(`${countOf(forced)} go on from here, led by ${member}: ${numbersOf(forced)}.`);
     }
     if (voided.length > 0) {
-      did(
-        `${voided.length} partitions are void and are fetched from the node that leads them: ${numbersOf(voided)}.`,
-      );
+      did(`${countOf(voided)} are void and are fetched from the node that leads them: ${numbersOf(voided)}.`);
     }
     await folder.folder.home.keep(RECOVERY_LOG, `${JSON.stringify({ at, did: sentences })}\n`);
   } finally {

@@ -24,6 +24,8 @@ import {
   writeAsk,
   writeKeyedRecord,
 } from './ask-layout.js';
+import { GROUPS_MAX, readList, TEXT_BYTES_MAX } from './message-lists.js';
+import { readMembershipMessage, writeMembershipMessage } from './membership-message-layout.js';
 import { readRaftMessage, writeRaftMessage } from './raft-message-layout.js';
 
 const KINDS = [
@@ -45,12 +47,15 @@ const KINDS = [
   'recoverReport',
   'recoverBegin',
   'goodbye',
+  'guest',
+  'askConfiguration',
+  'configuration',
+  'arrived',
+  'mayGiveUp',
+  'giveUp',
 ] as const satisfies readonly NodeMessage['kind'][];
 
-const INTENTS = ['ask', 'propose', 'tell'] as const;
 const FRAME_VERSION = 1;
-const TEXT_BYTES_MAX = 8_192;
-const GROUPS_MAX = 65_536;
 const members = new KnownTexts();
 const incarnations = new KnownTexts();
 const configurations = new KnownTexts();
@@ -134,6 +139,8 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.count(message.echoMs);
       to.count(message.echoAgeMs);
       to.text(message.clusterId);
+      to.count(message.epoch);
+      to.text(message.fingerprint);
       to.count(message.durablePosition);
       to.count(message.rememberedPosition);
       to.count(message.lastPosition);
@@ -183,22 +190,6 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
         to.flag(done);
       }
       return;
-    case 'birth':
-    case 'born':
-      to.text(message.clusterId);
-      writeMembers(to, message.members);
-      to.count(message.classes.length);
-      message.classes.forEach((copies) => to.count(copies));
-      return;
-    case 'class':
-      to.count(message.copies);
-      to.byte(INTENTS.indexOf(message.intent));
-      writeMembers(to, message.members);
-      to.flag(message.isBorn);
-      return;
-    case 'birthAccepted':
-      to.text(message.clusterId);
-      return;
     case 'recoverAsk':
       to.count(message.group);
       to.count(message.generation);
@@ -214,6 +205,8 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       to.count(message.term);
       writeMembers(to, message.members);
       return;
+    default:
+      writeMembershipMessage(to, message);
   }
 }
 
@@ -265,6 +258,8 @@ function readMessage(from: ByteReader): NodeMessage {
         echoMs: from.count(),
         echoAgeMs: from.count(),
         clusterId: from.text(TEXT_BYTES_MAX),
+        epoch: from.count(),
+        fingerprint: from.text(TEXT_BYTES_MAX),
         durablePosition: from.count(),
         rememberedPosition: from.count(),
         lastPosition: from.count(),
@@ -309,24 +304,6 @@ function readMessage(from: ByteReader): NodeMessage {
       const records = readList(from, GROUPS_MAX, () => readKeyedRecord(from));
       return { kind, slot, page: { index, state, readAtIndex, records, done: from.flag() } };
     }
-    case 'birth':
-    case 'born':
-      return {
-        kind,
-        clusterId: from.text(TEXT_BYTES_MAX),
-        members: readMembers(from, GROUPS_MAX),
-        classes: readList(from, GROUPS_MAX, () => from.count()),
-      };
-    case 'class':
-      return {
-        kind,
-        copies: from.count(),
-        intent: INTENTS[from.choice(INTENTS.length)]!,
-        members: readMembers(from, GROUPS_MAX),
-        isBorn: from.flag(),
-      };
-    case 'birthAccepted':
-      return { kind, clusterId: from.text(TEXT_BYTES_MAX) };
     case 'recoverAsk':
       return { kind, group: from.count(), generation: from.count() };
     case 'recoverReport':
@@ -340,7 +317,7 @@ function readMessage(from: ByteReader): NodeMessage {
         members: readMembers(from, GROUPS_MAX),
       };
     default:
-      throw malformed('a message is of no known kind');
+      return readMembershipMessage(from, kind);
   }
 }
 
@@ -358,12 +335,4 @@ function readReport(from: ByteReader): GroupReport {
     promised: from.count(),
     holds: from.flag(),
   };
-}
-
-function readList<T>(from: ByteReader, max: number, read: () => T): T[] {
-  const list: T[] = [];
-  for (let left = from.elements(max); left > 0; left--) {
-    list.push(read());
-  }
-  return list;
 }

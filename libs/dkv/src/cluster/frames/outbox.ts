@@ -28,20 +28,31 @@ export interface FrameSender {
 
 export class Outbox {
   /** One a peer. */
-  private readonly drafts: Draft[] = [];
-  private readonly waiting: Draft[] = [];
+  private drafts: Draft[] = [];
+  private waiting: Draft[] = [];
+  /** The highest numbers of frames to nodes that went: should one come back, it still takes no frame twice. */
+  private liveFloor = 0;
+  private bulkFloor = 0;
 
   /** `dropped` is told of a node to which a frame could not be handed over. */
   constructor(
-    private readonly view: Pick<ClusterView, 'address' | 'configuration'>,
+    private readonly view: Pick<ClusterView, 'address' | 'configuration' | 'others' | 'onConfiguration'>,
     private readonly remote: Pick<RemoteKvRepo, 'post'>,
     private readonly sender: FrameSender,
     private readonly dropped: (nodeId: string) => void,
-  ) {}
+  ) {
+    view.onConfiguration(() => this.follow());
+  }
 
-  /** Best effort: what is lost on the way is said again by whoever needs it. */
+  /**
+   * Best effort: what is lost on the way is said again by whoever needs it. Nothing is said to a node that is neither a member
+   * nor a guest: it went while others were still busy with it.
+   */
   add(nodeId: string, message: NodeMessage): void {
     const draft = this.draftFor(nodeId);
+    if (!draft) {
+      return;
+    }
     if (draft.isEmpty) {
       this.begin(draft, draft.writer, false);
       draft.isEmpty = false;
@@ -56,8 +67,12 @@ export class Outbox {
 
   /** A message of its own frame, on the connection for what is long. False when it was dropped. */
   addBulk(nodeId: string, message: NodeMessage): boolean {
+    const draft = this.draftFor(nodeId);
+    if (!draft) {
+      return false;
+    }
     const writer = new ByteWriter();
-    this.begin(this.draftFor(nodeId), writer, true);
+    this.begin(draft, writer, true);
     writeMessage(writer, message);
     return this.remote.post(this.view.address(nodeId), writer.take(0), 'bulk');
   }
@@ -79,13 +94,36 @@ export class Outbox {
     }
   }
 
-  private draftFor(nodeId: string): Draft {
+  /** What was to be said to nodes that went is not said. */
+  private follow(): void {
+    const { others } = this.view;
+    const isThere = (draft: Draft) => others.some(({ nodeId }) => nodeId === draft.nodeId);
+    for (const draft of this.drafts) {
+      if (!isThere(draft)) {
+        this.liveFloor = Math.max(this.liveFloor, draft.liveSequence);
+        this.bulkFloor = Math.max(this.bulkFloor, draft.bulkSequence);
+      }
+    }
+    this.drafts = this.drafts.filter(isThere);
+    this.waiting = this.waiting.filter(isThere);
+  }
+
+  private draftFor(nodeId: string): Draft | undefined {
     for (const draft of this.drafts) {
       if (draft.nodeId === nodeId) {
         return draft;
       }
     }
-    const draft = { nodeId, writer: new ByteWriter(), isEmpty: true, liveSequence: 0, bulkSequence: 0 };
+    if (!this.view.others.some((node) => node.nodeId === nodeId)) {
+      return undefined;
+    }
+    const draft = {
+      nodeId,
+      writer: new ByteWriter(),
+      isEmpty: true,
+      liveSequence: this.liveFloor,
+      bulkSequence: this.bulkFloor,
+    };
     this.drafts.push(draft);
     return draft;
   }

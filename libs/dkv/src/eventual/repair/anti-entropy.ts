@@ -24,6 +24,7 @@ const RETRY_PAUSE_MS = 500;
 export class AntiEntropy {
   private readonly schedule: PeerSchedule;
   private readonly running = new Map<string, Promise<boolean>>();
+  /** In the list of shared partitions, which is another one when the configuration is. */
   private readonly resumeAt = new Map<string, number>();
 
   constructor(
@@ -31,7 +32,8 @@ export class AntiEntropy {
     private readonly replica: Replica,
     private readonly rate: RateLimit,
   ) {
-    const { limits, random } = context;
+    const { limits, random, view } = context;
+    view.onConfiguration(() => this.resumeAt.clear());
     this.schedule = new PeerSchedule(context, {
       intervalMs: () => limits.antiEntropyIntervalMs * (0.8 + 0.4 * random.next()),
       peerUp: (nodeId) => void this.syncWith(nodeId),

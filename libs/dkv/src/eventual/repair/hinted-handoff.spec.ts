@@ -330,3 +330,22 @@ describe('replays happen', () => {
     expect(new Set(sent).size).toBe(6);
   });
 });
+
+describe('a member that goes', () => {
+  it('is waited for no more: its hints are dropped, those of others stay', async () => {
+    for (const nodeId of ['b', 'c']) {
+      view.setState(nodeId, 'down');
+      for (let number = 0; number < 300; number++) {
+        await local.addHint({ nodeId, partition: PARTITION, namespace: 'default', key: `k${number}` });
+      }
+    }
+    const members = NODES.filter(({ nodeId }) => nodeId !== 'c');
+    view.adopt({ ...view.agreed, epoch: 2, members });
+    for (let turn = 0; turn < 20; turn++) {
+      await microtasks();
+    }
+    expect(await local.getHints('c', 1_000)).toEqual([]);
+    expect(await local.getHints('b', 1_000)).toHaveLength(300);
+    expect(log.warnings).toEqual([]);
+  });
+});

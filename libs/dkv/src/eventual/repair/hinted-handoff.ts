@@ -30,6 +30,7 @@ export class HintedHandoff {
     this.schedule = new PeerSchedule(context, {
       intervalMs: () => REPLAY_INTERVAL_MS,
       peerUp: (nodeId) => void this.replay(nodeId),
+      peerGone: (nodeId) => void this.drop(nodeId),
       pass: (up) => up.forEach((nodeId) => void this.replay(nodeId)),
     });
   }
@@ -79,6 +80,22 @@ export class HintedHandoff {
       this.context.logger.debug?.(`Hints for node ${nodeId} wait: ${(error as Error).message}`);
     } finally {
       this.replaying.delete(nodeId);
+    }
+  }
+
+  /** What a node missed that is no member any more nobody will ask for, and it would take the room of other hints. */
+  private async drop(nodeId: string): Promise<void> {
+    const { local, view, logger } = this.context;
+    try {
+      for (let left = true; left && !view.isMember(nodeId);) {
+        const some = await local.getHints(nodeId, PAGE);
+        left = some.length > 0 && this.schedule.running;
+        for (const hint of left ? some : []) {
+          await local.removeHint(hint);
+        }
+      }
+    } catch (error) {
+      logger.warn(`Hints for node ${nodeId} were not dropped: ${(error as Error).message}`);
     }
   }
 

@@ -221,6 +221,30 @@ describe('release', () => {
     expect(machine.log.pinnedGroups()).toEqual([]);
   });
 
+  it('needs nothing of a group that was given up, and keeps its vote', async () => {
+    const upTo = (index: number) => ({
+      indexOf: (group: number) => (group === 2 ? index : 1_000),
+      batchesUpTo: 0,
+    });
+    const machine = await new LogMachine(TINY).open();
+    await machine.append(2, 7, 'old');
+    await fill(machine, 1, 20);
+    // Some of it in the segment in which it ends, too.
+    await machine.append(2, 10, 'old');
+    machine.log.addHardState(2, { generation: 0, term: 4, vote: 'c@1' });
+    machine.log.release(upTo(6));
+    expect(machine.log.pinnedGroups()).toEqual([2]);
+    machine.log.addReset(2, 0, 9, 4);
+    await machine.flush();
+    await fill(machine, 21, 40);
+    machine.log.release(upTo(9));
+    expect(machine.log.pinnedGroups()).toEqual([]);
+    await machine.scheduler.runFor(100);
+    expect(machine.segments).toHaveLength(1);
+    await machine.open();
+    expect(machine.replayed.filter((line) => / 2 /.test(line))).toEqual(['vote 2 4 c@1']);
+  });
+
   it('keeps what an entry that is not durable would void', async () => {
     const machine = await new LogMachine(TINY).open();
     await machine.append(2, 7, 'acknowledged');

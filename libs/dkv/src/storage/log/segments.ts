@@ -32,7 +32,7 @@ export function newSegment(start: number): Segment {
 
 /**
  * Which segments there are, oldest first, the last one being appended to. Is shown every record once it is durable: an
- * entry voids what older segments hold of its group from its index on.
+ * entry voids what older segments hold of its group from its index on, a reset all that was there before.
  */
 export class Segments implements Pick<RecordVisitor, 'entry' | 'reset' | 'batch'> {
   private readonly list: Segment[] = [];
@@ -73,7 +73,8 @@ export class Segments implements Pick<RecordVisitor, 'entry' | 'reset' | 'batch'
 
   reset(group: number, _generation: number, index: number): void {
     this.voidFrom(group, index + 1);
-    this.current.lastIndexes.set(group, Math.max(index, this.current.lastIndexes.get(group) ?? 0));
+    // What this segment has of the group before it is void, too.
+    this.current.lastIndexes.set(group, index);
   }
 
   batch(number: number): void {

@@ -6,7 +6,8 @@ import { type GroupState } from '../../ports/strong-store.js';
 import { UsageCount, type UsageByNamespace } from '../../model/usage.js';
 import { logDurable } from './wait-for-log.js';
 import { ABSENT, UNKNOWN } from './record-head.js';
-import { type GroupTable, type RecordTable } from './record-table.js';
+import { type GroupTable } from './group-table.js';
+import { type RecordTable } from './record-table.js';
 import { isEngineDamage } from '../storage-error.js';
 import { decodeRecord, encodeState, RecordEncoder, stateKey } from './strong-keys.js';
 

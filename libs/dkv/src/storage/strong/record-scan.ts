@@ -7,7 +7,8 @@ import {
   type RecordPage,
   type StrongRecord,
 } from '../../ports/strong-store.js';
-import { type GroupTable, type RecordTable } from './record-table.js';
+import { type GroupTable } from './group-table.js';
+import { type RecordTable } from './record-table.js';
 import {
   compareMarks,
   decodeRecord,

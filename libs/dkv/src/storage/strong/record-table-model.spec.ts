@@ -4,7 +4,8 @@ import { drawOf } from '../../hashring/pseudo-random.js';
 import { type StrongRecord } from '../../ports/strong-store.js';
 import { ABSENT, DIRTY, DIRTY_AT, NAMED, ROUND, UNKNOWN, wordOf } from './record-head.js';
 import { type Slab } from './record-slabs.js';
-import { type GroupTable, RecordTable } from './record-table.js';
+import { type GroupTable } from './group-table.js';
+import { RecordTable } from './record-table.js';
 
 const GROUPS = 3;
 const KEYS = 150;

@@ -1,7 +1,9 @@
 /** The committed records that are in memory: those that no checkpoint has yet, and a cache of others. */
+import { ByGroup } from '../../model/by-group.js';
 import { KeyIndex } from './key-index.js';
 import { type PageMark, type StrongRecord } from '../../ports/strong-store.js';
-import { NO_USAGE, type UsageByNamespace, type UsageCount } from '../../model/usage.js';
+import { type UsageCount } from '../../model/usage.js';
+import { GroupTable } from './group-table.js';
 import {
   DIRTY,
   DIRTY_AT,
@@ -31,29 +33,6 @@ const EVICTING = 0.75;
 /** Bytes of slabs that are looked through at a time to make room: about 1 ms. */
 const LOOKED_BYTES = 1_048_576;
 
-/** What is known of a group: its dirty records, each key once, and what the engine has of it. */
-export class GroupTable {
-  /** Positions, in the order in which their keys became dirty. */
-  dirty: number[] = [];
-  /** Those that a checkpoint is writing, as they were when it took them; some are written again by now. */
-  taken: readonly number[] = [];
-  /** Those of them before this place are settled, and their positions may have become others'. */
-  settled = 0;
-  /** Rises when a checkpoint takes the dirty ones. */
-  round = 0;
-  /** Something of it, records or not, is to be in the next checkpoint. */
-  isChanged = false;
-  /** Whether the engine may have expiries of it. */
-  hasExpiries = false;
-  /** Whether a record with a lifetime was written since the start. */
-  hasDirtyExpiries = false;
-  /** Of records in the engine, about. */
-  usage: UsageByNamespace = NO_USAGE;
-  isClearing = false;
-
-  constructor(readonly number: number) {}
-}
-
 /**
  * Found by a hash of namespace and key, then along a chain. What is written again leaves its old place unused, and the
  * oldest slabs are given back after what is of use in them has moved to the newest; to make room in the cache, of clean
@@ -62,7 +41,7 @@ export class GroupTable {
 export class RecordTable {
   readonly slabs: RecordSlabs;
   readonly index: KeyIndex;
-  private readonly groups: (GroupTable | undefined)[] = [];
+  private readonly groups = new ByGroup<GroupTable>();
   private readonly changed = new Set<GroupTable>();
   private namedBytes = 0;
   private dirty = 0;
@@ -91,11 +70,16 @@ export class RecordTable {
   }
 
   get allGroups(): readonly GroupTable[] {
-    return this.groups.filter((group) => group !== undefined);
+    return this.groups.values();
   }
 
   group(number: number): GroupTable {
-    return (this.groups[number] ??= new GroupTable(number));
+    let group = this.groups.get(number);
+    if (!group) {
+      group = new GroupTable(number);
+      this.groups.set(number, group);
+    }
+    return group;
   }
 
   touch(group: GroupTable): void {
@@ -389,7 +373,7 @@ export class RecordTable {
     this.name(to, from);
     if (flags & DIRTY) {
       const { words } = this.slabs.at(to);
-      this.listAt(to, this.groups[this.slabs.groupAt(to)]!, words[wordOf(to) + DIRTY_AT]!);
+      this.listAt(to, this.group(this.slabs.groupAt(to)), words[wordOf(to) + DIRTY_AT]!);
     }
   }
 }

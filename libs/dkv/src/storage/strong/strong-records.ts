@@ -1,6 +1,6 @@
 /** The strong records of a node: a table in memory over what checkpoints have written into the engine. */
 import { DkvError } from '../../dkv.errors.js';
-import { type StoreEngine, type StoreRange } from '../engines/store-engine.js';
+import { type StoreEngine } from '../engines/store-engine.js';
 import { type Logger } from '../../ports/logger.js';
 import { type NodeLog } from '../../ports/node-log.js';
 import {
@@ -15,10 +15,12 @@ import {
   type StrongStoreMetrics,
 } from '../../ports/strong-store.js';
 import { logDurable } from './wait-for-log.js';
+import { deleteRange } from './delete-range.js';
 import { checkpointGroup } from './group-checkpoint.js';
 import { nameOf, RecordLoads } from './record-loads.js';
 import { expiredRecords, isAny, type ScanSource, scanRecords } from './record-scan.js';
-import { type GroupTable, RecordTable } from './record-table.js';
+import { type GroupTable } from './group-table.js';
+import { RecordTable } from './record-table.js';
 import { storageError } from '../storage-error.js';
 import {
   decodeState,
@@ -30,11 +32,10 @@ import {
   stateKey,
   STATES_RANGE,
 } from './strong-keys.js';
+import { CLUSTER_NAMESPACE } from '../../model/membership.js';
 import { NO_USAGE, UsageCount } from '../../model/usage.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
 
-/** Keys that a deletion of a group reads and deletes at a time: some 1 ms. */
-const DELETES_PER_BATCH = 256;
 /** Chunks of 32 KiB that are kept for the next group of a checkpoint. */
 const CHUNKS_MAX = 32;
 /** Names of damaged records that are remembered, so that each is counted and logged once. */
@@ -232,8 +233,8 @@ export class StrongRecords implements StrongStore {
         await engine.batch([{ type: 'put', key: stateKey(number), value }], { sync: true });
         this.stored.set(number, state);
         this.unsynced = undefined;
-        await this.deleteAll(expiryRange(number));
-        await this.deleteAll(recordsRange(number));
+        await deleteRange(engine, expiryRange(number), this.nextTurn);
+        await deleteRange(engine, recordsRange(number), this.nextTurn);
         // One more, so that the last deletion is durable too: the same state as before.
         await engine.batch([{ type: 'put', key: stateKey(number), value }], { sync: true });
       } catch (error) {
@@ -295,8 +296,10 @@ export class StrongRecords implements StrongStore {
       sum.addAll(usage);
       dirty.forEach((position) => this.table.addChange(position, sum));
     }
+    const usage = new Map(sum.byNamespace);
+    usage.delete(CLUSTER_NAMESPACE);
     return {
-      usage: sum.byNamespace,
+      usage,
       dirtyBytes: this.table.dirtyBytes,
       cacheBytes: this.table.cacheBytes,
       cacheHits: this.hits,
@@ -343,29 +346,6 @@ export class StrongRecords implements StrongStore {
       throw new TypeError('The store of strong records has no states to write: call attach first.');
     }
     return this.stateOf(group);
-  }
-
-  private async deleteAll({ from, to }: StoreRange): Promise<void> {
-    const { engine } = this.options;
-    let next = from;
-    for (;;) {
-      const keys: Uint8Array[] = [];
-      for await (const { key } of engine.iterate({ from: next, to })) {
-        keys.push(Uint8Array.from(key));
-        if (keys.length === DELETES_PER_BATCH) {
-          break;
-        }
-      }
-      if (keys.length === 0) {
-        return;
-      }
-      await engine.batch(
-        keys.map((key) => ({ type: 'del', key })),
-        { sync: !engine.syncsEarlier },
-      );
-      next = keys.at(-1)!;
-      await this.nextTurn();
-    }
   }
 
   /** Runs `work` when all before has ended. */

@@ -205,6 +205,14 @@ function withoutHooks(admin: AdminService): AdminService {
     explain: (namespace, key) => admin.explain(namespace, key),
     diagnose: () => admin.diagnose(),
     transferLeadership: (group, nodeId) => admin.transferLeadership(group, nodeId),
+    moves: () => admin.moves(),
+    admit: (nodeId) => admin.admit(nodeId),
+    decommission: (nodeId) => admin.decommission(nodeId),
+    remove: (nodeId) => admin.remove(nodeId),
+    replace: (nodeId, byNodeId) => admin.replace(nodeId, byNodeId),
+    keep: (nodeId) => admin.keep(nodeId),
+    setWeight: (nodeId, weight) => admin.setWeight(nodeId, weight),
+    setZone: (nodeId, zone) => admin.setZone(nodeId, zone),
   };
 }
 

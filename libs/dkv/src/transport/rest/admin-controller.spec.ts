@@ -24,12 +24,26 @@ function told(...call: unknown[]): Promise<never> {
   return failure ? Promise.reject(failure) : Promise.resolve({ told: call[0] } as never);
 }
 
+/** A change of the members. */
+async function agreed(...call: unknown[]): Promise<number> {
+  await told(...call);
+  return 7;
+}
+
 const service: AdminService = {
   cluster: () => told('cluster'),
   partitions: () => told('partitions'),
   explain: (namespace, key) => told('explain', namespace, key),
   diagnose: () => told('diagnose'),
   transferLeadership: (group, nodeId) => told('transfer', group, nodeId),
+  moves: () => told('moves'),
+  admit: (nodeId) => agreed('admit', nodeId),
+  decommission: (nodeId) => agreed('decommission', nodeId),
+  remove: (nodeId) => agreed('remove', nodeId),
+  replace: (nodeId, byNodeId) => agreed('replace', nodeId, byNodeId),
+  keep: (nodeId) => agreed('keep', nodeId),
+  setWeight: (nodeId, weight) => agreed('setWeight', nodeId, weight),
+  setZone: (nodeId, zone) => agreed('setZone', nodeId, zone),
 };
 
 const kv: KvService = {
@@ -81,6 +95,14 @@ const ROUTES: [string, string, unknown?][] = [
   ['GET', '/admin/explain?key=k'],
   ['GET', '/admin/diagnosis'],
   ['POST', '/admin/transfer-leadership', TRANSFER],
+  ['GET', '/admin/moves'],
+  ['POST', '/admin/admit', { nodeId: 'd' }],
+  ['POST', '/admin/decommission', { nodeId: 'c' }],
+  ['POST', '/admin/remove', { nodeId: 'c' }],
+  ['POST', '/admin/replace', { nodeId: 'c', byNodeId: 'd' }],
+  ['POST', '/admin/keep', { nodeId: 'c' }],
+  ['POST', '/admin/weight', { nodeId: 'c', weight: 2 }],
+  ['POST', '/admin/zone', { nodeId: 'c', zone: 'eu-1c' }],
 ];
 
 describe('with the admin key', () => {
@@ -88,6 +110,7 @@ describe('with the admin key', () => {
     ['/admin/cluster', ['cluster']],
     ['/admin/partitions', ['partitions']],
     ['/admin/diagnosis', ['diagnose']],
+    ['/admin/moves', ['moves']],
     ['/admin/explain?key=a%2Fb%20%26', ['explain', 'default', 'a/b &']],
     ['/admin/explain?namespace=n&key=k', ['explain', 'n', 'k']],
   ])('%s answers what the node tells', async (path, asked) => {
@@ -99,6 +122,23 @@ describe('with the admin key', () => {
     const answer = await call('POST', '/admin/transfer-leadership', ADMIN, TRANSFER);
     expect(answer).toEqual({ status: 200, body: { group: 5, leader: 'b' } });
     expect(calls).toEqual([['transfer', 5, 'b']]);
+  });
+
+  it.each<[string, object | undefined, unknown[]]>([
+    ['admit', { nodeId: 'd' }, ['admit', 'd']],
+    ['decommission', { nodeId: 'c' }, ['decommission', 'c']],
+    ['decommission', {}, ['decommission', undefined]],
+    ['decommission', undefined, ['decommission', undefined]],
+    ['remove', { nodeId: 'c' }, ['remove', 'c']],
+    ['replace', { nodeId: 'c', byNodeId: 'd' }, ['replace', 'c', 'd']],
+    ['keep', { nodeId: 'c' }, ['keep', 'c']],
+    ['weight', { nodeId: 'c', weight: 0.5 }, ['setWeight', 'c', 0.5]],
+    ['zone', { nodeId: 'c', zone: 'eu 1' }, ['setZone', 'c', 'eu 1']],
+    ['zone', { nodeId: 'c', zone: '' }, ['setZone', 'c', '']],
+  ])('%s of %j is passed on, and the answer has the epoch', async (route, body, asked) => {
+    const answer = await call('POST', `/admin/${route}`, ADMIN, body);
+    expect(answer).toEqual({ status: 200, body: { epoch: 7 } });
+    expect(calls).toEqual([asked]);
   });
 
   it('the store is open, too', async () => {
@@ -149,6 +189,29 @@ describe('with the admin key', () => {
     ['POST', '/admin/transfer-leadership', { ...TRANSFER, nodeId: 'a b' }],
     ['POST', '/admin/transfer-leadership', { ...TRANSFER, force: true }],
     ['POST', '/admin/transfer-leadership?force=true', TRANSFER],
+    ['GET', '/admin/moves?nodeId=b', undefined],
+    ...['admit', 'decommission', 'remove', 'keep'].flatMap((route): [string, string, object][] => [
+      ['POST', `/admin/${route}`, { nodeId: 'a b' }],
+      ['POST', `/admin/${route}`, { nodeId: 5 }],
+      ['POST', `/admin/${route}`, { nodeId: null }],
+      ['POST', `/admin/${route}`, { nodeId: 'c', force: true }],
+      ['POST', `/admin/${route}?force=true`, { nodeId: 'c' }],
+    ]),
+    ...['admit', 'remove', 'keep', 'replace', 'weight', 'zone'].map((route): [string, string, object] => [
+      'POST',
+      `/admin/${route}`,
+      {},
+    ]),
+    ['POST', '/admin/replace', { nodeId: 'c' }],
+    ['POST', '/admin/replace', { byNodeId: 'd' }],
+    ['POST', '/admin/replace', { nodeId: 'c', byNodeId: '' }],
+    ['POST', '/admin/weight', { nodeId: 'c' }],
+    ['POST', '/admin/weight', { nodeId: 'c', weight: '2' }],
+    ['POST', '/admin/weight', { nodeId: 'c', weight: 0 }],
+    ['POST', '/admin/weight', { nodeId: 'c', weight: -1 }],
+    ['POST', '/admin/zone', { nodeId: 'c' }],
+    ['POST', '/admin/zone', { nodeId: 'c', zone: 1 }],
+    ['POST', '/admin/zone', { nodeId: 'c', zone: 'z'.repeat(101) }],
   ])('%s %s with %j is refused', async (method, path, body) => {
     expect(await call(method, path, ADMIN, body)).toMatchObject({
       status: 400,
@@ -163,14 +226,23 @@ describe('with the admin key', () => {
     expect(calls).toEqual([]);
   });
 
-  it.each(['DKV_INVALID_ARGUMENT', 'DKV_NOT_READY', 'DKV_QUORUM_NOT_REACHED', 'DKV_TIMEOUT'] as const)(
-    'the error %s travels with its message',
-    async (code) => {
-      failure = new DkvError(code, 'why');
-      const answer = await call('POST', '/admin/transfer-leadership', ADMIN, TRANSFER);
-      expect(answer).toEqual({ status: new DkvError(code, '').status, body: { code, message: 'why' } });
-    },
-  );
+  describe.each([
+    'DKV_INVALID_ARGUMENT',
+    'DKV_NOT_READY',
+    'DKV_QUORUM_NOT_REACHED',
+    'DKV_CONFLICT',
+    'DKV_TIMEOUT',
+    'DKV_INDETERMINATE',
+  ] as const)('the error %s', (code) => {
+    it.each(ROUTES.filter(([method]) => method === 'POST'))(
+      'of %s %s travels with its message',
+      async (method, path, body) => {
+        failure = new DkvError(code, 'why');
+        const answer = await call(method, path, ADMIN, body);
+        expect(answer).toEqual({ status: new DkvError(code, '').status, body: { code, message: 'why' } });
+      },
+    );
+  });
 });
 
 describe.each<[string, Record<string, string>]>([

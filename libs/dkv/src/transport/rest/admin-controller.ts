@@ -7,13 +7,29 @@ import {
   type PartitionReport,
 } from '../../model/cluster-report.js';
 import { assertKey } from '../../model/key.js';
-import { ExplainQuery, NoQuery, TransferBody } from './admin-dto.js';
+import { type MovesReport } from '../../model/moves-report.js';
+import {
+  DecommissionBody,
+  ExplainQuery,
+  NodeBody,
+  NoQuery,
+  ReplaceBody,
+  TransferBody,
+  WeightBody,
+  ZoneBody,
+} from './admin-dto.js';
 import { AdminService } from './admin-service.js';
 
 export interface TransferAnswer {
   readonly group: number;
   /** Of the node that leads it now. */
   readonly leader: string;
+}
+
+/** Of a change of the members: it is agreed on. */
+export interface ChangeAnswer {
+  /** Of a configuration that has the change. */
+  readonly epoch: number;
 }
 
 @Controller('admin')
@@ -50,5 +66,52 @@ export class AdminController {
   ): Promise<TransferAnswer> {
     await this.admin.transferLeadership(group, nodeId);
     return { group, leader: nodeId };
+  }
+
+  @Get('moves')
+  moves(@Query() _query: NoQuery): Promise<MovesReport> {
+    return this.admin.moves();
+  }
+
+  @Post('admit')
+  @HttpCode(200)
+  async admit(@Query() _query: NoQuery, @Body() { nodeId }: NodeBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.admit(nodeId) };
+  }
+
+  @Post('decommission')
+  @HttpCode(200)
+  async decommission(@Query() _query: NoQuery, @Body() { nodeId }: DecommissionBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.decommission(nodeId) };
+  }
+
+  @Post('remove')
+  @HttpCode(200)
+  async remove(@Query() _query: NoQuery, @Body() { nodeId }: NodeBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.remove(nodeId) };
+  }
+
+  @Post('replace')
+  @HttpCode(200)
+  async replace(@Query() _query: NoQuery, @Body() { nodeId, byNodeId }: ReplaceBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.replace(nodeId, byNodeId) };
+  }
+
+  @Post('keep')
+  @HttpCode(200)
+  async keep(@Query() _query: NoQuery, @Body() { nodeId }: NodeBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.keep(nodeId) };
+  }
+
+  @Post('weight')
+  @HttpCode(200)
+  async setWeight(@Query() _query: NoQuery, @Body() { nodeId, weight }: WeightBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.setWeight(nodeId, weight) };
+  }
+
+  @Post('zone')
+  @HttpCode(200)
+  async setZone(@Query() _query: NoQuery, @Body() { nodeId, zone }: ZoneBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.setZone(nodeId, zone) };
   }
 }

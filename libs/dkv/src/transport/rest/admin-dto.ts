@@ -1,8 +1,11 @@
 /** What operators may send to the routes below `/admin`. */
-import { IsString, Matches } from 'class-validator';
+import { IsNumber, IsPositive, IsString, Matches, MaxLength, ValidateIf } from 'class-validator';
 import { NODE_ID_PATTERN } from '../../model/version.js';
+import { ZONE_LENGTH_MAX } from '../../processor/membership-administration.js';
 import { IsCount } from './field-rules.js';
 import { NamespaceQuery } from './kv-dto.js';
+
+const IsNodeId = () => Matches(NODE_ID_PATTERN, { message: '$property must be a node id' });
 
 /** Of routes that take none: a field that somebody hopes to be looked at is refused. */
 export class NoQuery {}
@@ -15,5 +18,27 @@ export class ExplainQuery extends NamespaceQuery {
 export class TransferBody {
   /** As the reports of partitions number them. */
   @IsCount() group!: number;
-  @Matches(NODE_ID_PATTERN, { message: '$property must be a node id' }) nodeId!: string;
+  @IsNodeId() nodeId!: string;
+}
+
+/** Of a change of the members. */
+export class NodeBody {
+  @IsNodeId() nodeId!: string;
+}
+
+export class DecommissionBody {
+  /** Without it, of the node that is asked. Null is refused: a script that knows no name would take that node away. */
+  @ValidateIf((_body, nodeId) => nodeId !== undefined) @IsNodeId() nodeId?: string;
+}
+
+export class ReplaceBody extends NodeBody {
+  @IsNodeId() byNodeId!: string;
+}
+
+export class WeightBody extends NodeBody {
+  @IsNumber({ allowNaN: false, allowInfinity: false }) @IsPositive() weight!: number;
+}
+
+export class ZoneBody extends NodeBody {
+  @IsString() @MaxLength(ZONE_LENGTH_MAX) zone!: string;
 }

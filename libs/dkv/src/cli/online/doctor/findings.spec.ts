@@ -182,8 +182,8 @@ describe('the network', () => {
       diagnosed('b', peers()),
     ];
     expect(textsOf({ diagnosed: own })).toEqual([
-      'Node a is not reached by b: it is no member there. Give every node the same members, weights, zones, partitions, ' +
-        'replicas and hash function.',
+      'Node a is not reached by b: it is no member there. Give every node the same members, partitions, replicas, hash ' +
+        'function and leaseReads.',
       'Node b is not reached by a: no answer within 1000 ms. See whether it runs, and whether the network lets its peer port ' +
         'through.',
     ]);

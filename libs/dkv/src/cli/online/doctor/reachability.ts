@@ -21,7 +21,7 @@ const REMEDIES: Readonly<Record<PeerTrouble, string>> = {
   certificate: 'Give every node the option tls, with certificates of one CA that are not over.',
   cluster:
     'Its folder is of another cluster: give each node its own folder, and each cluster its own addresses.',
-  configuration: 'Give every node the same members, weights, zones, partitions, replicas and hash function.',
+  configuration: 'Give every node the same members, partitions, replicas, hash function and leaseReads.',
   version: 'Run versions of nestjs-dkv that share a format.',
   clock: 'Synchronise the clocks.',
   identity: 'Two processes run under its node id: give each its own.',

@@ -1,0 +1,158 @@
+/** `dkv admit`, `decommission`, `remove`, `replace`, `keep`, `weight` and `zone`: the members of a running cluster change. */
+import { type Command } from 'commander';
+import { isAgreed } from '../../agreement.js';
+import { type CommandContext } from '../../command-context.js';
+import { CommandFailure } from '../../command-failure.js';
+import { EXIT } from '../../exit-codes.js';
+import { type ChangeOptions, changesMembers } from './change-command.js';
+
+const ADMIT_HELP = `
+A candidate is a node that was started with the addresses of this cluster and waits to be taken in; dkv members lists it. It joins with
+the weight and zone that it has, and partitions move to it.
+
+Example:
+  dkv admit d --wait
+`;
+const DECOMMISSION_HELP = `
+The node gives all its copies away to the others and is no member then. Let it run until that is done, which --wait waits for; then
+stop it. Give addresses of other nodes, too: it is the others that go on.
+
+Example:
+  dkv decommission app-2 --wait && kubectl scale statefulset app --replicas=2
+`;
+const REMOVE_HELP = `
+For a node that is down and does not come back: its copies are made anew from those that other nodes have. One that is up is refused:
+decommission it. It asks before it does so, and ends with exit code 5 where that is not confirmed; where nobody can be asked, give --yes.
+
+Example:
+  dkv remove c --yes --wait
+`;
+const REPLACE_HELP = `
+One node leaves and a candidate joins, in one step: what the one gives away, the other takes, and the rest stays where it is.
+
+Example:
+  dkv replace c d --wait
+`;
+const KEEP_HELP = `
+Cancels what dkv decommission, remove or replace began, as long as the node is a member. What it gave away comes back to it.
+
+Example:
+  dkv keep c
+`;
+const WEIGHT_HELP = `
+The weight is the node's share of the data relative to the others. It lasts: the option weight of the node is for its first start alone.
+
+Example:
+  dkv weight c 2
+`;
+const ZONE_HELP = `
+Copies of a partition go to distinct zones first. The empty text is for a node whose zone is not known.
+
+Examples:
+  dkv zone c eu-1c
+  dkv zone c ''
+`;
+
+interface RemoveOptions extends ChangeOptions {
+  readonly yes?: boolean;
+}
+
+export function addAdmit(program: Command, context: CommandContext): void {
+  const command = program
+    .command('admit')
+    .description('Takes a node in that waits to join.')
+    .argument('<node>', 'id of the candidate');
+  changesMembers(command, ADMIT_HELP, context, (_options, nodeId: string) => ({
+    route: 'admit',
+    body: { nodeId },
+    done: `Node ${nodeId} joins`,
+  }));
+}
+
+export function addDecommission(program: Command, context: CommandContext): void {
+  const command = program
+    .command('decommission')
+    .description('Has a node give all its copies away, and leave.')
+    .argument('<node>', 'id of the node');
+  changesMembers(command, DECOMMISSION_HELP, context, (_options, nodeId: string) => ({
+    route: 'decommission',
+    body: { nodeId },
+    done: `Node ${nodeId} leaves`,
+    leaving: nodeId,
+  }));
+}
+
+export function addRemove(program: Command, context: CommandContext): void {
+  const { terminal } = context;
+  const command = program
+    .command('remove')
+    .description('Takes a node out that is down for good.')
+    .argument('<node>', 'id of the node')
+    .option('--yes', 'does it without asking');
+  changesMembers(command, REMOVE_HELP, context, async ({ yes }: RemoveOptions, nodeId: string) => {
+    const question = `Remove node ${nodeId}? Its copies are made anew from those that other nodes have.`;
+    if (!yes && !(await isAgreed(terminal, question))) {
+      return undefined;
+    }
+    return { route: 'remove', body: { nodeId }, done: `Node ${nodeId} is to be removed`, leaving: nodeId };
+  });
+}
+
+export function addReplace(program: Command, context: CommandContext): void {
+  const command = program
+    .command('replace')
+    .description('Has a node leave, and a node that waits to join take its place.')
+    .argument('<node>', 'id of the node that leaves')
+    .argument('<by>', 'id of the candidate');
+  changesMembers(command, REPLACE_HELP, context, (_options, nodeId: string, byNodeId: string) => ({
+    route: 'replace',
+    body: { nodeId, byNodeId },
+    done: `Node ${byNodeId} takes the place of ${nodeId}`,
+    leaving: nodeId,
+  }));
+}
+
+export function addKeep(program: Command, context: CommandContext): void {
+  const command = program
+    .command('keep')
+    .description('Has a node stay that is leaving.')
+    .argument('<node>', 'id of the node');
+  changesMembers(command, KEEP_HELP, context, (_options, nodeId: string) => ({
+    route: 'keep',
+    body: { nodeId },
+    done: `Node ${nodeId} stays`,
+  }));
+}
+
+export function addWeight(program: Command, context: CommandContext): void {
+  const command = program
+    .command('weight')
+    .description('Gives a node another share of the data.')
+    .argument('<node>', 'id of the node')
+    .argument('<weight>', 'above 0, relative to the others');
+  changesMembers(command, WEIGHT_HELP, context, (_options, nodeId: string, text: string) => {
+    const weight = weightOf(text);
+    return { route: 'weight', body: { nodeId, weight }, done: `The weight of node ${nodeId} is ${weight}` };
+  });
+}
+
+export function addZone(program: Command, context: CommandContext): void {
+  const command = program
+    .command('zone')
+    .description('Says in which zone a node is.')
+    .argument('<node>', 'id of the node')
+    .argument('<zone>', "its failure domain; '' where that is not known");
+  changesMembers(command, ZONE_HELP, context, (_options, nodeId: string, zone: string) => ({
+    route: 'zone',
+    body: { nodeId, zone },
+    done: zone === '' ? `The zone of node ${nodeId} is not known` : `The zone of node ${nodeId} is ${zone}`,
+  }));
+}
+
+function weightOf(text: string): number {
+  const weight = text.trim() === '' ? Number.NaN : Number(text);
+  if (!(Number.isFinite(weight) && weight > 0)) {
+    throw new CommandFailure(EXIT.usage, `<weight> is '${text}': give a number above 0, such as 1 or 0.5.`);
+  }
+  return weight;
+}

@@ -1,0 +1,78 @@
+/** `dkv moves`: which partitions move to other nodes, and waiting until they have. */
+import { type Command } from 'commander';
+import { type MoveReport, type MovesReport } from '../../../model/moves-report.js';
+import { type CommandContext } from '../../command-context.js';
+import { EXIT, type ExitCode } from '../../exit-codes.js';
+import { counted } from '../../text/figures.js';
+import { type Column, type Page } from '../../text/page.js';
+import { movesReport } from '../admin-routes.js';
+import { asksCluster, type OnlineOptions, print, type Session } from '../online-command.js';
+import { countsOf, watchMoves, WITHIN_OPTION, withinMsOf } from './watched-moves.js';
+
+const HELP = `
+After a change of the members, partitions move to other nodes, a few at once, and so does the configuration, where other nodes are to
+keep it. FROM and TO are lists of nodes, the holder first; the epoch rises with each change and each step.
+
+With --watch it shows how far they are, once a second, and ends when nothing moves any more: as a bar on a terminal, else with a
+line for each change.
+
+Examples:
+  dkv moves
+  dkv moves --watch --within 3600
+
+Exit codes: 0 done; 14 something moves still when the time is over; 8 no node answered; 9 the admin key was refused; 1 and 2 as
+always.
+`;
+
+const COLUMNS: readonly Column[] = [
+  { title: 'PARTITION' },
+  { title: 'FROM' },
+  { title: 'TO' },
+  { title: 'SINCE EPOCH', align: 'right' },
+];
+
+interface MovesOptions extends OnlineOptions {
+  readonly watch?: boolean;
+  readonly within?: string;
+}
+
+export function addMoves(program: Command, context: CommandContext): void {
+  const command = program
+    .command('moves')
+    .description('Lists the partitions that move to other nodes, or waits until none does.')
+    .option('--watch', 'shows how far they are until nothing moves any more')
+    .option(...WITHIN_OPTION);
+  asksCluster(command, HELP, context, moves);
+}
+
+async function moves(session: Session, options: MovesOptions): Promise<ExitCode> {
+  withinMsOf(options.within);
+  const report = options.watch
+    ? await watchMoves(session, options, 0, ({ isSettled }) => isSettled)
+    : await movesReport(session.client);
+  print(session, options, report, (page) => describe(page, report));
+  return EXIT.done;
+}
+
+function describe(page: Page, report: MovesReport): void {
+  if (report.isSettled) {
+    page.line(`All is where it is to be: ${countsOf(report)}.`, 'good');
+    return;
+  }
+  page.line(`Under way: ${countsOf(report)}.`, 'warning');
+  if (report.moving.length > 0) {
+    page.line().table(COLUMNS, report.moving.map(rowOf));
+  }
+  const leaving = report.members.filter(({ membership }) => membership === 'leaving');
+  if (leaving.length > 0) {
+    page.line();
+    leaving.forEach(({ nodeId, copies }) =>
+      page.line(`Node ${nodeId} leaves, and still holds ${counted(copies.held, 'copy', 'copies')}.`),
+    );
+  }
+}
+
+function rowOf({ partition, from, to, sinceEpoch }: MoveReport): readonly string[] {
+  const name = partition === undefined ? 'configuration' : String(partition);
+  return [name, from.join(' '), to.join(' '), String(sinceEpoch)];
+}

@@ -1,0 +1,54 @@
+/** A configuration as operators read it: what each member has and is to have, and what is on its way. */
+import { type ClusterConfiguration } from '../model/membership.js';
+import { type MemberCopies, type MovesReport } from '../model/moves-report.js';
+
+/** For each member, by id. */
+export function memberCopiesOf(configuration: ClusterConfiguration): ReadonlyMap<string, MemberCopies> {
+  const { members, lists, target } = configuration;
+  const held = copiesIn(lists);
+  const toHold = copiesIn(target);
+  const keepers = lists.at(-1)!;
+  return new Map(
+    members.map(({ nodeId, isLeaving }) => [
+      nodeId,
+      {
+        membership: isLeaving ? 'leaving' : 'member',
+        copies: { held: held.get(nodeId) ?? 0, target: toHold.get(nodeId) ?? 0 },
+        keepsConfiguration: keepers.includes(nodeId),
+      },
+    ]),
+  );
+}
+
+export function movesReportOf(configuration: ClusterConfiguration): MovesReport {
+  const { epoch, lists, target, moving } = configuration;
+  const keepersPlace = lists.length - 1;
+  const waiting = waitingIn(configuration);
+  return {
+    epoch,
+    isSettled: moving.length + waiting === 0,
+    moving: moving.map(({ place, since }) => ({
+      ...(place !== keepersPlace && { partition: place }),
+      from: lists[place]!,
+      to: target[place]!,
+      sinceEpoch: since,
+    })),
+    waiting,
+    members: Array.from(memberCopiesOf(configuration), ([nodeId, copies]) => ({ nodeId, ...copies })),
+  };
+}
+
+/** Lists that are to change and do not yet. */
+export function waitingIn({ lists, target, moving }: ClusterConfiguration): number {
+  const underWay = new Set(moving.map(({ place }) => place));
+  return lists.filter((list, place) => list !== target[place] && !underWay.has(place)).length;
+}
+
+/** The last list is that of the keepers, who hold no partition for it. */
+function copiesIn(lists: ClusterConfiguration['lists']): ReadonlyMap<string, number> {
+  const copies = new Map<string, number>();
+  for (const nodeId of lists.slice(0, -1).flat()) {
+    copies.set(nodeId, (copies.get(nodeId) ?? 0) + 1);
+  }
+  return copies;
+}

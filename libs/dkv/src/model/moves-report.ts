@@ -1,0 +1,36 @@
+/** What of a cluster is on its way to other nodes: plain data, as JSON on the peer port and in the API. */
+
+/** What a member is: one that leaves gives its copies away first. */
+export type MembershipState = 'member' | 'leaving';
+
+/** What a member has of the data. */
+export interface MemberCopies {
+  readonly membership: MembershipState;
+  /** Copies of partitions, counted without those of namespaces that ask for fewer: held now, and to be held once all has moved. */
+  readonly copies: { readonly held: number; readonly target: number };
+  /** Whether it is one of the nodes that keep the configuration: a majority of these must be reached to change the members. */
+  readonly keepsConfiguration: boolean;
+}
+
+/** One list of nodes that changes now. */
+export interface MoveReport {
+  /** The slice of the ring, with all of its groups; absent for the configuration, whose keepers change. */
+  readonly partition?: number;
+  /** Node ids, the holder first. */
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  /** The epoch from which on it is to be there. */
+  readonly sinceEpoch: number;
+}
+
+export interface MovesReport {
+  /** Of the configuration that the answering node knows; it rises with each change, and with each step of a move. */
+  readonly epoch: number;
+  /** Whether all is where it is to be. */
+  readonly isSettled: boolean;
+  readonly moving: readonly MoveReport[];
+  /** Lists that are to change, and whose turn has not come: a few move at once. */
+  readonly waiting: number;
+  /** By id. */
+  readonly members: readonly ({ readonly nodeId: string } & MemberCopies)[];
+}

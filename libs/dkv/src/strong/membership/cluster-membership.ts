@@ -1,0 +1,122 @@
+/** Everything by which this node has a part in who is a member: put together, and driven by ticks and messages. */
+import { type ClusterView } from '../../cluster/cluster-view.js';
+import { type Namespaces } from '../../cluster/namespaces.js';
+import { type PeerDirectory } from '../../cluster/peer-directory.js';
+import { type Peer } from '../../cluster/peers.js';
+import { type NodeMessage } from '../../model/node-messages.js';
+import { type Clock } from '../../ports/clock.js';
+import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
+import { type Logger } from '../../ports/logger.js';
+import { type StrongStore } from '../../ports/strong-store.js';
+import { type Leaders } from '../leaders.js';
+import { type StrongCalls } from '../strong-calls.js';
+import { Adoption } from './adoption.js';
+import { MembershipChanges } from './membership-changes.js';
+import { Moves, type MovingNode } from './moves.js';
+import { Newcomers } from './newcomers.js';
+import { Planner, type PlannerLimits } from './planner.js';
+
+export type MembershipMessage = Extract<
+  NodeMessage,
+  { kind: 'guest' | 'askConfiguration' | 'configuration' | 'arrived' | 'mayGiveUp' | 'giveUp' }
+>;
+
+export interface ClusterMembershipParts {
+  readonly view: ClusterView;
+  readonly directory: PeerDirectory;
+  readonly node: MovingNode & { readonly leaders: Leaders };
+  readonly calls: StrongCalls;
+  readonly store: StrongStore;
+  readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
+  readonly namespaces: Namespaces;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: PlannerLimits;
+  /** '' until this node belongs to one. */
+  readonly clusterId: () => string;
+  /** The numbers of copies of which there are groups. */
+  readonly classes: () => readonly number[];
+  /** Which groups this node has to have may have changed. */
+  readonly follow: () => void;
+}
+
+export class ClusterMembership {
+  private readonly adoption: Adoption;
+  private readonly newcomers: Newcomers;
+  private readonly planner: Planner;
+  private readonly moves: Moves;
+  readonly changes: MembershipChanges;
+
+  constructor(private readonly parts: ClusterMembershipParts) {
+    const { node, directory, follow } = parts;
+    const { groups, leaders } = node;
+    const say = (nodeId: string, message: NodeMessage) => node.say(nodeId, message);
+    this.adoption = new Adoption({ ...parts, groups, say });
+    this.newcomers = new Newcomers({ ...parts, groups, say, hasLeft: () => this.adoption.hasLeft });
+    this.planner = new Planner({
+      ...parts,
+      groups,
+      newcomers: this.newcomers,
+      isUp: (nodeId) => directory.isUp(nodeId),
+    });
+    this.moves = new Moves({
+      ...parts,
+      leaders,
+      arrived: (arrived) => this.planner.arrived(arrived),
+      gaveUp: follow,
+    });
+    this.changes = new MembershipChanges({
+      ...parts,
+      newcomers: this.newcomers,
+      obstacle: () => this.planner.obstacle,
+      agreed: (configuration) => this.adoption.offer(configuration),
+    });
+    parts.view.onConfiguration(follow);
+  }
+
+  /** Before anything is heard. */
+  open(): Promise<void> {
+    return this.adoption.open();
+  }
+
+  /** Once a heartbeat interval, before the heartbeats leave. */
+  tick(): void {
+    this.adoption.tick();
+    this.newcomers.tick();
+    this.planner.tick();
+    this.moves.tick();
+  }
+
+  /** A peer knows a configuration of that epoch. */
+  heard({ nodeId }: Peer, epoch: number): void {
+    this.adoption.heard(nodeId, epoch);
+  }
+
+  receive({ nodeId }: Pick<Peer, 'nodeId'>, message: MembershipMessage): void {
+    switch (message.kind) {
+      case 'guest':
+        return this.newcomers.receive(message.node, message.wishes);
+      case 'askConfiguration':
+        return this.adoption.tell(nodeId);
+      case 'configuration':
+        return this.adoption.receive(nodeId, message.text);
+      case 'arrived':
+        return this.planner.arrived(message.groups);
+      case 'mayGiveUp':
+        return this.moves.asked(nodeId, message.group, message.generation);
+      case 'giveUp':
+        return this.moves.giveUp(message);
+    }
+  }
+
+  /** Why this node has no part in the cluster; undefined for a member. */
+  get reason(): string | undefined {
+    const { view } = this.parts;
+    if (this.adoption.hasLeft) {
+      return 'it has left the cluster, and may be stopped; to join again it needs an empty data folder';
+    }
+    return view.epoch > 0 && !view.isMember(view.selfId)
+      ? 'it is no member of the cluster yet, and asks to be taken in'
+      : undefined;
+  }
+}

@@ -1,0 +1,117 @@
+/** The members of the cluster as an operator changes them, from any node. */
+import { Buffer } from 'node:buffer';
+import { textOf } from '../../cluster/cluster-configuration.js';
+import { withChanges } from '../../cluster/configuration-changes.js';
+import { type ClusterView } from '../../cluster/cluster-view.js';
+import { DkvError } from '../../dkv.errors.js';
+import {
+  type ClusterConfiguration,
+  CLUSTER_NAMESPACE,
+  CONFIGURATION_GROUP,
+  type MembershipChange,
+} from '../../model/membership.js';
+import { type ClusterNode } from '../../model/node.js';
+import { type Clock } from '../../ports/clock.js';
+import { type Membership } from '../../ports/membership.js';
+import { type StrongCalls } from '../strong-calls.js';
+import { CONFIGURATION_KEY, configurationOfRecord } from './configuration-record.js';
+import { type Newcomers } from './newcomers.js';
+
+/** The planner writes as well: it is seldom that one is beaten twice. */
+const ATTEMPTS_MAX = 10;
+
+export interface MembershipServices {
+  readonly view: ClusterView;
+  readonly calls: Pick<StrongCalls, 'read' | 'write'>;
+  readonly newcomers: Newcomers;
+  readonly clock: Clock;
+  /** It is agreed on. */
+  readonly agreed: (configuration: ClusterConfiguration) => void;
+  /** Why partitions cannot move in this cluster; undefined where they can. */
+  readonly obstacle: () => string | undefined;
+}
+
+export class MembershipChanges implements Membership {
+  constructor(private readonly services: MembershipServices) {}
+
+  get configuration(): ClusterConfiguration {
+    return this.services.view.agreed;
+  }
+
+  get candidates(): readonly ClusterNode[] {
+    return this.services.newcomers.candidates;
+  }
+
+  async change(changes: readonly MembershipChange[], timeoutMs: number): Promise<number> {
+    const { calls, obstacle } = this.services;
+    const reason = obstacle();
+    if (reason !== undefined) {
+      throw new DkvError('DKV_UNSUPPORTED', `The members of this cluster cannot change: ${reason}.`);
+    }
+    const endsAtMs = this.services.clock.monotonic() + timeoutMs;
+    const leftMs = () => Math.max(1, endsAtMs - this.services.clock.monotonic());
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const read = { level: 'linearizable', timeoutMs: leftMs() } as const;
+      const record = await calls.read(CONFIGURATION_GROUP, CLUSTER_NAMESPACE, CONFIGURATION_KEY, read);
+      if (!record) {
+        throw new DkvError(
+          'DKV_NOT_READY',
+          'The cluster has not agreed on its first configuration yet. Try again in a moment.',
+        );
+      }
+      const current = configurationOfRecord(record);
+      this.assertPossible(current, changes);
+      const next = withChanges(current, changes);
+      if (!next) {
+        return current.epoch;
+      }
+      const { outcome } = await calls.write(CONFIGURATION_GROUP, {
+        kind: 'put',
+        namespace: CLUSTER_NAMESPACE,
+        key: CONFIGURATION_KEY,
+        value: Buffer.from(textOf(next)),
+        ttlMs: 0,
+        expected: record.version,
+        timeoutMs: leftMs(),
+      });
+      if (outcome === 'done') {
+        // So that whoever asks this node next sees what it was told.
+        this.services.agreed(next);
+        return next.epoch;
+      }
+    }
+    throw new DkvError(
+      'DKV_CONFLICT',
+      `The configuration of the cluster was changed by others ${ATTEMPTS_MAX} times in a row. Try again.`,
+    );
+  }
+
+  /** @throws DkvError `DKV_INVALID_ARGUMENT` */
+  private assertPossible({ members }: ClusterConfiguration, changes: readonly MembershipChange[]): void {
+    const staying = new Set(members.filter(({ isLeaving }) => !isLeaving).map(({ nodeId }) => nodeId));
+    for (const change of changes) {
+      const nodeId = change.kind === 'join' ? change.node.nodeId : change.nodeId;
+      if (change.kind === 'join') {
+        staying.add(nodeId);
+        continue;
+      }
+      if (!members.some((member) => member.nodeId === nodeId)) {
+        throw new DkvError(
+          'DKV_INVALID_ARGUMENT',
+          `Node ${nodeId} is no member of this cluster: its members are ${members.map((member) => member.nodeId).join(', ')}.`,
+        );
+      }
+      if (change.kind === 'leave') {
+        staying.delete(nodeId);
+      } else if (change.kind === 'stay') {
+        staying.add(nodeId);
+      }
+    }
+    if (staying.size === 0) {
+      throw new DkvError(
+        'DKV_INVALID_ARGUMENT',
+        'No member would be left that could hold the data. Take another node in first.',
+      );
+    }
+  }
+}

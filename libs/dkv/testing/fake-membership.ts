@@ -1,0 +1,80 @@
+/** The members of a cluster in the memory of one process, changed by the functions of the real one; what moves is told by the test. */
+import { withChanges, withMoved, withMoves } from '../src/cluster/configuration-changes.js';
+import { DkvError } from '../src/dkv.errors.js';
+import { type ClusterConfiguration, type MembershipChange } from '../src/model/membership.js';
+import { type ClusterNode } from '../src/model/node.js';
+import { type Membership } from '../src/ports/membership.js';
+
+export class FakeMembership implements Membership {
+  candidates: ClusterNode[] = [];
+  /** Every change that was asked for, with the time that it was given. */
+  readonly asked: [changes: readonly MembershipChange[], timeoutMs: number][] = [];
+  /** Every change is refused with it. */
+  failure: Error | undefined;
+
+  constructor(public configuration: ClusterConfiguration) {}
+
+  async change(changes: readonly MembershipChange[], timeoutMs: number): Promise<number> {
+    this.asked.push([changes, timeoutMs]);
+    await Promise.resolve();
+    if (this.failure) {
+      throw this.failure;
+    }
+    changes.forEach((change) => this.assertKnown(change));
+    this.assertSomebodyStays(changes);
+    const next = withChanges(this.configuration, changes);
+    if (next) {
+      this.configuration = next;
+      this.candidates = this.candidates.filter(({ nodeId }) => !isAmong(next.members, nodeId));
+    }
+    return this.configuration.epoch;
+  }
+
+  /** More begin to move, until so many do. */
+  begin(movesMax: number): void {
+    this.configuration = withMoves(this.configuration, movesMax) ?? this.configuration;
+  }
+
+  /** All that move have arrived. */
+  arrive(): void {
+    const places = this.configuration.moving.map(({ place }) => place);
+    this.configuration = withMoved(this.configuration, places) ?? this.configuration;
+  }
+
+  private assertKnown(change: MembershipChange): void {
+    const isJoining = change.kind === 'join';
+    const nodeId = nodeIdOf(change);
+    if (!isAmong(isJoining ? this.candidates : this.configuration.members, nodeId)) {
+      const ids = this.configuration.members.map((member) => member.nodeId).join(', ');
+      const message = isJoining ? 'is no candidate' : `is no member of this cluster: its members are ${ids}`;
+      throw new DkvError('DKV_INVALID_ARGUMENT', `Node ${nodeId} ${message}.`);
+    }
+  }
+
+  private assertSomebodyStays(changes: readonly MembershipChange[]): void {
+    const staying = new Set(
+      this.configuration.members.filter(({ isLeaving }) => !isLeaving).map(({ nodeId }) => nodeId),
+    );
+    for (const change of changes) {
+      if (change.kind === 'leave') {
+        staying.delete(change.nodeId);
+      } else if (change.kind === 'join' || change.kind === 'stay') {
+        staying.add(nodeIdOf(change));
+      }
+    }
+    if (staying.size === 0) {
+      throw new DkvError(
+        'DKV_INVALID_ARGUMENT',
+        'No member would be left that could hold the data. Take another node in first.',
+      );
+    }
+  }
+}
+
+function nodeIdOf(change: MembershipChange): string {
+  return change.kind === 'join' ? change.node.nodeId : change.nodeId;
+}
+
+function isAmong(nodes: readonly ClusterNode[], nodeId: string): boolean {
+  return nodes.some((node) => node.nodeId === nodeId);
+}
