@@ -1,6 +1,4 @@
 /** The members of the cluster as an operator changes them, from any node. */
-import { Buffer } from 'node:buffer';
-import { textOf } from '../../cluster/cluster-configuration.js';
 import { withChanges } from '../../cluster/configuration-changes.js';
 import { type ClusterView } from '../../cluster/cluster-view.js';
 import { DkvError } from '../../dkv.errors.js';
@@ -14,7 +12,7 @@ import { type ClusterNode } from '../../model/node.js';
 import { type Clock } from '../../ports/clock.js';
 import { type Membership } from '../../ports/membership.js';
 import { type StrongCalls } from '../strong-calls.js';
-import { CONFIGURATION_KEY, configurationOfRecord } from './configuration-record.js';
+import { CONFIGURATION_KEY, configurationOfRecord, putConfiguration } from './configuration-record.js';
 import { type Newcomers } from './newcomers.js';
 
 /** The planner writes as well: it is seldom that one is beaten twice. */
@@ -65,16 +63,7 @@ export class MembershipChanges implements Membership {
       if (!next) {
         return current.epoch;
       }
-      const { outcome } = await calls.write(CONFIGURATION_GROUP, {
-        kind: 'put',
-        namespace: CLUSTER_NAMESPACE,
-        key: CONFIGURATION_KEY,
-        value: Buffer.from(textOf(next)),
-        ttlMs: 0,
-        expected: record.version,
-        timeoutMs: leftMs(),
-      });
-      if (outcome === 'done') {
+      if (await putConfiguration(calls, next, record.version, leftMs())) {
         // So that whoever asks this node next sees what it was told.
         this.services.agreed(next);
         return next.epoch;

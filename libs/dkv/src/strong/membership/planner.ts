@@ -1,7 +1,5 @@
 /** Carries the configuration on, at the leader of the group that keeps it: who joins, what moves next, what has arrived. */
-import { Buffer } from 'node:buffer';
 import { type ClusterView } from '../../cluster/cluster-view.js';
-import { textOf } from '../../cluster/cluster-configuration.js';
 import { withChanges, withMoved, withMoves } from '../../cluster/configuration-changes.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import {
@@ -18,7 +16,7 @@ import { type Logger } from '../../ports/logger.js';
 import { type StrongStore } from '../../ports/strong-store.js';
 import { type GroupList } from '../group-list.js';
 import { type StrongCalls } from '../strong-calls.js';
-import { CONFIGURATION_KEY, configurationOfRecord } from './configuration-record.js';
+import { CONFIGURATION_KEY, configurationOfRecord, putConfiguration } from './configuration-record.js';
 import { type Newcomers } from './newcomers.js';
 
 const LOOK_EVERY_TICKS = 3;
@@ -170,18 +168,8 @@ export class Planner {
     }
   }
 
-  /** Whether it is agreed on: somebody else may have been first. */
-  private async write(configuration: ClusterConfiguration, expected: string): Promise<boolean> {
-    const { outcome } = await this.services.calls.write(CONFIGURATION_GROUP, {
-      kind: 'put',
-      namespace: CLUSTER_NAMESPACE,
-      key: CONFIGURATION_KEY,
-      value: Buffer.from(textOf(configuration)),
-      ttlMs: 0,
-      expected,
-      timeoutMs: WRITE_TIMEOUT_MS,
-    });
-    return outcome === 'done';
+  private write(configuration: ClusterConfiguration, expected: string): Promise<boolean> {
+    return putConfiguration(this.services.calls, configuration, expected, WRITE_TIMEOUT_MS);
   }
 
   private tell(before: ClusterConfiguration, after: ClusterConfiguration): void {
