@@ -1,5 +1,6 @@
 /**
- * Runs the simulation of the store: one to read (`--seed N`), or many (`--seeds N --first S --jobs J`).
+ * Runs the simulation of the store: one to read (`--seed N`), or many (`--seeds N --first S --jobs J`): in one process as far as
+ * that goes, since its code is compiled by the time that twenty of them take.
  * SIM_PREPARED=1 runs what is built already.
  */
 import { spawn } from 'node:child_process';
@@ -9,10 +10,10 @@ import { build, install, main as run } from './workspace.mjs';
 
 const MODES = ['strong', 'members', 'eventual', 'raft'];
 const USAGE = `npm run sim -- [options]
-  --mode strong|eventual|raft      what the cluster serves, or one Raft group alone (default: every mode)
+  --mode strong|eventual|raft      what the cluster serves, or one Raft group alone; several: strong,raft (default: every mode)
          members                   strong, while nodes join and leave
   --seed N                         one seed, with its trace, with as few faults as still fail
-  --seeds N --first S              so many, from there on (default 1000 from 1)
+  --seeds N --first S,T            so many, from there on, and as many from there (default 1000 from 1)
   --jobs J                         in so many processes (default 1)
   --twice                          each seed twice; the traces must be the same`;
 
@@ -31,7 +32,7 @@ const { values } = parseArgs({
 const TRACE_LINES = 2_000;
 const PROGRESS_PER_JOB = 10;
 
-const modes = values.mode === 'every' ? MODES : [values.mode];
+const modes = values.mode === 'every' ? MODES : values.mode.split(',');
 if (values.help || !modes.every((mode) => MODES.includes(mode))) {
   console.error(USAGE);
   process.exit(values.help ? 0 : 2);
@@ -62,14 +63,16 @@ async function main() {
     return replay(modes[0], whole('seed', values.seed));
   }
   const seeds = whole('seeds', values.seeds);
-  const first = whole('first', values.first);
+  const firsts = values.first.split(',').map((first) => whole('first', first));
   const jobs = whole('jobs', values.jobs);
   if (jobs > 1) {
-    return spread(first, seeds, jobs);
+    return spread(firsts, seeds, jobs);
   }
   let sound = true;
   for (const mode of modes) {
-    sound = (await runMany(mode, first, seeds)) && sound;
+    for (const first of firsts) {
+      sound = (await runMany(mode, first, seeds)) && sound;
+    }
   }
   return sound;
 }
@@ -158,13 +161,14 @@ async function runMany(mode, first, seeds) {
 }
 
 /** Each job is a process of its own with its share of the seeds. */
-async function spread(first, seeds, jobs) {
+async function spread(firsts, seeds, jobs) {
   const share = Math.ceil(seeds / jobs);
   const codes = await Promise.all(
     Array.from({ length: jobs }, (_, job) => {
-      const from = first + job * share;
-      const count = Math.max(0, Math.min(share, first + seeds - from));
-      const args = ['--mode', values.mode, '--first', String(from), '--seeds', String(count)];
+      const before = job * share;
+      const from = firsts.map((first) => first + before).join();
+      const count = Math.max(0, Math.min(share, seeds - before));
+      const args = ['--mode', values.mode, '--first', from, '--seeds', String(count)];
       const script = fileURLToPath(import.meta.url);
       const child = spawn(process.execPath, [script, ...args, ...(values.twice ? ['--twice'] : [])], {
         stdio: 'inherit',

@@ -11,6 +11,6 @@ describe('runs of clusters whose members change show that it is no longer so tha
   it.each(MEMBERS_BUGS.map((bug): [string, PlantedBug] => [bug.protection, bug]))(
     '%s',
     { timeout: 600_000 },
-    (_, bug) => expectFound(bug, runMembersScenario),
+    (_, bug) => expectFound('members', bug, runMembersScenario),
   );
 });

@@ -25,7 +25,6 @@ export const COLLECTED_EARLY: PlantedBug = {
 
 export const FLOOR_MISSING: PlantedBug = {
   protection: 'nothing at or below the floor comes in',
-  firstSeed: 460,
   rules: BACK_OR_APART,
   plant: () => {
     replace<[number], Version>(EngineLocalKvRepo, 'floorOf', () => '');

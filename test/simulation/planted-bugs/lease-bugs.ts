@@ -25,7 +25,6 @@ export const LEASE_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a leader that asked another to take over has no lease',
-    firstSeed: 1_060,
     rules: RULES,
     plant: () =>
       replaceGetter<boolean>(RaftGroup, 'mayHoldLease', ({ leadership }) => leadership !== undefined),

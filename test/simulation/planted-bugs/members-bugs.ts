@@ -97,7 +97,6 @@ export const MEMBERS_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a member that gave up its copy knows what it voted',
-    firstSeed: 5,
     rules: UNSAFE,
     plant: () =>
       replace<[LeftBehind], void>(StrongGroup, 'giveUp', (self, original, left) => {
@@ -165,7 +164,6 @@ export const MEMBERS_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'records are shown once the snapshot is whole',
-    firstSeed: 12,
     rules: DIFFERENT,
     plant: () => replaceGetter<boolean>(StrongGroup, 'isWhole', () => true),
   },

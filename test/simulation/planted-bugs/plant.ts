@@ -8,8 +8,6 @@ export interface PlantedBug {
   readonly rules: readonly string[];
   /** A run that shows it, where chance does so too seldom; gives the rules that it found broken. */
   directed?(): Promise<readonly string[]>;
-  /** Where chance shows it seldom: the seed to look from (1). It is moved when the code has shifted what seeds do. */
-  readonly firstSeed?: number;
   plant(): void;
 }
 

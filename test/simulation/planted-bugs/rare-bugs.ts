@@ -11,7 +11,7 @@ import { RequestTable, type RequestStanding } from '../../../libs/dkv/src/strong
 import { type PlantedBug, replace } from './plant.js';
 import { as, DIFFERENT, UNSAFE, WRONG } from './broken-rules.js';
 
-/** What chance finds in one of some hundred seeds at best: looked for when SEEDS is 1,000 or more. */
+/** What chance finds in one of some hundred seeds at best: looked for when RARE is set. */
 export const RARE_STRONG_BUGS: readonly PlantedBug[] = [
   {
     protection: 'a request that nobody waits for does nothing',

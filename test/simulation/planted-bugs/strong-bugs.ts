@@ -107,7 +107,6 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a leader decides and reads once its first entry is applied',
-    firstSeed: 70,
     rules: [...UNSAFE, ...DIFFERENT],
     plant: () => replaceGetter<boolean>(RaftGroup, 'isReady', (self) => self.leadership !== undefined),
   },
@@ -208,7 +207,6 @@ export const STRONG_BUGS: readonly PlantedBug[] = [
   },
   {
     protection: 'a cancel is judged when it is applied',
-    firstSeed: 110,
     rules: WRONG,
     plant: () =>
       replace<[Answered, number, never, never], void>(

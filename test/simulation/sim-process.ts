@@ -1,0 +1,31 @@
+/** The simulator as a process of its own, as `npm run sim` starts it. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const SCRIPT = fileURLToPath(new URL('../../scripts/sim.mjs', import.meta.url));
+const FRESH_FIRST_MAX = 100_000_000;
+
+export async function sim(...options: (string | number)[]): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, [SCRIPT, ...options.map(String)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, SIM_PREPARED: '1' },
+  });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, output };
+}
+
+/** Where the fresh seeds of this commit begin; a folder that is no repository has the same ones every time. */
+export function freshFirst(): number {
+  try {
+    const commit = execFileSync('git', ['rev-parse', 'HEAD'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return 1_000_000 + (parseInt(commit.slice(0, 8), 16) % FRESH_FIRST_MAX);
+  } catch {
+    return 1_000_000;
+  }
+}
