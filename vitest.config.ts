@@ -13,6 +13,8 @@ const SLOW = [
 /** What needs servers or packages that are not ours: `npm run test:integrations` brings them. */
 const INTEGRATIONS = ['test/integrations/**/*.spec.ts'];
 const OPTIONAL_PACKAGES = at('.optional-packages/node_modules');
+/** Specs of these projects start processes of the demo. */
+const BUNDLED_DEMO = at('test/e2e/bundled-demo.ts');
 const NEVER = ['**/node_modules/**', '**/dist/**'];
 
 export default defineConfig({
@@ -41,13 +43,17 @@ export default defineConfig({
           exclude: [...NEVER, ...SLOW, ...INTEGRATIONS],
         },
       },
-      { extends: true, test: { name: 'slow', include: SLOW, exclude: NEVER } },
+      {
+        extends: true,
+        test: { name: 'slow', include: SLOW, exclude: NEVER, globalSetup: BUNDLED_DEMO },
+      },
       {
         extends: true,
         test: {
           name: 'integrations',
           include: INTEGRATIONS,
           exclude: NEVER,
+          globalSetup: BUNDLED_DEMO,
           // Where `scripts/optional-packages.mjs` installs: the library finds them there, as in an application that has them.
           env: { NODE_PATH: OPTIONAL_PACKAGES },
         },

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { DemoClient } from './demo-client.js';
 import { until } from './until.js';
 
-const DEMO_MAIN = fileURLToPath(new URL('../../apps/demo/dist/main.js', import.meta.url));
+/** Made by `bundled-demo.ts`. */
+export const DEMO_MAIN = fileURLToPath(new URL('../../apps/demo/dist/bundle/main.js', import.meta.url));
 
 export interface Ending {
   readonly code: number | null;

@@ -8,7 +8,7 @@ import {
 } from '../../libs/dkv/testing/simulation/failover.js';
 
 const PARTITIONS = 64;
-const SEEDS = Number(process.env.SEEDS ?? 8);
+const SEEDS = Number(process.env.SEEDS ?? 3);
 const SIZES = [
   { nodes: 3, copies: 3 },
   { nodes: 5, copies: 3 },

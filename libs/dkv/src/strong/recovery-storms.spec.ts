@@ -11,7 +11,7 @@ import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { isDkvError } from '../dkv.errors.js';
 
 const SIZES = [2, 3, 4];
-const STORMS = 10;
+const STORMS = 4;
 const STRIKES = 14;
 const KEYS = 6;
 
