@@ -31,7 +31,7 @@ export function clusterReportOf(parts: ReportParts, version: string): ClusterRep
     clusterId: groups.clusterId,
     epoch: view.agreed.epoch,
     partitions: view.slices,
-    replicas: view.copiesMax - 1,
+    replicas: view.replicasOf(),
     hashFunc: view.hashFunc.name,
     ...healthOf(processor),
     members: statuses.map((status) => ({
@@ -44,7 +44,7 @@ export function clusterReportOf(parts: ReportParts, version: string): ClusterRep
     partitionsUnderReplicated,
     namespaces: [...namespaces]
       .filter(({ isReserved }) => !isReserved)
-      .map(({ name, mode, copies }) => ({ name, mode, copies }))
+      .map(({ name, mode, placement }) => ({ name, mode, copies: view.replicasOf(placement) + 1 }))
       .sort((one, other) => (one.name < other.name ? -1 : 1)),
   };
 }

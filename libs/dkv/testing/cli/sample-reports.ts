@@ -160,7 +160,8 @@ export function sampleMoves(own: Partial<MovesReport> = {}): MovesReport {
     return { nodeId, membership, copies, keepsConfiguration };
   });
   const { moving = [], waiting = 0 } = own;
-  return { epoch: 1, isSettled: moving.length + waiting === 0, moving, waiting, members, ...own };
+  const copies = { asked: 3, held: 3 };
+  return { epoch: 1, isSettled: moving.length + waiting === 0, copies, moving, waiting, members, ...own };
 }
 
 /** Node c leaves, and d has joined for it: two move and `waiting` wait. */
