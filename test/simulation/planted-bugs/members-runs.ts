@@ -53,6 +53,28 @@ export async function moveWithoutMajority(): Promise<readonly string[]> {
 }
 
 /**
+ * A partition of three copies is to have one, at its leader, which cannot reach the two others from the moment on in which it hears
+ * of that: these may elect one of them, so nothing may be agreed on without a majority of the three.
+ */
+export async function lessenWithoutMajority(): Promise<readonly string[]> {
+  const { cluster, witness, list } = await placed(3);
+  const leader = list[0]!;
+  await until(cluster, () => leaderOf(cluster) === leader);
+  const others = list.filter((nodeId) => nodeId !== leader);
+  ask(cluster, { kind: 'replicas', placement: 0, replicas: 0 });
+  await until(cluster, () => cluster.node(leader).view.sinceOf(GROUP) > 0);
+  cluster.partition([leader], others);
+  const wrote = cluster.node(leader).processor.addOrUpdate('default', 'k0', new Uint8Array([49]), {
+    level: 'quorum',
+    timeoutMs: 1_000,
+    ttlMs: 0,
+  });
+  await cluster.settle(wrote.catch(() => undefined));
+  await cluster.advance(5_000);
+  return rulesOf(witness);
+}
+
+/**
  * A node of three is cut off before its partition moves from another one to a fourth. That other one gives up its copy, and is
  * then to have one again: before anybody tells it more, the node that knows nothing of all this asks it for its vote.
  */

@@ -23,7 +23,7 @@ export function memberCopiesOf(configuration: ClusterConfiguration): ReadonlyMap
 }
 
 export function movesReportOf(configuration: ClusterConfiguration): MovesReport {
-  const { epoch, lists, target, moving, partitions } = configuration;
+  const { epoch, lists, target, moving } = configuration;
   const keepersPlace = lists.length - 1;
   const waiting = waitingIn(configuration);
   return {
@@ -31,7 +31,7 @@ export function movesReportOf(configuration: ClusterConfiguration): MovesReport 
     isSettled: moving.length + waiting === 0,
     copies: {
       asked: ownClass(configuration).replicas + 1,
-      held: Math.min(...lists.slice(0, partitions).map(({ length }) => length)),
+      held: copiesHeldIn(configuration),
     },
     moving: moving.map(({ place, since }) => ({
       ...(place !== keepersPlace && { partition: partitionAt(configuration, place) }),
@@ -42,6 +42,11 @@ export function movesReportOf(configuration: ClusterConfiguration): MovesReport 
     waiting,
     members: Array.from(memberCopiesOf(configuration), ([nodeId, copies]) => ({ nodeId, ...copies })),
   };
+}
+
+/** Fewest that a partition has, of namespaces that ask for no number. */
+export function copiesHeldIn({ lists, partitions }: ClusterConfiguration): number {
+  return Math.min(...lists.slice(0, partitions).map(({ length }) => length));
 }
 
 /** Lists that are to change and do not yet. */

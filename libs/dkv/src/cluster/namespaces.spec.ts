@@ -102,6 +102,13 @@ describe('what the cluster has agreed on', () => {
     ]);
   });
 
+  it('counts for what is declared after that, too', () => {
+    const namespaces = new Namespaces();
+    namespaces.follow(configuration(1), 'a');
+    namespaces.add(carts);
+    expect([namespaces.find('carts'), namespaces.isWaiting('carts')]).toEqual([undefined, true]);
+  });
+
   it('gives a namespace its class', () => {
     const namespaces = new Namespaces([carts]);
     expect(namespaces.follow(configuration(1, { ...carts, placement: 3 }), 'a')).toEqual([]);

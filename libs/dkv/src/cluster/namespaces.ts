@@ -29,6 +29,7 @@ export class Namespaces {
   private readonly refusals = new Map<string, DkvError>();
   private readonly listeners = new Set<() => void>();
   private delay = '';
+  private isBorn = false;
 
   constructor(namespaces: readonly Namespace[] = []) {
     namespaces.forEach((namespace) => this.add(namespace));
@@ -40,7 +41,9 @@ export class Namespaces {
       throw new TypeError(`There is a namespace ${namespace.name} already.`);
     }
     this.declared.set(namespace.name, namespace);
-    this.known.set(namespace.name, namespace);
+    if (!this.isBorn) {
+      this.known.set(namespace.name, namespace);
+    }
   }
 
   /** Goes by what the cluster has agreed on; returns the refusals that are new. @param selfId this node, for people */
@@ -48,6 +51,7 @@ export class Namespaces {
     if (configuration.epoch === 0) {
       return [];
     }
+    this.isBorn = true;
     const agreed = new Map(configuration.namespaces.map((namespace) => [namespace.name, namespace]));
     const refused: DkvError[] = [];
     for (const [name, namespace] of this.declared) {

@@ -45,6 +45,7 @@ export function sampleCluster(own: Partial<ClusterReport> = {}): ClusterReport {
     epoch: 1,
     partitions: 64,
     replicas: 2,
+    copiesHeld: 3,
     hashFunc: 'md5',
     health: 'ok',
     reason: '',

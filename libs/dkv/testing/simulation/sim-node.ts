@@ -84,6 +84,7 @@ export class TestNode {
   readonly telemetry: CapturedTelemetry = captureTelemetry();
   processor!: Processor;
   view!: ClusterView;
+  namespaces!: Namespaces;
   transitions!: PeerTransitions;
   local!: LocalKvRepo;
   clock!: SimClock;
@@ -235,7 +236,7 @@ export class TestNode {
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
     const { mode = 'eventual', namespaces: further = [] } = options;
     const records = new RecordMerger(merger, codec);
-    const namespaces = new Namespaces(
+    this.namespaces = new Namespaces(
       [NAMESPACE, ...further]
         .map((given) => (typeof given === 'string' ? { name: given } : given))
         .map(({ name, copies: placement = 0, ...given }) => ({
@@ -244,6 +245,7 @@ export class TestNode {
           ...{ name, placement },
         })),
     );
+    const { namespaces } = this;
     const context: CoreContext = {
       view,
       peers,
