@@ -21,6 +21,7 @@ import { StrongGroup } from '../../../libs/dkv/src/strong/strong-group.js';
 import { as, DIFFERENT, UNSAFE } from './broken-rules.js';
 import {
   askForVoteAfterGivingUp,
+  declareUnlike,
   giveUpLate,
   leadWithoutNews,
   lessenWithoutMajority,
@@ -63,30 +64,30 @@ function unaware(self: unknown, forgets: boolean, step: () => void): void {
   }
 }
 
+/** A leader goes to the new voters at once, and counts them alone. */
+function skipJointStep(): void {
+  replace<[Configuration], number | undefined>(RaftGroup, 'proposeConfiguration', (self, original, next) => {
+    if (next.outgoing.length === 0) {
+      return original(next);
+    }
+    const raft = as<Reconfigurable>(self);
+    if (!raft.mayPropose || !raft.mayReconfigure()) {
+      return undefined;
+    }
+    const alone = { ...next, outgoing: [] };
+    const index = raft.append('configuration', encodeConfiguration(alone));
+    raft.leadership.configure(alone);
+    raft.advanceCommit();
+    return index;
+  });
+}
+
 export const MEMBERS_BUGS: readonly PlantedBug[] = [
   {
     protection: 'voters change by joint consensus',
     rules: UNSAFE,
     directed: moveWithoutMajority,
-    plant: () =>
-      replace<[Configuration], number | undefined>(
-        RaftGroup,
-        'proposeConfiguration',
-        (self, original, next) => {
-          if (next.outgoing.length === 0) {
-            return original(next);
-          }
-          const raft = as<Reconfigurable>(self);
-          if (!raft.mayPropose || !raft.mayReconfigure()) {
-            return undefined;
-          }
-          const alone = { ...next, outgoing: [] };
-          const index = raft.append('configuration', encodeConfiguration(alone));
-          raft.leadership.configure(alone);
-          raft.advanceCommit();
-          return index;
-        },
-      ),
+    plant: skipJointStep,
   },
   {
     protection: 'a learner does not vote',
@@ -232,14 +233,12 @@ export const MEMBERS_BUGS: readonly PlantedBug[] = [
     protection: 'fewer copies are agreed on by a majority of those that were',
     rules: UNSAFE,
     directed: lessenWithoutMajority,
-    plant: () =>
-      replace<[Configuration], number | undefined>(RaftGroup, 'proposeConfiguration', (_, original, next) =>
-        original(next.voters.length < next.outgoing.length ? { ...next, outgoing: [] } : next),
-      ),
+    plant: skipJointStep,
   },
   {
     protection: 'a namespace that the cluster has otherwise is of no use',
     rules: ['divergence'],
+    directed: declareUnlike,
     plant: () =>
       replace<[ClusterConfiguration, string], unknown>(
         Namespaces,

@@ -2,6 +2,10 @@
 import { memberOf } from '../../../libs/dkv/testing/simulation/group-facts.js';
 import { startNodes, strongCluster } from '../../../libs/dkv/testing/simulation/strong-cluster.js';
 import { StrongWitness } from '../../../libs/dkv/testing/simulation/strong-witness.js';
+import { BytesCodec } from '../../../libs/dkv/src/codec/bytes-codec.js';
+import { JsonCodec } from '../../../libs/dkv/src/codec/json-codec.js';
+import { LastWriteWinsMerger } from '../../../libs/dkv/src/merger/last-write-wins-merger.js';
+import { RecordMerger } from '../../../libs/dkv/src/merger/record-merger.js';
 import { nodeOf } from '../../../libs/dkv/src/model/raft-messages.js';
 import { type GroupBirths } from '../../../libs/dkv/src/strong/group-births.js';
 import { type PlannerServices } from '../../../libs/dkv/src/strong/membership/planner.js';
@@ -49,6 +53,18 @@ export async function moveWithoutMajority(): Promise<readonly string[]> {
   });
   await cluster.settle(wrote.catch(() => undefined));
   await cluster.advance(5_000);
+  return rulesOf(witness);
+}
+
+/** Two nodes declare a namespace at the same time, with other codecs. */
+export async function declareUnlike(): Promise<readonly string[]> {
+  const { cluster, witness, list } = await placed(3);
+  [new JsonCodec(), new BytesCodec()].forEach((codec, index) => {
+    const merger = new RecordMerger(new LastWriteWinsMerger(), codec);
+    const { namespaces } = cluster.node(list[index]!);
+    namespaces.add({ name: 'carts', mode: 'strong', placement: 0, codec, merger });
+  });
+  await cluster.advance(3_000);
   return rulesOf(witness);
 }
 
