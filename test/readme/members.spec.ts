@@ -24,6 +24,7 @@ it('changes the members as it says', async () => {
     ['node5', false],
   ]);
   expect(members[3]).toMatchObject({ weight: 2, zone: 'eu-1b' });
+  expect(membership.configuration.classes).toEqual([{ number: 0, replicas: 2 }]);
 });
 
 it('shows the lines that the log has', async () => {

@@ -59,6 +59,7 @@ describe('a node that is alone', () => {
       epoch: expect.any(Number) as number,
       partitions: 4,
       replicas: 2,
+      copiesHeld: 1,
       hashFunc: 'md5',
       health: 'ok',
       reason: '',

@@ -39,7 +39,8 @@ export interface DkvAdminParts extends ReportParts {
  * All methods may be called concurrently. Other nodes are asked where they alone can tell; one that does not answer in time is
  * told of in the report, and fails no call. Arguments of a wrong type are a TypeError.
  *
- * The members are changed by `admit`, `decommission`, `remove`, `replace`, `keep`, `setWeight` and `setZone`. Each of them
+ * The members are changed by `admit`, `decommission`, `remove`, `replace`, `keep`, `setWeight` and `setZone`, the number of copies
+ * by `setReplicas`. Each of them
  * resolves once the change is agreed on, with the epoch of a configuration that has it; then partitions move, a few at once, and
  * `moves` tells of it. Asked for again, a change that is agreed on changes nothing. The log of this node has a line for each.
  * All of them throw DkvErrors: `DKV_INVALID_ARGUMENT` (a node is no member or no candidate, nobody would stay, or a value is
@@ -166,6 +167,21 @@ export class DkvAdmin {
     assertType('nodeId', nodeId, 'string');
     assertType('zone', zone, 'string');
     return this.parts.processor.membership.setZone(nodeId, zone, this.change);
+  }
+
+  /**
+   * Has a key on another number of nodes: of all namespaces that ask for no number of their own, and later also after restarts,
+   * whatever the option `replicas` says. There are as many copies as members where these are fewer.
+   * @param replicas copies besides the holder's, 0 to 15
+   * @param namespace one that asked for a number of copies: it changes, and with it all those that asked for the same number. Others
+   *   are a `DKV_INVALID_ARGUMENT`, or `DKV_UNKNOWN_NAMESPACE`
+   */
+  async setReplicas(replicas: number, namespace?: string): Promise<number> {
+    assertType('replicas', replicas, 'number');
+    if (namespace !== undefined) {
+      assertType('namespace', namespace, 'string');
+    }
+    return this.parts.processor.membership.setReplicas(replicas, namespace, this.change);
   }
 
   private get change(): ChangeOptions {

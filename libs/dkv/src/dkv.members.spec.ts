@@ -4,6 +4,7 @@ import { administeredMembers } from '../testing/administered-members.js';
 import { type CapturedLog } from '../testing/captured-log.js';
 import { type FakeMembership } from '../testing/fake-membership.js';
 import { testNode } from '../testing/test-nodes.js';
+import { withNamespaces } from './cluster/configuration-changes.js';
 import { type DkvAdmin } from './dkv.admin.js';
 
 const CANDIDATE = testNode('d', { weight: 3, zone: 'z' });
@@ -56,6 +57,7 @@ describe('each change', () => {
     ['keep', () => admin.keep('e'), [{ kind: 'stay', nodeId: 'e' }]],
     ['setWeight', () => admin.setWeight('b', 2), [{ kind: 'weight', nodeId: 'b', weight: 2 }]],
     ['setZone', () => admin.setZone('b', 'y'), [{ kind: 'zone', nodeId: 'b', zone: 'y' }]],
+    ['setReplicas', () => admin.setReplicas(2), [{ kind: 'replicas', placement: 0, replicas: 2 }]],
   ])('is asked for within ten seconds and gives its epoch: %s', async (_, ask, changes) => {
     expect(await ask()).toBe(3);
     expect(membership.asked).toEqual([[changes, 10_000]]);
@@ -73,9 +75,36 @@ describe('each change', () => {
     ['setWeight', () => admin.setWeight(1 as never, 2)],
     ['setZone', () => admin.setZone('b', undefined as never)],
     ['setZone', () => admin.setZone(undefined as never, 'y')],
+    ['setReplicas', () => admin.setReplicas('2' as never)],
+    ['setReplicas', () => admin.setReplicas(2, null as never)],
   ])('of a wrong type is a TypeError: %s', async (_, ask) => {
     await expect(ask()).rejects.toThrow(TypeError);
     expect(membership.asked).toEqual([]);
+  });
+
+  it('of the copies of a namespace is one of its class', async () => {
+    const placed = { mode: 'strong', codec: '', merger: '' } as const;
+    membership.configuration = withNamespaces(membership.configuration, [
+      { name: 'few', placement: 1, ...placed },
+      { name: 'as many', placement: 0, ...placed },
+    ]);
+    await admin.setReplicas(2, 'few');
+    expect(membership.asked).toEqual([[[{ kind: 'replicas', placement: 1, replicas: 2 }], 10_000]]);
+    await expect(admin.setReplicas(2, 'as many')).rejects.toMatchObject({
+      code: 'DKV_INVALID_ARGUMENT',
+      message: expect.stringContaining('name no namespace') as string,
+    });
+    await expect(admin.setReplicas(2, 'none')).rejects.toMatchObject({ code: 'DKV_UNKNOWN_NAMESPACE' });
+  });
+
+  it('of the copies of a key is told by the reports, asked for and held', async () => {
+    await admin.setReplicas(2);
+    expect((await admin.moves()).copies).toEqual({ asked: 3, held: 2 });
+    for (let step = 0; step < 20; step++) {
+      membership.begin(1_000);
+      membership.arrive();
+    }
+    expect((await admin.moves()).copies).toEqual({ asked: 3, held: 3 });
   });
 
   it('is refused as the core refuses it: a removal of a node that is not down', async () => {

@@ -34,7 +34,10 @@ export class DkvNamespaceOptions {
   @IsIn(NAMESPACE_MODES, says(`give one of ${NAMESPACE_MODES.join(', ')}`))
   mode?: NamespaceMode;
 
-  /** Copies besides the holder's, at most the cluster's; fixed with the first start. Default: the cluster's. */
+  /**
+   * Copies besides the holder's. Counts when the cluster hears of the namespace first; it then has partitions of its own for that
+   * number. Default: as many as the cluster has, also when that changes.
+   */
   @Whole(0, 15, 'copies')
   replicas?: number;
 
@@ -70,22 +73,17 @@ export class DkvNamespaceOptions {
 
 /** A namespace with every default filled in. */
 export type NamespaceOptions = Readonly<
-  Required<Omit<DkvNamespaceOptions, 'merger' | 'validate' | 'codec'>> &
-    Pick<DkvNamespaceOptions, 'merger' | 'validate' | 'codec'>
+  Required<Omit<DkvNamespaceOptions, 'merger' | 'validate' | 'codec' | 'replicas'>> &
+    Pick<DkvNamespaceOptions, 'merger' | 'validate' | 'codec' | 'replicas'>
 >;
 
 /** @throws DkvError `DKV_INVALID_OPTIONS` naming the namespace, each wrong option, its value and the remedy. */
 export function resolveNamespace(given: DkvNamespaceOptions, root: DkvOptions): NamespaceOptions {
-  const { mode = 'strong', replicas = root.replicas } = given;
+  const { mode = 'strong' } = given;
   const faults = [
     ...faultsOf(DkvNamespaceOptions, given, 'an option of a namespace'),
     ...wrongForMode({ ...given, mode }),
   ];
-  if (replicas > root.replicas) {
-    faults.push(
-      `replicas is ${replicas}: the cluster has ${root.replicas}; give at most that, or raise replicas of forRoot`,
-    );
-  }
   if (faults.length > 0) {
     throw new DkvError(
       'DKV_INVALID_OPTIONS',
@@ -103,7 +101,6 @@ export function resolveNamespace(given: DkvNamespaceOptions, root: DkvOptions): 
     ...set,
     name: given.name,
     mode,
-    replicas,
   });
 }
 

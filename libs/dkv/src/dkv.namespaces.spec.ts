@@ -171,7 +171,7 @@ describe('a boot fails, naming the remedy, with', () => {
     ['name is "dkv.locks": give', { name: 'dkv.locks' }],
     ['name is "a\\u0000b": give', { name: 'a\0b' }],
     ['mode is "weak": give one of strong, eventual', { mode: 'weak' as never }],
-    ['replicas is 3: the cluster has 2', { replicas: 3 }],
+    ['replicas is 16: give a whole number', { replicas: 16 }],
     ['ttlMs is -1: give a whole number', { ttlMs: -1 }],
     ['codec is an object: give a Codec', { codec: {} as never }],
     ['merger is an object: mode is strong', { merger: new GrowOnlySetMerger() }],
@@ -213,21 +213,15 @@ describe('the data folder', () => {
   const storage = 'classic-level';
 
   it.each<[string, DkvNamespaceOptions]>([
-    [
-      'strong, 3 copies of a key, values as msgpack; now it is asked for as eventual',
-      { name: 'n', mode: 'eventual' },
-    ],
-    [
-      'now it is asked for as strong, 3 copies of a key, values as json',
-      { name: 'n', codec: new JsonCodec() },
-    ],
+    ['mode "eventual" on node a, and "strong" in cluster', { name: 'n', mode: 'eventual' }],
+    ['codec "json" on node a, and "msgpack" in cluster', { name: 'n', codec: new JsonCodec() }],
   ])('remembers a namespace and opens it in no other way: %s', async (reason, other) => {
     const dataDir = newFolder();
-    const first = await boot({ storage, dataDir }, [{ name: 'n' }]);
+    const first = await boot({ storage, dataDir, nodeId: 'a' }, [{ name: 'n' }]);
     await clientOf(first, 'n').addOrUpdate('k', 'kept');
     await first.close();
     const error = await rejected(boot({ storage, dataDir }, [other]));
-    expect(error.code).toBe('DKV_STORE_MISMATCH');
+    expect(error.code).toBe('DKV_CONFIGURATION_MISMATCH');
     expect(error.message).toContain('Namespace "n"');
     expect(error.message).toContain(reason);
     const again = await boot({ storage, dataDir }, [{ name: 'n' }]);
@@ -238,8 +232,8 @@ describe('the data folder', () => {
     const dataDir = newFolder();
     await (await boot({ storage, dataDir })).close();
     const error = await rejected(boot({ storage, dataDir, mode: 'eventual' }));
-    expect(error.code).toBe('DKV_STORE_MISMATCH');
-    expect(error.message).toMatch(/"default".* is strong.*asked for as eventual/);
+    expect(error.code).toBe('DKV_CONFIGURATION_MISMATCH');
+    expect(error.message).toMatch(/"default" has mode "eventual" on node .*, and "strong" in cluster/);
   });
 
   it('says at the start which of its namespaces nobody declares', async () => {
@@ -247,8 +241,57 @@ describe('the data folder', () => {
     await (await boot({ storage, dataDir }, [{ name: 'old' }, { name: 'kept' }])).close();
     const logger = new CapturedLog();
     await boot({ storage, dataDir, logger }, [{ name: 'kept' }]);
-    expect(logger.warnings.filter((line) => line.includes('no DkvModule.forFeature declares'))).toEqual([
-      expect.stringMatching(/declares: old\. /),
+    expect(logger.warnings.filter((line) => line.includes('no DkvModule.forFeature declares here'))).toEqual([
+      expect.stringMatching(/declares here: old\. /),
     ]);
   });
+
+  it.each([
+    ['as it was', 1, []],
+    ['for another', 0, [expect.stringMatching(/"n" has 1 replicas in cluster .*, not 0:/)]],
+    ['for none', undefined, [expect.stringMatching(/"n" has 1 replicas in .*, not as many as the cluster:/)]],
+  ])('keeps how many copies a namespace asked for, whoever asks %s', async (_, replicas, warnings) => {
+    const dataDir = newFolder();
+    const first = await boot({ storage, dataDir }, [{ name: 'n', replicas: 1 }]);
+    await clientOf(first, 'n').addOrUpdate('k', 'kept');
+    const nodes = clientOf(first, 'n').nodesOf('k');
+    await first.close();
+    const logger = new CapturedLog();
+    const asked = replicas === undefined ? {} : { replicas };
+    const again = await boot({ storage, dataDir, logger }, [{ name: 'n', ...asked }]);
+    expect(await clientOf(again, 'n').get('k')).toMatchObject({ value: 'kept' });
+    expect(clientOf(again, 'n').nodesOf('k')).toEqual(nodes);
+    expect(logger.warnings.filter((line) => line.includes('"n"'))).toEqual(warnings);
+  });
+
+  it('takes a namespace that is added later', async () => {
+    const dataDir = newFolder();
+    await (await boot({ storage, dataDir }, [{ name: 'n' }])).close();
+    const again = await boot({ storage, dataDir }, [
+      { name: 'n' },
+      { name: 'later', mode: 'eventual', replicas: 0 },
+    ]);
+    await clientOf(again, 'later').addOrUpdate('k', 'v');
+    expect(await clientOf(again, 'later').get('k')).toMatchObject({ value: 'v' });
+    expect(await clientOf(again, 'n').get('k')).toBeUndefined();
+  });
+});
+
+it.each<[string, DkvModuleOptions, DkvNamespaceOptions[], RegExp]>([
+  [
+    'for whose partitions there are no numbers',
+    { partitions: 20_000 },
+    [{ name: 'n', replicas: 2 }],
+    /"n" asks for 2 replicas: with 20000 partitions a namespace may ask for at most 1\./,
+  ],
+  [
+    'that is one too many',
+    {},
+    Array.from({ length: 255 }, (_, number) => ({ name: `n${number}` })),
+    /"n254" is not added: .* 256 namespaces, which is the most/,
+  ],
+])('a boot fails with a namespace %s', async (_, options, namespaces, message) => {
+  const error = await rejected(boot(options, namespaces));
+  expect(error.code).toBe('DKV_INVALID_OPTIONS');
+  expect(error.message).toMatch(message);
 });

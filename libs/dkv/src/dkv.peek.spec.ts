@@ -16,7 +16,7 @@ const TIMES = { readTimeoutMs: 5_000, revertTimeoutMs: 10_000 };
 const SETTINGS: ClientSettings = {
   namespace: 'default',
   mode: 'strong',
-  copies: 3,
+  placement: 0,
   readConsistency: 'one',
   writeConsistency: 'quorum',
   valueBytesMax: 1_000,
@@ -173,7 +173,7 @@ it.each(MODES)(
     disk.putBack({ content: new Map(damaged), identity });
     await cluster.start('a');
     await cluster.advance(1_000);
-    const client = clientAt(cluster, 'a', { mode, copies: 1 });
+    const client = clientAt(cluster, 'a', { mode, placement: 0 });
     expect(client.peek('k')).toBeUndefined();
     expect((await cluster.settle(rejected(client.get('k')))).code).toBe('DKV_CORRUPT_RECORD');
     expect(client.peek('k')).toBeUndefined();

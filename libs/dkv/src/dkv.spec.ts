@@ -5,6 +5,7 @@ import { JsonCodec } from './codec/json-codec.js';
 import { CapturedLog } from '../testing/captured-log.js';
 import { PeerTransitions } from './cluster/peer-transitions.js';
 import { ClusterView } from './cluster/cluster-view.js';
+import { withNamespaces } from './cluster/configuration-changes.js';
 import { type ClientCore, type ClientSettings, type StorageFigures } from './client/client-core.js';
 import { Locks } from './client/locks.js';
 import { type DkvManyError } from './client/many.js';
@@ -22,7 +23,7 @@ import { testRing } from '../testing/test-ring.js';
 const SETTINGS: ClientSettings = {
   namespace: 'default',
   mode: 'strong',
-  copies: 3,
+  placement: 0,
   readConsistency: 'one',
   writeConsistency: 'quorum',
   readTimeoutMs: 5_000,
@@ -478,10 +479,13 @@ describe('a call on many', () => {
 });
 
 describe('what the client tells of the cluster', () => {
-  it('is which nodes hold a key, as many as the namespace says', () => {
-    const list = view.listOf(view.partitionOf('k', 3));
-    expect(dkv.nodesOf('k')).toEqual(list);
-    expect(clientWith(codec, { copies: 2 }).nodesOf('k')).toEqual(list.slice(0, 2));
+  it('is which nodes hold a key, by the class of the namespace', () => {
+    expect(dkv.nodesOf('k')).toEqual(view.listOf(view.partitionOf('k', 0)));
+    const few = { name: 'few', mode: 'eventual', placement: 2, codec: '', merger: '' } as const;
+    view.propose(withNamespaces(view.agreed, [few]));
+    const nodes = clientWith(codec, { placement: 2 }).nodesOf('k');
+    expect(nodes).toEqual(view.listOf(view.partitionOf('k', 2)));
+    expect(nodes).toHaveLength(2);
   });
 
   it('is every node with its state and its partitions', () => {

@@ -1,4 +1,5 @@
 /** The client that services inject: typed values in, typed values out. */
+import { placementIn } from './cluster/agreed-namespaces.js';
 import {
   assertType,
   expectedOf,
@@ -305,7 +306,8 @@ export class Dkv<V = unknown> {
   /** Which nodes hold a key of this namespace, the holder first. */
   nodesOf(key: string): readonly string[] {
     const { view } = this.core;
-    return view.listOf(view.partitionOf(key, this.settings.copies));
+    const { namespace, placement } = this.settings;
+    return view.listOf(view.partitionOf(key, placementIn(view.agreed, namespace, placement)));
   }
 
   private async read(key: string, options: DkvReadOptions): Promise<KvPair<V> | undefined> {

@@ -1,7 +1,11 @@
 /** The members of a cluster in the memory of one process, changed by the functions of the real one; what moves is told by the test. */
 import { withChanges, withMoved, withMoves } from '../src/cluster/configuration-changes.js';
 import { DkvError } from '../src/dkv.errors.js';
-import { type ClusterConfiguration, type MembershipChange } from '../src/model/membership.js';
+import {
+  type ClusterConfiguration,
+  type MemberChange,
+  type MembershipChange,
+} from '../src/model/membership.js';
 import { type ClusterNode } from '../src/model/node.js';
 import { type Membership } from '../src/ports/membership.js';
 
@@ -11,6 +15,7 @@ export class FakeMembership implements Membership {
   readonly asked: [changes: readonly MembershipChange[], timeoutMs: number][] = [];
   /** Every change is refused with it. */
   failure: Error | undefined;
+  refusal: DkvError | undefined;
 
   constructor(public configuration: ClusterConfiguration) {}
 
@@ -20,7 +25,7 @@ export class FakeMembership implements Membership {
     if (this.failure) {
       throw this.failure;
     }
-    changes.forEach((change) => this.assertKnown(change));
+    changes.filter(isOfMember).forEach((change) => this.assertKnown(change));
     this.assertSomebodyStays(changes);
     const next = withChanges(this.configuration, changes);
     if (next) {
@@ -41,7 +46,7 @@ export class FakeMembership implements Membership {
     this.configuration = withMoved(this.configuration, places) ?? this.configuration;
   }
 
-  private assertKnown(change: MembershipChange): void {
+  private assertKnown(change: MemberChange): void {
     const isJoining = change.kind === 'join';
     const nodeId = nodeIdOf(change);
     if (!isAmong(isJoining ? this.candidates : this.configuration.members, nodeId)) {
@@ -71,7 +76,11 @@ export class FakeMembership implements Membership {
   }
 }
 
-function nodeIdOf(change: MembershipChange): string {
+function isOfMember(change: MembershipChange): change is MemberChange {
+  return change.kind !== 'replicas' && change.kind !== 'namespace';
+}
+
+function nodeIdOf(change: MemberChange): string {
   return change.kind === 'join' ? change.node.nodeId : change.nodeId;
 }
 

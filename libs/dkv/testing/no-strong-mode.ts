@@ -15,6 +15,7 @@ const NO_MEMBERSHIP: Membership = {
     NODES,
   ),
   candidates: [],
+  refusal: undefined,
   change: () => refused(),
 };
 

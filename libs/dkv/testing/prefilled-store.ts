@@ -91,10 +91,7 @@ async function noteOnce(repo: LocalKvRepo, configuration: ClusterConfiguration):
 async function storeAll(repo: LocalKvRepo, view: ClusterView, options: PrefillOptions): Promise<number> {
   const { namespace = 'default', count, keyAt, valueAt, onProgress, stampedMs = STAMPED_MS } = options;
   const stamper = view.members[0]!.node.nodeId;
-  const copies = view.copiesMax;
-  const partitions = Uint16Array.from({ length: count }, (_, index) =>
-    view.partitionOf(keyAt(index), copies),
-  );
+  const partitions = Uint16Array.from({ length: count }, (_, index) => view.partitionOf(keyAt(index), 0));
   const order = orderOf(partitions, view);
   const store = (index: number) => {
     const key = keyAt(index);

@@ -2,6 +2,7 @@
 import { Birth, type ClusterNote } from '../../../libs/dkv/src/cluster/birth.js';
 import { type ClassNote } from '../../../libs/dkv/src/cluster/class-birth.js';
 import { ClusterView } from '../../../libs/dkv/src/cluster/cluster-view.js';
+import { type Namespace, Namespaces } from '../../../libs/dkv/src/cluster/namespaces.js';
 import { type ClusterConfiguration } from '../../../libs/dkv/src/model/membership.js';
 import { type ClusterNode } from '../../../libs/dkv/src/model/node.js';
 import { type Configuration, nodeOf } from '../../../libs/dkv/src/model/raft-messages.js';
@@ -20,8 +21,10 @@ import { StrongGroup } from '../../../libs/dkv/src/strong/strong-group.js';
 import { as, DIFFERENT, UNSAFE } from './broken-rules.js';
 import {
   askForVoteAfterGivingUp,
+  declareUnlike,
   giveUpLate,
   leadWithoutNews,
+  lessenWithoutMajority,
   moveBesideSlowDisk,
   moveToOthers,
   moveWithoutMajority,
@@ -61,30 +64,30 @@ function unaware(self: unknown, forgets: boolean, step: () => void): void {
   }
 }
 
+/** A leader goes to the new voters at once, and counts them alone. */
+function skipJointStep(): void {
+  replace<[Configuration], number | undefined>(RaftGroup, 'proposeConfiguration', (self, original, next) => {
+    if (next.outgoing.length === 0) {
+      return original(next);
+    }
+    const raft = as<Reconfigurable>(self);
+    if (!raft.mayPropose || !raft.mayReconfigure()) {
+      return undefined;
+    }
+    const alone = { ...next, outgoing: [] };
+    const index = raft.append('configuration', encodeConfiguration(alone));
+    raft.leadership.configure(alone);
+    raft.advanceCommit();
+    return index;
+  });
+}
+
 export const MEMBERS_BUGS: readonly PlantedBug[] = [
   {
     protection: 'voters change by joint consensus',
     rules: UNSAFE,
     directed: moveWithoutMajority,
-    plant: () =>
-      replace<[Configuration], number | undefined>(
-        RaftGroup,
-        'proposeConfiguration',
-        (self, original, next) => {
-          if (next.outgoing.length === 0) {
-            return original(next);
-          }
-          const raft = as<Reconfigurable>(self);
-          if (!raft.mayPropose || !raft.mayReconfigure()) {
-            return undefined;
-          }
-          const alone = { ...next, outgoing: [] };
-          const index = raft.append('configuration', encodeConfiguration(alone));
-          raft.leadership.configure(alone);
-          raft.advanceCommit();
-          return index;
-        },
-      ),
+    plant: skipJointStep,
   },
   {
     protection: 'a learner does not vote',
@@ -222,6 +225,37 @@ export const MEMBERS_BUGS: readonly PlantedBug[] = [
       replace<[ClusterNode, number], void>(Newcomers, 'receive', (self, original, node, wishes) => {
         const { view } = as<{ services: { view: ClusterView } }>(self).services;
         original(node, wishes === 0 ? 0 : view.epoch);
+      }),
+  },
+  {
+    protection: 'fewer copies are agreed on by a majority of those that were',
+    rules: UNSAFE,
+    directed: lessenWithoutMajority,
+    plant: skipJointStep,
+  },
+  {
+    protection: 'a namespace that the cluster has otherwise is of no use',
+    rules: ['divergence'],
+    directed: declareUnlike,
+    plant: () =>
+      replace<[ClusterConfiguration, string], unknown>(
+        Namespaces,
+        'follow',
+        (self, original, configuration, selfId) => {
+          const refused = original(configuration, selfId);
+          const { declared, known } = as<Record<'declared' | 'known', Map<string, Namespace>>>(self);
+          declared.forEach((namespace, name) => known.set(name, known.get(name) ?? namespace));
+          return refused;
+        },
+      ),
+  },
+  {
+    protection: 'the number of a partition does not depend on the number of copies',
+    rules: ['liveness', 'lost-write', 'linearizability'],
+    plant: () =>
+      replace<[number], number>(ClusterView, 'firstOf', (self, original, placement) => {
+        const { replicas } = as<ClusterView>(self).agreed.classes[0]!;
+        return original(placement) + (placement === 0 ? (replicas % 2) * as<ClusterView>(self).slices : 0);
       }),
   },
 ];

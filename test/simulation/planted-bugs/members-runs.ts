@@ -2,6 +2,10 @@
 import { memberOf } from '../../../libs/dkv/testing/simulation/group-facts.js';
 import { startNodes, strongCluster } from '../../../libs/dkv/testing/simulation/strong-cluster.js';
 import { StrongWitness } from '../../../libs/dkv/testing/simulation/strong-witness.js';
+import { BytesCodec } from '../../../libs/dkv/src/codec/bytes-codec.js';
+import { JsonCodec } from '../../../libs/dkv/src/codec/json-codec.js';
+import { LastWriteWinsMerger } from '../../../libs/dkv/src/merger/last-write-wins-merger.js';
+import { RecordMerger } from '../../../libs/dkv/src/merger/record-merger.js';
 import { nodeOf } from '../../../libs/dkv/src/model/raft-messages.js';
 import { type GroupBirths } from '../../../libs/dkv/src/strong/group-births.js';
 import { type PlannerServices } from '../../../libs/dkv/src/strong/membership/planner.js';
@@ -42,6 +46,40 @@ export async function moveWithoutMajority(): Promise<readonly string[]> {
     return learners.length === 2 && raft.configurationIndex <= raft.commit;
   });
   cluster.partition(others, rest);
+  const wrote = cluster.node(leader).processor.addOrUpdate('default', 'k0', new Uint8Array([49]), {
+    level: 'quorum',
+    timeoutMs: 1_000,
+    ttlMs: 0,
+  });
+  await cluster.settle(wrote.catch(() => undefined));
+  await cluster.advance(5_000);
+  return rulesOf(witness);
+}
+
+/** Two nodes declare a namespace at the same time, with other codecs. */
+export async function declareUnlike(): Promise<readonly string[]> {
+  const { cluster, witness, list } = await placed(3);
+  [new JsonCodec(), new BytesCodec()].forEach((codec, index) => {
+    const merger = new RecordMerger(new LastWriteWinsMerger(), codec);
+    const { namespaces } = cluster.node(list[index]!);
+    namespaces.add({ name: 'carts', mode: 'strong', placement: 0, codec, merger });
+  });
+  await cluster.advance(3_000);
+  return rulesOf(witness);
+}
+
+/**
+ * A partition of three copies is to have one, at its leader, which cannot reach the two others from the moment on in which it hears
+ * of that: these may elect one of them, so nothing may be agreed on without a majority of the three.
+ */
+export async function lessenWithoutMajority(): Promise<readonly string[]> {
+  const { cluster, witness, list } = await placed(3);
+  const leader = list[0]!;
+  await until(cluster, () => leaderOf(cluster) === leader);
+  const others = list.filter((nodeId) => nodeId !== leader);
+  ask(cluster, { kind: 'replicas', placement: 0, replicas: 0 });
+  await until(cluster, () => cluster.node(leader).view.sinceOf(GROUP) > 0);
+  cluster.partition([leader], others);
   const wrote = cluster.node(leader).processor.addOrUpdate('default', 'k0', new Uint8Array([49]), {
     level: 'quorum',
     timeoutMs: 1_000,

@@ -17,6 +17,7 @@ import {
   addKeep,
   addRemove,
   addReplace,
+  addReplicas,
   addWeight,
   addZone,
 } from './online/members/change-commands.js';
@@ -90,7 +91,7 @@ function dkvProgram(context: CommandContext): Command {
   for (const add of [addMembers, addMoves, addAdmit, addDecommission, addRemove, addReplace]) {
     add(program, context);
   }
-  for (const add of [addKeep, addWeight, addZone]) {
+  for (const add of [addKeep, addWeight, addZone, addReplicas]) {
     add(program, context);
   }
   program.commandsGroup('Of its keys:');

@@ -32,8 +32,8 @@ export interface ClientSettings extends ValueRules {
   readonly writeConsistency: WriteLevel;
   readonly readTimeoutMs: number;
   readonly revertTimeoutMs: number;
-  /** Nodes that hold a key. */
-  readonly copies: number;
+  /** The number of the placement class that it asks for. */
+  readonly placement: number;
   /** Lifetime of values whose write names none; 0 is for ever. */
   readonly ttlMs: number;
 }

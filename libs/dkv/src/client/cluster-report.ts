@@ -1,6 +1,6 @@
 /** The cluster as one node sees it, for an operator: put together from what it knows, without asking anybody. */
 import { type ClusterView } from '../cluster/cluster-view.js';
-import { memberCopiesOf } from '../cluster/configuration-report.js';
+import { copiesHeldIn, memberCopiesOf } from '../cluster/configuration-report.js';
 import { type Namespaces } from '../cluster/namespaces.js';
 import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type ClusterReport, type MemberReport } from '../model/cluster-report.js';
@@ -31,7 +31,8 @@ export function clusterReportOf(parts: ReportParts, version: string): ClusterRep
     clusterId: groups.clusterId,
     epoch: view.agreed.epoch,
     partitions: view.slices,
-    replicas: view.copiesMax - 1,
+    replicas: view.replicasOf(),
+    copiesHeld: copiesHeldIn(view.agreed),
     hashFunc: view.hashFunc.name,
     ...healthOf(processor),
     members: statuses.map((status) => ({
@@ -44,7 +45,7 @@ export function clusterReportOf(parts: ReportParts, version: string): ClusterRep
     partitionsUnderReplicated,
     namespaces: [...namespaces]
       .filter(({ isReserved }) => !isReserved)
-      .map(({ name, mode, copies }) => ({ name, mode, copies }))
+      .map(({ name, mode, placement }) => ({ name, mode, copies: view.replicasOf(placement) + 1 }))
       .sort((one, other) => (one.name < other.name ? -1 : 1)),
   };
 }

@@ -41,7 +41,7 @@ function client(
   core: ConstructorParameters<typeof Dkv>[0],
 ): Dkv<number> {
   const levels = { readConsistency: 'one', writeConsistency: 'quorum' } as const;
-  const settings = { namespace, mode, ...levels, ...TIMES, copies: 1, ttlMs: 0, valueBytesMax: 1_000 };
+  const settings = { namespace, mode, ...levels, ...TIMES, placement: 0, ttlMs: 0, valueBytesMax: 1_000 };
   return new Dkv<number>(core, settings, new MsgpackCodec() as never);
 }
 

@@ -1,8 +1,11 @@
 /** How new folders become a cluster, once: rule 0 of the strong mode. */
-import { type MemberId } from '../model/raft-messages.js';
+import { type ClusterConfiguration } from '../model/membership.js';
+import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type FirstMembers, type NodeMessage } from '../model/node-messages.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
+import { configurationFrom, placesIn, relocated, textOf } from './cluster-configuration.js';
+import { listsOfClass } from './partition-lists.js';
 import { type PeerDirectory } from './peer-directory.js';
 import { type Peer } from './peers.js';
 
@@ -10,7 +13,7 @@ import { type Peer } from './peers.js';
 export interface ClusterNote extends FirstMembers {
   /** '' for none yet. */
   readonly clusterId: string;
-  /** The numbers of copies of the groups that are born with the cluster; for others see `class-birth.ts`. */
+  /** The classes whose groups are born with the cluster, in the order of `lists`; for others see `class-birth.ts`. */
   readonly classes: readonly number[];
   /** Whether it is known that every node has accepted these members. */
   readonly isBorn: boolean;
@@ -39,20 +42,26 @@ export interface BirthServices {
   readonly selfId: string;
   /** All nodes of the cluster, this one included, as it is to be. */
   readonly nodeIds: () => readonly string[];
-  /** Where partitions are to be, as {@link FirstMembers} has it. */
-  readonly listsOf: (members: readonly MemberId[]) => FirstMembers['lists'];
+  /** What this node would have the cluster be. */
+  readonly first: () => ClusterConfiguration;
   /** Of the cluster whose configuration is known here; '' as long as there is only the one that this node would make. */
   readonly agreedCluster: () => string;
-  /** The numbers of copies that namespaces of this node have. */
+  /** The classes of this node's namespaces of which there are to be groups. */
   readonly classes: () => readonly number[];
   readonly directory: () => PeerDirectory;
   readonly logger: Logger;
   newClusterId(): string;
   post(nodeId: string, message: NodeMessage): void;
-  /** Resolves when the note is durable. */
-  note(cluster: ClusterNote): Promise<void>;
-  /** The cluster is born, or this node has joined one that was. */
-  born(cluster: ClusterNote): void;
+  /** Resolves when the note is durable, and with it the first configuration, which is given where the cluster is born. */
+  note(cluster: ClusterNote, first: ClusterConfiguration | undefined): Promise<void>;
+  /** The cluster is born, with `first`, or this node has joined one that was. */
+  born(cluster: ClusterNote, first: ClusterConfiguration | undefined): void;
+}
+
+/** A cluster that is to be, or is born, and its first configuration. */
+interface Proposal {
+  readonly cluster: ClusterNote;
+  readonly first: ClusterConfiguration;
 }
 
 /**
@@ -63,7 +72,7 @@ export interface BirthServices {
  */
 export class Birth {
   private accepted = new Set<string>();
-  private proposed: ClusterNote | undefined;
+  private proposed: Proposal | undefined;
   private isNoting = false;
 
   constructor(
@@ -80,7 +89,7 @@ export class Birth {
     return this.cluster.isBorn ? this.cluster.clusterId : '';
   }
 
-  /** The numbers of copies that the cluster was born with groups of. */
+  /** The classes that the cluster was born with groups of. */
   get classes(): readonly number[] {
     return this.cluster.isBorn ? this.cluster.classes : [];
   }
@@ -88,6 +97,11 @@ export class Birth {
   /** Who voted first in the groups that the cluster was born with; of nobody as long as it is not, or where that is not known. */
   get firstMembers(): FirstMembers {
     return this.cluster.isBorn ? this.cluster : NO_CLUSTER;
+  }
+
+  /** The same of one class; undefined where the cluster was born without its groups. */
+  firstOf(placement: number): FirstMembers | undefined {
+    return this.cluster.isBorn ? firstOfClass(this.cluster, placement) : undefined;
   }
 
   /** The nodes that must be seen with new folders, and have not been. */
@@ -106,26 +120,27 @@ export class Birth {
     if (clusterId !== '') {
       // It was born without this folder: whoever had been here before is forgotten.
       const known = clusterId === this.cluster.clusterId ? this.cluster : NO_CLUSTER;
-      this.finish({ ...known, clusterId, isBorn: true });
+      this.finish({ ...known, clusterId, isBorn: true }, undefined);
       return;
     }
     const nodeIds = this.services.nodeIds();
     if (nodeIds.length === 1) {
       this.proposed ??= this.propose();
-      this.finish(this.proposed);
+      this.finish(this.proposed.cluster, this.proposed.first);
       return;
     }
     if ([...nodeIds].sort()[0] === selfId && this.missing.length === 0) {
       const members = this.membersNow();
-      if (this.proposed?.members.join() !== members.join()) {
+      if (this.proposed?.cluster.members.join() !== members.join()) {
         this.proposed = this.propose();
         this.accepted = new Set();
-        const { proposed } = this;
-        this.note({ ...proposed, isBorn: false }, () => this.accept(selfId, proposed.clusterId));
+        const { cluster } = this.proposed;
+        this.note({ ...cluster, isBorn: false }, undefined, () => this.accept(selfId, cluster.clusterId));
       }
+      const { cluster, first } = this.proposed;
       for (const peer of directory().all) {
         if (!this.accepted.has(peer.nodeId)) {
-          this.services.post(peer.nodeId, messageOf('birth', this.proposed));
+          this.services.post(peer.nodeId, messageOf('birth', cluster, first));
         }
       }
     }
@@ -138,31 +153,46 @@ export class Birth {
     if (this.cluster.isBorn || agreedCluster() !== '' || !isLowest || !proposed.members.includes(self)) {
       return;
     }
-    this.note(noteOf(proposed, false), () =>
+    this.note(noteOf(proposed, false), undefined, () =>
       this.services.post(peer.nodeId, { kind: 'birthAccepted', clusterId: proposed.clusterId }),
     );
   }
 
   receiveAccepted(peer: Peer, clusterId: string): void {
-    if (this.proposed?.members.includes(peer.member)) {
+    if (this.proposed?.cluster.members.includes(peer.member)) {
       this.accept(peer.nodeId, clusterId);
     }
   }
 
   receiveBorn(born: BirthMessage): void {
     if (!this.cluster.isBorn && this.cluster.clusterId === born.clusterId) {
-      this.finish(noteOf(born, true));
+      const first = this.firstIn(born);
+      if (first) {
+        this.finish(noteOf(born, true), first);
+      }
+    }
+  }
+
+  /** A node keeps the addresses that it was told itself. */
+  private firstIn({ configuration }: BirthMessage): ClusterConfiguration | undefined {
+    try {
+      return relocated(configurationFrom(configuration), this.services.first().members);
+    } catch (error) {
+      this.services.logger.warn(
+        `The first configuration of a cluster cannot be read: ${(error as Error).message}`,
+      );
+      return undefined;
     }
   }
 
   private accept(nodeId: string, clusterId: string): void {
     const { proposed } = this;
-    if (proposed?.clusterId !== clusterId || this.cluster.isBorn) {
+    if (proposed?.cluster.clusterId !== clusterId || this.cluster.isBorn) {
       return;
     }
     this.accepted.add(nodeId);
     if (this.services.nodeIds().every((id) => this.accepted.has(id))) {
-      this.finish(proposed);
+      this.finish(proposed.cluster, proposed.first);
     }
   }
 
@@ -171,34 +201,41 @@ export class Birth {
     return [...nodeIds()].sort().map((id) => (id === selfId ? self : directory().find(id)!.member));
   }
 
-  private propose(): ClusterNote {
+  private propose(): Proposal {
     const { services } = this;
     const members = this.membersNow();
-    return {
-      clusterId: services.newClusterId(),
+    const clusterId = services.newClusterId();
+    const first = { ...services.first(), epoch: 1, clusterId };
+    const classes = services.classes();
+    const lists = [...classes.flatMap((placement) => listsOfClass(first, placement)!), first.lists.at(-1)!];
+    const cluster = {
+      clusterId,
       members,
-      lists: services.listsOf(members),
-      classes: services.classes(),
+      lists: placesIn(members.map(nodeOf), lists),
+      classes,
       isBorn: true,
     };
+    return { cluster, first };
   }
 
-  private finish(cluster: ClusterNote): void {
-    this.note(cluster, () => {
-      this.services.born(cluster);
-      for (const peer of this.services.directory().all) {
-        this.services.post(peer.nodeId, messageOf('born', cluster));
+  private finish(cluster: ClusterNote, first: ClusterConfiguration | undefined): void {
+    this.note(cluster, first, () => {
+      this.services.born(cluster, first);
+      if (first) {
+        for (const peer of this.services.directory().all) {
+          this.services.post(peer.nodeId, messageOf('born', cluster, first));
+        }
       }
     });
   }
 
   /** Until it is durable nothing else is noted; what could not be is tried again by the next tick. */
-  private note(cluster: ClusterNote, then: () => void): void {
+  private note(cluster: ClusterNote, first: ClusterConfiguration | undefined, then: () => void): void {
     if (this.isNoting) {
       return;
     }
     this.isNoting = true;
-    this.services.note(cluster).then(
+    this.services.note(cluster, first).then(
       () => {
         this.isNoting = false;
         this.cluster = cluster;
@@ -216,8 +253,19 @@ export class Birth {
 function messageOf(
   kind: BirthMessage['kind'],
   { clusterId, members, lists, classes }: ClusterNote,
+  first: ClusterConfiguration,
 ): BirthMessage {
-  return { kind, clusterId, members, lists, classes };
+  return { kind, clusterId, members, lists, classes, configuration: textOf(first) };
+}
+
+/** Who voted first in the groups of a class; undefined where the cluster was born without them. */
+export function firstOfClass(
+  { members, lists, classes }: ClusterNote,
+  placement: number,
+): FirstMembers | undefined {
+  const row = classes.indexOf(placement);
+  const slices = (lists.length - 1) / classes.length;
+  return row < 0 ? undefined : { members, lists: lists.slice(row * slices, (row + 1) * slices) };
 }
 
 function noteOf({ clusterId, members, lists, classes }: BirthMessage, isBorn: boolean): ClusterNote {

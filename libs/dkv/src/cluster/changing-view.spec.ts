@@ -8,7 +8,8 @@ import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../model/members
 import { type ClusterNode } from '../model/node.js';
 import { configurationOf } from './cluster-configuration.js';
 import { ClusterView } from './cluster-view.js';
-import { withChanges, withMoved, withMoves } from './configuration-changes.js';
+import { withChanges, withMoved, withMoves, withNamespaces } from './configuration-changes.js';
+import { partitionAt } from './partition-lists.js';
 
 const NODES = testNodes('a', 'b', 'c');
 const ring = testRing(NODES);
@@ -46,7 +47,7 @@ describe('a new configuration', () => {
   });
 
   it('of other partitions is a mistake', () => {
-    const fewer = { ...FIRST, epoch: 2, lists: FIRST.lists.slice(1) };
+    const fewer = { ...FIRST, epoch: 2, partitions: 2 };
     expect(() => view.adopt(fewer)).toThrow(TypeError);
     expect(view.epoch).toBe(0);
   });
@@ -83,7 +84,7 @@ describe('a new configuration', () => {
   });
 
   it('leaves partitions, copies and keys where they are', () => {
-    const all = () => [view.slices, view.partitions, view.copiesMax, view.partitionOf('k', 2)];
+    const all = () => [view.slices, view.partitions, view.replicasOf(), view.partitionOf('k', 2)];
     const before = all();
     view.adopt(withChanges(FIRST, [{ kind: 'join', node: testNode('d') }])!);
     expect(all()).toEqual(before);
@@ -185,9 +186,11 @@ describe('a guest', () => {
 });
 
 describe('where a partition is to be', () => {
-  const joined = withChanges(FIRST, [{ kind: 'join', node: testNode('d') }])!;
-  const moving = withMoves(joined, 3)!;
-  const copiesOf = (partition: number) => view.copiesAskedOf(partition);
+  const few = { name: 'few', mode: 'strong', placement: 2, codec: '', merger: '' } as const;
+  const joined = withChanges(withNamespaces(FIRST, [few]), [{ kind: 'join', node: testNode('d') }])!;
+  const begun = withMoves(joined, 1_000)!;
+  // Some of each class.
+  const moving = { ...begun, moving: begun.moving.filter((_, index) => index % 3 === 0) };
 
   it('is where it is, unless it moves', () => {
     view.adopt(joined);
@@ -198,35 +201,31 @@ describe('where a partition is to be', () => {
     }
   });
 
-  it('is its target while it moves, and both lists together are its nodes; with fewer copies the first nodes of it', () => {
+  it('is its target while it moves, and both lists together are its nodes', () => {
     view.adopt(moving);
-    const places = moving.moving.map(({ place }) => place).filter((place) => place < view.slices);
-    expect(places.length).toBeGreaterThan(0);
-    for (let partition = 0; partition < view.partitions; partition++) {
-      const place = partition % view.slices;
-      const isMoving = places.includes(place);
-      const list = moving.lists[place]!.slice(0, copiesOf(partition));
-      const goal = (isMoving ? moving.target : moving.lists)[place]!.slice(0, copiesOf(partition));
-      expect(view.listOf(partition)).toEqual(list);
-      expect(view.goalOf(partition)).toEqual(goal);
+    for (const [place, list] of moving.lists.entries()) {
+      const partition = partitionAt(moving, place);
+      const isMoving = moving.moving.some((move) => move.place === place);
+      const goal = isMoving ? moving.target[place]! : list;
+      expect(view.listOf(partition)).toBe(list);
+      expect(view.goalOf(partition)).toBe(goal);
       expect(view.nodesOf(partition)).toEqual([...new Set([...list, ...goal])]);
       expect(view.sinceOf(partition)).toBe(isMoving ? moving.epoch : 0);
-      expect(view.goalOf(partition)).toBe(view.goalOf(partition));
       expect(view.nodesOf(partition)).toBe(view.nodesOf(partition));
     }
+    const classes = new Set(moving.moving.map(({ place }) => view.placementOf(partitionAt(moving, place))));
+    expect([...classes]).toEqual(expect.arrayContaining([0, 2]));
   });
 
-  it('is the list once it has moved: nothing is remembered of before, with fewer copies neither', () => {
+  it('is the list once it has moved: nothing is remembered of before', () => {
     view.adopt(moving);
-    const place = moving.moving.map((move) => move.place).filter((at) => at < view.slices)[0]!;
-    const partitions = [0, 1, 2].map((fewer) => place + fewer * view.slices);
-    partitions.forEach((partition) => view.nodesOf(partition));
+    const { place } = moving.moving.at(-1)!;
+    const partition = partitionAt(moving, place);
+    view.nodesOf(partition);
     view.adopt(withMoved(moving, [place])!);
-    for (const partition of partitions) {
-      expect(view.listOf(partition)).toEqual(moving.target[place]!.slice(0, copiesOf(partition)));
-      expect(view.goalOf(partition)).toBe(view.listOf(partition));
-      expect(view.nodesOf(partition)).toBe(view.listOf(partition));
-    }
+    expect(view.listOf(partition)).toBe(moving.target[place]);
+    expect(view.goalOf(partition)).toBe(view.listOf(partition));
+    expect(view.nodesOf(partition)).toBe(view.listOf(partition));
   });
 
   it('of the configuration itself is its last list, as long as that is', () => {

@@ -33,7 +33,6 @@ class Birthplace {
       {
         selfId: self[0]!,
         self: () => self,
-        copiesMax: 3,
         nodeIds: () => ['c', 'a', 'b'],
         listsOf: () => LISTS,
         directory: () => directory as unknown as PeerDirectory,
@@ -62,7 +61,14 @@ class Birthplace {
     { members, lists, isBorn }: ClassNote,
     intent: ClassMessage['intent'] = 'tell',
   ): Promise<void> {
-    this.birth.receive(this.peer(nodeId), { kind: 'class', copies: COPIES, intent, members, lists, isBorn });
+    this.birth.receive(this.peer(nodeId), {
+      kind: 'class',
+      placement: COPIES,
+      intent,
+      members,
+      lists,
+      isBorn,
+    });
     await microtasks();
   }
 

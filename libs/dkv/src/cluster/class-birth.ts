@@ -1,17 +1,18 @@
-/** How the groups of a number of copies come to be, once, where the cluster was born without them: rule 0. */
+/** How the groups of a placement class come to be, once, where the cluster was born without them: rule 0. */
 import { type MemberId } from '../model/raft-messages.js';
 import { type FirstMembers, type NodeMessage } from '../model/node-messages.js';
 import { type Logger } from '../ports/logger.js';
 import { type PeerDirectory } from './peer-directory.js';
+import { PLACEMENTS_MAX } from '../model/membership.js';
 import { type Peer } from './peers.js';
 
-/** What is noted durably of the groups of a number of copies. */
+/** What is noted durably of the groups of a class: `lists` are those of its partitions alone. */
 export interface ClassNote extends FirstMembers {
   /** Whether it is known that every node has accepted these members. */
   readonly isBorn: boolean;
 }
 
-/** By number of copies. */
+/** By number of the class. */
 export type ClassNotes = Readonly<Record<number, ClassNote>>;
 export type ClassMessage = Extract<NodeMessage, { kind: 'class' }>;
 
@@ -27,25 +28,23 @@ export interface ClassBirthServices {
   readonly self: () => MemberId;
   /** All members of the cluster. */
   readonly nodeIds: () => readonly string[];
-  /** Where partitions are now, as {@link FirstMembers} has it. */
-  readonly listsOf: (members: readonly MemberId[]) => FirstMembers['lists'];
-  /** That a namespace may ask for. */
-  readonly copiesMax: number;
+  /** Where the partitions of a class are now, as {@link FirstMembers} has it; undefined before the cluster has agreed on the class. */
+  readonly listsOf: (placement: number, members: readonly MemberId[]) => FirstMembers['lists'] | undefined;
   readonly directory: () => PeerDirectory;
   readonly logger: Logger;
   /** Before the cluster is born, nothing is asked or said. */
   readonly isClusterBorn: () => boolean;
-  /** The first members of the cluster, where it was born with groups of so many copies. */
-  bornWithCluster(copies: number): FirstMembers | undefined;
-  /** The numbers of copies that it was born with. */
+  /** The first members of a class, where the cluster was born with its groups. */
+  bornWithCluster(placement: number): FirstMembers | undefined;
+  /** The classes that it was born with. */
   readonly classesOfCluster: () => readonly number[];
   /** Whether this node has anything of such a group, a vote included. */
-  hasGroups(copies: number): boolean;
+  hasGroups(placement: number): boolean;
   post(nodeId: string, message: ClassMessage): void;
   /** Resolves when the notes are durable. */
   note(notes: ClassNotes): Promise<void>;
-  /** Groups of so many copies are born. */
-  born(copies: number, first: FirstMembers): void;
+  /** The groups of a class are born. */
+  born(placement: number, first: FirstMembers): void;
 }
 
 interface Report extends ClassNote {
@@ -53,7 +52,7 @@ interface Report extends ClassNote {
 }
 
 /**
- * A namespace that is declared later, with a number of copies that no other has, needs groups that were not there when the
+ * A namespace that is declared later, as the first of its class, needs groups that were not there when the
  * cluster was born; the first incarnations may be gone by then. As at the birth of the cluster ({@link Birth}) the node with
  * the lowest id asks every other, and only when each has said that it has no such group, and knows of none, it proposes the
  * incarnations that the nodes have now; each accepts durably, then all are told. Nothing is voted on before.
@@ -75,28 +74,28 @@ export class ClassBirth {
     private notes: ClassNotes,
   ) {}
 
-  /** A namespace of this node has so many copies. */
-  want(copies: number): void {
-    this.declared.add(copies);
-    this.wanted.add(copies);
+  /** A namespace of this node is of that class. */
+  want(placement: number): void {
+    this.declared.add(placement);
+    this.wanted.add(placement);
   }
 
-  noteOf(copies: number): ClassNote {
-    const first = this.services.bornWithCluster(copies);
-    const noted = first ? { ...first, isBorn: true } : (this.notes[copies] ?? NOTHING_KNOWN);
-    return !noted.isBorn && this.services.hasGroups(copies) ? BORN_WITHOUT_NOTE : noted;
+  noteOf(placement: number): ClassNote {
+    const first = this.services.bornWithCluster(placement);
+    const noted = first ? { ...first, isBorn: true } : (this.notes[placement] ?? NOTHING_KNOWN);
+    return !noted.isBorn && this.services.hasGroups(placement) ? BORN_WITHOUT_NOTE : noted;
   }
 
-  /** The numbers of copies of which there are groups in this cluster, as far as it is known here. */
+  /** The classes of which there are groups in this cluster, as far as it is known here. */
   get known(): readonly number[] {
     const classes = new Set([...this.services.classesOfCluster(), ...Object.keys(this.notes).map(Number)]);
-    return [...classes].filter((copies) => this.noteOf(copies).isBorn);
+    return [...classes].filter((placement) => this.noteOf(placement).isBorn);
   }
 
   /** Nodes that have not yet said whether they have groups of which this node has none; empty where nothing is missed. */
   get missing(): readonly string[] {
     const { nodeIds, selfId, directory } = this.services;
-    const isAwaited = [...this.declared].some((copies) => !this.noteOf(copies).isBorn);
+    const isAwaited = [...this.declared].some((placement) => !this.noteOf(placement).isBorn);
     return isAwaited ? nodeIds().filter((nodeId) => nodeId !== selfId && !directory().isUp(nodeId)) : [];
   }
 
@@ -105,87 +104,95 @@ export class ClassBirth {
     if (!this.services.isClusterBorn() || this.ticks++ % ASK_EVERY_TICKS !== 0) {
       return;
     }
-    for (const copies of new Set([...this.wanted, ...this.known])) {
-      const own = this.noteOf(copies);
+    for (const placement of new Set([...this.wanted, ...this.known])) {
+      const own = this.noteOf(placement);
       for (const nodeId of this.others) {
-        const report = this.reportOf(copies, nodeId);
+        const report = this.reportOf(placement, nodeId);
         // Who has joined later, or has no such namespace yet, takes part all the same: what is born must be told to all.
         const isTold = own.isBorn ? report?.isBorn : this.isLowest && report;
         if (!isTold) {
-          this.say(nodeId, copies, 'ask', own);
+          this.say(nodeId, placement, 'ask', own);
         }
       }
-      this.lead(copies);
+      this.lead(placement);
     }
   }
 
-  receive(peer: Peer, { copies, intent, members, lists, isBorn }: ClassMessage): void {
-    const { isClusterBorn, nodeIds, copiesMax } = this.services;
-    if (!isClusterBorn() || copies > copiesMax) {
+  receive(peer: Peer, { placement, intent, members, lists, isBorn }: ClassMessage): void {
+    const { isClusterBorn, nodeIds } = this.services;
+    // What does not come from the cluster's configuration would only fill the memory.
+    if (!isClusterBorn() || placement >= PLACEMENTS_MAX) {
       return;
     }
-    const own = this.noteOf(copies);
+    const own = this.noteOf(placement);
     if (intent === 'propose') {
       const accepted = { members, lists, isBorn: false };
       if (own.isBorn || peer.nodeId !== lowestOf(nodeIds())) {
-        this.say(peer.nodeId, copies, 'tell', own);
+        this.say(peer.nodeId, placement, 'tell', own);
       } else {
-        this.keep(copies, accepted, () => this.say(peer.nodeId, copies, 'tell', this.noteOf(copies)));
+        this.keep(placement, accepted, () =>
+          this.say(peer.nodeId, placement, 'tell', this.noteOf(placement)),
+        );
       }
       return;
     }
-    let reports = this.reports.get(copies);
+    let reports = this.reports.get(placement);
     if (!reports) {
       reports = new Map();
-      this.reports.set(copies, reports);
+      this.reports.set(placement, reports);
     }
     reports.set(peer.nodeId, { member: peer.member, members, lists, isBorn });
     if (intent === 'ask') {
-      this.say(peer.nodeId, copies, 'tell', own);
-      // It may be that no namespace here has so many copies, and that this node has to lead the birth all the same.
-      this.wanted.add(copies);
+      this.say(peer.nodeId, placement, 'tell', own);
+      // It may be that no namespace here is of that class, and that this node has to lead the birth all the same.
+      this.wanted.add(placement);
     }
     if (isBorn && !own.isBorn) {
       // Who knows of no members has groups all the same: then those that were accepted here are the ones.
-      this.finish(copies, members.length > 0 ? { members, lists } : own);
+      this.finish(placement, members.length > 0 ? { members, lists } : own);
     } else {
-      this.lead(copies);
+      this.lead(placement);
     }
   }
 
   /** Of the node with the lowest id: the next step, where there is one. */
-  private lead(copies: number): void {
-    const own = this.noteOf(copies);
-    if (!this.isLowest || own.isBorn || !this.wanted.has(copies)) {
+  private lead(placement: number): void {
+    const own = this.noteOf(placement);
+    if (!this.isLowest || own.isBorn || !this.wanted.has(placement)) {
       return;
     }
     const reports: Report[] = [{ ...own, member: this.services.self() }];
     for (const nodeId of this.others) {
-      const report = this.reportOf(copies, nodeId);
+      const report = this.reportOf(placement, nodeId);
       if (!report) {
         return;
       }
       reports.push(report);
     }
-    const first = this.mayBeBorn(reports) ?? this.firstOf(reports.map(({ member }) => member).sort());
+    const first =
+      this.mayBeBorn(reports) ?? this.firstOf(placement, reports.map(({ member }) => member).sort());
+    if (!first) {
+      return;
+    }
     if (!isSame(own, first)) {
-      this.keep(copies, { ...first, isBorn: false }, () => this.lead(copies));
+      this.keep(placement, { ...first, isBorn: false }, () => this.lead(placement));
       return;
     }
     let isAccepted = true;
     for (const nodeId of this.others) {
-      if (!isSame(this.reportOf(copies, nodeId)!, first)) {
+      if (!isSame(this.reportOf(placement, nodeId)!, first)) {
         isAccepted = false;
-        this.say(nodeId, copies, 'propose', own);
+        this.say(nodeId, placement, 'propose', own);
       }
     }
     if (isAccepted) {
-      this.finish(copies, first);
+      this.finish(placement, first);
     }
   }
 
-  private firstOf(members: readonly MemberId[]): FirstMembers {
-    return { members, lists: this.services.listsOf(members) };
+  private firstOf(placement: number, members: readonly MemberId[]): FirstMembers | undefined {
+    const lists = this.services.listsOf(placement, members);
+    return lists && { members, lists };
   }
 
   private get others(): readonly string[] {
@@ -206,28 +213,28 @@ export class ClassBirth {
   }
 
   /** What the node has said as the incarnation that it is. */
-  private reportOf(copies: number, nodeId: string): Report | undefined {
-    const report = this.reports.get(copies)?.get(nodeId);
+  private reportOf(placement: number, nodeId: string): Report | undefined {
+    const report = this.reports.get(placement)?.get(nodeId);
     return report?.member === this.services.directory().find(nodeId)?.member ? report : undefined;
   }
 
-  private finish(copies: number, { members, lists }: FirstMembers): void {
+  private finish(placement: number, { members, lists }: FirstMembers): void {
     const note = { members, lists, isBorn: true };
-    this.keep(copies, note, () => {
-      this.services.born(copies, note);
+    this.keep(placement, note, () => {
+      this.services.born(placement, note);
       for (const nodeId of this.others) {
-        this.say(nodeId, copies, 'tell', note);
+        this.say(nodeId, placement, 'tell', note);
       }
     });
   }
 
   /** One at a time; what could not be noted is tried again by the next tick. */
-  private keep(copies: number, note: ClassNote, then: () => void): void {
+  private keep(placement: number, note: ClassNote, then: () => void): void {
     if (this.isNoting) {
       return;
     }
     this.isNoting = true;
-    const notes = { ...this.notes, [copies]: note };
+    const notes = { ...this.notes, [placement]: note };
     this.services.note(notes).then(
       () => {
         this.isNoting = false;
@@ -237,7 +244,7 @@ export class ClassBirth {
       (error: Error) => {
         this.isNoting = false;
         this.services.logger.error(
-          `The birth of partitions with ${copies} copies could not be noted in the data folder: ${error.message}`,
+          `The birth of the partitions of class ${placement} could not be noted in the data folder: ${error.message}`,
         );
       },
     );
@@ -245,11 +252,11 @@ export class ClassBirth {
 
   private say(
     nodeId: string,
-    copies: number,
+    placement: number,
     intent: ClassMessage['intent'],
     { members, lists, isBorn }: ClassNote,
   ): void {
-    this.services.post(nodeId, { kind: 'class', copies, intent, members, lists, isBorn });
+    this.services.post(nodeId, { kind: 'class', placement, intent, members, lists, isBorn });
   }
 
   private get isLowest(): boolean {

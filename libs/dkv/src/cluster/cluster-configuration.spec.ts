@@ -53,7 +53,7 @@ it.each([
 });
 
 it.each([
-  ['other replicas', { ...made(NODES), replicas: 1 }],
+  ['other replicas', { ...made(NODES), classes: [{ number: 0, replicas: 1 }] }],
   ['another hash function', { ...made(NODES), hashFunc: 'xxhash' }],
   ['another weight', made([testNode('a'), ...NODES.slice(1)])],
   ['another zone', made([...NODES.slice(0, 3), testNode('d', { zone: 'east' })])],

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { DkvError } from '../dkv.errors.js';
 import { type Hashring } from '../hashring/hashring.js';
-import { type ClusterConfiguration, type Member } from '../model/membership.js';
+import { type ClusterConfiguration, type Member, type PlacementClass } from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 
@@ -33,7 +33,9 @@ export function configurationOf(ring: Hashring, nodes: readonly ClusterNode[]): 
     epoch: 0,
     clusterId: '',
     hashFunc: hashFunc.name,
-    replicas,
+    partitions,
+    classes: [{ number: 0, replicas }],
+    namespaces: [],
     members,
     lists,
     target: lists,
@@ -50,11 +52,18 @@ export function placesIn(
   return lists.map((list) => list.map((nodeId) => placeOf.get(nodeId)!));
 }
 
-/** 16 hex digits over all that decides where a key goes. */
-export function fingerprintOf({ hashFunc, replicas, members, lists }: ClusterConfiguration): string {
+/** The cluster's own class: what counts where nothing else is said. */
+export function ownClass({ classes }: Pick<ClusterConfiguration, 'classes'>): PlacementClass {
+  return classes[0]!;
+}
+
+/** 16 hex digits over all that decides, before a cluster is born, where a key goes. */
+export function fingerprintOf(configuration: ClusterConfiguration): string {
+  const { hashFunc, partitions, members, lists } = configuration;
   const placing = members.map(({ nodeId, weight, zone }) => [nodeId, weight, zone]);
+  const own = [...lists.slice(0, partitions), lists.at(-1)];
   return createHash('sha256')
-    .update(JSON.stringify([hashFunc, replicas, placing, lists]))
+    .update(JSON.stringify([hashFunc, ownClass(configuration).replicas, placing, own]))
     .digest('hex')
     .slice(0, 16);
 }

@@ -5,7 +5,9 @@ import { testNode, testNodes } from '../../testing/test-nodes.js';
 import { partitionWhere, testRing, type TestRingOptions } from '../../testing/test-ring.js';
 import { Hashring } from '../hashring/hashring.js';
 import { type ClusterNode, type NodeState } from '../model/node.js';
+import { type AgreedNamespace } from '../model/membership.js';
 import { ClusterView } from './cluster-view.js';
+import { withNamespaces } from './configuration-changes.js';
 
 const NODES = testNodes('a', 'b', 'c', 'd');
 const ring = testRing(NODES);
@@ -57,7 +59,7 @@ describe('at first', () => {
       true,
     ],
     ['with other partitions', withRing({ partitions: 32 }), false],
-    ['with other replicas', withRing({ replicas: 1 }), false],
+    ['with other replicas', withRing({ replicas: 1 }), true],
     ['with another hash function', ClusterView.of('a', hashedOtherwise(), NODES), false],
     ['with leases', ClusterView.of('a', ring, NODES, '+leases1000'), false],
   ])('the configuration %s: whether it is the same', (_, other, isSame) => {
@@ -171,95 +173,103 @@ describe('partitions', () => {
   });
 });
 
-describe('partitions with fewer copies', () => {
+describe('partitions of another class', () => {
   const PARTITIONS = ring.partitions;
+  const FEW = 2;
+  const ALONE = 1;
   const all = [...Array(3 * PARTITIONS).keys()];
+  const declared = [FEW, ALONE].map((placement): AgreedNamespace => ({
+    name: `n${placement}`,
+    mode: 'strong',
+    placement,
+    codec: '',
+    merger: '',
+  }));
+  const proposedBy = (known: ClusterView) => {
+    known.propose(withNamespaces(known.agreed, declared));
+    return known;
+  };
 
-  it('have numbers of their own, above those of the ring', () => {
-    expect(ring.copies).toBe(3);
+  beforeEach(() => {
+    proposedBy(view);
+  });
+
+  it('have numbers of their own, above those of the cluster', () => {
     expect(view.partitions).toBe(3 * PARTITIONS);
+    expect(ClusterView.of('a', ring, NODES).partitions).toBe(PARTITIONS);
   });
 
   it.each([
-    [3, 0],
-    [2, PARTITIONS],
-    [1, 2 * PARTITIONS],
-  ])('of %i copies: a key lies in the same slice of the ring, numbered from %i', (copies, first) => {
+    [0, 3],
+    [ALONE, 1],
+    [FEW, 2],
+  ])('%i: a key lies in the same slice of the ring, with %i copies', (placement, copies) => {
     for (const key of ['k', 'l', '\u{1f642}']) {
-      const partition = view.partitionOf(key, copies);
-      expect(partition).toBe(first + ring.partitionOf(key));
+      const partition = view.partitionOf(key, placement);
+      expect(partition).toBe(placement * PARTITIONS + ring.partitionOf(key));
+      expect(view.placementOf(partition)).toBe(placement);
       expect(view.copiesOf(partition)).toBe(copies);
-      expect(view.listOf(partition)).toEqual(ring.preferenceList(ring.partitionOf(key)).slice(0, copies));
+      expect(view.copiesAskedOf(partition)).toBe(copies);
+      expect(view.replicasOf(placement)).toBe(copies - 1);
     }
   });
 
-  it.each([
-    [ABC, 'a,b,c'],
-    [ABC + PARTITIONS, 'a,b'],
-    [ABC + 2 * PARTITIONS, 'a'],
-  ])('%i has the first nodes of the list: %s', (partition, list) => {
-    expect(view.listOf(partition).join()).toBe(list);
-    expect(view.listOf(partition).join()).toBe(list);
-    expect(view.reachable(partition).join()).toBe(list);
-    expect(
-      NODES.filter(({ nodeId }) => view.holds(partition, nodeId))
-        .map(({ nodeId }) => nodeId)
-        .join(),
-    ).toBe(list);
-  });
-
-  it('have as many nodes as copies, all of them', () => {
-    expect(all.filter((partition) => view.listOf(partition).length !== view.copiesOf(partition))).toEqual([]);
+  it('have distinct nodes, as many as copies, each about as often', () => {
+    for (const partition of all) {
+      const list = view.listOf(partition);
+      expect(new Set(list).size).toBe(view.copiesOf(partition));
+      expect(view.reachable(partition)).toHaveLength(list.length);
+      expect(NODES.filter(({ nodeId }) => view.holds(partition, nodeId))).toHaveLength(list.length);
+    }
+    for (const { nodeId } of NODES) {
+      const held = (placement: number) =>
+        all.filter((number) => view.placementOf(number) === placement && view.holds(number, nodeId)).length;
+      expect([held(ALONE), held(FEW)]).toEqual([PARTITIONS / 4, PARTITIONS / 2]);
+    }
   });
 
   it('keep the order of states among their own nodes', () => {
+    const partition = all.find((number) => view.listOf(number).join() === 'a,b')!;
     set({ a: 'suspect', b: 'up', c: 'up' });
-    expect(view.reachable(ABC + PARTITIONS).join()).toBe('b,a');
+    expect(view.reachable(partition).join()).toBe('b,a');
     set({ a: 'down' });
-    expect(view.reachable(ABC + PARTITIONS).join()).toBe('b');
-    expect(view.reachable(ABC + 2 * PARTITIONS)).toEqual([]);
+    expect(view.reachable(partition).join()).toBe('b');
   });
 
-  it.each<[number[], number[]]>([
-    [[], [3]],
-    [[3], [3]],
-    [[2], [3, 2]],
-    [
-      [2, 2],
-      [3, 2],
-    ],
-    [[1], [3, 1]],
-    [
-      [1, 2],
-      [3, 2, 1],
-    ],
-  ])('are own ones only once they are in use: %j', (used, copies) => {
-    used.forEach((count) => view.useCopies(count));
-    const expected = all.filter(
-      (partition) => copies.includes(view.copiesOf(partition)) && view.holds(partition),
-    );
+  it('are own ones where this node is on the list, as others are', () => {
+    const expected = all.filter((partition) => view.holds(partition));
     expect([...view.ownPartitions()].sort((one, two) => one - two)).toEqual(expected);
-  });
-
-  it('are not under-replicated for a node that holds none of them', () => {
-    view.useCopies(2);
     set({ c: 'down' });
     const lacking = view.ownPartitions().filter((partition) => view.listOf(partition).includes('c'));
     expect(view.underReplicated()).toBe(lacking.length);
-    expect(lacking).toContain(ABC);
-    expect(lacking).not.toContain(ABC + PARTITIONS);
   });
 
   it('have the same numbers where there are fewer nodes than copies asked for, and as many copies as there are nodes', () => {
-    const alone = ClusterView.of('a', testRing(testNodes('a')), testNodes('a'));
+    const alone = proposedBy(ClusterView.of('a', testRing(testNodes('a')), testNodes('a')));
     expect(alone.partitions).toBe(view.partitions);
-    for (const copies of [1, 2, 3]) {
-      const partition = alone.partitionOf('k', copies);
-      expect(partition).toBe(view.partitionOf('k', copies));
+    for (const [placement, copies] of [
+      [0, 3],
+      [ALONE, 1],
+      [FEW, 2],
+    ] as const) {
+      const partition = alone.partitionOf('k', placement);
+      expect(partition).toBe(view.partitionOf('k', placement));
       expect(alone.listOf(partition)).toEqual(['a']);
-      expect(alone.copiesOf(partition)).toBe(1);
       expect(alone.copiesAskedOf(partition)).toBe(copies);
     }
+  });
+
+  it('of a class that the cluster does not have are nowhere', () => {
+    const partition = view.partitionOf('k', 7);
+    expect([view.listOf(partition), view.goalOf(partition), view.nodesOf(partition)]).toEqual([[], [], []]);
+    expect(view.sinceOf(partition)).toBe(0);
+  });
+
+  it('are proposed before the cluster is born alone', () => {
+    view.adopt({ ...view.agreed, epoch: 1 });
+    const { agreed } = view;
+    view.propose({ ...agreed, epoch: 0, namespaces: [] });
+    expect(view.agreed).toBe(agreed);
   });
 });
 

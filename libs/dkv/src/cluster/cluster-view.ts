@@ -44,11 +44,8 @@ export class ClusterView {
   private knownPeers: readonly ClusterNode[] | undefined;
   private knownGuests: readonly ClusterNode[] | undefined;
   private knownOthers: readonly ClusterNode[] | undefined;
-  private readonly copiesInUse = new Set<number>();
   /** Slices of the hash space. */
   readonly slices: number;
-  /** Copies that a namespace may ask for at most. There are fewer where there are fewer nodes. */
-  readonly copiesMax: number;
   /** Equal at nodes that may talk to each other, whatever epoch each of them knows. */
   readonly configuration: string;
 
@@ -61,14 +58,12 @@ export class ClusterView {
     settings = '',
     own: ClusterNode = { nodeId: selfId, weight: 1, zone: '', host: '', port: 0 },
   ) {
-    this.slices = newest.lists.length - 1;
-    this.copiesMax = newest.replicas + 1;
+    this.slices = newest.partitions;
     this.configuration = fixedFingerprintOf(newest, settings);
     this.addresses.set(selfId, own);
     this.states.set(selfId, 'up');
     this.lists = new PartitionLists(newest);
     this.take(newest, []);
-    this.copiesInUse.add(this.copiesMax);
   }
 
   /** Of a cluster as it is made. */
@@ -99,9 +94,9 @@ export class ClusterView {
     if (configuration.epoch <= this.epoch) {
       return false;
     }
-    if (configuration.lists.length !== this.newest.lists.length) {
+    if (configuration.partitions !== this.slices) {
       throw new TypeError(
-        `A configuration of ${configuration.lists.length - 1} partitions cannot follow one of ${this.slices}.`,
+        `A configuration of ${configuration.partitions} partitions cannot follow one of ${this.slices}.`,
       );
     }
     const before = this.newest;
@@ -151,13 +146,25 @@ export class ClusterView {
     this.configurationListeners.push(listener);
   }
 
+  /** What this node would have the cluster be: counts only as long as no cluster is born. */
+  propose(configuration: ClusterConfiguration): void {
+    if (this.epoch === 0 && configuration.epoch === 0) {
+      this.newest = configuration;
+      this.lists = new PartitionLists(configuration);
+    }
+  }
+
+  /** Copies besides the holder's, of partitions of a class: as many as are asked for. 0 for a class that there is not. */
+  replicasOf(placement = 0): number {
+    return this.newest.classes.find(({ number }) => number === placement)?.replicas ?? 0;
+  }
+
   /**
-   * Namespaces may ask for fewer copies than the cluster gives. Partition `p + slices × k` is the slice `p` of the hash space
-   * with `k` copies fewer: numbered apart, so that what nodes compare of a partition is theirs alike. The number of nodes
-   * does not matter: a partition keeps its number when there are more of them.
+   * The numbers of all partitions are below. Partition `p + slices × k` is the slice `p` of the hash space in the class `k`: numbered
+   * apart, so that what nodes compare of a partition is theirs alike. Neither the number of nodes nor that of copies matters.
    */
   get partitions(): number {
-    return this.slices * this.copiesMax;
+    return this.slices * (Math.max(...this.newest.classes.map(({ number }) => number)) + 1);
   }
 
   /** Of its UTF-8 bytes: whole, below 2^32. */
@@ -165,14 +172,19 @@ export class ClusterView {
     return this.hashFunc.hash(Buffer.from(key, 'utf8'));
   }
 
-  /** @param copies as the namespace asks for */
-  partitionOf(key: string, copies: number): number {
-    return sliceOf(this.hashOf(key), this.slices) + this.firstOf(copies);
+  /** @param placement the class of the namespace */
+  partitionOf(key: string, placement: number): number {
+    return sliceOf(this.hashOf(key), this.slices) + this.firstOf(placement);
   }
 
-  /** The first partition of namespaces that ask for so many copies; there are `slices` of them. */
-  firstOf(copies: number): number {
-    return this.slices * (this.copiesMax - copies);
+  /** The first partition of a class; there are `slices` of them. */
+  firstOf(placement: number): number {
+    return this.slices * placement;
+  }
+
+  /** The class of a partition. */
+  placementOf(partition: number): number {
+    return Math.floor(partition / this.slices);
   }
 
   /** The nodes of a partition, the holder first; of the group of the configuration its keepers. */
@@ -200,14 +212,9 @@ export class ClusterView {
     return this.listOf(partition).length;
   }
 
-  /** Copies that the partition's namespaces ask for; of the configuration there are as many as it has keepers. */
+  /** Copies that the partition's class is to have; of the configuration there are as many as it has keepers. */
   copiesAskedOf(partition: number): number {
     return this.lists.copiesAskedOf(partition);
-  }
-
-  /** Partitions of namespaces that ask for so many copies are in use from now on. */
-  useCopies(copies: number): void {
-    this.copiesInUse.add(copies);
   }
 
   /** The other members. */
@@ -325,16 +332,7 @@ export class ClusterView {
 
   /** The partitions of which this node holds a copy. */
   ownPartitions(): readonly number[] {
-    const own: number[] = [];
-    for (const copies of this.copiesInUse) {
-      const first = this.firstOf(copies);
-      for (let partition = first; partition < first + this.slices; partition++) {
-        if (this.holds(partition)) {
-          own.push(partition);
-        }
-      }
-    }
-    return own;
+    return this.lists.partitionsOf(this.selfId);
   }
 
   /** Own partitions of which a copy is on a node that is down, or which are among `lacking`. */

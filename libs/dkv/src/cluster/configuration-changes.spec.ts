@@ -3,10 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { SimRandom } from '../../testing/simulation/sim-random.js';
 import { testNode, testNodes } from '../../testing/test-nodes.js';
 import { testRing } from '../../testing/test-ring.js';
-import { type ClusterConfiguration, type MembershipChange } from '../model/membership.js';
+import {
+  type AgreedNamespace,
+  type ClusterConfiguration,
+  CONFIGURATION_GROUP,
+  type MembershipChange,
+} from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
 import { configurationOf } from './cluster-configuration.js';
-import { goalOf, withChanges, withMoved, withMoves } from './configuration-changes.js';
+import { goalOf, withChanges, withMoved, withMoves, withNamespaces } from './configuration-changes.js';
+import { listsOfClass, partitionAt } from './partition-lists.js';
 
 const MOVES_MAX = 4;
 
@@ -211,3 +217,140 @@ it.each(Array.from({ length: 30 }, (_, seed) => seed))(
     expectSettled(finished(withChanges(now, even) ?? now).end);
   },
 );
+
+const named = (name: string, differing: Partial<AgreedNamespace> = {}): AgreedNamespace => ({
+  ...{ name, mode: 'strong', placement: 0, codec: 'json', merger: '' },
+  ...differing,
+});
+const adding = (...namespaces: readonly AgreedNamespace[]) =>
+  namespaces.map((namespace): MembershipChange => ({ kind: 'namespace', namespace }));
+const copies = (replicas: number, placement = 0): MembershipChange => ({
+  kind: 'replicas',
+  placement,
+  replicas,
+});
+
+describe('a namespace', () => {
+  it('is added in an epoch of its own, by name, and moves nothing', () => {
+    const before = made('a', 'b', 'c');
+    const next = withChanges(before, adding(named('n'), named('m', { mode: 'eventual' })))!;
+    expect(next).toEqual({
+      ...before,
+      epoch: 1,
+      namespaces: [named('m', { mode: 'eventual' }), named('n')],
+    });
+    expect(next.lists).toBe(before.lists);
+  });
+
+  it('stays as it was added first', () => {
+    const before = withNamespaces(made('a', 'b', 'c'), [named('n'), named('n', { mode: 'eventual' })]);
+    expect(before.namespaces).toEqual([named('n')]);
+    expect(withChanges(before, adding(named('n', { mode: 'eventual', placement: 2 })))).toBeUndefined();
+  });
+
+  it('that asks for copies has partitions of its own, with nodes in fair shares, whose numbers are those of its class', () => {
+    const before = made('a', 'b', 'c', 'd');
+    const next = withNamespaces(before, [named('n', { placement: 2 }), named('m', { placement: 1 })]);
+    expect(next.classes).toEqual([
+      { number: 0, replicas: 2 },
+      { number: 2, replicas: 1 },
+      { number: 1, replicas: 0 },
+    ]);
+    expect(listsOfClass(next, 0)).toEqual(before.lists.slice(0, -1));
+    expect(next.lists).toHaveLength(3 * next.partitions + 1);
+    expect(next.lists.map((_, place) => partitionAt(next, place))).toEqual([
+      ...Array.from({ length: next.partitions }, (_, slice) => slice),
+      ...Array.from({ length: next.partitions }, (_, slice) => 2 * next.partitions + slice),
+      ...Array.from({ length: next.partitions }, (_, slice) => next.partitions + slice),
+      CONFIGURATION_GROUP,
+    ]);
+    for (const [placement, count] of [
+      [2, 2],
+      [1, 1],
+    ] as const) {
+      const lists = listsOfClass(next, placement)!;
+      expect(lists.every((list) => new Set(list).size === count)).toBe(true);
+      expect(lists.flat().filter((nodeId) => nodeId === 'a')).toHaveLength((next.partitions * count) / 4);
+    }
+    expect(next.target.every((list, place) => list === next.lists[place])).toBe(true);
+  });
+
+  it('that is added while partitions and the keepers move leaves these on their way', () => {
+    const moving = withMoves(withChanges(made('a', 'b', 'c', 'd'), [leave('a')])!, 1_000)!;
+    const next = withChanges(moving, adding(named('n', { placement: 1 })))!;
+    expect(keepersOf(next)).toBe(keepersOf(moving));
+    const goals = (now: ClusterConfiguration) =>
+      new Map(now.moving.map(({ place }) => [partitionAt(now, place), goalOf(now, place)]));
+    expect(goals(next)).toEqual(goals(moving));
+    expect(goals(next).has(CONFIGURATION_GROUP)).toBe(true);
+    expect(listsOfClass(next, 1)!.flat()).not.toContain('a');
+    expect(idsOf(finished(next).end)).toEqual(['b', 'c', 'd']);
+  });
+});
+
+describe('another number of copies', () => {
+  it('changes nothing but where partitions are to be, and no number of one', () => {
+    const before = made('a', 'b', 'c', 'd');
+    const next = withChanges(before, [copies(1)])!;
+    expect(next.epoch).toBe(1);
+    expect(next.classes).toEqual([{ number: 0, replicas: 1 }]);
+    expect(next.lists).toEqual(before.lists);
+    expect(next.lists.map((_, place) => partitionAt(next, place))).toEqual(
+      before.lists.map((_, place) => partitionAt(before, place)),
+    );
+    expect(withChanges(next, [copies(1)])).toBeUndefined();
+  });
+
+  it.each([0, 1, 3, 15])(
+    '%i, and back: lists are so long, as far as there are nodes, balanced, and nothing is left over',
+    (replicas) => {
+      const before = made('a', 'b', 'c', 'd');
+      const { end } = finished(withChanges(before, [copies(replicas)])!);
+      const count = Math.min(4, replicas + 1);
+      const lists = end.lists.slice(0, -1);
+      expect(lists.every((list) => new Set(list).size === count)).toBe(true);
+      for (const nodeId of idsOf(end)) {
+        const held = lists.filter((list) => list.includes(nodeId)).length;
+        expect(held).toBe((lists.length * count) / 4);
+      }
+      expectSettled(finished(withChanges(end, [copies(2)])!).end);
+    },
+  );
+
+  it('copies what is added alone: who has a copy keeps it as long as it is to have one', () => {
+    const one = finished(withChanges(made('a', 'b', 'c'), [copies(0)])!).end;
+    const { end, copied } = finished(withChanges(one, [copies(1)])!);
+    expect(copied).toBe(one.partitions);
+    expect(end.lists.slice(0, -1).every((list, place) => list.includes(one.lists[place]![0]!))).toBe(true);
+  });
+
+  it('of a class leaves the others alone', () => {
+    const before = withNamespaces(made('a', 'b', 'c'), [named('n', { placement: 2 })]);
+    const { end } = finished(withChanges(before, [copies(0, 2)])!);
+    expect(listsOfClass(end, 0)).toEqual(listsOfClass(before, 0));
+    expect(listsOfClass(end, 2)!.every((list) => list.length === 1)).toBe(true);
+    const { end: more } = finished(withChanges(end, [copies(1, 0)])!);
+    expect(listsOfClass(more, 2)).toEqual(listsOfClass(end, 2));
+  });
+
+  it('that changes again while partitions move remembers the nodes of the goals before', () => {
+    const begun = withMoves(
+      withChanges(finished(withChanges(made('a', 'b', 'c'), [copies(0)])!).end, [copies(2)])!,
+      2,
+    )!;
+    const again = withChanges(begun, [copies(0)])!;
+    for (const { since, also } of again.moving) {
+      expect(since).toBe(again.epoch);
+      expect([...also].sort()).toEqual(['a', 'b', 'c']);
+    }
+    expect(
+      finished(again)
+        .end.lists.slice(0, -1)
+        .every((list) => list.length === 1),
+    ).toBe(true);
+  });
+
+  it('of a class that there is not changes nothing', () => {
+    expect(withChanges(made('a', 'b'), [copies(0, 7)])).toBeUndefined();
+  });
+});

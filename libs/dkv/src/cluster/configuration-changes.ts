@@ -1,37 +1,51 @@
 /** How the configuration of a cluster changes, step by step, from one epoch to the next: pure, so that every step can be tried. */
 import { Hashring } from '../hashring/hashring.js';
-import { type ClusterConfiguration, type Member, type MembershipChange } from '../model/membership.js';
+import {
+  type AgreedNamespace,
+  type ClusterConfiguration,
+  type Member,
+  type MemberChange,
+  type MembershipChange,
+  type PlacementClass,
+} from '../model/membership.js';
+import { type RingNode } from '../model/node.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { keepersAfter } from './cluster-configuration.js';
 
 /** Which partition is on which node does not depend on it. */
 const ANY_HASH: HashFunc = Object.freeze({ name: 'any', hash: () => 0 });
 
-/** The next epoch: the members after the changes, and where partitions are to be then. Undefined where nothing differs. */
+/**
+ * The next epoch: members, classes and namespaces after the changes, and where partitions are to be then. Undefined where nothing
+ * differs.
+ */
 export function withChanges(
-  configuration: ClusterConfiguration,
+  before: ClusterConfiguration,
   changes: readonly MembershipChange[],
 ): ClusterConfiguration | undefined {
+  const configuration = withNamespaces(
+    before,
+    changes.flatMap((change) => (change.kind === 'namespace' ? [change.namespace] : [])),
+  );
   const members = changes.reduce(membersAfter, configuration.members);
-  if (members === configuration.members) {
-    return undefined;
+  const classes = changes.reduce(classesAfter, configuration.classes);
+  const epoch = before.epoch + 1;
+  if (members === configuration.members && classes === configuration.classes) {
+    return configuration === before ? undefined : { ...configuration, epoch };
   }
   const staying = members.filter(({ isLeaving }) => !isLeaving);
   // What moves already goes on to where it is to be, as far as those nodes stay.
   const lists = configuration.lists.map((list, place) => goalOf(configuration, place) ?? list);
-  const partitions = lists.slice(0, -1);
-  const ring = Hashring.following(partitions, staying, {
-    replicas: configuration.replicas,
-    hashFunc: ANY_HASH,
-  });
+  const { partitions } = configuration;
   const planned = [
-    ...partitions.map((_, partition) => ring.preferenceList(partition)),
+    ...classes.flatMap(({ replicas }, row) =>
+      listsAfter(lists.slice(row * partitions, (row + 1) * partitions), staying, replicas),
+    ),
     keepersAfter(lists.at(-1)!, staying),
   ];
   const target = configuration.lists.map((list, place) =>
     isSame(list, planned[place]!) ? list : planned[place]!,
   );
-  const epoch = configuration.epoch + 1;
   const moving = configuration.moving.map((move) => {
     const before = configuration.target[move.place]!;
     const after = target[move.place]!;
@@ -39,7 +53,62 @@ export function withChanges(
       ? move
       : { ...move, since: epoch, also: [...new Set([...move.also, ...before])] };
   });
-  return settled({ ...configuration, epoch, members, target, moving });
+  return settled({ ...configuration, epoch, members, classes, target, moving });
+}
+
+/** The same with those namespaces that it does not have yet, and partitions for them; the very same where it has all of them. */
+export function withNamespaces(
+  configuration: ClusterConfiguration,
+  namespaces: readonly AgreedNamespace[],
+): ClusterConfiguration {
+  const isKnown = ({ name }: AgreedNamespace) =>
+    configuration.namespaces.some((known) => known.name === name);
+  const added = namespaces.filter(
+    (namespace, index) =>
+      !isKnown(namespace) && namespaces.findIndex(({ name }) => name === namespace.name) === index,
+  );
+  return added.length === 0
+    ? configuration
+    : {
+        ...added.reduce(withClass, configuration),
+        namespaces: [...configuration.namespaces, ...added].sort((one, other) =>
+          one.name < other.name ? -1 : 1,
+        ),
+      };
+}
+
+/** Nothing is in the partitions of a class that is added: they are where they are to be. The keepers' list stays the last. */
+function withClass(
+  configuration: ClusterConfiguration,
+  { placement }: AgreedNamespace,
+): ClusterConfiguration {
+  const { classes, lists, target, moving, members, partitions } = configuration;
+  if (classes.some(({ number }) => number === placement)) {
+    return configuration;
+  }
+  const replicas = placement - 1;
+  const staying = members.filter(({ isLeaving }) => !isLeaving);
+  const added = listsAfter(target.slice(0, partitions), staying, replicas);
+  const keepers = lists.length - 1;
+  const withAdded = (all: ClusterConfiguration['lists']) => [...all.slice(0, -1), ...added, all.at(-1)!];
+  return {
+    ...configuration,
+    classes: [...classes, { number: placement, replicas }],
+    lists: withAdded(lists),
+    target: withAdded(target),
+    moving: moving.map((move) =>
+      move.place === keepers ? { ...move, place: keepers + added.length } : move,
+    ),
+  };
+}
+
+function listsAfter(
+  lists: ClusterConfiguration['lists'],
+  nodes: readonly RingNode[],
+  replicas: number,
+): ClusterConfiguration['lists'] {
+  const ring = Hashring.following(lists, nodes, { replicas, hashFunc: ANY_HASH });
+  return lists.map((_, partition) => ring.preferenceList(partition));
 }
 
 /** The next epoch: more move, until so many do at once. Undefined where none is to, or enough do. */
@@ -85,7 +154,22 @@ export function goalOf(
   return moving.some((move) => move.place === place) ? target[place] : undefined;
 }
 
+/** The same array where nothing differs. */
+function classesAfter(
+  classes: readonly PlacementClass[],
+  change: MembershipChange,
+): readonly PlacementClass[] {
+  const { placement, replicas } = change.kind === 'replicas' ? change : { placement: -1, replicas: 0 };
+  return classes.some(({ number, replicas: before }) => number === placement && before !== replicas)
+    ? classes.map((known) => (known.number === placement ? { ...known, replicas } : known))
+    : classes;
+}
+
 function membersAfter(members: readonly Member[], change: MembershipChange): readonly Member[] {
+  return change.kind === 'replicas' || change.kind === 'namespace' ? members : changedBy(members, change);
+}
+
+function changedBy(members: readonly Member[], change: MemberChange): readonly Member[] {
   if (change.kind === 'join') {
     const { node } = change;
     const isMember = members.some(({ nodeId }) => nodeId === node.nodeId);

@@ -21,6 +21,7 @@ it('tells of a cluster as it was made that nothing moves', () => {
   expect(movesReportOf(configuration)).toEqual({
     epoch: 1,
     isSettled: true,
+    copies: { asked: 2, held: 2 },
     moving: [],
     waiting: 0,
     members: ['a', 'b'].map((nodeId) => ({ nodeId, membership: 'member', copies, keepsConfiguration: true })),

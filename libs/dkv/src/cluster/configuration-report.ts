@@ -1,12 +1,14 @@
 /** A configuration as operators read it: what each member has and is to have, and what is on its way. */
 import { type ClusterConfiguration } from '../model/membership.js';
+import { ownClass } from './cluster-configuration.js';
+import { partitionAt } from './partition-lists.js';
 import { type MemberCopies, type MovesReport } from '../model/moves-report.js';
 
 /** For each member, by id. */
 export function memberCopiesOf(configuration: ClusterConfiguration): ReadonlyMap<string, MemberCopies> {
-  const { members, lists, target } = configuration;
-  const held = copiesIn(lists);
-  const toHold = copiesIn(target);
+  const { members, lists, target, partitions } = configuration;
+  const held = copiesIn(lists.slice(0, partitions));
+  const toHold = copiesIn(target.slice(0, partitions));
   const keepers = lists.at(-1)!;
   return new Map(
     members.map(({ nodeId, isLeaving }) => [
@@ -27,8 +29,12 @@ export function movesReportOf(configuration: ClusterConfiguration): MovesReport 
   return {
     epoch,
     isSettled: moving.length + waiting === 0,
+    copies: {
+      asked: ownClass(configuration).replicas + 1,
+      held: copiesHeldIn(configuration),
+    },
     moving: moving.map(({ place, since }) => ({
-      ...(place !== keepersPlace && { partition: place }),
+      ...(place !== keepersPlace && { partition: partitionAt(configuration, place) }),
       from: lists[place]!,
       to: target[place]!,
       sinceEpoch: since,
@@ -38,16 +44,20 @@ export function movesReportOf(configuration: ClusterConfiguration): MovesReport 
   };
 }
 
+/** Fewest that a partition has, of namespaces that ask for no number. */
+export function copiesHeldIn({ lists, partitions }: ClusterConfiguration): number {
+  return Math.min(...lists.slice(0, partitions).map(({ length }) => length));
+}
+
 /** Lists that are to change and do not yet. */
 export function waitingIn({ lists, target, moving }: ClusterConfiguration): number {
   const underWay = new Set(moving.map(({ place }) => place));
   return lists.filter((list, place) => list !== target[place] && !underWay.has(place)).length;
 }
 
-/** The last list is that of the keepers, who hold no partition for it. */
 function copiesIn(lists: ClusterConfiguration['lists']): ReadonlyMap<string, number> {
   const copies = new Map<string, number>();
-  for (const nodeId of lists.slice(0, -1).flat()) {
+  for (const nodeId of lists.flat()) {
     copies.set(nodeId, (copies.get(nodeId) ?? 0) + 1);
   }
   return copies;

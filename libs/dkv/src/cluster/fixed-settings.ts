@@ -11,23 +11,19 @@ export function sharedSettings(options: {
 }
 
 /**
- * Equal for all epochs of a cluster: how the hash space is cut, and how many copies there may be, since the numbers of partitions
- * depend on both. Not who is a member: nodes hear of that from each other.
+ * Equal for all epochs of a cluster: how the hash space is cut. Not who is a member, nor how many copies there are: nodes hear of
+ * that from each other.
  * @param settings see {@link sharedSettings}
  */
-export function fixedFingerprintOf(
-  { lists, replicas, hashFunc }: ClusterConfiguration,
-  settings: string,
-): string {
-  const partitions = lists.length - 1;
-  const digest = createHash('sha256').update(JSON.stringify([partitions, replicas, hashFunc]));
+export function fixedFingerprintOf({ partitions, hashFunc }: ClusterConfiguration, settings: string): string {
+  const digest = createHash('sha256').update(JSON.stringify([partitions, hashFunc]));
   return digest.digest('hex').slice(0, 16) + settings;
 }
 
 /** Why a node with another fingerprint is not listened to. @param both the two nodes, for people */
 export function unlikeSettings(both: string): string {
   return (
-    `${both} were started with different partitions, replicas or hash function, or with leaseReads and not alike in it or in ` +
+    `${both} were started with different partitions or another hash function, or with leaseReads and not alike in it or in ` +
     'electionTimeoutMs. Give every node the same configuration.'
   );
 }

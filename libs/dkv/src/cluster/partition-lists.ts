@@ -1,45 +1,35 @@
 /** Which nodes a partition is on, and which it is to be on, by one configuration: asked for hundreds of groups several times a second. */
 import { type ClusterConfiguration, CONFIGURATION_GROUP, type Move } from '../model/membership.js';
+import { ownClass } from './cluster-configuration.js';
 
-type Lists = readonly (readonly string[])[];
+const NOWHERE: readonly string[] = Object.freeze([]);
 
-/** A place is that of a slice of the hash space in the lists of the configuration; the last is that of its keepers. */
+/** Of partitions of a class that the configuration does not have there are no nodes. */
 export class PartitionLists {
-  private readonly slices: number;
   private readonly moves: ReadonlyMap<number, Move>;
+  /** By number of the class, where its lists begin. */
+  private readonly firstPlaces: readonly (number | undefined)[];
   // Made when they are asked for first.
-  private readonly shorterLists = new Map<number, readonly string[]>();
-  private readonly goals = new Map<number, readonly string[]>();
   private readonly unions = new Map<number, readonly string[]>();
 
   constructor(private readonly configuration: ClusterConfiguration) {
-    this.slices = configuration.lists.length - 1;
-    this.moves = new Map(configuration.moving.map((move) => [move.place, move]));
+    const { moving, classes, partitions } = configuration;
+    this.moves = new Map(moving.map((move) => [move.place, move]));
+    const firstPlaces: (number | undefined)[] = [];
+    for (const [index, { number }] of classes.entries()) {
+      firstPlaces[number] = index * partitions;
+    }
+    this.firstPlaces = firstPlaces;
   }
 
   listOf(partition: number): readonly string[] {
-    const { lists } = this.configuration;
-    if (partition < this.slices) {
-      return lists[partition]!;
-    }
-    let list = this.shorterLists.get(partition);
-    if (!list) {
-      list = this.cut(lists, partition);
-      this.shorterLists.set(partition, list);
-    }
-    return list;
+    return this.configuration.lists[this.placeOf(partition)] ?? NOWHERE;
   }
 
   goalOf(partition: number): readonly string[] {
-    if (!this.moveOf(partition)) {
-      return this.listOf(partition);
-    }
-    let goal = this.goals.get(partition);
-    if (!goal) {
-      goal = this.cut(this.configuration.target, partition);
-      this.goals.set(partition, goal);
-    }
-    return goal;
+    return this.moveOf(partition)
+      ? this.configuration.target[this.placeOf(partition)]!
+      : this.listOf(partition);
   }
 
   sinceOf(partition: number): number {
@@ -59,10 +49,21 @@ export class PartitionLists {
     return union;
   }
 
+  /** Those that the node holds. */
+  partitionsOf(nodeId: string): readonly number[] {
+    const { lists, partitions, classes } = this.configuration;
+    return classes.flatMap(({ number }, row) =>
+      lists
+        .slice(row * partitions, (row + 1) * partitions)
+        .flatMap((list, slice) => (list.includes(nodeId) ? [number * partitions + slice] : [])),
+    );
+  }
+
   copiesAskedOf(partition: number): number {
-    return partition === CONFIGURATION_GROUP
-      ? this.listOf(partition).length
-      : this.configuration.replicas + 1 - Math.floor(partition / this.slices);
+    const { classes, partitions } = this.configuration;
+    const number = Math.floor(partition / partitions);
+    const asked = classes.find((known) => known.number === number) ?? ownClass(this.configuration);
+    return partition === CONFIGURATION_GROUP ? this.listOf(partition).length : asked.replicas + 1;
   }
 
   private moveOf(partition: number): Move | undefined {
@@ -70,12 +71,30 @@ export class PartitionLists {
   }
 
   private placeOf(partition: number): number {
-    return partition === CONFIGURATION_GROUP ? this.slices : partition % this.slices;
+    const { lists, partitions } = this.configuration;
+    if (partition < partitions) {
+      return partition;
+    }
+    if (partition === CONFIGURATION_GROUP) {
+      return lists.length - 1;
+    }
+    const first = this.firstPlaces[Math.floor(partition / partitions)];
+    return first === undefined ? -1 : first + (partition % partitions);
   }
+}
 
-  /** Namespaces that ask for fewer copies have the first nodes. */
-  private cut(lists: Lists, partition: number): readonly string[] {
-    const list = lists[this.placeOf(partition)]!;
-    return partition === CONFIGURATION_GROUP ? list : list.slice(0, this.copiesAskedOf(partition));
-  }
+/** Where the partitions of a class are; undefined for a class that there is not. */
+export function listsOfClass(
+  { classes, lists, partitions }: ClusterConfiguration,
+  placement: number,
+): ClusterConfiguration['lists'] | undefined {
+  const row = classes.findIndex(({ number }) => number === placement);
+  return row < 0 ? undefined : lists.slice(row * partitions, (row + 1) * partitions);
+}
+
+/** The partition of a place in the lists of a configuration. */
+export function partitionAt({ lists, classes, partitions }: ClusterConfiguration, place: number): number {
+  return place === lists.length - 1
+    ? CONFIGURATION_GROUP
+    : classes[Math.floor(place / partitions)]!.number * partitions + (place % partitions);
 }

@@ -203,7 +203,7 @@ export class EventualMode {
 
   private idOf(namespace: string, key: string): RecordId {
     const { view, namespaces } = this.context;
-    return { partition: view.partitionOf(key, namespaces.get(namespace).copies), namespace, key };
+    return { partition: view.partitionOf(key, namespaces.get(namespace).placement), namespace, key };
   }
 
   private readonly visible = (record: KvRecord | undefined): KvRecord | undefined =>

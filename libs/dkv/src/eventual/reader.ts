@@ -59,7 +59,7 @@ export class Reader {
     }
     if (!hot.isRouted) {
       // A peer that has it wrong may have asked for the key in another partition, where there is nothing.
-      if (view.partitionOf(key, namespaces.get(namespace).copies) !== hot.partition) {
+      if (view.partitionOf(key, namespaces.get(namespace).placement) !== hot.partition) {
         return undefined;
       }
       hot.isRouted = true;

@@ -38,6 +38,8 @@ export const GrowOnlySet = {
  * Types, INRIA RR-7506 (2011), section 3.3.1, G-Set.
  */
 export class GrowOnlySetMerger<T = unknown> implements Merger<GrowOnlySet<T>> {
+  readonly name = 'grow-only-set';
+
   merge(current: MergeSide<GrowOnlySet<T>>, incoming: MergeSide<GrowOnlySet<T>>): GrowOnlySet<T> {
     const union = canonicalSet([...listOf(current.value), ...listOf(incoming.value)]);
     return [incoming.value, current.value].find((side) => sameBytes(side, union)) ?? union;

@@ -121,6 +121,8 @@ export const ObservedRemoveMap = {
  * causal context of Almeida, Shoker and Baquero, Delta State Replicated Data Types, 2018).
  */
 export class ObservedRemoveMapMerger<V = unknown> implements Merger<ObservedRemoveMap<V>> {
+  readonly name = 'observed-remove-map';
+
   merge(
     current: MergeSide<ObservedRemoveMap<V>>,
     incoming: MergeSide<ObservedRemoveMap<V>>,

@@ -62,6 +62,8 @@ export const PnCounter = {
  * Types, INRIA RR-7506 (2011), section 3.1.3, state-based PN-Counter.
  */
 export class PnCounterMerger implements Merger<PnCounter> {
+  readonly name = 'pn-counter';
+
   merge(current: MergeSide<PnCounter>, incoming: MergeSide<PnCounter>): PnCounter {
     const joined = counterOf(
       larger(countsOf(current.value, 'plus'), countsOf(incoming.value, 'plus')),

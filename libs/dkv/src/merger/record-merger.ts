@@ -15,6 +15,8 @@ type Unstamped = RecordDraft;
 export class RecordMerger {
   /** Last-write-wins needs no values, so it works on headers and never stamps. */
   readonly newestWins: boolean;
+  /** By which nodes compare it; '' for one that has none. */
+  readonly name: string;
 
   constructor(
     private readonly merger: Merger,
@@ -22,6 +24,7 @@ export class RecordMerger {
     private readonly valueBytesMax = Infinity,
   ) {
     this.newestWins = merger instanceof LastWriteWinsMerger;
+    this.name = merger.name ?? '';
   }
 
   /**

@@ -44,8 +44,10 @@ export interface ClusterReport {
   /** Of the configuration that the answering node knows; it rises with each change of the members, and each step of a move. */
   readonly epoch: number;
   readonly partitions: number;
-  /** Copies of a key beside the holder's. */
+  /** Copies of a key beside the holder's, as many as are asked for. */
   readonly replicas: number;
+  /** Copies that each partition has at least, the holder's included; of namespaces that ask for no number. */
+  readonly copiesHeld: number;
   readonly hashFunc: string;
   /** `unready`: the answering node is not in service. `degraded`: it is, and something is amiss, here or elsewhere. */
   readonly health: 'ok' | 'degraded' | 'unready';

@@ -1,4 +1,5 @@
 /** Who belongs to the cluster, which of them hold what, and what is on its way: the configuration as a value. */
+import { type NamespaceMode } from './consistency.js';
 import { type ClusterNode } from './node.js';
 
 /** The group that keeps the configuration: above all partitions, whose numbers end below it. */
@@ -19,18 +20,46 @@ export interface ClusterConfiguration {
   readonly clusterId: string;
   /** By its name. */
   readonly hashFunc: string;
-  readonly replicas: number;
+  /** Slices of the hash space. */
+  readonly partitions: number;
+  /** The cluster's own first, the others in the order in which they were added. */
+  readonly classes: readonly PlacementClass[];
+  /** Those that any node declared, by name: they stay. */
+  readonly namespaces: readonly AgreedNamespace[];
   /** Sorted by id, where they listened last. */
   readonly members: readonly Member[];
   /**
-   * For each partition the ids of the nodes that hold it, the holder first. The last list is that of the group that keeps the
-   * configuration itself: its keepers.
+   * For each slice of each class, in the order of `classes`, the ids of the nodes that hold it, the holder first. The last list is
+   * that of the group that keeps the configuration itself: its keepers.
    */
   readonly lists: readonly (readonly string[])[];
   /** Where they are to be: the very arrays of `lists` for those that are there. */
   readonly target: readonly (readonly string[])[];
   /** Those that move now, from the nodes in `lists` to those in `target`. */
   readonly moving: readonly Move[];
+}
+
+/**
+ * Partitions that have as many copies, for namespaces to lie in. A class never changes its number, nor a namespace its class: the
+ * number of a partition is `number × partitions + slice`, whatever number of copies it has.
+ */
+export interface PlacementClass {
+  /** 0 is the cluster's; others are made for namespaces that ask for a number of copies, and are numbered by that. */
+  readonly number: number;
+  /** Copies besides the holder's, where there are as many nodes. */
+  readonly replicas: number;
+}
+
+/** What of a namespace is alike on all nodes, for as long as it is there. */
+export interface AgreedNamespace {
+  readonly name: string;
+  readonly mode: NamespaceMode;
+  /** The number of its class. */
+  readonly placement: number;
+  /** By its name. */
+  readonly codec: string;
+  /** By its name; '' for one that has none. */
+  readonly merger: string;
 }
 
 export interface Move {
@@ -50,4 +79,19 @@ export type MembershipChange =
   /** It stays after all. */
   | { readonly kind: 'stay'; readonly nodeId: string }
   | { readonly kind: 'weight'; readonly nodeId: string; readonly weight: number }
-  | { readonly kind: 'zone'; readonly nodeId: string; readonly zone: string };
+  | { readonly kind: 'zone'; readonly nodeId: string; readonly zone: string }
+  /** A class has so many copies besides the holder's from now on. */
+  | { readonly kind: 'replicas'; readonly placement: number; readonly replicas: number }
+  /** A node declares it; one of that name stays as it is. */
+  | { readonly kind: 'namespace'; readonly namespace: AgreedNamespace };
+
+/** A change of one member. */
+export type MemberChange = Exclude<MembershipChange, { kind: 'replicas' | 'namespace' }>;
+
+/** The cluster's class, and one for each number of copies that namespaces may ask for: 1 to 16. */
+export const PLACEMENTS_MAX = 17;
+
+/** Of namespaces that ask for a number of copies. @param replicas copies besides the holder's; undefined for as many as the cluster has */
+export function placementFor(replicas: number | undefined): number {
+  return replicas === undefined ? 0 : replicas + 1;
+}

@@ -6,7 +6,7 @@ export type MembershipState = 'member' | 'leaving';
 /** What a member has of the data. */
 export interface MemberCopies {
   readonly membership: MembershipState;
-  /** Copies of partitions, counted without those of namespaces that ask for fewer: held now, and to be held once all has moved. */
+  /** Copies of partitions, counted without those of namespaces that ask for a number of copies: held now, and to be held once all has moved. */
   readonly copies: { readonly held: number; readonly target: number };
   /** Whether it is one of the nodes that keep the configuration: a majority of these must be reached to change the members. */
   readonly keepsConfiguration: boolean;
@@ -14,7 +14,7 @@ export interface MemberCopies {
 
 /** One list of nodes that changes now. */
 export interface MoveReport {
-  /** The slice of the ring, with all of its groups; absent for the configuration, whose keepers change. */
+  /** Its number; absent for the configuration, whose keepers change. */
   readonly partition?: number;
   /** Node ids, the holder first. */
   readonly from: readonly string[];
@@ -28,6 +28,8 @@ export interface MovesReport {
   readonly epoch: number;
   /** Whether all is where it is to be. */
   readonly isSettled: boolean;
+  /** Of a key: as many as are asked for, and as many as each partition has at least; without namespaces that ask for a number. */
+  readonly copies: { readonly asked: number; readonly held: number };
   readonly moving: readonly MoveReport[];
   /** Lists that are to change, and whose turn has not come: a few move at once. */
   readonly waiting: number;

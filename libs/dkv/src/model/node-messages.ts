@@ -21,7 +21,7 @@ export interface ConfirmedGroup extends LedGroup {
 export interface FirstMembers {
   /** One of each node; empty where that is not known. */
   readonly members: readonly MemberId[];
-  /** For each partition, and last for the group that keeps the configuration, the places of its nodes in `members`. */
+  /** For each partition, class by class, and for a cluster last for the group that keeps the configuration: the places of its nodes in `members`. */
   readonly lists: readonly (readonly number[])[];
 }
 
@@ -188,17 +188,19 @@ export type NodeMessage =
   | (FirstMembers & {
       readonly kind: 'birth' | 'born';
       readonly clusterId: string;
-      /** The numbers of copies of which there are groups from the beginning. */
+      /** The classes of which there are groups from the beginning. */
       readonly classes: readonly number[];
+      /** The first configuration, as it is kept. */
+      readonly configuration: string;
     })
   | { readonly kind: 'birthAccepted'; readonly clusterId: string }
   /**
-   * Makes groups of a number of copies that the cluster had not when it was born. `members`, `lists`, `isBorn`: what the sender
+   * Makes the groups of a class that the cluster had not when it was born. `members`, `lists`, `isBorn`: what the sender
    * has noted of them, or proposes.
    */
   | (FirstMembers & {
       readonly kind: 'class';
-      readonly copies: number;
+      readonly placement: number;
       readonly intent: 'ask' | 'propose' | 'tell';
       readonly isBorn: boolean;
     })

@@ -13,6 +13,8 @@ export interface MergeSide<V = unknown> {
  * on their own and must come to the same result. A delete and a value are never merged: the newer one wins.
  */
 export interface Merger<V = unknown> {
+  /** 1 to 64 characters: nodes that declare a namespace with mergers of other names do not serve it together. Default: not compared. */
+  readonly name?: string;
   /** Returning `current.value` or `incoming.value` itself keeps that side as it is. */
   merge(current: MergeSide<V>, incoming: MergeSide<V>): V;
 }

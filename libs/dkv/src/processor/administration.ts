@@ -13,7 +13,7 @@ import { hex8 } from '../model/hex.js';
 import { assertKey, type RecordId } from '../model/key.js';
 import { type GroupStatus, type PeerProtocol, type TransferState } from '../model/peer-protocol.js';
 import { type StrongGroups } from '../ports/strong-groups.js';
-import { copiesOfNamespaces } from '../strong/own-groups.js';
+import { strongClasses } from '../strong/own-groups.js';
 import { findingsOf } from './copy-findings.js';
 
 /** For all answers to one question, however many pages they have. */
@@ -50,11 +50,12 @@ export class Administration {
       }
     };
     await Promise.all(view.members.map(({ node }) => ask(node.nodeId)));
-    return [...copiesOfNamespaces(namespaces)]
-      .sort((one, other) => other - one)
-      .flatMap((copies) =>
+    return [...strongClasses(namespaces)]
+      .sort((one, other) => one - other)
+      .flatMap((placement) =>
         Array.from({ length: view.slices }, (_, partition) => {
-          const group = view.firstOf(copies) + partition;
+          const group = view.firstOf(placement) + partition;
+          const copies = view.copiesAskedOf(group);
           return this.reportOf({ partition, group, copies }, told.get(group) ?? []);
         }),
       );
@@ -67,9 +68,9 @@ export class Administration {
   async explain(namespace: string, key: string): Promise<Explanation> {
     assertKey(key);
     const { view, namespaces, clock } = this.context;
-    const { mode, copies: count } = namespaces.get(namespace);
+    const { mode, placement } = namespaces.get(namespace);
     const deadline = new Deadline(clock, QUESTION_MS);
-    const group = view.partitionOf(key, count);
+    const group = view.partitionOf(key, placement);
     const list = view.listOf(group);
     const id = { partition: group, namespace, key };
     const copies = await Promise.all(list.map((nodeId) => this.copyAt(nodeId, id, deadline)));
@@ -78,7 +79,7 @@ export class Administration {
       key,
       mode,
       hash: hex8(view.hashOf(key)),
-      partition: view.partitionOf(key, view.copiesMax),
+      partition: view.partitionOf(key, 0),
       group,
       list,
       leader: mode === 'strong' ? this.strong.leaderOf(group) : '',
@@ -135,7 +136,7 @@ export class Administration {
   private assertHolds(group: number, nodeId: string): void {
     const { view, namespaces } = this.context;
     const isKnown = Number.isSafeInteger(group) && group >= 0 && group < view.partitions;
-    if (!isKnown || !copiesOfNamespaces(namespaces).includes(view.copiesAskedOf(group))) {
+    if (!isKnown || !strongClasses(namespaces).includes(view.placementOf(group))) {
       throw new DkvError('DKV_INVALID_ARGUMENT', `There is no group ${group} of strong namespaces.`);
     }
     if (!view.holds(group, nodeId)) {

@@ -120,6 +120,21 @@ export class MembershipAdministration {
     ]);
   }
 
+  /**
+   * @param replicas copies besides the holder's, 0 to 15
+   * @param namespace one that asked for a number of copies: that of all which asked for as many changes; undefined for the cluster's
+   */
+  async setReplicas(
+    replicas: number,
+    namespace: string | undefined,
+    options: ChangeOptions,
+  ): Promise<number> {
+    const of = namespace === undefined ? 'a key' : `a key of namespace ${JSON.stringify(namespace)}`;
+    return this.change(`${of} is to have ${replicas} replicas`, options, () => [
+      { kind: 'replicas', placement: namespace === undefined ? 0 : this.placementOf(namespace), replicas },
+    ]);
+  }
+
   private async change(
     what: string,
     { by, timeoutMs }: ChangeOptions,
@@ -157,6 +172,23 @@ export class MembershipAdministration {
   /** As far as this node knows. Whether a node is a member is for the core to say: this one may not have heard of it yet. */
   private isMember(nodeId: string): boolean {
     return this.membership.configuration.members.some((member) => member.nodeId === nodeId);
+  }
+
+  private placementOf(namespace: string): number {
+    const { namespaces } = this.membership.configuration;
+    const found = namespaces.find(({ name }) => name === namespace);
+    if (!found) {
+      throw new DkvError(
+        'DKV_UNKNOWN_NAMESPACE',
+        `The cluster has no namespace ${JSON.stringify(namespace)}, only ${namespaces.map(({ name }) => name).join(', ')}.`,
+      );
+    }
+    if (found.placement === 0) {
+      throw invalid(
+        `Namespace ${JSON.stringify(namespace)} has as many copies as the cluster: name no namespace, and those of the cluster change.`,
+      );
+    }
+    return found.placement;
   }
 
   private candidate(nodeId: string): ClusterNode {

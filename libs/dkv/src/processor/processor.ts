@@ -13,6 +13,7 @@ import { type Operation } from '../ports/telemetry.js';
 import { Administration } from './administration.js';
 import { administrationAnswers } from './administration-answers.js';
 import { Admission } from './admission.js';
+import { onceAgreedOn } from './awaited-namespace.js';
 import { MembershipAdministration } from './membership-administration.js';
 import { type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
@@ -111,6 +112,7 @@ export class Processor implements PeerService {
     return (
       eventual.unreadyReason ??
       (context.namespaces.uses('strong') ? strong.unreadyReason : undefined) ??
+      context.namespaces.unreadyReason ??
       this.unseenReason
     );
   }
@@ -255,24 +257,29 @@ export class Processor implements PeerService {
     operation: Operation,
     namespace: string,
     key: string,
-    { signal }: CallOptions,
+    call: CallOptions,
     /** Whether it is turned away where too many are under way. */
-    isBounded: boolean,
+    mayPileUp: boolean,
     valueBytes: (result: T) => number,
     work: (mode: NamespaceMode) => Promise<T>,
   ): Promise<T> {
     try {
       assertKey(key);
-      const { mode } = this.context.namespaces.get(namespace);
+      const { declared, isOfUse } = this.context.namespaces.declaredAs(namespace);
+      const { mode } = declared;
+      const isBounded = mayPileUp || !isOfUse;
       const startedMs = this.context.clock.monotonic();
       try {
-        assertWanted(signal);
+        assertWanted(call.signal);
         this.enter(isBounded, startedMs);
       } catch (error) {
         this.count(operation, namespace, 0, error, 0);
         throw error;
       }
-      return startedBy(work, mode).then(
+      const begun = isOfUse
+        ? startedBy(work, mode)
+        : onceAgreedOn(namespace, this.context, this.strong.membership, call).then(() => work(mode));
+      return begun.then(
         (result) => {
           const nowMs = this.context.clock.monotonic();
           this.leave(isBounded, true, nowMs);

@@ -80,9 +80,9 @@ it('corrected options count as long as the cluster is not born', async () => {
   const local = folder();
   await start(local, NODES);
   const corrected = [...testNodes('a', 'b'), testNode('d', { weight: 2 })];
-  const { members, replicas, warnings } = await start(local, corrected, { replicas: 1 });
+  const { members, classes, warnings } = await start(local, corrected, { replicas: 1 });
   expect(members.map(({ nodeId, weight }) => `${nodeId} ${weight}`)).toEqual(['a 1', 'b 1', 'd 2']);
-  expect(replicas).toBe(1);
+  expect(classes).toEqual([{ number: 0, replicas: 1 }]);
   expect(warnings).toEqual([]);
   expect(await rejected(start(local, UNKNOWN))).toBe(UNKNOWN);
 });
@@ -107,7 +107,7 @@ describe('a folder whose cluster is born', () => {
     const local = folder();
     const { lists, members } = await born(local);
     const again = await start(local, nodes, { replicas });
-    expect(again).toMatchObject({ lists, members, replicas: 2 });
+    expect(again).toMatchObject({ lists, members, classes: [{ number: 0, replicas: 2 }] });
     expect(again.warnings).toEqual([expect.stringMatching(message)]);
     expect((await start(local, NODES)).warnings).toEqual([]);
   });
@@ -130,18 +130,11 @@ describe('options are refused before there is a folder:', () => {
     expect(error.message).toContain('it told b, c.');
   });
 
-  it('more partitions than can be numbered', async () => {
-    const options = optionsWith({ partitions: 30_000, replicas: 2 });
-    const error = await rejected(discover(options, discoveryOf(NODES)));
-    expect(error).toMatchObject({ code: 'DKV_INVALID_OPTIONS' });
-    expect(error.message).toContain('at most 21844 partitions');
-  });
-
   it('partitions of which one would have the number of the group that keeps the configuration', async () => {
     const most = { partitions: CONFIGURATION_GROUP, replicas: 0 };
     await expect(discover(optionsWith(most), discoveryOf(NODES))).resolves.toEqual({ nodes: NODES });
     const options = { ...optionsWith(most), partitions: CONFIGURATION_GROUP + 1 };
     const error = await rejected(discover(options, discoveryOf(NODES)));
-    expect(error.message).toContain('at most 65534 partitions');
+    expect(error.message).toContain('partitions is 65535: give at most 65534');
   });
 });

@@ -4,13 +4,13 @@ import {
   configurationOf,
   notedConfiguration,
   noteConfiguration,
+  ownClass,
   relocated,
 } from '../cluster/cluster-configuration.js';
 import { DkvError } from '../dkv.errors.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { Hashring } from '../hashring/hashring.js';
-import { REPLICAS_MAX } from '../hashring/ring-options.js';
-import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../model/membership.js';
+import { type ClusterConfiguration, CONFIGURATION_GROUP, PLACEMENTS_MAX } from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
 import { type Clock } from '../ports/clock.js';
 import { type Discovery } from '../ports/discovery.js';
@@ -19,9 +19,6 @@ import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { createNodeStorage } from '../storage/create-node-storage.js';
 import { type NodeStorage } from '../storage/node-storage.js';
-
-/** Namespaces of fewer copies have partition numbers of their own, and all are below that of the last group. */
-const PARTITION_NUMBERS_MAX = CONFIGURATION_GROUP;
 
 /** The nodes that discovery told of, or why it told of none. */
 export type Discovered =
@@ -37,14 +34,14 @@ export interface OpenedNode {
 
 /** Asked before a folder is opened: what is wrong with the options leaves no folder behind. @throws DkvError `DKV_INVALID_OPTIONS` */
 export async function discover(
-  { nodeId, partitions, replicas }: DkvOptions,
+  { nodeId, partitions }: DkvOptions,
   discovery: Discovery,
 ): Promise<Discovered> {
-  if (partitions * (replicas + 1) > PARTITION_NUMBERS_MAX) {
+  // All numbers of partitions are below that of the last group.
+  if (partitions > CONFIGURATION_GROUP) {
     throw new DkvError(
       'DKV_INVALID_OPTIONS',
-      `partitions is ${partitions} with ${replicas} replicas: give at most ` +
-        `${Math.floor(PARTITION_NUMBERS_MAX / (replicas + 1))} partitions.`,
+      `partitions is ${partitions}: give at most ${CONFIGURATION_GROUP}.`,
     );
   }
   let nodes: readonly ClusterNode[];
@@ -75,7 +72,7 @@ export async function openNode(
   logger: Logger,
 ): Promise<OpenedNode> {
   const { nodeId, partitions } = options;
-  const identity = { nodeId, partitions, copies: REPLICAS_MAX + 1, hashFunc: hashFunc.name };
+  const identity = { nodeId, partitions, copies: PLACEMENTS_MAX, hashFunc: hashFunc.name };
   const storage = await createNodeStorage(identity, { ...options, clock, logger });
   try {
     const configuration = await clusterAtStart(options, discovered, hashFunc, storage.local, logger);
@@ -139,8 +136,9 @@ function warnOfDifferences(
   logger: Logger,
 ): void {
   const differences: string[] = [];
-  if (noted.replicas !== replicas) {
-    differences.push(`replicas ${noted.replicas}, not ${replicas}`);
+  const agreed = ownClass(noted).replicas;
+  if (agreed !== replicas) {
+    differences.push(`replicas ${agreed}, not ${replicas}`);
   }
   for (const { nodeId, weight, zone } of noted.members) {
     const given = found.find((node) => node.nodeId === nodeId) ?? { weight, zone };
@@ -154,7 +152,7 @@ function warnOfDifferences(
   if (differences.length > 0) {
     logger.warn(
       `The cluster goes by ${differences.join(', ')}: that is what counts. Give every node the same, or change it with ` +
-        'npx -p nestjs-dkv dkv weight and zone.',
+        'npx -p nestjs-dkv dkv weight, zone and replicas.',
     );
   }
 }

@@ -16,14 +16,15 @@ import { RecordMerger } from '../merger/record-merger.js';
 import { type Codec } from '../ports/codec.js';
 import { type Logger } from '../ports/logger.js';
 import { type Merger } from '../ports/merger.js';
-import { type Namespaces } from '../cluster/namespaces.js';
+import { agreedOf, noRoomFor, unlikeNamespace } from '../cluster/agreed-namespaces.js';
+import { type Namespace, type Namespaces } from '../cluster/namespaces.js';
+import { placementFor } from '../model/membership.js';
 import { type NodeStorage } from '../storage/node-storage.js';
-import { NamespaceCatalog } from './namespace-catalog.js';
 
 interface Declared {
   readonly options: NamespaceOptions;
   readonly settings: ClientSettings;
-  readonly client: Promise<Dkv>;
+  readonly client: Dkv;
 }
 
 /** What a namespace works with when it brings nothing of its own. */
@@ -34,7 +35,6 @@ interface Defaults {
 
 export class NamespaceRegistry {
   private readonly declared = new Map<string, Declared>();
-  private readonly catalog: NamespaceCatalog;
 
   constructor(
     private readonly core: ClientCore,
@@ -42,30 +42,27 @@ export class NamespaceRegistry {
     private readonly root: DkvOptions,
     private readonly defaults: Defaults,
     private readonly logger: Logger,
-    /** Where the catalog is; closed when the boot fails. */
+    /** Closed when the boot fails. */
     private readonly storage: NodeStorage,
-  ) {
-    this.catalog = new NamespaceCatalog(storage.local);
-  }
+  ) {}
 
   /** The namespaces that every node has; resolves with the client of the default one. */
   open(): Promise<Dkv> {
     return this.orClose(async () => {
       const { mode, readConsistency, writeConsistency } = this.root;
-      const replicas = this.core.view.copiesMax - 1;
-      const common = { replicas, ttlMs: 0, readConsistency, writeConsistency };
-      await this.add({ ...common, name: LOCKS_NAMESPACE, mode: 'strong', codec: new JsonCodec() });
+      const common = { ttlMs: 0, readConsistency, writeConsistency };
+      this.add({ ...common, name: LOCKS_NAMESPACE, mode: 'strong', codec: new JsonCodec() });
       return this.add({ ...common, name: DEFAULT_NAMESPACE, mode, ...this.defaults });
     });
   }
 
   /**
    * The client of a namespace of `forFeature`; several modules may declare one, all alike.
-   * @throws DkvError `DKV_INVALID_OPTIONS`, `DKV_STORE_MISMATCH`
+   * @throws DkvError `DKV_INVALID_OPTIONS`, also for one too many; `DKV_CONFIGURATION_MISMATCH` where the cluster, as this node's folder knows it, has it
+   *   otherwise
    */
   declare(given: DkvNamespaceOptions): Promise<Dkv> {
-    const replicas = this.core.view.copiesMax - 1;
-    return this.orClose(async () => this.add(resolveNamespace(given, { ...this.root, replicas })));
+    return this.orClose(async () => this.add(resolveNamespace(given, this.root)));
   }
 
   /** @throws DkvError `DKV_UNKNOWN_NAMESPACE` */
@@ -83,12 +80,13 @@ export class NamespaceRegistry {
   }
 
   /** Data of which nobody takes care any more would go unnoticed. */
-  async warnOfUndeclared(): Promise<void> {
-    const left = (await this.catalog.names()).filter((name) => !this.declared.has(name));
+  warnOfUndeclared(): void {
+    const { namespaces } = this.core.view.agreed;
+    const left = namespaces.map(({ name }) => name).filter((name) => !this.declared.has(name));
     if (left.length > 0) {
       this.logger.warn(
-        `The data folder has namespaces that no DkvModule.forFeature declares: ${left.join(', ')}. Their data stays ` +
-          'as it is and is not served.',
+        `The cluster has namespaces that no DkvModule.forFeature declares here: ${left.join(', ')}. Their data stays as it ` +
+          'is, and this node does not serve it.',
       );
     }
   }
@@ -103,7 +101,7 @@ export class NamespaceRegistry {
     }
   }
 
-  private add(options: NamespaceOptions): Promise<Dkv> {
+  private add(options: NamespaceOptions): Dkv {
     const known = this.declared.get(options.name);
     if (known) {
       assertAlike(known.options, options);
@@ -112,22 +110,33 @@ export class NamespaceRegistry {
     const { core, root } = this;
     const { name: namespace, mode, readConsistency, writeConsistency, ttlMs, validate } = options;
     const { readTimeoutMs, revertTimeoutMs, valueBytesMax } = root;
-    const copies = options.replicas + 1;
+    const placement = placementFor(options.replicas);
     const codec = options.codec ?? this.defaults.codec;
     const merger = new RecordMerger(options.merger ?? new LastWriteWinsMerger(), codec, valueBytesMax);
     assertMergeable(options, merger);
     const levels = { readConsistency, writeConsistency };
     const limits = { readTimeoutMs, revertTimeoutMs, valueBytesMax };
-    const settings = { namespace, mode, copies, ttlMs, validate, ...levels, ...limits };
+    const settings = { namespace, mode, placement, ttlMs, validate, ...levels, ...limits };
     const isReserved = namespace === LOCKS_NAMESPACE;
-    const admitted = { name: namespace, mode, copies, codec, merger, isReserved };
-    const client = this.catalog.admit(admitted).then(() => {
-      core.view.useCopies(copies);
-      this.namespaces.add(admitted);
-      return new Dkv(core, settings, codec);
-    });
+    const added = { name: namespace, mode, placement, codec, merger, isReserved };
+    this.compare(added);
+    this.namespaces.add(added);
+    const client = new Dkv(core, settings, codec);
     this.declared.set(namespace, { options, settings, client });
     return client;
+  }
+
+  /** With what the cluster has agreed on, as far as the folder knows it. @throws DkvError `DKV_CONFIGURATION_MISMATCH`, `DKV_INVALID_OPTIONS` */
+  private compare(namespace: Namespace): void {
+    const { view } = this.core;
+    const { epoch, namespaces, clusterId } = view.agreed;
+    const agreed = epoch > 0 ? namespaces.find(({ name }) => name === namespace.name) : undefined;
+    const refusal = agreed
+      ? unlikeNamespace(agreed, agreedOf(namespace), clusterId, view.selfId)
+      : noRoomFor(namespace, this.declared.size, view.slices);
+    if (refusal) {
+      throw refusal;
+    }
   }
 }
 

@@ -72,7 +72,7 @@ function sayWhatToExpect({ view, logger }: CoreContext, { storage }: DkvOptions)
         'of the nodes restarts at the same time, it goes on with what the others have; if all do, it is empty, with a new id.',
     );
   }
-  if (view.members.length === 2 && view.copiesMax >= 2) {
+  if (view.members.length === 2 && view.replicasOf() >= 1) {
     logger.warn(
       'Two nodes with a copy each take no writes in strong namespaces while one of them is down: a third makes them ' +
         'available. If one loses its disk, it comes back by itself.',

@@ -1,7 +1,10 @@
 /** Which groups there are on this node and since when: with the cluster, later for namespaces that were added (rule 0), or moved here. */
+import { agreedOf } from '../cluster/agreed-namespaces.js';
 import { Birth, CLUSTER_META, type ClusterNote } from '../cluster/birth.js';
 import { ClassBirth, type ClassNote, CLASSES_META } from '../cluster/class-birth.js';
+import { withNamespaces } from '../cluster/configuration-changes.js';
 import { noteConfiguration, placesIn } from '../cluster/cluster-configuration.js';
+import { listsOfClass } from '../cluster/partition-lists.js';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { hex12 } from '../model/hex.js';
 import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../model/membership.js';
@@ -9,7 +12,7 @@ import { type FirstMembers } from '../model/node-messages.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type GroupServices } from './group-parts.js';
 import { type Identity } from './node-identity.js';
-import { copiesOfNamespaces, firstConfiguration, NOTHING_STORED, ownGroups } from './own-groups.js';
+import { firstConfiguration, NOTHING_STORED, ownGroups, strongClasses } from './own-groups.js';
 import { hasCopy } from './stored-group.js';
 import { StrongGroup } from './strong-group.js';
 import { type StrongModeParts } from './strong-mode-parts.js';
@@ -42,7 +45,6 @@ export class GroupBirths {
     const shared = {
       selfId,
       nodeIds: () => view.members.map((known) => known.node.nodeId),
-      listsOf: (members: readonly MemberId[]) => placesIn(members.map(nodeOf), view.agreed.lists),
       directory,
       logger,
     };
@@ -51,11 +53,12 @@ export class GroupBirths {
         ...shared,
         self: member(),
         agreedCluster: () => view.agreed.clusterId,
-        classes: () => copiesOfNamespaces(namespaces),
+        first: () => view.agreed,
+        classes: () => strongClasses(namespaces),
         newClusterId: () => hex12(Math.floor(random.next() * 2 ** 48)),
         post: (nodeId, message) => node.say(nodeId, message),
-        note: (cluster) => this.note(cluster),
-        born: (cluster) => this.clusterBorn(cluster),
+        note: (cluster, first) => this.note(cluster, first),
+        born: (cluster, first) => this.clusterBorn(cluster, first),
       },
       identity.cluster,
     );
@@ -63,25 +66,27 @@ export class GroupBirths {
       {
         ...shared,
         self: member,
-        copiesMax: view.copiesMax,
+        listsOf: (placement, members) => {
+          const lists = listsOfClass(view.agreed, placement);
+          return lists && placesIn(members.map(nodeOf), lists);
+        },
         isClusterBorn: () => this.birth.isBorn,
-        bornWithCluster: (copies) =>
-          this.birth.classes.includes(copies) ? this.birth.firstMembers : undefined,
+        bornWithCluster: (placement) => this.birth.firstOf(placement),
         classesOfCluster: () => this.birth.classes,
-        hasGroups: (copies) => this.hasGroups(copies),
+        hasGroups: (placement) => this.hasGroups(placement),
         post: (nodeId, message) => node.say(nodeId, message),
         note: (notes) => meta.putMeta(CLASSES_META, JSON.stringify(notes)),
-        born: (copies, first) => this.classBorn(copies, first),
+        born: (placement, first) => this.classBorn(placement, first),
       },
       identity.classes,
     );
   }
 
-  /** When all namespaces are known. */
+  /** When all namespaces are declared. */
   start(): void {
+    const { view, namespaces } = this.parts;
+    view.propose(withNamespaces(view.agreed, [...namespaces].map(agreedOf)));
     this.isStarted = true;
-    copiesOfNamespaces(this.parts.namespaces).forEach((copies) => this.classBirth.want(copies));
-    this.follow();
   }
 
   /** Once a heartbeat interval. */
@@ -93,21 +98,22 @@ export class GroupBirths {
   /** Begins what this node has to hold, by the newest configuration, and has not begun. */
   follow(): void {
     if (this.isStarted) {
+      strongClasses(this.parts.namespaces).forEach((placement) => this.classBirth.want(placement));
       this.removeUnborn();
       this.addConfigurationGroup();
-      this.classesInUse().forEach((copies) => this.addGroups(copies));
+      this.classesInUse().forEach((placement) => this.addGroups(placement));
       this.addLeftBehind();
     }
   }
 
-  /** The numbers of copies of which there are groups in this cluster. */
+  /** The classes of which there are groups in this cluster. */
   get classes(): readonly number[] {
     return this.classBirth.known;
   }
 
   /** Of namespaces that are declared here, and of others: their groups need this node's votes all the same. */
   private classesInUse(): ReadonlySet<number> {
-    return new Set([...copiesOfNamespaces(this.parts.namespaces), ...this.classBirth.known]);
+    return new Set([...strongClasses(this.parts.namespaces), ...this.classBirth.known]);
   }
 
   /**
@@ -151,7 +157,7 @@ export class GroupBirths {
   private noteOf(number: number): ClassNote {
     return number === CONFIGURATION_GROUP
       ? { ...this.birth.firstMembers, isBorn: this.birth.isBorn }
-      : this.classBirth.noteOf(this.parts.view.copiesAskedOf(number));
+      : this.classBirth.noteOf(this.parts.view.placementOf(number));
   }
 
   private addConfigurationGroup(): void {
@@ -160,10 +166,10 @@ export class GroupBirths {
     }
   }
 
-  /** Those with so many copies that are not there yet. */
-  private addGroups(copies: number): void {
-    const born = this.classBirth.noteOf(copies);
-    for (const number of ownGroups(this.parts.view, copies)) {
+  /** Those of a class that are not there yet. */
+  private addGroups(placement: number): void {
+    const born = this.classBirth.noteOf(placement);
+    for (const number of ownGroups(this.parts.view, placement)) {
       this.addGroup(number, born);
     }
   }
@@ -175,22 +181,22 @@ export class GroupBirths {
       return;
     }
     const found = node.givenUp(number) ?? stored.get(number) ?? NOTHING_STORED;
-    const first = firstConfiguration(view.selfId, number, view.copiesAskedOf(number), born);
+    const first = firstConfiguration(view.selfId, number, born);
     const group = new StrongGroup(number, services, found, first, promisedIn(number));
     group.isBorn = this.birth.isBorn && born.isBorn;
     node.groups.add(group);
   }
 
-  /** Whether there is anything here of a group of so many copies, also of a namespace that is not declared any more. */
-  private hasGroups(copies: number): boolean {
+  /** Whether there is anything here of a group of the class, also of a namespace that is not declared any more. */
+  private hasGroups(placement: number): boolean {
     const { stored, view } = this.parts;
     for (const number of stored.keys()) {
-      if (number !== CONFIGURATION_GROUP && view.copiesAskedOf(number) === copies) {
+      if (number !== CONFIGURATION_GROUP && view.placementOf(number) === placement) {
         return true;
       }
     }
     for (const { number, raft } of this.around.node.groups.values()) {
-      const isOfClass = number !== CONFIGURATION_GROUP && view.copiesAskedOf(number) === copies;
+      const isOfClass = number !== CONFIGURATION_GROUP && view.placementOf(number) === placement;
       if (isOfClass && (raft.term > 0 || raft.lastIndex > 0)) {
         return true;
       }
@@ -202,20 +208,20 @@ export class GroupBirths {
    * Durable when it resolves, and on the medium: a cluster whose nodes all lost power right after its birth would be born again,
    * and count anew. Whoever knows that it is born knows its first configuration as agreed on.
    */
-  private async note(cluster: ClusterNote): Promise<void> {
+  private async note(cluster: ClusterNote, first: ClusterConfiguration | undefined): Promise<void> {
     const { view, meta, makeDurable } = this.parts;
-    if (cluster.isBorn && view.epoch === 0) {
-      await noteConfiguration(meta, born(view.agreed, cluster.clusterId));
+    if (first && view.epoch === 0) {
+      await noteConfiguration(meta, first);
     }
     await meta.putMeta(CLUSTER_META, JSON.stringify(cluster));
     await makeDurable();
   }
 
-  private clusterBorn({ clusterId, members }: ClusterNote): void {
+  private clusterBorn({ clusterId, members }: ClusterNote, first: ClusterConfiguration | undefined): void {
     const { logger, view } = this.parts;
     const isFirst = members.includes(this.around.member());
-    if (view.epoch === 0) {
-      view.adopt(born(view.agreed, clusterId));
+    if (first) {
+      view.adopt(first);
     }
     logger.log(
       isFirst
@@ -224,25 +230,27 @@ export class GroupBirths {
     );
     this.addConfigurationGroup();
     this.beginGroup(CONFIGURATION_GROUP, { ...this.birth.firstMembers, isBorn: true });
-    for (const copies of this.classesInUse()) {
-      const note = this.classBirth.noteOf(copies);
+    for (const placement of this.classesInUse()) {
+      const note = this.classBirth.noteOf(placement);
       if (note.isBorn) {
-        this.groupsBorn(copies, note);
+        this.groupsBorn(placement, note);
       }
     }
   }
 
-  private classBorn(copies: number, first: FirstMembers): void {
+  private classBorn(placement: number, first: FirstMembers): void {
     if (first.members.includes(this.around.member())) {
-      this.parts.logger.log(`Partitions with ${copies} copies are born, for namespaces that were added.`);
+      this.parts.logger.log(
+        `Partitions with ${this.parts.view.replicasOf(placement) + 1} copies are born, for namespaces that were added.`,
+      );
     }
-    this.groupsBorn(copies, first);
+    this.groupsBorn(placement, first);
   }
 
-  private groupsBorn(copies: number, first: FirstMembers): void {
-    this.addGroups(copies);
+  private groupsBorn(placement: number, first: FirstMembers): void {
+    this.addGroups(placement);
     const note = { ...first, isBorn: true };
-    ownGroups(this.parts.view, copies).forEach((number) => this.beginGroup(number, note));
+    ownGroups(this.parts.view, placement).forEach((number) => this.beginGroup(number, note));
   }
 
   private beginGroup(number: number, note: ClassNote): void {
@@ -250,14 +258,9 @@ export class GroupBirths {
     const { view } = this.parts;
     const group = node.groups.get(number);
     if (group) {
-      group.beBorn(firstConfiguration(view.selfId, number, view.copiesAskedOf(number), note));
+      group.beBorn(firstConfiguration(view.selfId, number, note));
       node.leadership.campaignIfFirst(group);
       node.wake(group);
     }
   }
-}
-
-/** The first that is agreed on. */
-function born(made: ClusterConfiguration, clusterId: string): ClusterConfiguration {
-  return { ...made, epoch: 1, clusterId };
 }

@@ -156,7 +156,7 @@ describe('a namespace with another number of copies', () => {
     const later = await Later.of();
     later.cluster.kill('c');
     later.declare();
-    await later.again('a', 'replaced');
+    await later.again('a', 'restarted');
     await later.again('b', 'restarted');
     expect(later.unready('b')).toMatch(/not born yet: not seen so far: c$/);
     await expect(later.put('a', 'k0', 'v')).rejects.toMatchObject({ code: 'DKV_NOT_READY' });

@@ -14,20 +14,20 @@ export const NOTHING_STORED: StoredGroup = {
   generation: 0,
 };
 
-/** The numbers of copies that strong namespaces ask for. */
-export function copiesOfNamespaces(namespaces: Namespaces): readonly number[] {
+/** The classes of strong namespaces. */
+export function strongClasses(namespaces: Namespaces): readonly number[] {
   const classes = new Set<number>();
-  for (const { mode, copies } of namespaces) {
+  for (const { mode, placement } of namespaces) {
     if (mode === 'strong') {
-      classes.add(copies);
+      classes.add(placement);
     }
   }
   return [...classes];
 }
 
-/** Those of partitions that this node holds, or is to hold, of namespaces that ask for so many copies. */
-export function ownGroups(view: ClusterView, copies: number): readonly number[] {
-  const first = view.firstOf(copies);
+/** Those of the partitions of a class that this node holds, or is to hold. */
+export function ownGroups(view: ClusterView, placement: number): readonly number[] {
+  const first = view.firstOf(placement);
   return Array.from({ length: view.slices }, (_, slice) => first + slice).filter((number) =>
     view.nodesOf(number).includes(view.selfId),
   );
@@ -35,16 +35,14 @@ export function ownGroups(view: ClusterView, copies: number): readonly number[] 
 
 /**
  * The first voters of a group, where they are known, and where the node is one of them: others are taken in by the log.
- * @param copies that the group's namespaces ask for; of the configuration there are as many as it has keepers
+ * @param note of the group's class, or of the configuration
  */
 export function firstConfiguration(
   nodeId: string,
   number: number,
-  copies: number,
   { members, lists, isBorn }: ClassNote,
 ): Configuration {
-  const slices = lists.length - 1;
-  const list = number === CONFIGURATION_GROUP ? lists[slices] : lists[number % slices]?.slice(0, copies);
+  const list = number === CONFIGURATION_GROUP ? lists.at(-1) : lists[number % lists.length];
   const voters = (list ?? []).map((place) => members[place]!);
   const isFirst = isBorn && voters.some((voter) => nodeOf(voter) === nodeId);
   return isFirst ? { voters, outgoing: [], learners: [] } : NO_CONFIGURATION;

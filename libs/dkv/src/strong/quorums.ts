@@ -12,6 +12,7 @@ import { type Logger } from '../ports/logger.js';
 import { type QuorumStatus } from '../ports/strong-mode.js';
 import { hasQuorum } from '../raft/raft-configurations.js';
 import { forcedConfiguration } from '../raft/raft-recovery.js';
+import { CONFIGURATION_KEY } from './membership/configuration-record.js';
 import { type GroupList } from './group-list.js';
 import { isGoneMember } from './replacement.js';
 import { type StrongGroup } from './strong-group.js';
@@ -147,6 +148,11 @@ export class Quorums {
     // A group that lost members may be led by fewer than its list has, until all are back (rule 13).
     const isShort = leader === '' && view.reachable(group).length < majorityOf(view.copiesOf(group));
     return this.isWithout(group, leader) || isShort ? this.notReached(group, key, writes) : undefined;
+  }
+
+  /** Why the group that keeps the configuration takes no writes; undefined where it does. */
+  get configurationRefusal(): DkvError | undefined {
+    return this.refusal(CONFIGURATION_GROUP, CONFIGURATION_KEY, true);
   }
 
   /** Whether a leader is known, and enough voters for what it decides. */

@@ -60,6 +60,7 @@ export class ReplicatedStrongMode implements StrongMode {
   private readonly peerChanges: PeerChanges;
   private readonly members: ClusterMembership;
   readonly groups: StrongGroups;
+  readonly membership: Membership;
 
   private constructor(
     private readonly parts: StrongModeParts,
@@ -202,7 +203,9 @@ export class ReplicatedStrongMode implements StrongMode {
       clusterId: () => this.births.birth.clusterId,
       classes: () => this.births.classes,
       follow: () => this.births.follow(),
+      refusal: () => this.quorumsNow.configurationRefusal,
     });
+    this.membership = this.members.changes;
     this.readiness = new Readiness(view, log, store, this.node.groups, {
       birth: () => this.births.birth,
       classBirth: () => this.births.classBirth,
@@ -243,6 +246,7 @@ export class ReplicatedStrongMode implements StrongMode {
 
   start(): void {
     this.births.start();
+    this.members.follow();
     this.tick();
   }
 
@@ -298,10 +302,6 @@ export class ReplicatedStrongMode implements StrongMode {
     return [this.quorumsNow.reason, this.boundedClock.reason].filter(Boolean).join('; ') || undefined;
   }
 
-  get membership(): Membership {
-    return this.members.changes;
-  }
-
   get quorums(): QuorumStatus {
     return this.quorumsNow.status;
   }
@@ -316,7 +316,7 @@ export class ReplicatedStrongMode implements StrongMode {
 
   private groupOf(namespace: string, key: string): number {
     const { view, namespaces, store } = this.parts;
-    return store.groupOf(namespace, key) ?? view.partitionOf(key, namespaces.get(namespace).copies);
+    return store.groupOf(namespace, key) ?? view.partitionOf(key, namespaces.get(namespace).placement);
   }
 
   private get hasPeers(): boolean {

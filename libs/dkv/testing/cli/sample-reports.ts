@@ -45,6 +45,7 @@ export function sampleCluster(own: Partial<ClusterReport> = {}): ClusterReport {
     epoch: 1,
     partitions: 64,
     replicas: 2,
+    copiesHeld: 3,
     hashFunc: 'md5',
     health: 'ok',
     reason: '',
@@ -160,7 +161,8 @@ export function sampleMoves(own: Partial<MovesReport> = {}): MovesReport {
     return { nodeId, membership, copies, keepsConfiguration };
   });
   const { moving = [], waiting = 0 } = own;
-  return { epoch: 1, isSettled: moving.length + waiting === 0, moving, waiting, members, ...own };
+  const copies = { asked: 3, held: 3 };
+  return { epoch: 1, isSettled: moving.length + waiting === 0, copies, moving, waiting, members, ...own };
 }
 
 /** Node c leaves, and d has joined for it: two move and `waiting` wait. */

@@ -1,5 +1,9 @@
-/** Changes the members of a simulated cluster at random times: nodes join, leave, stay after all, and get other weights and zones. */
+/** Changes a simulated cluster at random times: its members, their weights and zones, the number of copies, and the namespaces. */
+import { BytesCodec } from '../../src/codec/bytes-codec.js';
+import { JsonCodec } from '../../src/codec/json-codec.js';
 import { isDkvError } from '../../src/dkv.errors.js';
+import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js';
+import { RecordMerger } from '../../src/merger/record-merger.js';
 import { type MembershipChange } from '../../src/model/membership.js';
 import { type ReplicatedStrongMode } from '../../src/strong/strong-mode.js';
 import { type TestCluster } from './sim-cluster.js';
@@ -9,6 +13,10 @@ const NEWCOMERS_MAX = 4;
 const PAUSE_MS_MAX = 2_500;
 const TIMEOUT_MS = 3_000;
 const ZONES = ['', 'north', 'south'];
+/** One copy alone would be lost with its disk. */
+const REPLICAS = [1, 2, 3];
+const NAMES = ['carts', 'orders', 'users'];
+const CODECS = [new JsonCodec(), new BytesCodec()];
 
 export class MembershipActor {
   private running = false;
@@ -43,9 +51,23 @@ export class MembershipActor {
       }
       if (this.newcomers.length < NEWCOMERS_MAX && random.chance(0.35)) {
         this.add();
+      } else if (random.chance(0.25)) {
+        this.declare();
       } else {
         await this.ask(this.change());
       }
+    }
+  }
+
+  /** Lost when the node starts again: it is one then that does not declare it. */
+  private declare(): void {
+    const { random, cluster } = this;
+    const { serves, namespaces } = cluster.node(random.pick(cluster.nodeIds));
+    const name = random.pick(NAMES);
+    const codec = random.pick(CODECS);
+    if (serves && namespaces.askedPlacement(name) === undefined) {
+      const merger = new RecordMerger(new LastWriteWinsMerger(), codec);
+      namespaces.add({ name, mode: 'strong', placement: random.pick([0, 0, 2]), codec, merger });
     }
   }
 
@@ -60,7 +82,7 @@ export class MembershipActor {
   private change(): readonly MembershipChange[] {
     const { random, cluster } = this;
     const nodeId = random.pick(cluster.memberIds);
-    switch (random.pick(['leave', 'leave', 'stay', 'weight', 'zone'] as const)) {
+    switch (random.pick(['leave', 'leave', 'stay', 'weight', 'zone', 'replicas', 'replicas'] as const)) {
       case 'leave':
         return [{ kind: 'leave', nodeId }];
       case 'stay':
@@ -69,6 +91,8 @@ export class MembershipActor {
         return [{ kind: 'weight', nodeId, weight: random.pick([0.5, 1, 2]) }];
       case 'zone':
         return [{ kind: 'zone', nodeId, zone: random.pick(ZONES) }];
+      case 'replicas':
+        return [{ kind: 'replicas', placement: 0, replicas: random.pick(REPLICAS) }];
     }
   }
 

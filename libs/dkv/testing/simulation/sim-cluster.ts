@@ -2,6 +2,7 @@
 import { Hashring } from '../../src/hashring/hashring.js';
 import { md5HashFunc } from '../../src/hashring/md5-hash-func.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
+import { type Namespace } from '../../src/cluster/namespaces.js';
 import { type ClusterConfiguration } from '../../src/model/membership.js';
 import { type ClusterNode } from '../../src/model/node.js';
 import { type PeerRequestKind } from '../../src/model/peer-protocol.js';
@@ -21,6 +22,12 @@ import { TestNode } from './sim-node.js';
 import { SimTrace } from './trace.js';
 
 export { TestNode };
+
+/** `copies`: that it asks for; as many as the cluster has where it asks for none. */
+export interface DeclaredNamespace extends Partial<Pick<Namespace, 'mode' | 'codec'>> {
+  readonly name: string;
+  readonly copies?: number;
+}
 
 export interface TestClusterOptions {
   /** Copies besides the holder's. Default 2. */
@@ -47,8 +54,8 @@ export interface TestClusterOptions {
   readonly storage?: Partial<TestStorageOptions>;
   /** How wrong the clock of a node is. Default: it is right. */
   readonly clocks?: (nodeId: string) => SimClockOptions;
-  /** Further namespaces, like the default one but for the number of copies where one is given; looked at by every start. */
-  readonly namespaces?: readonly (string | { readonly name: string; readonly copies: number })[];
+  /** Further namespaces, like the default one but for what is given; looked at by every start. */
+  readonly namespaces?: readonly (string | DeclaredNamespace)[];
   /** Lines of the trace that are kept for reading. Default 100. */
   readonly traceLinesMax?: number;
 }

@@ -12,7 +12,7 @@ import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js'
 import { RecordMerger } from '../../src/merger/record-merger.js';
 import { Hashring } from '../../src/hashring/hashring.js';
 import { md5HashFunc } from '../../src/hashring/md5-hash-func.js';
-import { type ClusterConfiguration } from '../../src/model/membership.js';
+import { type ClusterConfiguration, PLACEMENTS_MAX } from '../../src/model/membership.js';
 import { type LocalKvRepo } from '../../src/ports/local-kv-repo.js';
 import { type RemoteKvRepo } from '../../src/ports/remote-kv-repo.js';
 import { type CoreContext, type CoreLimits } from '../../src/cluster/core-context.js';
@@ -84,6 +84,7 @@ export class TestNode {
   readonly telemetry: CapturedTelemetry = captureTelemetry();
   processor!: Processor;
   view!: ClusterView;
+  namespaces!: Namespaces;
   transitions!: PeerTransitions;
   local!: LocalKvRepo;
   clock!: SimClock;
@@ -189,9 +190,9 @@ export class TestNode {
 
   private async openStore(run: Incarnation): Promise<void> {
     const { ring } = this.cluster;
-    const { partitions, replicas, hashFunc } = ring;
+    const { partitions, hashFunc } = ring;
     const home = simStorageHome(this.disk, this.folder, run, () => `${this.nodeId} ${this.boots}`);
-    const identity = { nodeId: this.nodeId, partitions, copies: replicas + 1, hashFunc: hashFunc.name };
+    const identity = { nodeId: this.nodeId, partitions, copies: PLACEMENTS_MAX, hashFunc: hashFunc.name };
     this.storage = await NodeStorage.open(home, identity, {
       ...STORAGE,
       cacheBytesMax: CACHES[this.opened++ % CACHES.length]!,
@@ -234,13 +235,17 @@ export class TestNode {
     const peers = new PeerClient(view, this.remote, guard, clock, telemetry, transitions);
     const versions = await VersionClock.open(nodeId, clock, local, limits.maxClockOffsetMs);
     const { mode = 'eventual', namespaces: further = [] } = options;
-    const copies = cluster.ring.replicas + 1;
     const records = new RecordMerger(merger, codec);
-    const namespaces = new Namespaces(
+    this.namespaces = new Namespaces(
       [NAMESPACE, ...further]
-        .map((given) => (typeof given === 'string' ? { name: given, copies } : given))
-        .map((given) => ({ ...given, mode, codec, merger: records })),
+        .map((given) => (typeof given === 'string' ? { name: given } : given))
+        .map(({ name, copies: placement = 0, ...given }) => ({
+          ...{ mode, codec, merger: records },
+          ...given,
+          ...{ name, placement },
+        })),
     );
+    const { namespaces } = this;
     const context: CoreContext = {
       view,
       peers,

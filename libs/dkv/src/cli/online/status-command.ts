@@ -57,11 +57,12 @@ async function status(session: Session, options: OnlineOptions): Promise<ExitCod
 }
 
 function describe(page: Page, report: ClusterReport, nowMs: number): void {
-  const { answeredBy, version, partitions, replicas, hashFunc, members, namespaces } = report;
+  const { answeredBy, version, partitions, replicas, copiesHeld, hashFunc, members, namespaces } = report;
+  const held = copiesHeld === replicas + 1 ? '' : ` (${copiesHeld} so far)`;
   page
     .line(headlineOf(report), TONE_OF_HEALTH[report.health])
     .line(
-      `${counted(partitions, 'partition')} by ${hashFunc}, ${counted(replicas + 1, 'copy', 'copies')} of each; ` +
+      `${counted(partitions, 'partition')} by ${hashFunc}, ${counted(replicas + 1, 'copy', 'copies')} of each${held}; ` +
         `answered by ${answeredBy}, nestjs-dkv ${version}.`,
     )
     .line(

@@ -1,5 +1,5 @@
 /** What a data folder says of its node and of each of its groups, read without changing it. */
-import { type ClusterNote, clusterNoteOf, NO_CLUSTER } from '../../cluster/birth.js';
+import { type ClusterNote, clusterNoteOf, firstOfClass, NO_CLUSTER } from '../../cluster/birth.js';
 import { CLASSES_META, type ClassNotes } from '../../cluster/class-birth.js';
 import { notedConfiguration } from '../../cluster/cluster-configuration.js';
 import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../../model/membership.js';
@@ -122,19 +122,18 @@ async function viewOf(folder: OfflineFolder, storage: NodeStorage): Promise<Fold
   };
 }
 
-/**
- * Who votes in a group that nothing was written to yet: as its nodes know it from its birth. Groups of namespaces that ask for
- * fewer copies have numbers behind the others.
- */
+/** Who votes in a group that nothing was written to yet: as its nodes know it from its birth. */
 function birthConfiguration(
   nodeId: string,
   cluster: ClusterNote,
   classes: ClassNotes,
-  { lists, replicas }: ClusterConfiguration,
+  { partitions }: ClusterConfiguration,
   number: number,
 ): Configuration {
-  const copies = replicas + 1 - Math.floor(number / (lists.length - 1));
-  const isOfCluster = number === CONFIGURATION_GROUP || cluster.classes.includes(copies);
-  const note = isOfCluster ? cluster : (classes[copies] ?? NO_CLUSTER);
-  return firstConfiguration(nodeId, number, copies, { ...note, isBorn: true });
+  const placement = Math.floor(number / partitions);
+  const note =
+    number === CONFIGURATION_GROUP
+      ? cluster
+      : (firstOfClass(cluster, placement) ?? classes[placement] ?? NO_CLUSTER);
+  return firstConfiguration(nodeId, number, { ...note, isBorn: true });
 }

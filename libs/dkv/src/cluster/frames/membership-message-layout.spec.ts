@@ -13,12 +13,12 @@ const FIRST = { members: ['a@1', 'b@2', 'ç@3'], lists: [[0, 1], [1, 2], [2, 0, 
 const VOTERS = { voters: ['a@1', 'b@2'], outgoing: ['c@3'], learners: ['d@4'] };
 const NODE = { nodeId: 'node-1.a', host: '10.0.0.1', port: 7_000, weight: 0.25, zone: 'nörth' };
 const MESSAGES: readonly Message[] = [
-  { kind: 'birth', clusterId: '0123456789ab', ...FIRST, classes: [3, 1] },
-  { kind: 'born', clusterId: '', members: [], lists: [], classes: [] },
+  { kind: 'birth', clusterId: '0123456789ab', ...FIRST, classes: [0, 3], configuration: '{"zone":"Zürich"}' },
+  { kind: 'born', clusterId: '', members: [], lists: [], classes: [], configuration: '' },
   { kind: 'birthAccepted', clusterId: '0123456789ab' },
-  { kind: 'class', copies: 2, intent: 'ask', members: [], lists: [], isBorn: false },
-  { kind: 'class', copies: 1, intent: 'propose', ...FIRST, isBorn: false },
-  { kind: 'class', copies: 3, intent: 'tell', ...FIRST, isBorn: true },
+  { kind: 'class', placement: 2, intent: 'ask', members: [], lists: [], isBorn: false },
+  { kind: 'class', placement: 1, intent: 'propose', ...FIRST, isBorn: false },
+  { kind: 'class', placement: 3, intent: 'tell', ...FIRST, isBorn: true },
   { kind: 'guest', node: NODE, wishes: 17 },
   { kind: 'askConfiguration' },
   { kind: 'configuration', text: '{"zone":"Zürich"}' },

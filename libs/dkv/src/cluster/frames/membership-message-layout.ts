@@ -40,10 +40,11 @@ export function writeMembershipMessage(to: ByteWriter, message: MembershipMessag
       to.text(message.clusterId);
       writeFirstMembers(to, message);
       to.count(message.classes.length);
-      message.classes.forEach((copies) => to.count(copies));
+      message.classes.forEach((placement) => to.count(placement));
+      to.block(Buffer.from(message.configuration));
       return;
     case 'class':
-      to.count(message.copies);
+      to.count(message.placement);
       to.byte(INTENTS.indexOf(message.intent));
       writeFirstMembers(to, message);
       to.flag(message.isBorn);
@@ -91,11 +92,12 @@ export function readMembershipMessage(from: ByteReader, kind: MembershipMessage[
         clusterId: from.text(TEXT_BYTES_MAX),
         ...readFirstMembers(from),
         classes: readList(from, GROUPS_MAX, () => from.count()),
+        configuration: Buffer.from(from.bytesOf(Infinity)).toString(),
       };
     case 'class':
       return {
         kind,
-        copies: from.count(),
+        placement: from.count(),
         intent: INTENTS[from.choice(INTENTS.length)]!,
         ...readFirstMembers(from),
         isBorn: from.flag(),

@@ -117,7 +117,7 @@ async function repairWith(merger: Merger): Promise<ReadRepair> {
       {
         name: 'n',
         mode: 'eventual',
-        copies: 3,
+        placement: 0,
         codec: new JsonCodec(),
         merger: new RecordMerger(merger, new JsonCodec()),
       },

@@ -150,8 +150,8 @@ describe('a configuration that is told', () => {
 
   it.each<[string, ClusterConfiguration]>([
     ['of another cluster', at(9, { clusterId: 'two' })],
-    ['of other partitions', at(9, { lists: FIRST.lists.slice(1), target: FIRST.lists.slice(1) })],
-    ['of the same epoch', at(1, { replicas: 0 })],
+    ['of other partitions', at(9, { partitions: 2 })],
+    ['of the same epoch', at(1, { classes: [{ number: 0, replicas: 0 }] })],
   ])('counts for nothing where it is %s', async (_, configuration) => {
     await told(configuration);
     expect(view.agreed).toBe(FIRST);

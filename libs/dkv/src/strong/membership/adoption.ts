@@ -136,7 +136,7 @@ export class Adoption {
     // What was adopted binds at once: the folder notes only some time later to which cluster it belongs.
     const ours = clusterId() || agreed.clusterId;
     const isOurs = ours === '' || ours === configuration.clusterId;
-    const isAlike = configuration.lists.length === agreed.lists.length;
+    const isAlike = configuration.partitions === agreed.partitions;
     if (configuration.epoch <= view.epoch || !isOurs || !isAlike) {
       return;
     }

@@ -1,6 +1,7 @@
 /** Everything by which this node has a part in who is a member: put together, and driven by ticks and messages. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
+import { type DkvError } from '../../dkv.errors.js';
 import { type PeerDirectory } from '../../cluster/peer-directory.js';
 import { type Peer } from '../../cluster/peers.js';
 import { type NodeMessage } from '../../model/node-messages.js';
@@ -12,6 +13,7 @@ import { type Leaders } from '../leaders.js';
 import { type StrongCalls } from '../strong-calls.js';
 import { Adoption } from './adoption.js';
 import { MembershipChanges } from './membership-changes.js';
+import { NamespaceAgreement } from './namespace-agreement.js';
 import { Moves, type MovingNode } from './moves.js';
 import { Newcomers } from './newcomers.js';
 import { Planner, type PlannerLimits } from './planner.js';
@@ -34,10 +36,12 @@ export interface ClusterMembershipParts {
   readonly limits: PlannerLimits;
   /** '' until this node belongs to one. */
   readonly clusterId: () => string;
-  /** The numbers of copies of which there are groups. */
+  /** The classes of which there are groups. */
   readonly classes: () => readonly number[];
   /** Which groups this node has to have may have changed. */
   readonly follow: () => void;
+  /** Why the group that keeps the configuration takes no writes; undefined where it does. */
+  readonly refusal: () => DkvError | undefined;
 }
 
 export class ClusterMembership {
@@ -45,6 +49,7 @@ export class ClusterMembership {
   private readonly newcomers: Newcomers;
   private readonly planner: Planner;
   private readonly moves: Moves;
+  private readonly agreement: NamespaceAgreement;
   readonly changes: MembershipChanges;
 
   constructor(private readonly parts: ClusterMembershipParts) {
@@ -71,7 +76,8 @@ export class ClusterMembership {
       obstacle: () => this.planner.obstacle,
       agreed: (configuration) => this.adoption.offer(configuration),
     });
-    parts.view.onConfiguration(follow);
+    this.agreement = new NamespaceAgreement({ ...parts, changes: this.changes });
+    parts.view.onConfiguration(() => this.follow());
   }
 
   /** Before anything is heard. */
@@ -79,11 +85,18 @@ export class ClusterMembership {
     return this.adoption.open();
   }
 
+  /** The configuration is another, or all namespaces are declared. */
+  follow(): void {
+    this.agreement.follow();
+    this.parts.follow();
+  }
+
   /** Once a heartbeat interval, before the heartbeats leave. */
   tick(): void {
     this.adoption.tick();
     this.newcomers.tick();
     this.planner.tick();
+    this.agreement.tick();
     this.moves.tick();
   }
 

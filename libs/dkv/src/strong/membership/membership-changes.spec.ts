@@ -41,6 +41,7 @@ beforeEach(() => {
     view: new ClusterView('a', FIRST, testRing(NODES).hashFunc),
     newcomers: { candidates: [testNode('n')] } as unknown as Newcomers,
     obstacle: () => obstacle,
+    refusal: () => failure,
     clock: new ManualClock(),
     agreed: (configuration) => adopted.push(configuration),
     calls: {

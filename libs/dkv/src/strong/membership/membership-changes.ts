@@ -1,8 +1,10 @@
 /** The members of the cluster as an operator changes them, from any node. */
 import { withChanges } from '../../cluster/configuration-changes.js';
 import { type ClusterView } from '../../cluster/cluster-view.js';
+import { noRoomFor } from '../../cluster/agreed-namespaces.js';
 import { DkvError } from '../../dkv.errors.js';
 import {
+  type AgreedNamespace,
   type ClusterConfiguration,
   CLUSTER_NAMESPACE,
   CONFIGURATION_GROUP,
@@ -12,6 +14,7 @@ import { type ClusterNode } from '../../model/node.js';
 import { type Clock } from '../../ports/clock.js';
 import { type Membership } from '../../ports/membership.js';
 import { type StrongCalls } from '../strong-calls.js';
+import { REPLICAS_MAX } from '../../hashring/ring-options.js';
 import { CONFIGURATION_KEY, configurationOfRecord, putConfiguration } from './configuration-record.js';
 import { type Newcomers } from './newcomers.js';
 
@@ -27,6 +30,8 @@ export interface MembershipServices {
   readonly agreed: (configuration: ClusterConfiguration) => void;
   /** Why partitions cannot move in this cluster; undefined where they can. */
   readonly obstacle: () => string | undefined;
+  /** Why the group that keeps the configuration takes no writes; undefined where it does. */
+  readonly refusal: () => DkvError | undefined;
 }
 
 export class MembershipChanges implements Membership {
@@ -40,9 +45,14 @@ export class MembershipChanges implements Membership {
     return this.services.newcomers.candidates;
   }
 
+  get refusal(): DkvError | undefined {
+    return this.services.refusal();
+  }
+
   async change(changes: readonly MembershipChange[], timeoutMs: number): Promise<number> {
     const { calls, obstacle } = this.services;
-    const reason = obstacle();
+    const moves = changes.some(({ kind }) => kind !== 'namespace');
+    const reason = moves ? obstacle() : undefined;
     if (reason !== undefined) {
       throw new DkvError('DKV_UNSUPPORTED', `The members of this cluster cannot change: ${reason}.`);
     }
@@ -61,6 +71,7 @@ export class MembershipChanges implements Membership {
       this.assertPossible(current, changes);
       const next = withChanges(current, changes);
       if (!next) {
+        this.services.agreed(current);
         return current.epoch;
       }
       if (await putConfiguration(calls, next, record.version, leftMs())) {
@@ -76,9 +87,18 @@ export class MembershipChanges implements Membership {
   }
 
   /** @throws DkvError `DKV_INVALID_ARGUMENT` */
-  private assertPossible({ members }: ClusterConfiguration, changes: readonly MembershipChange[]): void {
+  private assertPossible(configuration: ClusterConfiguration, changes: readonly MembershipChange[]): void {
+    const { members } = configuration;
     const staying = new Set(members.filter(({ isLeaving }) => !isLeaving).map(({ nodeId }) => nodeId));
     for (const change of changes) {
+      if (change.kind === 'namespace') {
+        assertRoom(configuration, change.namespace);
+        continue;
+      }
+      if (change.kind === 'replicas') {
+        assertCopies(configuration, change);
+        continue;
+      }
       const nodeId = change.kind === 'join' ? change.node.nodeId : change.nodeId;
       if (change.kind === 'join') {
         staying.add(nodeId);
@@ -102,5 +122,30 @@ export class MembershipChanges implements Membership {
         'No member would be left that could hold the data. Take another node in first.',
       );
     }
+  }
+}
+
+/** @throws DkvError `DKV_INVALID_OPTIONS` */
+function assertRoom({ namespaces, partitions }: ClusterConfiguration, added: AgreedNamespace): void {
+  const isKnown = namespaces.some(({ name }) => name === added.name);
+  const refusal = isKnown ? undefined : noRoomFor(added, namespaces.length, partitions);
+  if (refusal) {
+    throw refusal;
+  }
+}
+
+/** @throws DkvError `DKV_INVALID_ARGUMENT` */
+function assertCopies(
+  { classes }: ClusterConfiguration,
+  { placement, replicas }: Extract<MembershipChange, { kind: 'replicas' }>,
+): void {
+  if (!Number.isInteger(replicas) || replicas < 0 || replicas > REPLICAS_MAX) {
+    throw new DkvError(
+      'DKV_INVALID_ARGUMENT',
+      `replicas is ${replicas}: give a whole number from 0 to ${REPLICAS_MAX}, of copies besides the holder's.`,
+    );
+  }
+  if (!classes.some(({ number }) => number === placement)) {
+    throw new DkvError('DKV_INVALID_ARGUMENT', `This cluster has no partitions of class ${placement}.`);
   }
 }

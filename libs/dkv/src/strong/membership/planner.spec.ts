@@ -8,6 +8,7 @@ import { testRing } from '../../../testing/test-ring.js';
 import { configurationFrom, configurationOf, textOf } from '../../cluster/cluster-configuration.js';
 import { withChanges } from '../../cluster/configuration-changes.js';
 import { ClusterView } from '../../cluster/cluster-view.js';
+import { partitionAt } from '../../cluster/partition-lists.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import { DkvError } from '../../dkv.errors.js';
 import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../../model/membership.js';
@@ -27,7 +28,6 @@ const FIRST: ClusterConfiguration = {
   clusterId: 'one',
 };
 const LIMITS: PlannerLimits = { transfersMax: 2, joinsByItself: true, memberRemovalMs: 0 };
-const COPIES = 2;
 
 let view: ClusterView;
 let clock: ManualClock;
@@ -100,7 +100,7 @@ function begin(known: ClusterConfiguration, limits: Partial<PlannerLimits> = {})
       },
     } as unknown as Newcomers,
     namespaces: { uses: () => isEventual } as unknown as Namespaces,
-    classes: () => [COPIES],
+    classes: () => [0],
     isUp: (nodeId) => !down.has(nodeId),
   });
 }
@@ -115,9 +115,8 @@ async function look(times = 1): Promise<void> {
 
 const memberIds = () => agreed!.members.map(({ nodeId }) => nodeId);
 const places = () => agreed!.moving.map(({ place }) => place);
-const groupOf = (place: number) =>
-  place === agreed!.lists.length - 1 ? CONFIGURATION_GROUP : place + view.firstOf(COPIES);
-const arrive = (place: number, epoch = agreed!.epoch) => planner.arrived([{ group: groupOf(place), epoch }]);
+const arrive = (place: number, epoch = agreed!.epoch) =>
+  planner.arrived([{ group: partitionAt(agreed!, place), epoch }]);
 
 describe('a planner', () => {
   it('writes the first configuration as the cluster was born, where there is none', async () => {

@@ -1,6 +1,7 @@
 /** Carries the configuration on, at the leader of the group that keeps it: who joins, what moves next, what has arrived. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
 import { withChanges, withMoved, withMoves } from '../../cluster/configuration-changes.js';
+import { partitionAt } from '../../cluster/partition-lists.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import {
   type ClusterConfiguration,
@@ -41,7 +42,7 @@ export interface PlannerServices {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: PlannerLimits;
-  /** The numbers of copies of which there are groups. */
+  /** The classes of which there are groups. */
   readonly classes: () => readonly number[];
   readonly isUp: (nodeId: string) => boolean;
 }
@@ -117,7 +118,7 @@ export class Planner {
     return withMoves(changed, this.services.limits.transfersMax) ?? changed;
   }
 
-  private changesFor({ members, replicas }: ClusterConfiguration): readonly MembershipChange[] {
+  private changesFor({ members, classes }: ClusterConfiguration): readonly MembershipChange[] {
     const { newcomers, limits, clock } = this.services;
     const joins = limits.joinsByItself ? newcomers.candidates : [];
     const now = clock.monotonic();
@@ -127,23 +128,23 @@ export class Planner {
     // Where most are away it is this side that is cut off, or the cluster was stopped. And where as few would be left as a key
     // has copies, none could be had in place of those that are lost.
     const staying = members.filter(({ nodeId, isLeaving }) => !isLeaving && !isGone(nodeId));
-    const leaves = gone.length < staying.length && staying.length > replicas ? gone : [];
+    const copiesMax = Math.max(...classes.map(({ replicas }) => replicas)) + 1;
+    const leaves = gone.length < staying.length && staying.length >= copiesMax ? gone : [];
     return [
       ...joins.map((node): MembershipChange => ({ kind: 'join', node })),
       ...leaves.map(({ nodeId }): MembershipChange => ({ kind: 'leave', nodeId })),
     ];
   }
 
-  /** Places of which every group is where it is to be. */
-  private arrivedPlaces({ moving, lists }: ClusterConfiguration): readonly number[] {
+  /** Places whose group is where it is to be, or of a class without groups. */
+  private arrivedPlaces(configuration: ClusterConfiguration): readonly number[] {
     const { view, classes } = this.services;
-    const isThere = (group: number, since: number) => (this.arrivals.get(group) ?? 0) >= since;
-    return moving
-      .filter(({ place, since }) =>
-        place === lists.length - 1
-          ? isThere(CONFIGURATION_GROUP, since)
-          : classes().every((copies) => isThere(place + view.firstOf(copies), since)),
-      )
+    const withGroups = classes();
+    const isThere = (group: number, since: number) =>
+      (this.arrivals.get(group) ?? 0) >= since ||
+      (group !== CONFIGURATION_GROUP && !withGroups.includes(view.placementOf(group)));
+    return configuration.moving
+      .filter(({ place, since }) => isThere(partitionAt(configuration, place), since))
       .map(({ place }) => place);
   }
 

@@ -44,6 +44,7 @@ const service: AdminService = {
   keep: (nodeId) => agreed('keep', nodeId),
   setWeight: (nodeId, weight) => agreed('setWeight', nodeId, weight),
   setZone: (nodeId, zone) => agreed('setZone', nodeId, zone),
+  setReplicas: (replicas, namespace) => agreed('setReplicas', replicas, namespace),
 };
 
 const kv: KvService = {
@@ -103,6 +104,7 @@ const ROUTES: [string, string, unknown?][] = [
   ['POST', '/admin/keep', { nodeId: 'c' }],
   ['POST', '/admin/weight', { nodeId: 'c', weight: 2 }],
   ['POST', '/admin/zone', { nodeId: 'c', zone: 'eu-1c' }],
+  ['POST', '/admin/replicas', { replicas: 2 }],
 ];
 
 describe('with the admin key', () => {
@@ -135,6 +137,8 @@ describe('with the admin key', () => {
     ['weight', { nodeId: 'c', weight: 0.5 }, ['setWeight', 'c', 0.5]],
     ['zone', { nodeId: 'c', zone: 'eu 1' }, ['setZone', 'c', 'eu 1']],
     ['zone', { nodeId: 'c', zone: '' }, ['setZone', 'c', '']],
+    ['replicas', { replicas: 0 }, ['setReplicas', 0, undefined]],
+    ['replicas', { replicas: 15, namespace: 'n' }, ['setReplicas', 15, 'n']],
   ])('%s of %j is passed on, and the answer has the epoch', async (route, body, asked) => {
     const answer = await call('POST', `/admin/${route}`, ADMIN, body);
     expect(answer).toEqual({ status: 200, body: { epoch: 7 } });
@@ -209,6 +213,11 @@ describe('with the admin key', () => {
     ['POST', '/admin/weight', { nodeId: 'c', weight: '2' }],
     ['POST', '/admin/weight', { nodeId: 'c', weight: 0 }],
     ['POST', '/admin/weight', { nodeId: 'c', weight: -1 }],
+    ...[{}, { replicas: -1 }, { replicas: 16 }, { replicas: 1.5 }, { replicas: '2' }].map(
+      (body): [string, string, object] => ['POST', '/admin/replicas', body],
+    ),
+    ['POST', '/admin/replicas', { replicas: 2, namespace: null }],
+    ['POST', '/admin/replicas', { replicas: 2, nodeId: 'c' }],
     ['POST', '/admin/zone', { nodeId: 'c' }],
     ['POST', '/admin/zone', { nodeId: 'c', zone: 1 }],
     ['POST', '/admin/zone', { nodeId: 'c', zone: 'z'.repeat(101) }],

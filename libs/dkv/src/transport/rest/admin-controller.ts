@@ -14,6 +14,7 @@ import {
   NodeBody,
   NoQuery,
   ReplaceBody,
+  ReplicasBody,
   TransferBody,
   WeightBody,
   ZoneBody,
@@ -113,5 +114,14 @@ export class AdminController {
   @HttpCode(200)
   async setZone(@Query() _query: NoQuery, @Body() { nodeId, zone }: ZoneBody): Promise<ChangeAnswer> {
     return { epoch: await this.admin.setZone(nodeId, zone) };
+  }
+
+  @Post('replicas')
+  @HttpCode(200)
+  async setReplicas(
+    @Query() _query: NoQuery,
+    @Body() { replicas, namespace }: ReplicasBody,
+  ): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.setReplicas(replicas, namespace) };
   }
 }

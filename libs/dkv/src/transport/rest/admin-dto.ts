@@ -1,5 +1,16 @@
 /** What operators may send to the routes below `/admin`. */
-import { IsNumber, IsPositive, IsString, Matches, MaxLength, ValidateIf } from 'class-validator';
+import {
+  IsInt,
+  IsNumber,
+  IsPositive,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateIf,
+} from 'class-validator';
+import { REPLICAS_MAX } from '../../hashring/ring-options.js';
 import { NODE_ID_PATTERN } from '../../model/version.js';
 import { ZONE_LENGTH_MAX } from '../../processor/membership-administration.js';
 import { IsCount } from './field-rules.js';
@@ -33,6 +44,12 @@ export class DecommissionBody {
 
 export class ReplaceBody extends NodeBody {
   @IsNodeId() byNodeId!: string;
+}
+
+export class ReplicasBody {
+  @IsInt() @Min(0) @Max(REPLICAS_MAX) replicas!: number;
+  /** Without it, of the cluster. Null is refused: a script that knows no name would change that. */
+  @ValidateIf((_body, namespace) => namespace !== undefined) @IsString() namespace?: string;
 }
 
 export class WeightBody extends NodeBody {

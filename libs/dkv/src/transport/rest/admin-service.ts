@@ -25,6 +25,8 @@ export interface AdminService {
   keep(nodeId: string): Promise<number>;
   setWeight(nodeId: string, weight: number): Promise<number>;
   setZone(nodeId: string, zone: string): Promise<number>;
+  /** Of the cluster, or of a namespace that asked for a number. */
+  setReplicas(replicas: number, namespace?: string): Promise<number>;
 }
 
 export const AdminService = Symbol('DkvAdminService');

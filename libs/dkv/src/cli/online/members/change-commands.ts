@@ -1,9 +1,12 @@
-/** `dkv admit`, `decommission`, `remove`, `replace`, `keep`, `weight` and `zone`: the members of a running cluster change. */
+/** `dkv admit`, `decommission`, `remove`, `replace`, `keep`, `weight`, `zone` and `replicas`: the members of a running cluster change. */
 import { type Command } from 'commander';
 import { isAgreed } from '../../agreement.js';
 import { type CommandContext } from '../../command-context.js';
 import { CommandFailure } from '../../command-failure.js';
 import { EXIT } from '../../exit-codes.js';
+import { REPLICAS_MAX } from '../../../hashring/ring-options.js';
+import { counted } from '../../text/figures.js';
+import { wholeNumberOf } from '../whole-number.js';
 import { type ChangeOptions, changesMembers } from './change-command.js';
 
 const ADMIT_HELP = `
@@ -52,6 +55,20 @@ Examples:
   dkv zone c eu-1c
   dkv zone c ''
 `;
+
+const REPLICAS_HELP = `
+Copies of a key besides the holder's: with 2 a key is on 3 nodes, or on all where there are fewer. It lasts: the option replicas of
+nodes is for the first start of the cluster alone. With --namespace it is that of a namespace that asked for a number of copies, and of
+all that asked for the same.
+
+Examples:
+  dkv replicas 2 --wait
+  dkv replicas 0 --namespace cache
+`;
+
+interface ReplicasOptions extends ChangeOptions {
+  readonly namespace?: string;
+}
 
 interface RemoveOptions extends ChangeOptions {
   readonly yes?: boolean;
@@ -147,6 +164,23 @@ export function addZone(program: Command, context: CommandContext): void {
     body: { nodeId, zone },
     done: zone === '' ? `The zone of node ${nodeId} is not known` : `The zone of node ${nodeId} is ${zone}`,
   }));
+}
+
+export function addReplicas(program: Command, context: CommandContext): void {
+  const command = program
+    .command('replicas')
+    .description('Has a key on another number of nodes.')
+    .argument('<number>', `copies besides the holder's, 0 to ${REPLICAS_MAX}`)
+    .option('--namespace <name>', 'of a namespace that asked for a number of copies');
+  changesMembers(command, REPLICAS_HELP, context, ({ namespace }: ReplicasOptions, text: string) => {
+    const replicas = wholeNumberOf('<number>', text, 0, REPLICAS_MAX);
+    const of = namespace === undefined ? 'A key' : `A key of namespace ${namespace}`;
+    return {
+      route: 'replicas',
+      body: { replicas, ...(namespace !== undefined && { namespace }) },
+      done: `${of} is to have ${counted(replicas, 'replica')}`,
+    };
+  });
 }
 
 function weightOf(text: string): number {

@@ -38,6 +38,14 @@ describe('a change', () => {
     ['weight', ['c', '0.5'], 'weight', { nodeId: 'c', weight: 0.5 }, 'The weight of node c is 0.5'],
     ['zone', ['c', 'eu-1c'], 'zone', { nodeId: 'c', zone: 'eu-1c' }, 'The zone of node c is eu-1c'],
     ['zone', ['c', ''], 'zone', { nodeId: 'c', zone: '' }, 'The zone of node c is not known'],
+    ['replicas', ['1'], 'replicas', { replicas: 1 }, 'A key is to have 1 replica'],
+    [
+      'replicas',
+      ['0', '--namespace', 'n'],
+      'replicas',
+      { replicas: 0, namespace: 'n' },
+      'A key of namespace n is to have 0 replicas',
+    ],
   ])('is asked for, and agreed on: %s %j', async (name, args, route, body, done) => {
     node.replies[`POST /admin/${route}`] = { body: { epoch: 7 } };
     const { code, out, error } = await dkv([name, ...args]);
@@ -76,6 +84,8 @@ describe('a change', () => {
   });
 
   it.each<[string[], string]>([
+    [['replicas', '16'], "<number> is '16': give a whole number from 0 to 15"],
+    [['replicas', 'two'], "<number> is 'two'"],
     [['weight', 'c', '0'], "<weight> is '0': give a number above 0"],
     [['weight', '--', 'c', '-1'], "<weight> is '-1'"],
     [['weight', 'c', ''], "<weight> is ''"],

@@ -55,11 +55,19 @@ async function moves(session: Session, options: MovesOptions): Promise<ExitCode>
 }
 
 function describe(page: Page, report: MovesReport): void {
+  const { asked, held } = report.copies;
+  page.line(
+    report.isSettled ? `All is where it is to be: ${countsOf(report)}.` : `Under way: ${countsOf(report)}.`,
+    report.isSettled ? 'good' : 'warning',
+  );
+  if (asked !== held) {
+    page.line(
+      `A key is to have ${counted(asked, 'copy', 'copies')}, and has ${held} in each partition at least.`,
+    );
+  }
   if (report.isSettled) {
-    page.line(`All is where it is to be: ${countsOf(report)}.`, 'good');
     return;
   }
-  page.line(`Under way: ${countsOf(report)}.`, 'warning');
   if (report.moving.length > 0) {
     page.line().table(COLUMNS, report.moving.map(rowOf));
   }
