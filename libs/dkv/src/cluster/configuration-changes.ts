@@ -1,6 +1,6 @@
 /** How the configuration of a cluster changes, step by step, from one epoch to the next: pure, so that every step can be tried. */
 import { Hashring } from '../hashring/hashring.js';
-import { type ClusterConfiguration, type Member, type MembershipChange } from '../model/membership.js';
+import { type ClusterConfiguration, type Member, type MembershipChange, type Move } from '../model/membership.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { keepersAfter } from './cluster-configuration.js';
 
@@ -37,7 +37,7 @@ export function withChanges(
     const after = target[move.place]!;
     return isSame(before, after)
       ? move
-      : { ...move, since: epoch, also: [...new Set([...move.also, ...before])] };
+      : { place: move.place, since: epoch, also: [...new Set([...move.also, ...before])] };
   });
   return settled({ ...configuration, epoch, members, target, moving });
 }
@@ -75,6 +75,43 @@ export function withMoved(
   );
   const moving = configuration.moving.filter(({ place }) => !done.has(place));
   return settled({ ...configuration, epoch: configuration.epoch + 1, lists, moving });
+}
+
+/**
+ * The next epoch: whoever reads or writes in eventual namespaces counts copies of both lists of these from now on. Undefined where
+ * none of them moves without doing so.
+ */
+export function withJoint(
+  configuration: ClusterConfiguration,
+  places: readonly number[],
+): ClusterConfiguration | undefined {
+  const epoch = configuration.epoch + 1;
+  const isNext = ({ place, joint }: Move) => joint === undefined && places.includes(place);
+  return configuration.moving.some(isNext)
+    ? {
+        ...configuration,
+        epoch,
+        moving: configuration.moving.map((move) => (isNext(move) ? { ...move, joint: epoch } : move)),
+      }
+    : undefined;
+}
+
+/**
+ * The next epoch: without the members that leave, have no copy, not even one that was on its way, keep no configuration, and have
+ * handed over what they had.
+ */
+export function withoutLeft(
+  configuration: ClusterConfiguration,
+  hasHandedOver: (nodeId: string) => boolean,
+): ClusterConfiguration | undefined {
+  const { lists, target, moving } = configuration;
+  const inUse = new Set([...lists, ...target, ...moving.map(({ also }) => also)].flat());
+  const members = configuration.members.filter(
+    ({ nodeId, isLeaving }) => !isLeaving || inUse.has(nodeId) || !hasHandedOver(nodeId),
+  );
+  return members.length === configuration.members.length
+    ? undefined
+    : { ...configuration, epoch: configuration.epoch + 1, members };
 }
 
 /** Where one is moving to; undefined where it is not moving. */
@@ -122,22 +159,14 @@ function replaced(
   return changed.every((member, place) => member === members[place]) ? members : changed;
 }
 
-/**
- * Without what has nothing to do any more: a list that differs in its order alone is in that order at once, since nothing moves
- * for it, and a member that leaves is none once it has no copy, not even one that was on its way, and keeps no configuration.
- */
+/** A list that differs in its order alone is in that order at once: nothing moves for it. */
 function settled(configuration: ClusterConfiguration): ClusterConfiguration {
-  const { target, members } = configuration;
+  const { target } = configuration;
   const lists = configuration.lists.map((list, place) => {
     const isThere = goalOf(configuration, place) === undefined && hasSameNodes(list, target[place]!);
     return isThere ? target[place]! : list;
   });
-  const inUse = new Set([...lists, ...target, ...configuration.moving.map(({ also }) => also)].flat());
-  return {
-    ...configuration,
-    lists,
-    members: members.filter(({ nodeId, isLeaving }) => !isLeaving || inUse.has(nodeId)),
-  };
+  return { ...configuration, lists };
 }
 
 function hasSameNodes(one: readonly string[], other: readonly string[]): boolean {

@@ -7,14 +7,23 @@ type Lists = readonly (readonly string[])[];
 export class PartitionLists {
   private readonly slices: number;
   private readonly moves: ReadonlyMap<number, Move>;
+  /** By place. */
+  private readonly barriers: readonly number[];
   // Made when they are asked for first.
   private readonly shorterLists = new Map<number, readonly string[]>();
   private readonly goals = new Map<number, readonly string[]>();
   private readonly unions = new Map<number, readonly string[]>();
 
-  constructor(private readonly configuration: ClusterConfiguration) {
+  /** @param before of the configuration that this node went by until now */
+  constructor(
+    private readonly configuration: ClusterConfiguration,
+    before?: PartitionLists,
+  ) {
     this.slices = configuration.lists.length - 1;
     this.moves = new Map(configuration.moving.map((move) => [move.place, move]));
+    this.barriers = configuration.lists.map(
+      (_, place) => this.moves.get(place)?.joint ?? before?.barriers[place] ?? configuration.epoch,
+    );
   }
 
   listOf(partition: number): readonly string[] {
@@ -44,6 +53,27 @@ export class PartitionLists {
 
   sinceOf(partition: number): number {
     return this.moveOf(partition)?.since ?? 0;
+  }
+
+  /** The epoch of the stage that a move of the partition is in; 0 where it does not move. */
+  stageOf(partition: number): number {
+    const move = this.moveOf(partition);
+    return move ? (move.joint ?? move.since) : 0;
+  }
+
+  /**
+   * Who reads or writes the partition here must know this epoch at least. It is that of the last joint stage that this node has
+   * known: whoever does not know of it counts copies of the list before alone. A start takes the epoch it starts with, since
+   * it cannot tell.
+   */
+  barrierOf(partition: number): number {
+    return this.barriers[this.placeOf(partition)]!;
+  }
+
+  /** The lists of which each must have its own quorum: while a move is joint there are two. */
+  quorumListsOf(partition: number): Lists {
+    const list = this.listOf(partition);
+    return this.moveOf(partition)?.joint === undefined ? [list] : [list, this.goalOf(partition)];
   }
 
   nodesOf(partition: number): readonly string[] {

@@ -1,5 +1,6 @@
 /** Strong namespaces at one node: everything behind the calls of the Processor, from birth to the last leadership. */
 import { BoundedClock } from '../cluster/bounded-clock.js';
+import { type EventualCopies } from '../cluster/eventual-copies.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
 import { CONFIGURATION_GROUP } from '../model/membership.js';
 import { type ShownRecord } from '../model/shown-record.js';
@@ -241,7 +242,8 @@ export class ReplicatedStrongMode implements StrongMode {
     return `${this.parts.view.selfId}@${this.identity.incarnation}`;
   }
 
-  start(): void {
+  start(copies: EventualCopies): void {
+    this.members.start(copies);
     this.births.start();
     this.tick();
   }

@@ -47,10 +47,16 @@ export interface TestClusterOptions {
   readonly storage?: Partial<TestStorageOptions>;
   /** How wrong the clock of a node is. Default: it is right. */
   readonly clocks?: (nodeId: string) => SimClockOptions;
-  /** Further namespaces, like the default one but for the number of copies where one is given; looked at by every start. */
-  readonly namespaces?: readonly (string | { readonly name: string; readonly copies: number })[];
+  /** Further namespaces, like the default one but for what is given; looked at by every start. */
+  readonly namespaces?: readonly (string | TestNamespace)[];
   /** Lines of the trace that are kept for reading. Default 100. */
   readonly traceLinesMax?: number;
+}
+
+export interface TestNamespace {
+  readonly name: string;
+  readonly copies?: number;
+  readonly mode?: NamespaceMode;
 }
 
 /** Bounds of a node's storage that a test may make small enough to be met. */

@@ -238,8 +238,8 @@ export class TestNode {
     const records = new RecordMerger(merger, codec);
     const namespaces = new Namespaces(
       [NAMESPACE, ...further]
-        .map((given) => (typeof given === 'string' ? { name: given, copies } : given))
-        .map((given) => ({ ...given, mode, codec, merger: records })),
+        .map((given) => (typeof given === 'string' ? { name: given } : given))
+        .map((given) => ({ copies, mode, codec, merger: records, ...given })),
     );
     const context: CoreContext = {
       view,

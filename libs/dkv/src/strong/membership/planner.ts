@@ -1,14 +1,15 @@
 /** Carries the configuration on, at the leader of the group that keeps it: who joins, what moves next, what has arrived. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
-import { withChanges, withMoved, withMoves } from '../../cluster/configuration-changes.js';
+import { withChanges, withJoint, withMoved, withMoves, withoutLeft } from '../../cluster/configuration-changes.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import {
   type ClusterConfiguration,
   CLUSTER_NAMESPACE,
   CONFIGURATION_GROUP,
   type MembershipChange,
+  type Move,
 } from '../../model/membership.js';
-import { type ArrivedGroup } from '../../model/node-messages.js';
+import { type ArrivedGroup, type NodeMessage } from '../../model/node-messages.js';
 import { formatStrongVersion } from '../../model/strong-version.js';
 import { NO_VERSION } from '../../model/version.js';
 import { type Clock } from '../../ports/clock.js';
@@ -21,6 +22,11 @@ import { type Newcomers } from './newcomers.js';
 
 const LOOK_EVERY_TICKS = 3;
 const WRITE_TIMEOUT_MS = 5_000;
+/** A member that leaves and is down for so long has nothing to hand over that could be waited for. */
+const ABSENT_MS = 10_000;
+
+/** What a node has said of its copies of eventual partitions. */
+type Copied = Omit<Extract<NodeMessage, { kind: 'copied' }>, 'kind'>;
 
 export interface PlannerLimits {
   /** Partitions that move at a time. */
@@ -57,7 +63,8 @@ export class Planner {
   private readonly arrivals = new Map<number, number>();
   /** Since when members are down, as this leader saw it; monotonic. */
   private readonly downSinceMs = new Map<string, number>();
-  private told = '';
+  /** By node, what it said last. */
+  private readonly copies = new Map<string, Copied>();
 
   constructor(private readonly services: PlannerServices) {}
 
@@ -69,11 +76,18 @@ export class Planner {
     }
   }
 
+  copied(nodeId: string, { places, emptyAt }: Copied): void {
+    if (this.services.view.isMember(nodeId)) {
+      this.copies.set(nodeId, { places, emptyAt });
+    }
+  }
+
   /** Once a heartbeat interval. */
   tick(): void {
     this.ticks++;
     if (!this.services.groups.get(CONFIGURATION_GROUP)?.leads) {
       this.arrivals.clear();
+      this.copies.clear();
       this.downSinceMs.clear();
       return;
     }
@@ -86,11 +100,9 @@ export class Planner {
     }
   }
 
-  /** Why partitions cannot move in this cluster; undefined where they can. */
-  get obstacle(): string | undefined {
-    return this.services.namespaces.uses('eventual')
-      ? 'it has eventual namespaces, whose copies cannot move to other nodes'
-      : undefined;
+  /** Whether there are records that no group moves, so that nodes have to say what they have copied. */
+  private get hasEventualRecords(): boolean {
+    return this.services.namespaces.uses('eventual');
   }
 
   private async step(): Promise<void> {
@@ -109,12 +121,10 @@ export class Planner {
 
   private after(current: ClusterConfiguration): ClusterConfiguration {
     const moved = withMoved(current, this.arrivedPlaces(current)) ?? current;
-    if (this.obstacle !== undefined) {
-      this.tellObstacle();
-      return moved;
-    }
-    const changed = withChanges(moved, this.changesFor(moved)) ?? moved;
-    return withMoves(changed, this.services.limits.transfersMax) ?? changed;
+    const joint = withJoint(moved, this.copiedPlaces(moved)) ?? moved;
+    const changed = withChanges(joint, this.changesFor(joint)) ?? joint;
+    const left = withoutLeft(changed, (nodeId) => this.hasHandedOver(nodeId, current.epoch)) ?? changed;
+    return withMoves(left, this.services.limits.transfersMax) ?? left;
   }
 
   private changesFor({ members, replicas }: ClusterConfiguration): readonly MembershipChange[] {
@@ -134,17 +144,46 @@ export class Planner {
     ];
   }
 
-  /** Places of which every group is where it is to be. */
-  private arrivedPlaces({ moving, lists }: ClusterConfiguration): readonly number[] {
+  /** Places of which every group is where it is to be, and all eventual records, with what was written until both lists counted. */
+  private arrivedPlaces(current: ClusterConfiguration): readonly number[] {
     const { view, classes } = this.services;
     const isThere = (group: number, since: number) => (this.arrivals.get(group) ?? 0) >= since;
-    return moving
-      .filter(({ place, since }) =>
-        place === lists.length - 1
-          ? isThere(CONFIGURATION_GROUP, since)
-          : classes().every((copies) => isThere(place + view.firstOf(copies), since)),
+    return current.moving
+      .filter((move) =>
+        move.place === current.lists.length - 1
+          ? isThere(CONFIGURATION_GROUP, move.since)
+          : classes().every((copies) => isThere(move.place + view.firstOf(copies), move.since)) &&
+            (!this.hasEventualRecords || (move.joint !== undefined && this.isCopied(current, move))),
       )
       .map(({ place }) => place);
+  }
+
+  /** Places whose next stage is that both lists count. The keepers have no eventual records. */
+  private copiedPlaces(current: ClusterConfiguration): readonly number[] {
+    const { moving, lists } = current;
+    return !this.hasEventualRecords
+      ? []
+      : moving
+          .filter((move) => move.place < lists.length - 1 && move.joint === undefined)
+          .filter((move) => this.isCopied(current, move))
+          .map(({ place }) => place);
+  }
+
+  /** Whether all nodes of the goal have said so of the stage that the move is in. */
+  private isCopied({ target }: ClusterConfiguration, { place, since, joint = since }: Move): boolean {
+    return target[place]!.every((nodeId) =>
+      this.copies.get(nodeId)?.places.some((copied) => copied.place === place && copied.epoch === joint),
+    );
+  }
+
+  /** Whether nothing of a member that leaves is lost with it, as far as that can be. */
+  private hasHandedOver(nodeId: string, epoch: number): boolean {
+    const downSinceMs = this.downSinceMs.get(nodeId);
+    return (
+      !this.hasEventualRecords ||
+      (this.copies.get(nodeId)?.emptyAt ?? 0) >= epoch ||
+      (downSinceMs !== undefined && this.services.clock.monotonic() - downSinceMs >= ABSENT_MS)
+    );
   }
 
   private watchAbsent(): void {
@@ -159,6 +198,11 @@ export class Planner {
     for (const nodeId of this.downSinceMs.keys()) {
       if (!view.isMember(nodeId)) {
         this.downSinceMs.delete(nodeId);
+      }
+    }
+    for (const nodeId of this.copies.keys()) {
+      if (!view.isMember(nodeId)) {
+        this.copies.delete(nodeId);
       }
     }
     for (const group of this.arrivals.keys()) {
@@ -187,15 +231,6 @@ export class Planner {
     }
     if (before.moving.length > 0 && left === 0) {
       logger.log('All partitions are where they are to be.');
-    }
-  }
-
-  private tellObstacle(): void {
-    const { newcomers, logger } = this.services;
-    const [newcomer] = newcomers.candidates;
-    if (newcomer && this.told !== newcomer.nodeId) {
-      this.told = newcomer.nodeId;
-      logger.warn(`Node ${newcomer.nodeId} is not taken into the cluster: ${this.obstacle}.`);
     }
   }
 
