@@ -45,6 +45,8 @@ export class ClusterView {
   private knownGuests: readonly ClusterNode[] | undefined;
   private knownOthers: readonly ClusterNode[] | undefined;
   private readonly copiesInUse = new Set<number>();
+  /** The highest epoch that another node has told of. */
+  heardOf = 0;
   /** Slices of the hash space. */
   readonly slices: number;
   /** Copies that a namespace may ask for at most. There are fewer where there are fewer nodes. */

@@ -21,8 +21,10 @@ export class PartitionLists {
   ) {
     this.slices = configuration.lists.length - 1;
     this.moves = new Map(configuration.moving.map((move) => [move.place, move]));
+    // A node without a configuration that was agreed on takes the nodes that discovery shows for those of a partition.
+    const known = before && before.configuration.epoch > 0 ? before.barriers : undefined;
     this.barriers = configuration.lists.map(
-      (_, place) => this.moves.get(place)?.joint ?? before?.barriers[place] ?? configuration.epoch,
+      (_, place) => this.moves.get(place)?.joint ?? known?.[place] ?? configuration.epoch,
     );
   }
 

@@ -26,8 +26,16 @@ export function assertAskedInTime(view: ClusterView, partition: number, epoch: n
   assertTakesPart(view, partition);
 }
 
+/** Whether there is a cluster, and this node does not know yet who holds what in it: by discovery alone it would be mistaken. */
+export function isOutside({ epoch, heardOf }: ClusterView): boolean {
+  return epoch === 0 && heardOf > 0;
+}
+
 /** @throws DkvError `DKV_NOT_READY` where the partition is none of this node's, and not on its way to it */
 export function assertTakesPart(view: ClusterView, partition: number): void {
+  if (isOutside(view)) {
+    throw new DkvError('DKV_NOT_READY', `Node ${view.selfId} has no part in the cluster yet. Try again.`);
+  }
   if (!view.nodesOf(partition).includes(view.selfId)) {
     throw new DkvError(
       'DKV_NOT_READY',

@@ -7,13 +7,13 @@ import { isVisible, type KvRecord } from '../model/record.js';
 import { type Copy, type ReadRepair } from './repair/read-repair.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
-import { untilHeard } from './asked-in-time.js';
+import { assertTakesPart, isOutside, untilHeard } from './asked-in-time.js';
 import { type OwnWrite, type OwnWrites } from './own-writes.js';
 import { Quorum } from './quorum.js';
 
 export class Reader {
   /** Until the node has caught up after a start, its own copies are not read while another node can answer. */
-  private caughtUp = false;
+  private hasCaughtUp = false;
 
   constructor(
     private readonly context: CoreContext,
@@ -24,11 +24,15 @@ export class Reader {
   ) {}
 
   setCaughtUp(): void {
-    this.caughtUp = true;
+    this.hasCaughtUp = true;
   }
 
   get isCaughtUp(): boolean {
     return this.caughtUp;
+  }
+
+  private get caughtUp(): boolean {
+    return this.hasCaughtUp && !isOutside(this.context.view);
   }
 
   /**
@@ -267,6 +271,9 @@ export class Reader {
     patienceMs = this.context.limits.peerTimeoutMs,
   ): Promise<KvRecord | undefined> {
     const { view, local } = this.context;
+    if (nodeId === view.selfId) {
+      assertTakesPart(view, id.partition);
+    }
     return nodeId === view.selfId
       ? local.get(id)
       : (await this.asked(nodeId, id, deadline, patienceMs)).record;

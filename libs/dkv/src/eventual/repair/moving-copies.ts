@@ -8,6 +8,8 @@ import { Schedule } from './schedule.js';
 
 const INTERVAL_MS = 300;
 const CONCURRENT = 8;
+/** A node that leaves the cluster, and is down for so long, is not waited for. */
+const ABSENT_MS = 10_000;
 
 /** With whom a partition was compared in one stage of its move. */
 interface Comparisons {
@@ -24,6 +26,8 @@ interface Comparisons {
 export class MovingCopies {
   private readonly schedule: Schedule;
   private readonly compared = new Map<number, Comparisons>();
+  /** Since when members are down; monotonic. */
+  private readonly downSinceMs = new Map<string, number>();
 
   constructor(
     private readonly context: CoreContext,
@@ -61,6 +65,7 @@ export class MovingCopies {
 
   private async pass(): Promise<void> {
     const { view } = this.context;
+    this.watchAbsent();
     const places = view.agreed.moving.map(({ place }) => place).filter((place) => place < view.slices);
     const partitions = places.flatMap((place) => this.partitionsAt(place));
     for (const partition of this.compared.keys()) {
@@ -93,9 +98,23 @@ export class MovingCopies {
     }
   }
 
-  /** All nodes of the list that are there; and most of it, or where most leave the cluster, all that do not. */
+  private watchAbsent(): void {
+    const { view, clock } = this.context;
+    for (const { nodeId } of view.peers) {
+      if (view.stateOf(nodeId) === 'down' && !this.downSinceMs.has(nodeId)) {
+        this.downSinceMs.set(nodeId, clock.monotonic());
+      }
+    }
+    for (const nodeId of this.downSinceMs.keys()) {
+      if (view.stateOf(nodeId) !== 'down' || !view.isMember(nodeId)) {
+        this.downSinceMs.delete(nodeId);
+      }
+    }
+  }
+
+  /** All nodes of the list that are there; and most of it, but for those that leave the cluster and do not come back. */
   private isCopied(partition: number): boolean {
-    const { view } = this.context;
+    const { view, clock } = this.context;
     const comparisons = this.compared.get(partition);
     if (!comparisons || comparisons.stage !== view.stages.stageOf(partition)) {
       return false;
@@ -104,9 +123,11 @@ export class MovingCopies {
     const lacks = (nodeId: string) => nodeId !== view.selfId && !comparisons.nodeIds.has(nodeId);
     const lacking = list.filter(lacks);
     const leaving = new Set(view.agreed.members.filter(({ isLeaving }) => isLeaving).map(({ nodeId }) => nodeId));
+    const isLost = (nodeId: string) =>
+      leaving.has(nodeId) && clock.monotonic() - (this.downSinceMs.get(nodeId) ?? Infinity) >= ABSENT_MS;
     return (
       lacking.every((nodeId) => view.stateOf(nodeId) === 'down') &&
-      (list.length - lacking.length >= majorityOf(list.length) || lacking.every((nodeId) => leaving.has(nodeId)))
+      (list.length - lacking.length >= majorityOf(list.length) || lacking.every(isLost))
     );
   }
 }
