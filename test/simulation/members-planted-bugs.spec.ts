@@ -9,9 +9,7 @@ import { type PlantedBug } from './planted-bugs/plant.js';
 afterEach(() => vi.restoreAllMocks());
 
 describe('runs of clusters whose members change show that it is no longer so that', () => {
-  it.each([...MEMBERS_BUGS, ...EVENTUAL_MOVES_BUGS].map((bug): [string, PlantedBug] => [bug.protection, bug]))(
-    '%s',
-    { timeout: 600_000 },
-    (_, bug) => expectFound(bug, runMembersScenario),
-  );
+  it.each(
+    [...MEMBERS_BUGS, ...EVENTUAL_MOVES_BUGS].map((bug): [string, PlantedBug] => [bug.protection, bug]),
+  )('%s', { timeout: 600_000 }, (_, bug) => expectFound(bug, runMembersScenario));
 });

@@ -39,7 +39,9 @@ async function moving(): Promise<Moving> {
 
 function haveCopied(made: TestCluster, nodeIds: readonly string[]): boolean {
   return nodeIds.every((nodeId) => {
-    const { processor } = made.node(nodeId) as unknown as { processor: { eventual: { copies: EventualCopies } } };
+    const { processor } = made.node(nodeId) as unknown as {
+      processor: { eventual: { copies: EventualCopies } };
+    };
     return processor.eventual.copies.copied.some((copied) => copied.place === GROUP);
   });
 }
@@ -51,7 +53,12 @@ const moveOf = (made: TestCluster, nodeId: string) =>
 async function arrive({ cluster: made, goal, tell }: Moving): Promise<void> {
   await until(made, () => {
     tell();
-    return goal.every((nodeId) => made.node(nodeId).view.listOf(GROUP).every((id) => goal.includes(id)));
+    return goal.every((nodeId) =>
+      made
+        .node(nodeId)
+        .view.listOf(GROUP)
+        .every((id) => goal.includes(id)),
+    );
   });
 }
 
@@ -161,10 +168,7 @@ export async function leaveWithWrite(): Promise<readonly string[]> {
   await made.put(alone, KEY, 'new', ONE);
   await made.advance(1_500);
   const asker = rest[0]!;
-  ask(
-    made,
-    ...placing(made, (wanted) => !wanted.includes(alone)),
-  );
+  ask(made, ...placing(made, (wanted) => !wanted.includes(alone)));
   await until(made, () => !made.node(asker).view.nodesOf(GROUP).includes(alone));
   made.heal();
   await until(made, () => made.node(alone).local.heldPartitions().length === 0);
@@ -173,7 +177,11 @@ export async function leaveWithWrite(): Promise<readonly string[]> {
 
 /** A delete is forgotten by all of the list, a node comes to it, and one that had left before comes back with what was deleted. */
 export async function returnWithDeleted(): Promise<readonly string[]> {
-  const made = await cluster({ tombstoneTtlMs: 1_000, collectionIntervalMs: 500, antiEntropyIntervalMs: 2_000 });
+  const made = await cluster({
+    tombstoneTtlMs: 1_000,
+    collectionIntervalMs: 500,
+    antiEntropyIntervalMs: 2_000,
+  });
   const away = made.nodesOf(GROUP)[2]!;
   made.kill(away);
   await made.advance(2_000);

@@ -6,7 +6,14 @@ import { testRing } from '../../testing/test-ring.js';
 import { type ClusterConfiguration, type MembershipChange } from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
 import { configurationOf } from './cluster-configuration.js';
-import { goalOf, withChanges, withJoint, withMoved, withMoves, withoutLeft } from './configuration-changes.js';
+import {
+  goalOf,
+  withChanges,
+  withJoint,
+  withMoved,
+  withMoves,
+  withoutLeft,
+} from './configuration-changes.js';
 
 const MOVES_MAX = 4;
 

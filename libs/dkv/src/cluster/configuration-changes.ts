@@ -1,6 +1,11 @@
 /** How the configuration of a cluster changes, step by step, from one epoch to the next: pure, so that every step can be tried. */
 import { Hashring } from '../hashring/hashring.js';
-import { type ClusterConfiguration, type Member, type MembershipChange, type Move } from '../model/membership.js';
+import {
+  type ClusterConfiguration,
+  type Member,
+  type MembershipChange,
+  type Move,
+} from '../model/membership.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { keepersAfter } from './cluster-configuration.js';
 

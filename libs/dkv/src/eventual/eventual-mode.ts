@@ -226,7 +226,10 @@ export class EventualMode {
   }
 
   /** Fetches what another node has of a partition that it is not on any more. */
-  private async takeOver(nodeId: string, { partition, epoch }: PeerProtocol['handOver']['ask']): Promise<boolean> {
+  private async takeOver(
+    nodeId: string,
+    { partition, epoch }: PeerProtocol['handOver']['ask'],
+  ): Promise<boolean> {
     const { view } = this.context;
     if (view.isBehind(epoch) || !view.holds(partition)) {
       throw new DkvError(
@@ -235,7 +238,10 @@ export class EventualMode {
       );
     }
     if (this.takingOver >= TAKING_OVER_MAX) {
-      throw new DkvError('DKV_OVERLOADED', `Node ${view.selfId} takes over enough partitions already. Try again.`);
+      throw new DkvError(
+        'DKV_OVERLOADED',
+        `Node ${view.selfId} takes over enough partitions already. Try again.`,
+      );
     }
     this.takingOver++;
     try {

@@ -29,7 +29,8 @@ export class Quorum {
   /** Whether these nodes are enough. */
   isMetBy(nodeIds: readonly string[]): boolean {
     return this.lists.every(
-      (list) => list.filter((nodeId) => nodeIds.includes(nodeId)).length >= copiesNeeded(this.level, list.length),
+      (list) =>
+        list.filter((nodeId) => nodeIds.includes(nodeId)).length >= copiesNeeded(this.level, list.length),
     );
   }
 

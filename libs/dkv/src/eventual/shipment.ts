@@ -74,7 +74,12 @@ export class Shipment {
       .nodesOf(this.id.partition)
       .filter((nodeId) => nodeId !== view.selfId && !this.ends.has(nodeId));
     further.forEach((nodeId) => this.open.add(nodeId));
-    further.forEach((nodeId) => this.ends.set(nodeId, this.ship(nodeId).catch(() => undefined)));
+    further.forEach((nodeId) =>
+      this.ends.set(
+        nodeId,
+        this.ship(nodeId).catch(() => undefined),
+      ),
+    );
     return further.length > 0;
   }
 

@@ -82,10 +82,11 @@ export class WriteCoordinator {
       );
       const { outcome: shipped, ended: last } = shipment.start();
       ended = last;
-      const outcome = await deadline.race(
-        shipped,
-        (): ShipmentOutcome => ({ kind: 'incomplete', held: shipment.copies, cause: TIME_IS_OVER }),
-      );
+      const outcome = await deadline.race(shipped, (): ShipmentOutcome => ({
+        kind: 'incomplete',
+        held: shipment.copies,
+        cause: TIME_IS_OVER,
+      }));
       if (outcome.kind === 'incomplete') {
         const { needed } = new Quorum(view, partition, operation.level);
         throw this.indeterminate(operation, outcome.held, needed, outcome.cause);

@@ -25,7 +25,10 @@ export class WriteRouter {
   write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
     let asked = 0;
     return untilHeard(deadline, () =>
-      this.writeOnce(asked++ === 0 ? operation : { ...operation, requestId: this.requestIds.next() }, deadline),
+      this.writeOnce(
+        asked++ === 0 ? operation : { ...operation, requestId: this.requestIds.next() },
+        deadline,
+      ),
     );
   }
 

@@ -1,12 +1,6 @@
 /** What a node takes away of a partition that is on other nodes: records one by one, then what it keeps beside them. */
 import assert from 'node:assert/strict';
-import {
-  type DefineRepoTest,
-  idOf,
-  recordOf,
-  tombstoneOf,
-  versionAt,
-} from './repo-under-test.js';
+import { type DefineRepoTest, idOf, recordOf, tombstoneOf, versionAt } from './repo-under-test.js';
 
 export function defineErasureTests(define: DefineRepoTest, durable: boolean): void {
   define('erases a record of that version, with all that is kept for it', async (under) => {

@@ -105,7 +105,8 @@ export class MembersEventual {
     while (this.running) {
       await cluster.scheduler.sleep(20 + random.int(PAUSE_MS_MAX));
       const node = cluster.node(random.pick(cluster.nodeIds));
-      if (this.running && node.serves) {
+      // Who knows of no cluster yet is not ready, and says so; nobody is to ask it.
+      if (this.running && node.serves && node.view.epoch > 0) {
         // A node that dies under way never answers; its client turns to the next one.
         const late = cluster.scheduler.sleep(10_000);
         await Promise.race([operateEventual(world, client, node.nodeId, random.pick(keys), random), late]);

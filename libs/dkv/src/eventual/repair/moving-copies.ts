@@ -93,7 +93,9 @@ export class MovingCopies {
           nodeIds.add(nodeId);
         }
       } catch (error) {
-        logger.debug?.(`Copying partition ${partition} from node ${nodeId} waits: ${(error as Error).message}`);
+        logger.debug?.(
+          `Copying partition ${partition} from node ${nodeId} waits: ${(error as Error).message}`,
+        );
       }
     }
   }
@@ -122,7 +124,9 @@ export class MovingCopies {
     const list = view.listOf(partition);
     const lacks = (nodeId: string) => nodeId !== view.selfId && !comparisons.nodeIds.has(nodeId);
     const lacking = list.filter(lacks);
-    const leaving = new Set(view.agreed.members.filter(({ isLeaving }) => isLeaving).map(({ nodeId }) => nodeId));
+    const leaving = new Set(
+      view.agreed.members.filter(({ isLeaving }) => isLeaving).map(({ nodeId }) => nodeId),
+    );
     const isLost = (nodeId: string) =>
       leaving.has(nodeId) && clock.monotonic() - (this.downSinceMs.get(nodeId) ?? Infinity) >= ABSENT_MS;
     return (

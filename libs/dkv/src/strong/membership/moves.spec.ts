@@ -21,7 +21,10 @@ const GROUP = 7;
 const SINCE = 5;
 /** Of a move that is over: a and b had it, b and c are to have it. */
 const THERE: Configuration = { voters: ['b@1', 'c@1'], outgoing: [], learners: [], epoch: SINCE };
-const FIRST = configurationOf(testRing(testNodes('a', 'b', 'c'), { partitions: 4 }), testNodes('a', 'b', 'c'));
+const FIRST = configurationOf(
+  testRing(testNodes('a', 'b', 'c'), { partitions: 4 }),
+  testNodes('a', 'b', 'c'),
+);
 const LEFT = { index: 40, term: 3, configuration: THERE };
 
 let groups: GroupList;

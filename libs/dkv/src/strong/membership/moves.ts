@@ -29,7 +29,7 @@ export interface MoveServices {
   readonly node: MovingNode;
   readonly leaders: Leaders;
   readonly logger: Logger;
-  copies(): EventualCopies;
+  readonly copies: () => EventualCopies;
   /** This node leads the group that keeps the configuration. */
   copied(copied: Omit<CopiedMessage, 'kind'>): void;
   arrived(groups: readonly ArrivedGroup[]): void;

@@ -1,6 +1,12 @@
 /** Carries the configuration on, at the leader of the group that keeps it: who joins, what moves next, what has arrived. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
-import { withChanges, withJoint, withMoved, withMoves, withoutLeft } from '../../cluster/configuration-changes.js';
+import {
+  withChanges,
+  withJoint,
+  withMoved,
+  withMoves,
+  withoutLeft,
+} from '../../cluster/configuration-changes.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import {
   type ClusterConfiguration,
