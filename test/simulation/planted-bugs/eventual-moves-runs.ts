@@ -1,5 +1,5 @@
 /** Directed runs of eventual partitions that move: what is read and written between two stages, and what is left behind. */
-import { type EventualCopies } from '../../../libs/dkv/src/cluster/eventual-copies.js';
+import { type EventualCopies } from '../../../libs/dkv/src/ports/eventual-copies.js';
 import { createTestCluster, type TestCluster } from '../../../libs/dkv/testing/simulation/sim-cluster.js';
 import { ask, GROUP, holdBack, isSettled, place, placing, until } from './members-run-parts.js';
 

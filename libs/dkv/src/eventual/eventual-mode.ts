@@ -2,7 +2,7 @@
 import { type CoreContext } from '../cluster/core-context.js';
 import { Deadline } from '../cluster/deadline.js';
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
-import { type EventualCopies } from '../cluster/eventual-copies.js';
+import { type EventualCopies } from '../ports/eventual-copies.js';
 import { DkvError } from '../dkv.errors.js';
 import { type ReadLevel, type WriteLevel } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';

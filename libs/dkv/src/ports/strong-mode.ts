@@ -1,5 +1,5 @@
 /** What serves strong namespaces, as the Processor sees it; `strong/` implements it on a Raft log per partition. */
-import { type EventualCopies } from '../cluster/eventual-copies.js';
+import { type EventualCopies } from './eventual-copies.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Membership } from './membership.js';

@@ -1,6 +1,6 @@
 /** Strong namespaces at one node: everything behind the calls of the Processor, from birth to the last leadership. */
 import { BoundedClock } from '../cluster/bounded-clock.js';
-import { type EventualCopies } from '../cluster/eventual-copies.js';
+import { type EventualCopies } from '../ports/eventual-copies.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
 import { CONFIGURATION_GROUP } from '../model/membership.js';
 import { type ShownRecord } from '../model/shown-record.js';
@@ -234,8 +234,7 @@ export class ReplicatedStrongMode implements StrongMode {
 
   static async open(parts: StrongModeParts): Promise<ReplicatedStrongMode> {
     const mode = new ReplicatedStrongMode(...(await openStored(parts)));
-    await mode.members.open();
-    return mode;
+    return mode.members.open().then(() => mode);
   }
 
   get member(): string {

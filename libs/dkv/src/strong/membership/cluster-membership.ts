@@ -1,6 +1,6 @@
 /** Everything by which this node has a part in who is a member: put together, and driven by ticks and messages. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
-import { type EventualCopies, NO_EVENTUAL_COPIES } from '../../cluster/eventual-copies.js';
+import { type EventualCopies, NO_EVENTUAL_COPIES } from '../../ports/eventual-copies.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import { type PeerDirectory } from '../../cluster/peer-directory.js';
 import { type Peer } from '../../cluster/peers.js';

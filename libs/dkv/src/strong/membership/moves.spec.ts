@@ -6,7 +6,7 @@ import { testNode, testNodes } from '../../../testing/test-nodes.js';
 import { testRing } from '../../../testing/test-ring.js';
 import { type ClusterView } from '../../cluster/cluster-view.js';
 import { configurationOf } from '../../cluster/cluster-configuration.js';
-import { type EventualCopies, NO_EVENTUAL_COPIES } from '../../cluster/eventual-copies.js';
+import { type EventualCopies, NO_EVENTUAL_COPIES } from '../../ports/eventual-copies.js';
 import { DkvError } from '../../dkv.errors.js';
 import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type ArrivedGroup, type NodeMessage } from '../../model/node-messages.js';

@@ -1,6 +1,6 @@
 /** The way of a partition to other nodes, as its leader and the nodes that it leaves see it: arrived, and given up. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
-import { type EventualCopies } from '../../cluster/eventual-copies.js';
+import { type EventualCopies } from '../../ports/eventual-copies.js';
 import { CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type ArrivedGroup, type NodeMessage } from '../../model/node-messages.js';
 import { nodeOf } from '../../model/raft-messages.js';
