@@ -134,8 +134,7 @@ export class Environment {
   DKV_MEMBER_REMOVAL_MS: number | undefined = undefined;
 
   /**
-   * Of the items; counters and locks are strong always. Fixed with the first start on a data folder. The members of a cluster with
-   * eventual items cannot change.
+   * Of the items; counters and locks are strong always. Fixed with the first start on a data folder.
    */
   @IsIn(NAMESPACE_MODES, says(`give one of ${NAMESPACE_MODES.join(', ')}`))
   DKV_MODE: NamespaceMode = 'strong';

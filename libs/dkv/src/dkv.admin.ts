@@ -45,9 +45,8 @@ export interface DkvAdminParts extends ReportParts {
  * `moves` tells of it. Asked for again, a change that is agreed on changes nothing. The log of this node has a line for each.
  * All of them throw DkvErrors: `DKV_INVALID_ARGUMENT` (a node is no member or no candidate, nobody would stay, or a value is
  * outside its limits), `DKV_NOT_READY` (the cluster is not born yet), `DKV_QUORUM_NOT_REACHED` (a majority of the nodes that
- * keep the configuration cannot be reached), `DKV_CONFLICT` (others change the members all the time), `DKV_UNSUPPORTED` (the
- * members of this cluster cannot change; the message says why), `DKV_TIMEOUT` and `DKV_INDETERMINATE` (no answer in time; after the
- * latter it may be agreed on yet).
+ * keep the configuration cannot be reached), `DKV_CONFLICT` (others change the members all the time), `DKV_TIMEOUT` and
+ * `DKV_INDETERMINATE` (no answer in time; after the latter it may be agreed on yet).
  */
 export class DkvAdmin {
   private readonly startedAt: number;

@@ -161,7 +161,7 @@ describe('replicas forward again: 12 requests for one write at 2 replicas, 78 at
     const { view, clock, processor } = cluster.node(nodeId);
     const envelope = { from: 'a', configuration: view.configuration, sentAtMs: clock.now() };
     const refused = rejected(processor.serve({ kind: 'forward', ask, ...envelope }));
-    expect((await cluster.settle(refused)).code).toBe('DKV_FORWARDING_LOOP');
+    expect((await cluster.settle(refused)).code).toBe('DKV_NOT_READY');
     expect(cluster.traffic).toEqual({});
   });
 });

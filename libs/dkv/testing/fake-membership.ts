@@ -1,5 +1,5 @@
 /** The members of a cluster in the memory of one process, changed by the functions of the real one; what moves is told by the test. */
-import { withChanges, withMoved, withMoves } from '../src/cluster/configuration-changes.js';
+import { withChanges, withMoved, withMoves, withoutLeft } from '../src/cluster/configuration-changes.js';
 import { DkvError } from '../src/dkv.errors.js';
 import {
   type ClusterConfiguration,
@@ -43,7 +43,8 @@ export class FakeMembership implements Membership {
   /** All that move have arrived. */
   arrive(): void {
     const places = this.configuration.moving.map(({ place }) => place);
-    this.configuration = withMoved(this.configuration, places) ?? this.configuration;
+    const moved = withMoved(this.configuration, places) ?? this.configuration;
+    this.configuration = withoutLeft(moved, () => true) ?? moved;
   }
 
   private assertKnown(change: MemberChange): void {

@@ -1,5 +1,6 @@
 /** What any LocalKvRepo must do, whatever it keeps its records in; each one plugs in with a factory. */
 import { defineConcurrencyTests } from './local-kv/concurrency-tests.js';
+import { defineErasureTests } from './local-kv/erasure-tests.js';
 import { defineFloorTests } from './local-kv/floor-tests.js';
 import { defineHintTests } from './local-kv/hint-tests.js';
 import { defineLifecycleTests } from './local-kv/lifecycle-tests.js';
@@ -26,5 +27,6 @@ export function testLocalKvRepo(
   defineScanTests(define);
   defineHintTests(define);
   defineFloorTests(define, subject.durable);
+  defineErasureTests(define, subject.durable);
   defineLifecycleTests(define, subject.durable);
 }

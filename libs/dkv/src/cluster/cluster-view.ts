@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type Hashring, sliceOf } from '../hashring/hashring.js';
 import { type ClusterConfiguration } from '../model/membership.js';
-import { type ClusterNode, type NodeState } from '../model/node.js';
+import { bareNode, type ClusterNode, type NodeState } from '../model/node.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { configurationOf } from './cluster-configuration.js';
 import { fixedFingerprintOf } from './fixed-settings.js';
@@ -44,6 +44,8 @@ export class ClusterView {
   private knownPeers: readonly ClusterNode[] | undefined;
   private knownGuests: readonly ClusterNode[] | undefined;
   private knownOthers: readonly ClusterNode[] | undefined;
+  /** The highest epoch that another node has told of. */
+  heardOf = 0;
   /** Slices of the hash space. */
   readonly slices: number;
   /** Equal at nodes that may talk to each other, whatever epoch each of them knows. */
@@ -101,7 +103,7 @@ export class ClusterView {
     }
     const before = this.newest;
     this.newest = configuration;
-    this.lists = new PartitionLists(configuration);
+    this.lists = new PartitionLists(configuration, this.lists);
     this.take(configuration, before.members);
     for (const { nodeId } of before.members) {
       if (!this.memberIds.has(nodeId) && nodeId !== this.selfId) {
@@ -126,7 +128,7 @@ export class ClusterView {
     const known = this.addresses.get(nodeId);
     if (!isGuest || known?.host !== node.host || known.port !== node.port) {
       this.guestIds.add(nodeId);
-      this.addresses.set(nodeId, bare(node));
+      this.addresses.set(nodeId, bareNode(node));
       this.states.set(nodeId, this.states.get(nodeId) ?? 'suspect');
       this.tellConfiguration();
     }
@@ -205,6 +207,11 @@ export class ClusterView {
   /** The nodes of the list of a partition, and after them others that it is on its way to, or was. */
   nodesOf(partition: number): readonly string[] {
     return this.lists.nodesOf(partition);
+  }
+
+  /** What the stages of moves mean for those who read and write. */
+  get stages(): Pick<PartitionLists, 'stageOf' | 'barrierOf' | 'quorumListsOf'> {
+    return this.lists;
   }
 
   /** Copies that there are. */
@@ -310,7 +317,7 @@ export class ClusterView {
 
   /** @throws DkvError `DKV_FORWARDING_LOOP` when this node holds no copy */
   assertHolds(partition: number): void {
-    if (!this.holds(partition)) {
+    if (!this.nodesOf(partition).includes(this.selfId)) {
       throw new DkvError(
         'DKV_FORWARDING_LOOP',
         `Node ${this.selfId} holds no copy of partition ${partition}: its nodes are ` +
@@ -319,9 +326,8 @@ export class ClusterView {
     }
   }
 
-  /** The partition's nodes worth asking, in the order of the preference list, suspects last. */
-  reachable(partition: number): readonly string[] {
-    const list = this.listOf(partition);
+  /** The partition's nodes worth asking, in the order of the preference list, suspects last; or those of another list. */
+  reachable(partition: number, list = this.listOf(partition)): readonly string[] {
     if (list.every(this.isUp)) {
       return list;
     }
@@ -352,7 +358,7 @@ export class ClusterView {
       // Discovery may know better than the configuration, but not of what has changed in it.
       const isAsBefore = said?.host === member.host && said.port === member.port;
       const { host, port } = isAsBefore ? this.addresses.get(nodeId)! : member;
-      this.addresses.set(nodeId, bare({ ...member, host, port }));
+      this.addresses.set(nodeId, bareNode({ ...member, host, port }));
       // Unknown until the first heartbeat: worth asking, so not down. Of a guest more is known.
       this.states.set(nodeId, this.states.get(nodeId) ?? 'suspect');
       this.guestIds.delete(nodeId);
@@ -388,9 +394,4 @@ export class ClusterView {
       listener();
     }
   }
-}
-
-/** Without what a member has beside: a guest that is taken in again must not be one that leaves. */
-function bare({ nodeId, weight, zone, host, port }: ClusterNode): ClusterNode {
-  return { nodeId, weight, zone, host, port };
 }

@@ -11,7 +11,15 @@ import {
 } from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
 import { configurationOf } from './cluster-configuration.js';
-import { goalOf, withChanges, withMoved, withMoves, withNamespaces } from './configuration-changes.js';
+import {
+  goalOf,
+  withChanges,
+  withJoint,
+  withMoved,
+  withMoves,
+  withNamespaces,
+  withoutLeft,
+} from './configuration-changes.js';
 import { listsOfClass, partitionAt } from './partition-lists.js';
 
 const MOVES_MAX = 4;
@@ -44,7 +52,7 @@ function finished(configuration: ClusterConfiguration): { end: ClusterConfigurat
     }
     const [move] = now.moving;
     if (move === undefined) {
-      return { end: now, copied };
+      return { end: withoutLeft(now, () => true) ?? now, copied };
     }
     const { place } = move;
     const goal = goalOf(now, place)!;
@@ -114,6 +122,7 @@ describe('a node that leaves', () => {
       expect(idsOf(now)).toContain('b');
       now = withMoved(now, [place])!;
     }
+    now = withoutLeft(now, () => true)!;
     expectSettled(now);
     expect(idsOf(now)).toEqual(['a', 'c', 'd']);
   });
@@ -155,6 +164,43 @@ describe('weight and zone', () => {
     for (const list of end.lists.slice(0, -1)) {
       expect(new Set(list.map((nodeId) => zoneOf.get(nodeId))).size).toBe(3);
     }
+  });
+});
+
+describe('a move', () => {
+  const begun = withMoves(withChanges(made('a', 'b', 'c', 'd'), [leave('a')])!, MOVES_MAX)!;
+  const { place } = begun.moving[0]!;
+
+  it('is joint from the epoch on that says so, once', () => {
+    const joint = withJoint(begun, [place])!;
+    expect([joint.epoch, joint.moving[0]]).toEqual([3, { place, since: 2, also: [], joint: 3 }]);
+    expect(joint.moving.slice(1)).toEqual(begun.moving.slice(1));
+    expect([withJoint(joint, [place]), withJoint(begun, [-1])]).toEqual([undefined, undefined]);
+  });
+
+  it('to other nodes than before begins anew', () => {
+    const joint = withJoint(
+      begun,
+      begun.moving.map((move) => move.place),
+    )!;
+    const again = withChanges(joint, [{ kind: 'stay', nodeId: 'a' }, leave('b')])!;
+    const changed = again.moving.filter(({ since }) => since === again.epoch);
+    expect(changed.length).toBeGreaterThan(0);
+    expect(changed.every((move) => move.joint === undefined && move.also.length > 0)).toBe(true);
+  });
+});
+
+describe('a member that leaves', () => {
+  it('is one until it has no copy and has handed over what it had', () => {
+    let now = withChanges(made('a', 'b', 'c', 'd'), [leave('a')])!;
+    expect(withoutLeft(now, () => true)).toBeUndefined();
+    for (let next = withMoves(now, 100); now.moving.length > 0 || next; next = undefined) {
+      now = next ?? withMoved(now, [now.moving[0]!.place])!;
+    }
+    expect([idsOf(now).join(), withoutLeft(now, () => false)]).toEqual(['a,b,c,d', undefined]);
+    const asked: string[] = [];
+    const left = withoutLeft(now, (nodeId) => asked.push(nodeId) > 0)!;
+    expect([idsOf(left).join(), left.epoch - now.epoch, asked]).toEqual(['b,c,d', 1, ['a']]);
   });
 });
 
@@ -208,6 +254,7 @@ it.each(Array.from({ length: 30 }, (_, seed) => seed))(
       if (now.moving.length > 0 && random.chance(0.7)) {
         now = withMoved(now, [random.pick(now.moving).place]) ?? now;
       }
+      now = withoutLeft(now, () => random.chance(0.5)) ?? now;
       expect(now === before || now.epoch > before.epoch).toBe(true);
       const ids = new Set(idsOf(now));
       expect([...now.lists, ...now.target].flat().every((nodeId) => ids.has(nodeId))).toBe(true);

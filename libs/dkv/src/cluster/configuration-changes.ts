@@ -6,6 +6,7 @@ import {
   type Member,
   type MemberChange,
   type MembershipChange,
+  type Move,
   type PlacementClass,
 } from '../model/membership.js';
 import { type RingNode } from '../model/node.js';
@@ -51,7 +52,7 @@ export function withChanges(
     const after = target[move.place]!;
     return isSame(before, after)
       ? move
-      : { ...move, since: epoch, also: [...new Set([...move.also, ...before])] };
+      : { place: move.place, since: epoch, also: [...new Set([...move.also, ...before])] };
   });
   return settled({ ...configuration, epoch, members, classes, target, moving });
 }
@@ -146,6 +147,43 @@ export function withMoved(
   return settled({ ...configuration, epoch: configuration.epoch + 1, lists, moving });
 }
 
+/**
+ * The next epoch: whoever reads or writes in eventual namespaces counts copies of both lists of these from now on. Undefined where
+ * none of them moves without doing so.
+ */
+export function withJoint(
+  configuration: ClusterConfiguration,
+  places: readonly number[],
+): ClusterConfiguration | undefined {
+  const epoch = configuration.epoch + 1;
+  const isNext = ({ place, joint }: Move) => joint === undefined && places.includes(place);
+  return configuration.moving.some(isNext)
+    ? {
+        ...configuration,
+        epoch,
+        moving: configuration.moving.map((move) => (isNext(move) ? { ...move, joint: epoch } : move)),
+      }
+    : undefined;
+}
+
+/**
+ * The next epoch: without the members that leave, have no copy, not even one that was on its way, keep no configuration, and have
+ * handed over what they had.
+ */
+export function withoutLeft(
+  configuration: ClusterConfiguration,
+  hasHandedOver: (nodeId: string) => boolean,
+): ClusterConfiguration | undefined {
+  const { lists, target, moving } = configuration;
+  const inUse = new Set([...lists, ...target, ...moving.map(({ also }) => also)].flat());
+  const members = configuration.members.filter(
+    ({ nodeId, isLeaving }) => !isLeaving || inUse.has(nodeId) || !hasHandedOver(nodeId),
+  );
+  return members.length === configuration.members.length
+    ? undefined
+    : { ...configuration, epoch: configuration.epoch + 1, members };
+}
+
 /** Where one is moving to; undefined where it is not moving. */
 export function goalOf(
   { moving, target }: Pick<ClusterConfiguration, 'moving' | 'target'>,
@@ -206,22 +244,14 @@ function replaced(
   return changed.every((member, place) => member === members[place]) ? members : changed;
 }
 
-/**
- * Without what has nothing to do any more: a list that differs in its order alone is in that order at once, since nothing moves
- * for it, and a member that leaves is none once it has no copy, not even one that was on its way, and keeps no configuration.
- */
+/** A list that differs in its order alone is in that order at once: nothing moves for it. */
 function settled(configuration: ClusterConfiguration): ClusterConfiguration {
-  const { target, members } = configuration;
+  const { target } = configuration;
   const lists = configuration.lists.map((list, place) => {
     const isThere = goalOf(configuration, place) === undefined && hasSameNodes(list, target[place]!);
     return isThere ? target[place]! : list;
   });
-  const inUse = new Set([...lists, ...target, ...configuration.moving.map(({ also }) => also)].flat());
-  return {
-    ...configuration,
-    lists,
-    members: members.filter(({ nodeId, isLeaving }) => !isLeaving || inUse.has(nodeId)),
-  };
+  return { ...configuration, lists };
 }
 
 function hasSameNodes(one: readonly string[], other: readonly string[]): boolean {

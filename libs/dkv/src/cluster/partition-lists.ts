@@ -9,17 +9,26 @@ export class PartitionLists {
   private readonly moves: ReadonlyMap<number, Move>;
   /** By number of the class, where its lists begin. */
   private readonly firstPlaces: readonly (number | undefined)[];
+  /** By place. */
+  private readonly barriers: readonly number[];
   // Made when they are asked for first.
   private readonly unions = new Map<number, readonly string[]>();
 
-  constructor(private readonly configuration: ClusterConfiguration) {
-    const { moving, classes, partitions } = configuration;
+  /** @param before of the configuration that this node went by until now */
+  constructor(
+    private readonly configuration: ClusterConfiguration,
+    before?: PartitionLists,
+  ) {
+    const { moving, classes, partitions, lists, epoch } = configuration;
     this.moves = new Map(moving.map((move) => [move.place, move]));
     const firstPlaces: (number | undefined)[] = [];
     for (const [index, { number }] of classes.entries()) {
       firstPlaces[number] = index * partitions;
     }
     this.firstPlaces = firstPlaces;
+    // A node without a configuration that was agreed on takes the nodes that discovery shows for those of a partition.
+    const known = before && before.configuration.epoch > 0 ? before.barriers : undefined;
+    this.barriers = lists.map((_, place) => this.moves.get(place)?.joint ?? known?.[place] ?? epoch);
   }
 
   listOf(partition: number): readonly string[] {
@@ -34,6 +43,27 @@ export class PartitionLists {
 
   sinceOf(partition: number): number {
     return this.moveOf(partition)?.since ?? 0;
+  }
+
+  /** The epoch of the stage that a move of the partition is in; 0 where it does not move. */
+  stageOf(partition: number): number {
+    const move = this.moveOf(partition);
+    return move ? (move.joint ?? move.since) : 0;
+  }
+
+  /**
+   * Who reads or writes the partition here must know this epoch at least. It is that of the last joint stage that this node has
+   * known: whoever does not know of it counts copies of the list before alone. A start takes the epoch it starts with, since
+   * it cannot tell.
+   */
+  barrierOf(partition: number): number {
+    return this.barriers[this.placeOf(partition)] ?? this.configuration.epoch;
+  }
+
+  /** The lists of which each must have its own quorum: while a move is joint there are two. */
+  quorumListsOf(partition: number): ClusterConfiguration['lists'] {
+    const list = this.listOf(partition);
+    return this.moveOf(partition)?.joint === undefined ? [list] : [list, this.goalOf(partition)];
   }
 
   nodesOf(partition: number): readonly string[] {
@@ -93,8 +123,13 @@ export function listsOfClass(
 }
 
 /** The partition of a place in the lists of a configuration. */
-export function partitionAt({ lists, classes, partitions }: ClusterConfiguration, place: number): number {
-  return place === lists.length - 1
-    ? CONFIGURATION_GROUP
-    : classes[Math.floor(place / partitions)]!.number * partitions + (place % partitions);
+export function partitionAt(configuration: ClusterConfiguration, place: number): number {
+  const { partitions } = configuration;
+  const number = classAt(configuration, place);
+  return number === undefined ? CONFIGURATION_GROUP : number * partitions + (place % partitions);
+}
+
+/** The class of a place in the lists of a configuration; undefined for that of the keepers. */
+export function classAt({ classes, partitions }: ClusterConfiguration, place: number): number | undefined {
+  return classes[Math.floor(place / partitions)]?.number;
 }

@@ -2,6 +2,7 @@
 import { type CoreContext } from '../cluster/core-context.js';
 import { Deadline } from '../cluster/deadline.js';
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
+import { type EventualCopies } from '../ports/eventual-copies.js';
 import { DkvError } from '../dkv.errors.js';
 import { type ReadLevel, type WriteLevel } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
@@ -20,6 +21,8 @@ import { OwnWrites } from './own-writes.js';
 import { Reader } from './reader.js';
 import { AntiEntropy } from './repair/anti-entropy.js';
 import { ExpirySweeper } from './repair/expiry-sweeper.js';
+import { LeftOver } from './repair/left-over.js';
+import { MovingCopies } from './repair/moving-copies.js';
 import { HintedHandoff } from './repair/hinted-handoff.js';
 import { RateLimit } from './repair/rate-limit.js';
 import { ReadRepair } from './repair/read-repair.js';
@@ -49,6 +52,9 @@ const SPREAD_MS_MIN = 60_000;
 /** Rounds of anti-entropy with one random peer each, after which a pair has met in all likelihood. */
 const SPREAD_ROUNDS = 6;
 
+/** Partitions that are taken over from nodes which have them no more, at a time. */
+const TAKING_OVER_MAX = 8;
+
 export class EventualMode {
   private readonly reader: Reader;
   private readonly router: WriteRouter;
@@ -60,6 +66,9 @@ export class EventualMode {
   private readonly antiEntropy: AntiEntropy;
   private readonly collection: TombstoneCollection;
   private readonly sweeper: ExpirySweeper;
+  private readonly moving: MovingCopies;
+  private readonly leftOver: LeftOver;
+  private takingOver = 0;
   private stopped = false;
 
   constructor(
@@ -78,8 +87,12 @@ export class EventualMode {
     this.antiEntropy = new AntiEntropy(context, replica, rate);
     this.collection = new TombstoneCollection(context, rate);
     this.coordinator = new WriteCoordinator(context, replica, this.hints);
-    this.router = new WriteRouter(context, this.coordinator, this.forwarding);
-    this.reader = new Reader(context, new ReadRepair(context, replica), ownWrites);
+    this.router = new WriteRouter(context, this.coordinator, this.forwarding, this.requestIds);
+    this.moving = new MovingCopies(context, this.antiEntropy);
+    this.leftOver = new LeftOver(context);
+    this.reader = new Reader(context, new ReadRepair(context, replica), ownWrites, (partition) =>
+      this.leftOver.has(partition),
+    );
     this.sweeper = new ExpirySweeper(context, this.requestIds, (operation, deadline) =>
       this.coordinator.write(operation, deadline),
     );
@@ -87,6 +100,7 @@ export class EventualMode {
       administration,
       replica,
       collection: this.collection,
+      handOver: (nodeId, ask) => this.takeOver(nodeId, ask),
       forward: (ask, sentAtMs) => this.coordinateForwarded(ask, sentAtMs),
     });
   }
@@ -98,6 +112,8 @@ export class EventualMode {
       this.antiEntropy.start();
       this.collection.start();
       this.sweeper.start();
+      this.moving.start();
+      this.leftOver.start();
       await Promise.all([this.antiEntropy.catchUp(), this.takesForwarded()]);
     }
     if (!this.stopped) {
@@ -112,6 +128,8 @@ export class EventualMode {
     this.antiEntropy.stop();
     this.collection.stop();
     this.sweeper.stop();
+    this.moving.stop();
+    this.leftOver.stop();
     await drained;
     await this.coordinator.idle();
   }
@@ -127,6 +145,19 @@ export class EventualMode {
   /** Whether this node was told of an eventual namespace: without one, there is nothing to repair or to wait for. */
   private get isUsed(): boolean {
     return this.context.namespaces.uses('eventual');
+  }
+
+  /** For who plans where partitions are. */
+  get copies(): EventualCopies {
+    const { moving, leftOver } = this;
+    return {
+      get copied() {
+        return moving.copied;
+      },
+      get hasLeftOver() {
+        return !leftOver.isNone;
+      },
+    };
   }
 
   get caughtUp(): boolean {
@@ -192,6 +223,32 @@ export class EventualMode {
   /** What `serve` would give, where that can be said without waiting; else undefined. */
   serveNow(request: PeerRequest): PeerReply | undefined {
     return this.inbound.serveNow(request);
+  }
+
+  /** Fetches what another node has of a partition that it is not on any more. */
+  private async takeOver(
+    nodeId: string,
+    { partition, epoch }: PeerProtocol['handOver']['ask'],
+  ): Promise<boolean> {
+    const { view } = this.context;
+    if (view.isBehind(epoch) || !view.holds(partition)) {
+      throw new DkvError(
+        'DKV_NOT_READY',
+        `Node ${view.selfId} goes by epoch ${view.epoch} of the configuration, by which it takes nothing over. Try again.`,
+      );
+    }
+    if (this.takingOver >= TAKING_OVER_MAX) {
+      throw new DkvError(
+        'DKV_OVERLOADED',
+        `Node ${view.selfId} takes over enough partitions already. Try again.`,
+      );
+    }
+    this.takingOver++;
+    try {
+      return await this.antiEntropy.compare(nodeId, partition);
+    } finally {
+      this.takingOver--;
+    }
   }
 
   private coordinateForwarded(ask: PeerProtocol['forward']['ask'], sentAtMs: number): Promise<WriteResult> {

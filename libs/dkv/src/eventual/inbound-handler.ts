@@ -14,6 +14,7 @@ import { type RecordHeader } from '../model/record.js';
 import { rootOf } from './repair/anti-entropy.js';
 import { type TombstoneCollection } from './repair/tombstone-collection.js';
 import { type CoreContext } from '../cluster/core-context.js';
+import { assertAskedInTime } from './asked-in-time.js';
 import { type Replica } from './replica.js';
 
 /** Headers in one answer. */
@@ -37,6 +38,7 @@ export interface InboundParts {
   readonly administration: AdministrationHandlers;
   readonly replica: Replica;
   readonly collection: Pick<TombstoneCollection, 'confirm'>;
+  readonly handOver: (nodeId: string, ask: PeerProtocol['handOver']['ask']) => Promise<boolean>;
   readonly forward: (ask: PeerProtocol['forward']['ask'], sentAtMs: number) => Promise<WriteResult>;
 }
 
@@ -46,24 +48,32 @@ export class InboundHandler {
   constructor(
     private readonly context: CoreContext,
     private readonly guard: EnvelopeGuard,
-    { administration, replica, collection, forward }: InboundParts,
+    { administration, replica, collection, handOver, forward }: InboundParts,
   ) {
     const { local } = context;
     this.handlers = {
-      get: async ({ id }) => ({ record: await local.get(id) }),
-      getNoValue: async ({ id }) => ({ header: await local.getNoValue(id) }),
-      addOrUpdate: ({ partition, record }) => replica.addOrUpdate(partition, record),
+      get: async ({ id, epoch }) => {
+        this.assertCounts(id.partition, epoch);
+        return { record: await local.get(id) };
+      },
+      getNoValue: async ({ id, epoch }) => {
+        this.assertCounts(id.partition, epoch);
+        return { header: await local.getNoValue(id) };
+      },
+      addOrUpdate: ({ partition, record, epoch }) => replica.addOrUpdate(partition, record, epoch),
       forward: (ask, { sentAtMs }) => forward(ask, sentAtMs),
       getRoots: ({ partitions }) => this.getRoots(partitions),
       getTree: async ({ partition }) => ({
         digests: local.getTree(partition),
         floor: local.floorOf(partition),
+        epoch: context.view.epoch,
       }),
       confirmFloor: async (ask) => {
         // The word of a node that holds no copy would count for nothing.
         context.view.assertHolds(ask.partition);
         return collection.confirm(ask);
       },
+      handOver: async (ask, { from }) => ({ isWhole: await handOver(from, ask) }),
       getHeaders: (ask) => this.getHeaders(ask),
       ...administration,
     };
@@ -92,8 +102,16 @@ export class InboundHandler {
       return undefined;
     }
     this.guard.check(request);
+    this.assertCounts(partition, request.ask.epoch);
     const { from, configuration, sentAtMs } = this.guard.envelope();
     return { kind: 'get', from, configuration, sentAtMs, answer: { record: hot.record } };
+  }
+
+  /** A copy that counts must be one of the partition, by a configuration that is not over. */
+  private assertCounts(partition: number, epoch: number | undefined): void {
+    if (epoch !== undefined) {
+      assertAskedInTime(this.context.view, partition, epoch);
+    }
   }
 
   private async getRoots(partitions: readonly number[]): Promise<{ roots: readonly string[] }> {

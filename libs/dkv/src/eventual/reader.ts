@@ -1,30 +1,38 @@
 /** Reads: the local copy where one is held, the nearest else, or a quorum of them. */
 import { DkvError, isDkvError } from '../dkv.errors.js';
-import { majorityOf, type ReadLevel } from '../model/consistency.js';
+import { type ReadLevel } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
 import { type PeerProtocol } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord } from '../model/record.js';
 import { type Copy, type ReadRepair } from './repair/read-repair.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
+import { assertTakesPart, isOutside, untilHeard } from './asked-in-time.js';
 import { type OwnWrite, type OwnWrites } from './own-writes.js';
+import { Quorum } from './quorum.js';
 
 export class Reader {
   /** Until the node has caught up after a start, its own copies are not read while another node can answer. */
-  private caughtUp = false;
+  private hasCaughtUp = false;
 
   constructor(
     private readonly context: CoreContext,
     private readonly repair: ReadRepair,
     private readonly ownWrites: OwnWrites,
+    /** Whether this node still has records of a partition that is on other nodes, its own writes among them. */
+    private readonly isLeftOver: (partition: number) => boolean = () => false,
   ) {}
 
   setCaughtUp(): void {
-    this.caughtUp = true;
+    this.hasCaughtUp = true;
   }
 
   get isCaughtUp(): boolean {
     return this.caughtUp;
+  }
+
+  private get caughtUp(): boolean {
+    return this.hasCaughtUp && !isOutside(this.context.view);
   }
 
   /**
@@ -38,12 +46,17 @@ export class Reader {
     if (level === 'one' && !own && this.caughtUp && view.holds(id.partition)) {
       return this.context.local.get(id);
     }
-    if (
-      level === 'one' &&
-      this.caughtUp &&
-      (!own || own.version !== undefined) &&
-      !view.holds(id.partition)
-    ) {
+    return untilHeard(deadline, () => this.readOnce(id, level, own, deadline));
+  }
+
+  private readOnce(
+    id: RecordId,
+    level: ReadLevel,
+    own: OwnWrite | undefined,
+    deadline: Deadline,
+  ): Promise<KvRecord | undefined> {
+    const isHere = this.context.view.holds(id.partition) || this.isLeftOver(id.partition);
+    if (level === 'one' && this.caughtUp && (!own || own.version !== undefined) && !isHere) {
       return this.readElsewhere(id, own, deadline);
     }
     const answer = level === 'one' ? this.readOne(id, own, deadline) : this.readQuorum(id, own, deadline);
@@ -167,10 +180,10 @@ export class Reader {
     throw this.tooFew(id, cause, deadline);
   }
 
-  /** What this node wrote while it was catching up is in its own copy: the newer of that and `record`. */
+  /** What this node wrote while it was catching up, or before others had the partition, is in its own copy: the newer one. */
   private async orOwnCopy(id: RecordId, record: KvRecord | undefined): Promise<KvRecord | undefined> {
     const { view, local } = this.context;
-    if (!view.holds(id.partition)) {
+    if (!view.holds(id.partition) && !this.isLeftOver(id.partition)) {
       return record;
     }
     const own = await local.get(id).catch(() => undefined);
@@ -203,24 +216,23 @@ export class Reader {
     own: OwnWrite | undefined,
     deadline: Deadline,
   ): Promise<KvRecord | undefined> {
-    const { view } = this.context;
-    const needed = majorityOf(view.copiesOf(id.partition));
-    const reachable = view.reachable(id.partition);
-    if (reachable.length < needed) {
+    const quorum = new Quorum(this.context.view, id.partition, 'quorum');
+    const { reachable } = quorum;
+    if (!quorum.isMetBy(reachable)) {
       throw this.tooFew(id, undefined, deadline);
     }
-    const answers = this.askAll(reachable, id, needed, own, deadline);
+    const answers = this.askAll(reachable, id, quorum, own, deadline);
     const copies = await answers.enough;
     const winner = await this.repair.settle(id, copies);
     void answers.all.then((all) => this.repair.sendWinner(id, winner, all));
     return winner;
   }
 
-  /** Asks all at once; `enough` resolves with the first `needed` copies that hold the own write. */
+  /** Asks all at once; `enough` resolves with the first copies that are enough and hold the own write. */
   private askAll(
     nodeIds: readonly string[],
     id: RecordId,
-    needed: number,
+    quorum: Quorum,
     own: OwnWrite | undefined,
     deadline: Deadline,
   ): { enough: Promise<readonly Copy[]>; all: Promise<readonly Copy[]> } {
@@ -231,7 +243,7 @@ export class Reader {
     const enough = new Promise<readonly Copy[]>((resolve, reject) => {
       const judge = () => {
         const seen = !own?.version || copies.some(({ record }) => (record?.version ?? '') >= own.version!);
-        if (copies.length >= needed && seen) {
+        if (seen && quorum.isMetBy(copies.map(({ nodeId }) => nodeId))) {
           resolve([...copies]);
         } else if (open === 0) {
           reject(this.tooFew(id, cause, deadline));
@@ -242,7 +254,7 @@ export class Reader {
           // All are asked at the same time: giving one up early would help nobody.
           copies.push({ nodeId, record: await this.copyOf(nodeId, id, deadline, deadline.leftMs) });
         } catch (error) {
-          cause = error;
+          cause = isDkvError(cause, 'DKV_NOT_READY') ? cause : error;
         }
         open--;
         judge();
@@ -259,6 +271,9 @@ export class Reader {
     patienceMs = this.context.limits.peerTimeoutMs,
   ): Promise<KvRecord | undefined> {
     const { view, local } = this.context;
+    if (nodeId === view.selfId) {
+      assertTakesPart(view, id.partition);
+    }
     return nodeId === view.selfId
       ? local.get(id)
       : (await this.asked(nodeId, id, deadline, patienceMs)).record;
@@ -271,7 +286,9 @@ export class Reader {
     patienceMs: number,
   ): Promise<PeerProtocol['get']['answer']> {
     const timeoutMs = Math.max(1, Math.min(patienceMs, deadline.leftMs));
-    return this.context.peers.call(nodeId, 'get', { id }, { timeoutMs, signal: deadline.signal });
+    const { view, peers } = this.context;
+    const ask = { id, epoch: view.epoch };
+    return peers.call(nodeId, 'get', ask, { timeoutMs, signal: deadline.signal });
   }
 
   private tooFew(id: RecordId, cause: unknown, deadline: Deadline): DkvError {

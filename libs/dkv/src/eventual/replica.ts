@@ -4,6 +4,7 @@ import { type PeerProtocol } from '../model/peer-protocol.js';
 import { type KvRecord } from '../model/record.js';
 import { physicalMsOf, type Version } from '../model/version.js';
 import { type CoreContext } from '../cluster/core-context.js';
+import { assertAskedInTime, assertTakesPart } from './asked-in-time.js';
 
 /** Raising the clock's bound may take a turn or two when versions come from ahead; more is a fault. */
 const STAMP_ATTEMPTS_MAX = 4;
@@ -11,9 +12,13 @@ const STAMP_ATTEMPTS_MAX = 4;
 export class Replica {
   constructor(private readonly context: CoreContext) {}
 
-  /** The answer to a peer's `addOrUpdate`. @throws DkvError as `join`; `DKV_FORWARDING_LOOP`. */
-  async addOrUpdate(partition: number, record: KvRecord): Promise<PeerProtocol['addOrUpdate']['answer']> {
-    this.context.view.assertHolds(partition);
+  /** The answer to a peer's `addOrUpdate`. @throws DkvError as `join`, and as `assertAskedInTime` */
+  async addOrUpdate(
+    partition: number,
+    record: KvRecord,
+    epoch: number | undefined,
+  ): Promise<PeerProtocol['addOrUpdate']['answer']> {
+    assertAskedInTime(this.context.view, partition, epoch);
     const stored = await this.join(partition, record);
     return { version: stored.version, newer: stored.version === record.version ? undefined : stored };
   }
@@ -21,16 +26,18 @@ export class Replica {
   /**
    * Keeps the join of `record`, which another node stamped, and what is held; resolves with it when it is durable
    * here.
-   * @throws DkvError `DKV_CLOCK_SKEW` for a record from the future; `DKV_UNKNOWN_NAMESPACE`,
+   * @throws DkvError `DKV_NOT_READY` where the partition is none of this node's; `DKV_CLOCK_SKEW` for a record from the future; `DKV_UNKNOWN_NAMESPACE`,
    *   `DKV_CONFIGURATION_MISMATCH`; of the repository; of the
    *   merger.
    */
   async join(partition: number, record: KvRecord): Promise<KvRecord> {
-    const { local } = this.context;
+    const { local, view } = this.context;
     // A record of a strong namespace comes by its log alone: nobody would read or erase it here.
     this.context.namespaces.getEventual(record.namespace);
     const id = { partition, namespace: record.namespace, key: record.key };
     const stored = await local.update(id, (current) => {
+      // Here, not before: what is handed over when the partition has left must be all that ever comes in.
+      assertTakesPart(view, partition);
       const floor = local.floorOf(partition);
       if (record.version <= floor && (!current || current.version > floor)) {
         // Every node has held what this key had up to the floor, and forgotten it or written above it.

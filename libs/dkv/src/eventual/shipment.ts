@@ -1,11 +1,13 @@
 /** Ships one record to the other nodes of its partition and counts who holds it durably. */
 import { isDkvError } from '../dkv.errors.js';
+import { type WriteLevel } from '../model/consistency.js';
 import { type RecordId } from '../model/key.js';
 import { type KvRecord } from '../model/record.js';
 import { stamperOf } from '../model/version.js';
 import { type HintedHandoff } from './repair/hinted-handoff.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
+import { Quorum } from './quorum.js';
 import { type Replica } from './replica.js';
 
 export type ShipmentOutcome =
@@ -31,8 +33,11 @@ const TRANSIENT = [
  * not take the record by then are asked once to the end and get a hint; a hint never counts as a copy.
  */
 export class Shipment {
-  private held: number;
-  private open = 0;
+  /** Who has the record durably. */
+  private readonly holders: string[];
+  /** Who was asked, and has not come to an end. */
+  private readonly open = new Set<string>();
+  private readonly ends = new Map<string, Promise<unknown>>();
   private settled = false;
   private resolve!: (outcome: ShipmentOutcome) => void;
   private cause: unknown;
@@ -43,20 +48,46 @@ export class Shipment {
     private readonly hints: HintedHandoff,
     private readonly id: RecordId,
     private readonly record: KvRecord,
-    private readonly needed: number,
+    private readonly level: WriteLevel,
     private readonly deadline: Deadline,
   ) {
-    this.held = 1;
+    this.holders = [context.view.selfId];
+  }
+
+  /** Nodes that hold the record durably. */
+  get copies(): number {
+    return this.holders.length;
   }
 
   /** Neither promise rejects; `ended` resolves when nothing of the shipment is under way any more. */
   start(): { readonly outcome: Promise<ShipmentOutcome>; readonly ended: Promise<unknown> } {
-    const { view } = this.context;
-    const others = view.listOf(this.id.partition).filter((nodeId) => nodeId !== view.selfId);
     const outcome = new Promise<ShipmentOutcome>((resolve) => (this.resolve = resolve));
-    this.open = others.length;
+    this.shipToAll();
     this.judge();
-    return { outcome, ended: Promise.allSettled(others.map((nodeId) => this.ship(nodeId))) };
+    return { outcome, ended: this.lastEnd() };
+  }
+
+  /** Those that the partition is on its way to are sent it as well, whether they count or not. */
+  private shipToAll(): boolean {
+    const { view } = this.context;
+    const further = view
+      .nodesOf(this.id.partition)
+      .filter((nodeId) => nodeId !== view.selfId && !this.ends.has(nodeId));
+    further.forEach((nodeId) => this.open.add(nodeId));
+    further.forEach((nodeId) =>
+      this.ends.set(
+        nodeId,
+        this.ship(nodeId).catch(() => undefined),
+      ),
+    );
+    return further.length > 0;
+  }
+
+  private async lastEnd(): Promise<void> {
+    // One that ends may have found that the partition is on its way to more nodes.
+    for (const end of this.ends.values()) {
+      await end;
+    }
   }
 
   private async ship(nodeId: string): Promise<void> {
@@ -64,7 +95,7 @@ export class Shipment {
     try {
       taken = await this.deliver(nodeId);
     } finally {
-      this.open--;
+      this.open.delete(nodeId);
       this.judge();
     }
     if (!taken) {
@@ -96,16 +127,16 @@ export class Shipment {
   }
 
   private async askOnce(nodeId: string): Promise<void> {
-    const { peers, limits } = this.context;
-    const ask = { partition: this.id.partition, record: this.record };
+    const { view, peers, limits } = this.context;
+    const ask = { partition: this.id.partition, record: this.record, epoch: view.epoch };
     const { newer } = await peers.call(nodeId, 'addOrUpdate', ask, { timeoutMs: limits.peerTimeoutMs });
     if (newer && !this.holdsOurs(newer)) {
       this.cause = new Error(`node ${nodeId} holds version ${newer.version}, written by way of another node`);
     } else {
-      this.held++;
+      this.holders.push(nodeId);
       this.judge();
     }
-    if (newer) {
+    if (newer && view.nodesOf(this.id.partition).includes(view.selfId)) {
       await this.replica.join(this.id.partition, newer);
     }
   }
@@ -121,11 +152,13 @@ export class Shipment {
     return overtaken || joined;
   }
 
+  /** By the configuration of now: every node that is asked refuses to be counted by one that is over. */
   private judge(): void {
-    if (this.held >= this.needed) {
+    const quorum = new Quorum(this.context.view, this.id.partition, this.level);
+    if (this.settled || quorum.isMetBy(this.holders)) {
       this.settle({ kind: 'acknowledged' });
-    } else if (this.held + this.open < this.needed) {
-      this.settle({ kind: 'incomplete', held: this.held, cause: this.cause });
+    } else if (!quorum.isMetBy([...this.holders, ...this.open]) && !this.shipToAll()) {
+      this.settle({ kind: 'incomplete', held: this.copies, cause: this.cause });
     }
   }
 

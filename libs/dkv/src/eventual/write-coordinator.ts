@@ -1,6 +1,5 @@
 /** Coordinates a write of an eventual namespace: stamps it once, merges once, ships the result, counts copies. */
 import { DkvError, isDkvError } from '../dkv.errors.js';
-import { copiesNeeded } from '../model/consistency.js';
 import { fullDiskOf } from '../model/full-disk.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
 import { isVisible, type KvRecord, type RecordHeader, stampRecord, stampTombstone } from '../model/record.js';
@@ -8,17 +7,14 @@ import { type HintedHandoff } from './repair/hinted-handoff.js';
 import { ByteBudget } from '../model/byte-budget.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
-import { reachableQuorum } from './reachable-quorum.js';
+import { assertTakesPart } from './asked-in-time.js';
+import { Quorum, reachableQuorum } from './quorum.js';
 import { type Replica } from './replica.js';
 import { Shipment, type ShipmentOutcome } from './shipment.js';
 
 /** What a record costs beside its value while it is under way. */
 const RECORD_OVERHEAD_BYTES = 512;
-const IN_TIME_NOT_ENOUGH: ShipmentOutcome = {
-  kind: 'incomplete',
-  held: 1,
-  cause: new Error('the time is over'),
-};
+const TIME_IS_OVER = new Error('the time is over');
 
 export class WriteCoordinator {
   private readonly underWay: ByteBudget;
@@ -44,15 +40,14 @@ export class WriteCoordinator {
 
   /**
    * Resolves when as many nodes as `operation.level` asks for hold the write durably.
-   * @throws DkvError `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY`, `DKV_OVERLOADED`: refused, nothing was written;
+   * @throws DkvError `DKV_NOT_READY` (the partition is none of this node's), `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY`, `DKV_OVERLOADED`: refused, nothing was written;
    *   `DKV_INDETERMINATE`: some nodes may hold the write, and then all will.
    */
   async write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
     const { view, local } = this.context;
     const { partition } = operation.id;
-    view.assertHolds(partition);
-    const needed = copiesNeeded(operation.level, view.copiesOf(partition));
-    reachableQuorum(this.context, operation.kind, operation.id, needed);
+    assertTakesPart(view, partition);
+    reachableQuorum(this.context, operation.kind, operation.id, operation.level);
     if (view.clockSuspect) {
       throw new DkvError(
         'DKV_CLOCK_SKEW',
@@ -82,12 +77,18 @@ export class WriteCoordinator {
         hints,
         operation.id,
         stored.record,
-        needed,
+        operation.level,
         deadline,
-      ).start();
-      ({ ended } = shipment);
-      const outcome = await deadline.race(shipment.outcome, () => IN_TIME_NOT_ENOUGH);
+      );
+      const { outcome: shipped, ended: last } = shipment.start();
+      ended = last;
+      const outcome = await deadline.race(shipped, (): ShipmentOutcome => ({
+        kind: 'incomplete',
+        held: shipment.copies,
+        cause: TIME_IS_OVER,
+      }));
       if (outcome.kind === 'incomplete') {
+        const { needed } = new Quorum(view, partition, operation.level);
         throw this.indeterminate(operation, outcome.held, needed, outcome.cause);
       }
       return stored;
@@ -107,12 +108,13 @@ export class WriteCoordinator {
 
   /** Stamps the operation above what is held here, and makes the local copy durable. */
   private async store(operation: WriteOperation): Promise<WriteResult> {
-    const { local, clock } = this.context;
+    const { local, clock, view } = this.context;
     let existed = false;
     let applies = true;
     try {
       const record = await this.replica.stamping('', (stamp) =>
         local.update(operation.id, (current) => {
+          assertTakesPart(view, operation.id.partition);
           existed = isVisible(current, clock.now());
           applies = doesApply(operation, current);
           return applies ? this.apply(operation, current, stamp) : undefined;

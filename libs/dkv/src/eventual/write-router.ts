@@ -1,11 +1,12 @@
 /** Takes a write of an eventual namespace to its coordinator: the holder, or the next of its list that can. */
 import { DkvError, isDkvError } from '../dkv.errors.js';
-import { copiesNeeded } from '../model/consistency.js';
 import { type WriteOperation, type WriteResult } from '../model/peer-protocol.js';
 import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
 import { ASK_ANOTHER, type Forwarding } from './forwarding.js';
-import { reachableQuorum } from './reachable-quorum.js';
+import { untilHeard } from './asked-in-time.js';
+import { reachableQuorum } from './quorum.js';
+import { type RequestIds } from './request-ids.js';
 import { type WriteCoordinator } from './write-coordinator.js';
 
 export class WriteRouter {
@@ -13,17 +14,30 @@ export class WriteRouter {
     private readonly context: CoreContext,
     private readonly coordinator: WriteCoordinator,
     private readonly forwarding: Forwarding,
+    private readonly requestIds: RequestIds,
   ) {}
 
   /**
-   * A write that this node's own caller asked for.
+   * A write that this node's own caller asked for. While its partition moves, nodes may refuse it until all know of that: it is
+   * given to the nodes of the newer configuration then, under another id, since who refused it will do so again.
    * @throws DkvError as WriteCoordinator.write; `DKV_INDETERMINATE` also when the coordinator fell silent.
    */
-  async write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
+  write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
+    let asked = 0;
+    return untilHeard(deadline, () =>
+      this.writeOnce(
+        asked++ === 0 ? operation : { ...operation, requestId: this.requestIds.next() },
+        deadline,
+      ),
+    );
+  }
+
+  private async writeOnce(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
     deadline.assertWanted();
     const { id, kind, level } = operation;
-    const needed = copiesNeeded(level, this.context.view.copiesOf(id.partition));
-    const candidates = reachableQuorum(this.context, kind, id, needed);
+    const candidates = reachableQuorum(this.context, kind, id, level).filter((nodeId) =>
+      this.context.view.holds(id.partition, nodeId),
+    );
     let cause: unknown;
     for (const nodeId of candidates) {
       try {

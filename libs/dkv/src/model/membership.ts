@@ -69,6 +69,17 @@ export interface Move {
   readonly since: number;
   /** Nodes that it was to be on before its target changed while it moved: some may have it, and its group may need their votes. */
   readonly also: readonly string[];
+  /**
+   * The epoch from which on reads and writes of eventual namespaces count copies of both lists, the one that it moves from and
+   * the one that it moves to. Absent while copies are made, and where no namespace is eventual.
+   */
+  readonly joint?: number;
+}
+
+/** A place whose eventual records a node has copied from the nodes of the list, by the epoch of the stage of its move. */
+export interface CopiedPlace {
+  readonly place: number;
+  readonly epoch: number;
 }
 
 /** What an operator, discovery or the absence of a node asks for. */

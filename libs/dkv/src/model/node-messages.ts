@@ -1,5 +1,6 @@
 /** The one-way messages between nodes that the strong mode and the failure detector are made of, as plain data. */
 import { type DkvErrorCode } from '../dkv.errors.js';
+import { type CopiedPlace } from './membership.js';
 import { type ClusterNode } from './node.js';
 import { type Configuration, type MemberId, type RaftMessage } from './raft-messages.js';
 import { type KeyedRecord, type PageMark, type StrongRecord } from './strong-record.js';
@@ -216,6 +217,11 @@ export type NodeMessage =
   | { readonly kind: 'configuration'; readonly text: string }
   /** Groups that the sender leads, and that are where they were to be; by a configuration of that epoch, which is committed. */
   | { readonly kind: 'arrived'; readonly groups: readonly ArrivedGroup[] }
+  /**
+   * Places whose eventual records the sender has copied, by the epochs of the stages of their moves; and the epoch by which it has
+   * nothing left of partitions that are on other nodes, and none of its own, 0 where that is not so.
+   */
+  | { readonly kind: 'copied'; readonly places: readonly CopiedPlace[]; readonly emptyAt: number }
   /** The sender has a copy of the group, and is not on its list: whether its leader can do without. */
   | { readonly kind: 'mayGiveUp'; readonly group: number; readonly generation: number }
   /** It can: this is committed, and the receiver is no part of it. */

@@ -16,6 +16,11 @@ export interface ClusterNode extends RingNode {
   readonly port: number;
 }
 
+/** Without what a member has beside: a guest that is taken in again must not be one that leaves. */
+export function bareNode({ nodeId, weight, zone, host, port }: ClusterNode): ClusterNode {
+  return { nodeId, weight, zone, host, port };
+}
+
 /** What a node believes of another, from heartbeats. Used to choose whom to ask, never for safety. */
 export type NodeState = 'up' | 'suspect' | 'down';
 

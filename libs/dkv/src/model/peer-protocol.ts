@@ -60,16 +60,19 @@ export type TransferState = (typeof TRANSFER_STATES)[number];
 
 /** Each kind of request: what is asked and what is answered. */
 export interface PeerProtocol {
-  /** This node's copy. */
-  get: { ask: { id: RecordId }; answer: { record: KvRecord | undefined } };
+  /**
+   * This node's copy. `epoch`: of the configuration by which the asker counts copies. Without it the copy is not counted, only
+   * repaired from, and is told whoever's partition it is.
+   */
+  get: { ask: { id: RecordId; epoch?: number }; answer: { record: KvRecord | undefined } };
   /** This node's copy without the value. */
-  getNoValue: { ask: { id: RecordId }; answer: { header: RecordHeader | undefined } };
+  getNoValue: { ask: { id: RecordId; epoch?: number }; answer: { header: RecordHeader | undefined } };
   /**
    * Replica side of a write, of a hint, of a repair: compare and keep. The answer is what the node then holds:
-   * the record itself, or a newer or merged one.
+   * the record itself, or a newer or merged one. `epoch`: as of `get`.
    */
   addOrUpdate: {
-    ask: { partition: number; record: KvRecord };
+    ask: { partition: number; record: KvRecord; epoch?: number };
     answer: { version: Version; newer: KvRecord | undefined };
   };
   /**
@@ -82,8 +85,11 @@ export interface PeerProtocol {
   };
   /** The roots of the hash trees of some partitions, at most ROOTS_MAX: equal roots, equal content. */
   getRoots: { ask: { partitions: readonly number[] }; answer: { roots: readonly string[] } };
-  /** The bucket digests of a partition's hash tree, and its floor: '' for none. */
-  getTree: { ask: { partition: number }; answer: { digests: readonly string[]; floor: Version } };
+  /** The bucket digests of a partition's hash tree, its floor ('' for none), and the epoch that the node goes by meanwhile. */
+  getTree: {
+    ask: { partition: number };
+    answer: { digests: readonly string[]; floor: Version; epoch: number };
+  };
   /**
    * Asks whether tombstones up to `floor` may be forgotten: from now on this node stamps no version up
    * to it; the answer is the root of what it holds up to it, '' for "not now". With `agreed`, all nodes have
@@ -95,6 +101,11 @@ export interface PeerProtocol {
     ask: { partition: number; bucket: number; after?: { namespace: string; key: string } };
     answer: { headers: readonly RecordHeader[]; done: boolean };
   };
+  /**
+   * The sender has records of a partition that is on other nodes, this one among them: what this one lacks of them it is to fetch
+   * now. Whether it lacks nothing any more.
+   */
+  handOver: { ask: { partition: number; epoch: number }; answer: { isWhole: boolean } };
   /** The copies of groups that this node has, with numbers from `first` on and in their order, GROUPS_PER_ANSWER_MAX at most. */
   getGroups: { ask: { first: number }; answer: { groups: readonly GroupStatus[]; done: boolean } };
   /** What this node has of a key, in either mode, without its value. */
@@ -137,6 +148,7 @@ export const PEER_REQUEST_KINDS = [
   'getTree',
   'confirmFloor',
   'getHeaders',
+  'handOver',
   'getGroups',
   'getStatus',
   'transferLeadership',

@@ -120,6 +120,16 @@ export interface LocalKvRepo {
    */
   raiseFence(partition: number, fence: Version): Promise<void>;
 
+  /** The partitions of which there is a record, a floor or a fence, by number. */
+  heldPartitions(): readonly number[];
+  /**
+   * Takes the record of a key away, with all that is kept for it, where it is of that version; whether it was. For what every
+   * node of the partition has, or has forgotten.
+   */
+  erase(id: RecordId, version: Version): Promise<boolean>;
+  /** Takes away the floor and the fence of a partition, and its hints: this node has no part in it any more. */
+  forgetBounds(partition: number): Promise<void>;
+
   /**
    * Up to `limit` values whose expiry is at `nowMs` or before, the earliest first, only what comes `after`. Scans what
    * has expired and nothing else.

@@ -1,4 +1,5 @@
 /** What serves strong namespaces, as the Processor sees it; `strong/` implements it on a Raft log per partition. */
+import { type EventualCopies } from './eventual-copies.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Membership } from './membership.js';
@@ -40,8 +41,8 @@ export const NO_STRONG_FIGURES: StrongFigures = Object.freeze({ termChanges: 0, 
  * `DKV_NOT_READY`, `DKV_QUORUM_NOT_REACHED`, `DKV_TIMEOUT`, `DKV_ABORTED`, `DKV_CORRUPT_RECORD`.
  */
 export interface StrongMode {
-  /** Begins heartbeats, elections and background work. */
-  start(): void;
+  /** Begins heartbeats, elections and background work. @param copies what others are told of this node's eventual partitions */
+  start(copies: EventualCopies): void;
   /** Hands leadership away and ends the background work; resolves when what is under way is answered. */
   stop(): Promise<void>;
   /**

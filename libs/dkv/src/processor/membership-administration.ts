@@ -33,8 +33,7 @@ export interface ChangeOptions {
  *
  * Errors of all changes: `DKV_INVALID_ARGUMENT` (the node is no member or no candidate, or nobody would stay),
  * `DKV_NOT_READY` (the cluster is not born yet), `DKV_QUORUM_NOT_REACHED` (too few of the nodes that keep the configuration can be
- * reached), `DKV_CONFLICT` (others change the members all the time), `DKV_UNSUPPORTED` (the members of this cluster cannot change; the message
- * says why), `DKV_TIMEOUT`, `DKV_INDETERMINATE` (it may be agreed on yet).
+ * reached), `DKV_CONFLICT` (others change the members all the time), `DKV_TIMEOUT`, `DKV_INDETERMINATE` (it may be agreed on yet).
  */
 export class MembershipAdministration {
   constructor(

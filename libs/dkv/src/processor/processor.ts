@@ -82,7 +82,7 @@ export class Processor implements PeerService {
    */
   async start(): Promise<boolean> {
     this.phase = 'running';
-    this.strong.start();
+    this.strong.start(this.eventual.copies);
     await this.eventual.start();
     return this.ready;
   }

@@ -171,6 +171,7 @@ export class InboundFrames {
       case 'askConfiguration':
       case 'configuration':
       case 'arrived':
+      case 'copied':
       case 'mayGiveUp':
       case 'giveUp':
         return this.services.membership().receive(peer, message);

@@ -1,5 +1,6 @@
 /** Strong namespaces at one node: everything behind the calls of the Processor, from birth to the last leadership. */
 import { BoundedClock } from '../cluster/bounded-clock.js';
+import { type EventualCopies } from '../ports/eventual-copies.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
 import { CONFIGURATION_GROUP } from '../model/membership.js';
 import { type ShownRecord } from '../model/shown-record.js';
@@ -236,15 +237,15 @@ export class ReplicatedStrongMode implements StrongMode {
 
   static async open(parts: StrongModeParts): Promise<ReplicatedStrongMode> {
     const mode = new ReplicatedStrongMode(...(await openStored(parts)));
-    await mode.members.open();
-    return mode;
+    return mode.members.open().then(() => mode);
   }
 
   get member(): string {
     return `${this.parts.view.selfId}@${this.identity.incarnation}`;
   }
 
-  start(): void {
+  start(copies: EventualCopies): void {
+    this.members.start(copies);
     this.births.start();
     this.members.follow();
     this.tick();

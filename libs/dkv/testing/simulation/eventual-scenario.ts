@@ -1,7 +1,9 @@
 /** Random runs of an eventual namespace: reads and writes at every level, judged by what each level promises. */
 import { type ReadLevel, type WriteLevel } from '../../src/model/consistency.js';
+import { type KvRecord } from '../../src/model/record.js';
 import { checkConverged, checkEventualReads } from './checkers/eventual.js';
-import { type HistoryOutcome } from './history.js';
+import { type Finding } from './checkers/finding.js';
+import { type History, type HistoryOutcome } from './history.js';
 import {
   bytesOf,
   runScenario,
@@ -21,26 +23,37 @@ const PLAN: ScenarioPlan = {
     mode: 'eventual',
     limits: { antiEntropyIntervalMs: 2_000, ownWritesMax: 1 + random.int(20) },
   }),
-  operate,
+  operate: (world, ...asked) => operateEventual({ ...world, namespace: NAMESPACE }, ...asked),
   judge({ history }, records) {
-    const converged = [...records].map(
-      ([key, { value, tombstone, version }]) =>
-        [key, { value: tombstone ? undefined : textOf(value), version }] as const,
-    );
-    return [
-      ...checkEventualReads(history.operations),
-      ...checkConverged(history.operations, new Map(converged)),
-    ];
+    return judgeEventual(history, records);
   },
 };
+
+/** @param records what all nodes hold in the end, by key */
+export function judgeEventual(
+  { operations }: History,
+  records: ReadonlyMap<string, KvRecord>,
+): readonly Finding[] {
+  const converged = [...records].map(
+    ([key, { value, tombstone, version }]) =>
+      [key, { value: tombstone ? undefined : textOf(value), version }] as const,
+  );
+  return [...checkEventualReads(operations), ...checkConverged(operations, new Map(converged))];
+}
 
 /** One random run of an eventual namespace. */
 export function runEventualScenario(seed: number, options?: ScenarioOptions): Promise<ScenarioResult> {
   return runScenario(PLAN, seed, options);
 }
 
-function operate(
-  { cluster, history, operationMsMax }: World,
+/** What the operations of one client need. */
+export interface EventualWorld extends Pick<World, 'cluster' | 'history' | 'operationMsMax'> {
+  readonly namespace: string;
+}
+
+/** One operation, at a level that chance gives. */
+export function operateEventual(
+  { cluster, history, operationMsMax, namespace }: EventualWorld,
   client: string,
   nodeId: string,
   key: string,
@@ -53,7 +66,7 @@ function operate(
   if (dice < 0.5) {
     const level: ReadLevel = random.pick(['one', 'quorum']);
     return history.record({ ...start, action: { kind: 'read', level } }, async () => {
-      const record = await readRecord(processor, NAMESPACE, key, { level, timeoutMs });
+      const record = await readRecord(processor, namespace, key, { level, timeoutMs });
       return { kind: 'ok', value: record && textOf(record.value), version: record?.version };
     });
   }
@@ -62,12 +75,12 @@ function operate(
     const value = `${client} ${history.operations.length}`;
     return history.record({ ...start, action: { kind: 'write', value, level } }, async () => {
       const options = { level, timeoutMs, ttlMs: 0 };
-      const { record } = await processor.addOrUpdate(NAMESPACE, key, bytesOf(value), options);
+      const { record } = await processor.addOrUpdate(namespace, key, bytesOf(value), options);
       return { kind: 'ok', version: record!.version };
     });
   }
   return history.record({ ...start, action: { kind: 'delete', level } }, async () => {
-    const { record, existed } = await processor.remove(NAMESPACE, key, { level, timeoutMs });
+    const { record, existed } = await processor.remove(namespace, key, { level, timeoutMs });
     return { kind: 'ok', version: record!.version, existed };
   });
 }

@@ -240,7 +240,7 @@ export function bytesOf(text: string): Uint8Array {
 export { NAMESPACE as SCENARIO_NAMESPACE };
 
 /** The tree that records give, made anew. */
-function treeOf(headers: readonly RecordHeader[]): readonly BucketDigest[] {
+export function treeOf(headers: readonly RecordHeader[]): readonly BucketDigest[] {
   const changes = new TreeChanges();
   for (const header of headers) {
     changes.toggle(0, bucketOf(header), digestOf(header));

@@ -35,8 +35,8 @@ export class StrongFaults extends WorldFaults {
   private readonly busy = new Set<string>();
   private readonly restarts = new Set<Promise<void>>();
   private readonly copies = new Map<string, { copy: NodeCopy; position: number; atMs: number }>();
-  /** As whom the node that may have forgotten was known before. */
-  private forgottenMember = '';
+  /** As whom the node that may have forgotten was known before; '' where none ever may have. */
+  forgottenMember = '';
   private copiedMs = 0;
   private pausedUntilMs = 0;
   private readonly faults: readonly FaultName[];

@@ -10,6 +10,7 @@ import { type ScenarioOptions, type ScenarioResult } from './scenario.js';
 import { createTestCluster, type TestCluster, type TestStorageOptions } from './sim-cluster.js';
 import { wrongPeerView } from './peer-views.js';
 import { SimRandom } from './sim-random.js';
+import { EVENTUAL, eventualLimits, MembersEventual } from './members-eventual.js';
 import { MembershipActor } from './membership-actor.js';
 import { StrongFaults } from './strong-faults.js';
 import { judgeHistory } from './strong-history.js';
@@ -49,6 +50,8 @@ export async function runStrongScenario(
   const size = random.pick([1, 2, 3, 3, 3, 3, 3, 4, 5]);
   const durability = random.pick(['fsync', 'wal'] as const);
   const wildClocks = random.chance(0.2);
+  // A record from hours ahead keeps its partition where it is until the clocks are as far.
+  const hasEventual = changesMembers && !wildClocks;
   const drifts = random.chance(0.2);
   const leases = random.fork('leases');
   const leaseReads = given ?? leases.chance(LEASE_RATE);
@@ -61,6 +64,7 @@ export async function runStrongScenario(
     connections: {},
     traceLinesMax,
     codec: new JsonCodec(),
+    ...(hasEventual && { namespaces: [EVENTUAL], limits: eventualLimits(random.fork('eventual')) }),
     storage: { ...storageOf(random), pendingBytesMax: random.fork('log').pick([64 * 1_048_576, 2_000]) },
     strongLimits: {
       uncommittedBytesMax: random.pick([1_048_576, 4_096]),
@@ -106,12 +110,15 @@ export async function runStrongScenario(
   await begin(cluster, faults, random);
   const changes = changesMembers ? new MembershipActor(cluster, random.fork('members')) : undefined;
   changes?.begin();
+  const eventual = hasEventual ? new MembersEventual(cluster, random.fork('eventual clients')) : undefined;
+  eventual?.begin();
   for (let client = 0; client < 3 + random.int(8); client++) {
     void runClient(world, `c${client}`, random.fork(`client ${client}`));
   }
   await cluster.advance((changesMembers ? 6_000 : 3_000) + random.int(5_000));
   faults.end();
   changes?.end();
+  eventual?.end();
   await cluster.advance(500);
   await cluster.settle(faults.repairAll());
   const findings = await heal(world, faults.hadBlackout ? RECOVERY_MS : LEADER_MS);
@@ -124,6 +131,9 @@ export async function runStrongScenario(
   world.running = false;
   await cluster.advance(200);
   findings.push(...witness.findings, ...world.observed, ...(isForOperator ? [] : await judge(world)));
+  if (eventual && findings.length === 0) {
+    findings.push(...(await eventual.judge(faults.forgottenMember !== '')));
+  }
   findings.push(...judgeHistory(world, wildClocks ? Infinity : EXPIRY_BOUND_MS));
   const { operations } = history;
   return {

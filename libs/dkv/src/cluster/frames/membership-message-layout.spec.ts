@@ -30,6 +30,8 @@ const MESSAGES: readonly Message[] = [
     ],
   },
   { kind: 'arrived', groups: [] },
+  { kind: 'copied', places: [{ place: 3, epoch: 7 }], emptyAt: 0 },
+  { kind: 'copied', places: [], emptyAt: 2 ** 40 },
   { kind: 'mayGiveUp', group: 3, generation: 2 },
   { kind: 'giveUp', group: 3, generation: 2, index: 5_000_000_000, term: 9, configuration: VOTERS },
   { kind: 'giveUp', group: 3, generation: 2, index: 1, term: 1, configuration: { ...VOTERS, epoch: 12 } },

@@ -25,6 +25,7 @@ type MembershipMessage = Extract<
       | 'askConfiguration'
       | 'configuration'
       | 'arrived'
+      | 'copied'
       | 'mayGiveUp'
       | 'giveUp';
   }
@@ -67,6 +68,14 @@ export function writeMembershipMessage(to: ByteWriter, message: MembershipMessag
         to.count(group);
         to.count(epoch);
       }
+      return;
+    case 'copied':
+      to.count(message.places.length);
+      for (const { place, epoch } of message.places) {
+        to.count(place);
+        to.count(epoch);
+      }
+      to.count(message.emptyAt);
       return;
     case 'mayGiveUp':
       to.count(message.group);
@@ -114,6 +123,12 @@ export function readMembershipMessage(from: ByteReader, kind: MembershipMessage[
       return {
         kind,
         groups: readList(from, GROUPS_MAX, () => ({ group: from.count(), epoch: from.count() })),
+      };
+    case 'copied':
+      return {
+        kind,
+        places: readList(from, GROUPS_MAX, () => ({ place: from.count(), epoch: from.count() })),
+        emptyAt: from.count(),
       };
     case 'mayGiveUp':
       return { kind, group: from.count(), generation: from.count() };

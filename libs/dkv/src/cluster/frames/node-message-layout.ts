@@ -53,6 +53,7 @@ const KINDS = [
   'arrived',
   'mayGiveUp',
   'giveUp',
+  'copied',
 ] as const satisfies readonly NodeMessage['kind'][];
 
 const FRAME_VERSION = 1;

@@ -1,10 +1,12 @@
 /** Anti-entropy: compares hash trees with the other nodes of a partition and fetches what is newer there. */
+import { Buffer } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { forEachConcurrently } from './concurrently.js';
 import { isTroubleWithPeer } from './peer-trouble.js';
-import { ROOTS_MAX } from '../../model/peer-protocol.js';
+import { idOf } from '../../model/key.js';
+import { type PeerProtocol, ROOTS_MAX } from '../../model/peer-protocol.js';
 import { type RecordHeader } from '../../model/record.js';
-import { type Version } from '../../model/version.js';
+import { NO_VERSION, type Version } from '../../model/version.js';
 import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
 import { type CoreContext } from '../../cluster/core-context.js';
 import { type Replica } from '../replica.js';
@@ -84,9 +86,9 @@ export class AntiEntropy {
       for (; from < shared.length && this.schedule.running; from += ROOTS_MAX) {
         this.resumeAt.set(nodeId, from);
         const unequal = await this.unequal(nodeId, shared.slice(from, from + ROOTS_MAX));
-        await forEachConcurrently(unequal, PARTITIONS_CONCURRENT, (partition) =>
-          this.syncPartition(nodeId, partition),
-        );
+        await forEachConcurrently(unequal, PARTITIONS_CONCURRENT, async (partition) => {
+          await this.compare(nodeId, partition);
+        });
       }
       this.resumeAt.delete(nodeId);
       return this.schedule.running;
@@ -107,24 +109,33 @@ export class AntiEntropy {
     return partitions.filter((partition, index) => rootOf(local, partition) !== roots[index]);
   }
 
-  private async syncPartition(nodeId: string, partition: number): Promise<void> {
+  /**
+   * Fetches what the node has of a partition and this one lacks; whether this one lacks nothing of it any more.
+   * @param sinceEpoch nothing is done where the node does not know that epoch yet
+   * @throws DkvError of the way to the node
+   */
+  async compare(nodeId: string, partition: number, sinceEpoch = 0): Promise<boolean> {
     const { peers, limits, local } = this.context;
-    const { digests, floor } = await peers.call(
+    const { digests, floor, epoch } = await peers.call(
       nodeId,
       'getTree',
       { partition },
       { timeoutMs: limits.peerTimeoutMs },
     );
+    if (epoch < sinceEpoch) {
+      return false;
+    }
     const own = local.getTree(partition);
-    let whole = true;
+    let whole = this.schedule.running;
     for (let bucket = 0; bucket < own.length; bucket++) {
       if (own[bucket] !== digests[bucket]) {
-        whole = (await this.pullBucket(nodeId, partition, bucket)) && whole;
+        whole = (await this.pullBucket(nodeId, partition, bucket, floor)) && whole;
       }
     }
     if (whole) {
       await this.adopt(partition, floor);
     }
+    return whole;
   }
 
   /**
@@ -146,8 +157,13 @@ export class AntiEntropy {
     }
   }
 
-  /** Whether all was taken that this node lacked. */
-  private async pullBucket(nodeId: string, partition: number, bucket: number): Promise<boolean> {
+  /** Whether all was taken that this node lacked. @param floor of the other node */
+  private async pullBucket(
+    nodeId: string,
+    partition: number,
+    bucket: number,
+    floor: Version,
+  ): Promise<boolean> {
     const { peers, limits, telemetry } = this.context;
     let whole = true;
     let after: { namespace: string; key: string } | undefined;
@@ -163,10 +179,40 @@ export class AntiEntropy {
         whole &&= taken.every(Boolean);
       }
       const last = page.headers.at(-1);
-      after = last && { namespace: last.namespace, key: last.key };
       done = page.done || !last;
+      await this.forget(ask, page.headers, done ? undefined : last, floor);
+      after = last && { namespace: last.namespace, key: last.key };
     }
     return whole && this.schedule.running;
+  }
+
+  /**
+   * A node that the partition is on its way to may have had it before, and have old records of it: those that the nodes of the
+   * list have held and forgotten since it must not have either.
+   */
+  private async forget(
+    { partition, bucket, after }: PeerProtocol['getHeaders']['ask'],
+    theirs: readonly RecordHeader[],
+    last: RecordHeader | undefined,
+    floor: Version,
+  ): Promise<void> {
+    const { local, view } = this.context;
+    if (floor === NO_VERSION || view.holds(partition) || view.sinceOf(partition) === 0) {
+      return;
+    }
+    const known = new Set(theirs.map(idOf));
+    const forgotten: RecordHeader[] = [];
+    for await (const own of local.getAllNoValue({ partition, bucket, ...(after && { after }) })) {
+      if (last && isBehind(own, last)) {
+        break;
+      }
+      if (own.version <= floor && !known.has(idOf(own))) {
+        forgotten.push(own);
+      }
+    }
+    for (const { namespace, key, version } of forgotten) {
+      await local.erase({ partition, namespace, key }, version);
+    }
   }
 
   /** A record that cannot be taken (damaged there, from the future) must not keep the others away. */
@@ -208,6 +254,11 @@ export class AntiEntropy {
     }
     return true;
   }
+}
+
+/** In the order of storage, which is that of bytes. */
+function isBehind(one: RecordHeader, other: RecordHeader): boolean {
+  return Buffer.compare(Buffer.from(idOf(one)), Buffer.from(idOf(other))) > 0;
 }
 
 /** One digest for all that copies of a partition must have in common: their buckets, and the floor. */

@@ -119,12 +119,13 @@ export class HintedHandoff {
     this.delivering.add(mark);
     try {
       const record = await local.get(hint);
-      if (record && view.holds(hint.partition, hint.nodeId)) {
+      const nodeIds = view.nodesOf(hint.partition);
+      if (record && nodeIds.includes(hint.nodeId)) {
         await this.rate.take(record.value.length + HINT_OVERHEAD_BYTES);
         const ask = { partition: hint.partition, record };
         const timeoutMs = limits.peerTimeoutMs;
         const { newer } = await peers.call(hint.nodeId, 'addOrUpdate', ask, { timeoutMs });
-        if (newer) {
+        if (newer && nodeIds.includes(view.selfId)) {
           await this.replica.join(hint.partition, newer);
         }
       }

@@ -32,6 +32,8 @@ const NOT_NOW = '';
  * its floor to F, at once or, where the word does not reach it, when anti-entropy shows it a peer with a higher floor.
  * Fences and floors are durable, so it does not matter when nodes restart in between.
  *
+ * Nobody answers for a partition that moves.
+ *
  * The fence is what makes it safe. An expired value is removed by a version right above its own, which may be below F
  * though it is stamped now: a tombstone stamped there after the digests were made would be on some nodes alone.
  */
@@ -68,7 +70,9 @@ export class TombstoneCollection {
       return { root: await this.conclude(partition, floor, agreed) };
     }
     // A fence of today would be in the way of writes: a node with a longer lifetime of tombstones has the last word.
-    if (this.waiting >= WAITING_MAX || !this.isOldEnough(floor)) {
+    // While the partition moves there are nodes that copy what this one has: what is forgotten here they would keep.
+    const isMoving = this.context.view.sinceOf(partition) > 0;
+    if (this.waiting >= WAITING_MAX || isMoving || !this.isOldEnough(floor)) {
       return { root: NOT_NOW };
     }
     this.waiting++;
@@ -109,6 +113,9 @@ export class TombstoneCollection {
   private mayPropose(partition: number): boolean {
     const { view } = this.context;
     const list = view.listOf(partition);
+    if (view.sinceOf(partition) > 0) {
+      return false;
+    }
     return list[0] === view.selfId && list.every((nodeId) => view.stateOf(nodeId) === 'up');
   }
 

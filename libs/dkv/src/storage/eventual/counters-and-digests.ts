@@ -77,6 +77,10 @@ export class CountersAndDigests {
     return this.current;
   }
 
+  get usedPartitions(): readonly number[] {
+    return this.tree.used;
+  }
+
   digests(partition: number): string[] {
     return this.tree.digests(partition);
   }

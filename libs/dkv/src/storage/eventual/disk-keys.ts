@@ -172,6 +172,15 @@ export function hintKey({ nodeId, partition, namespace, key }: Hint): Buffer {
   return Buffer.concat([hintPrefix(nodeId), uint16(partition), Buffer.from(`${namespace}\0${key}`)]);
 }
 
+/** All hints, for whatever node. */
+export const HINTS_RANGE: StoreRange = { from: prefix(NODE_SPACE, HINT), to: prefix(NODE_SPACE, HINT + 1) };
+
+/** The node that a hint is for. */
+export function nodeIdInHintKey(key: Uint8Array): string {
+  const bytes = asBuffer(key);
+  return bytes.toString('latin1', HINTS_RANGE.from.length, bytes.indexOf(0, HINTS_RANGE.from.length));
+}
+
 /** All hints for a node, by partition. */
 export function hintRange(nodeId: string): StoreRange {
   const from = hintPrefix(nodeId);

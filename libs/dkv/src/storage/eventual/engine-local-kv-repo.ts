@@ -160,6 +160,20 @@ export class EngineLocalKvRepo implements LocalKvRepo {
     await this.floors.raise(partition, { fence });
   }
 
+  heldPartitions(): readonly number[] {
+    const held = new Set([...this.access.store.usedPartitions, ...this.floors.partitions]);
+    return [...held].sort((one, other) => one - other);
+  }
+
+  async erase(id: RecordId, version: Version): Promise<boolean> {
+    return this.records.erase(id, version);
+  }
+
+  async forgetBounds(partition: number): Promise<void> {
+    await this.floors.drop(partition);
+    await this.hints.drop(partition);
+  }
+
   expired(nowMs: number, limit: number, after?: ExpiringKey): Promise<readonly ExpiringKey[]> {
     return this.records.expired(nowMs, limit, after);
   }

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { DkvError } from '../../dkv.errors.js';
 import { isVersion, NO_VERSION, type Version } from '../../model/version.js';
 import { FLOOR_RANGE, floorKey, partitionInFloorKey } from './disk-keys.js';
-import { type OpenStore } from './open-store.js';
+import { type BatchDraft, type OpenStore } from './open-store.js';
 import { assertPartition } from './repo-arguments.js';
 import { type StoreAccess, WRITE_OVERHEAD_BYTES } from './store-access.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
@@ -44,6 +44,20 @@ export class FloorStore {
     return this.boundsOf(partition).fence;
   }
 
+  get partitions(): readonly number[] {
+    return [...this.bounds.keys()];
+  }
+
+  /** Gone at once, durably when it resolves. */
+  async drop(partition: number): Promise<void> {
+    const { store, partitions } = this.access;
+    store.assertAccepting();
+    assertPartition(partition, partitions);
+    if (this.bounds.delete(partition)) {
+      await store.write({ bytes: WRITE_OVERHEAD_BYTES, addTo: (draft) => this.addTo(draft, partition) });
+    }
+  }
+
   /** In force at once, durable when it resolves. */
   raise(partition: number, { floor = NO_VERSION, fence = floor }: Partial<Bounds>): Promise<void> {
     const { store, partitions } = this.access;
@@ -54,11 +68,17 @@ export class FloorStore {
     }
     const before = this.boundsOf(partition);
     this.bounds.set(partition, { floor: higher(before.floor, floor), fence: higher(before.fence, fence) });
-    return store.write({
-      bytes: WRITE_OVERHEAD_BYTES,
-      // As they are when the batch is made: of two raises under way, the second batch must not have the lower bounds.
-      addTo: (draft) => draft.put(floorKey(partition), encoded(this.boundsOf(partition))),
-    });
+    return store.write({ bytes: WRITE_OVERHEAD_BYTES, addTo: (draft) => this.addTo(draft, partition) });
+  }
+
+  /** As they are when the batch is made: of two changes under way, the second batch must not have what was before. */
+  private addTo(draft: BatchDraft, partition: number): void {
+    const bounds = this.bounds.get(partition);
+    if (bounds) {
+      draft.put(floorKey(partition), encoded(bounds));
+    } else {
+      draft.delete(floorKey(partition));
+    }
   }
 
   private boundsOf(partition: number): Bounds {

@@ -50,6 +50,11 @@ export class HashTree {
     return this.partitions.get(partition) ?? NO_WORDS;
   }
 
+  /** The partitions that have records. */
+  get used(): number[] {
+    return [...this.partitions].filter(([, words]) => words.some(Boolean)).map(([partition]) => partition);
+  }
+
   set(partition: number, words: Uint32Array): void {
     this.partitions.set(partition, words);
   }

@@ -95,6 +95,10 @@ export class OpenStore {
     return this.engine.sizeBytes();
   }
 
+  get usedPartitions(): readonly number[] {
+    return this.summary.usedPartitions;
+  }
+
   digests(partition: number): string[] {
     return this.summary.digests(partition);
   }

@@ -9,6 +9,7 @@ import {
   withOwnBytes,
 } from '../../model/record-layout.js';
 import { type KvRecord, type RecordHeader } from '../../model/record.js';
+import { type Version } from '../../model/version.js';
 import {
   type ExpiringKey,
   type HeaderRange,
@@ -89,6 +90,19 @@ export class RecordStore {
       } else {
         this.change(key, change, done);
       }
+    });
+  }
+
+  /** Takes the record away, if it is of that version; whether it was. */
+  erase(id: RecordId, version: Version): Promise<boolean> {
+    this.access.assertChangeable(id);
+    return this.keys.run(id, async (key) => {
+      await this.load(key);
+      const isThere = key.record?.version === version;
+      if (isThere) {
+        await this.access.storeOf(key).write(this.erasureOf(key));
+      }
+      return isThere;
     });
   }
 

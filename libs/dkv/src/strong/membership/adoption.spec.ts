@@ -5,7 +5,7 @@ import { microtasks } from '../../../testing/microtasks.js';
 import { testNodes } from '../../../testing/test-nodes.js';
 import { testRing } from '../../../testing/test-ring.js';
 import { configurationOf, notedConfiguration, textOf } from '../../cluster/cluster-configuration.js';
-import { withChanges, withMoved, withMoves } from '../../cluster/configuration-changes.js';
+import { withChanges, withMoved, withMoves, withoutLeft } from '../../cluster/configuration-changes.js';
 import { ClusterView } from '../../cluster/cluster-view.js';
 import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type NodeMessage } from '../../model/node-messages.js';
@@ -231,6 +231,7 @@ describe('a node that leaves', () => {
     let now = leaving;
     while (now.members.some(({ nodeId }) => nodeId === 'a')) {
       now =
+        withoutLeft(now, () => true) ??
         withMoves(now, 10) ??
         withMoved(
           now,

@@ -53,7 +53,9 @@ export class Adoption {
 
   /** A peer knows a configuration of that epoch. */
   heard(nodeId: string, epoch: number): void {
-    if (epoch > this.services.view.epoch && this.asked === 0) {
+    const { view } = this.services;
+    view.heardOf = Math.max(view.heardOf, epoch);
+    if (epoch > view.epoch && this.asked === 0) {
       this.asked = ASK_AGAIN_TICKS;
       this.services.say(nodeId, { kind: 'askConfiguration' });
     }

@@ -1,5 +1,6 @@
 /** Everything by which this node has a part in who is a member: put together, and driven by ticks and messages. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
+import { type EventualCopies, NO_EVENTUAL_COPIES } from '../../ports/eventual-copies.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import { type DkvError } from '../../dkv.errors.js';
 import { type PeerDirectory } from '../../cluster/peer-directory.js';
@@ -20,7 +21,7 @@ import { Planner, type PlannerLimits } from './planner.js';
 
 export type MembershipMessage = Extract<
   NodeMessage,
-  { kind: 'guest' | 'askConfiguration' | 'configuration' | 'arrived' | 'mayGiveUp' | 'giveUp' }
+  { kind: 'guest' | 'askConfiguration' | 'configuration' | 'arrived' | 'copied' | 'mayGiveUp' | 'giveUp' }
 >;
 
 export interface ClusterMembershipParts {
@@ -51,13 +52,20 @@ export class ClusterMembership {
   private readonly moves: Moves;
   private readonly agreement: NamespaceAgreement;
   readonly changes: MembershipChanges;
+  private copies: EventualCopies = NO_EVENTUAL_COPIES;
 
   constructor(private readonly parts: ClusterMembershipParts) {
     const { node, directory, follow } = parts;
     const { groups, leaders } = node;
     const say = (nodeId: string, message: NodeMessage) => node.say(nodeId, message);
     this.adoption = new Adoption({ ...parts, groups, say });
-    this.newcomers = new Newcomers({ ...parts, groups, say, hasLeft: () => this.adoption.hasLeft });
+    this.newcomers = new Newcomers({
+      ...parts,
+      groups,
+      say,
+      hasLeft: () => this.adoption.hasLeft,
+      hasLeftOver: () => this.copies.hasLeftOver,
+    });
     this.planner = new Planner({
       ...parts,
       groups,
@@ -67,13 +75,14 @@ export class ClusterMembership {
     this.moves = new Moves({
       ...parts,
       leaders,
+      copies: () => this.copies,
+      copied: (copied) => this.planner.copied(parts.view.selfId, copied),
       arrived: (arrived) => this.planner.arrived(arrived),
       gaveUp: follow,
     });
     this.changes = new MembershipChanges({
       ...parts,
       newcomers: this.newcomers,
-      obstacle: () => this.planner.obstacle,
       agreed: (configuration) => this.adoption.offer(configuration),
     });
     this.agreement = new NamespaceAgreement({ ...parts, changes: this.changes });
@@ -89,6 +98,11 @@ export class ClusterMembership {
   follow(): void {
     this.agreement.follow();
     this.parts.follow();
+  }
+
+  /** What this node tells of its eventual partitions from now on. */
+  start(copies: EventualCopies): void {
+    this.copies = copies;
   }
 
   /** Once a heartbeat interval, before the heartbeats leave. */
@@ -115,6 +129,8 @@ export class ClusterMembership {
         return this.adoption.receive(nodeId, message.text);
       case 'arrived':
         return this.planner.arrived(message.groups);
+      case 'copied':
+        return this.planner.copied(nodeId, message);
       case 'mayGiveUp':
         return this.moves.asked(nodeId, message.group, message.generation);
       case 'giveUp':
@@ -125,6 +141,9 @@ export class ClusterMembership {
   /** Why this node has no part in the cluster; undefined for a member. */
   get reason(): string | undefined {
     const { view } = this.parts;
+    if (this.adoption.hasLeft && this.copies.hasLeftOver) {
+      return 'it is leaving the cluster, and hands over what it still has: it must not be stopped yet';
+    }
     if (this.adoption.hasLeft) {
       return 'it has left the cluster, and may be stopped; to join again it needs an empty data folder';
     }

@@ -24,7 +24,6 @@ let agreed: ClusterConfiguration | undefined;
 /** Before so many writes somebody else is first. */
 let beaten: number;
 let asked: { expected?: string; timeoutMs: number }[];
-let obstacle: string | undefined;
 let failure: DkvError | undefined;
 let changes: MembershipChanges;
 /** What this node was told to go by. */
@@ -35,12 +34,10 @@ beforeEach(() => {
   adopted = [];
   beaten = 0;
   asked = [];
-  obstacle = undefined;
   failure = undefined;
   changes = new MembershipChanges({
     view: new ClusterView('a', FIRST, testRing(NODES).hashFunc),
     newcomers: { candidates: [testNode('n')] } as unknown as Newcomers,
-    obstacle: () => obstacle,
     refusal: () => failure,
     clock: new ManualClock(),
     agreed: (configuration) => adopted.push(configuration),
@@ -102,15 +99,6 @@ describe('is refused', () => {
   it('with DKV_NOT_READY, where nothing is agreed on yet', async () => {
     agreed = undefined;
     expect((await rejected(change(leave('a')))).code).toBe('DKV_NOT_READY');
-  });
-
-  it('with DKV_UNSUPPORTED, where partitions cannot move', async () => {
-    obstacle = 'it is so';
-    const error = await rejected(change(leave('a')));
-    expect([error.code, error.message]).toEqual([
-      'DKV_UNSUPPORTED',
-      'The members of this cluster cannot change: it is so.',
-    ]);
   });
 
   it('with what became of the write', async () => {

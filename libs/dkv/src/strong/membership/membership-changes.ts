@@ -28,8 +28,6 @@ export interface MembershipServices {
   readonly clock: Clock;
   /** It is agreed on. */
   readonly agreed: (configuration: ClusterConfiguration) => void;
-  /** Why partitions cannot move in this cluster; undefined where they can. */
-  readonly obstacle: () => string | undefined;
   /** Why the group that keeps the configuration takes no writes; undefined where it does. */
   readonly refusal: () => DkvError | undefined;
 }
@@ -50,12 +48,7 @@ export class MembershipChanges implements Membership {
   }
 
   async change(changes: readonly MembershipChange[], timeoutMs: number): Promise<number> {
-    const { calls, obstacle } = this.services;
-    const moves = changes.some(({ kind }) => kind !== 'namespace');
-    const reason = moves ? obstacle() : undefined;
-    if (reason !== undefined) {
-      throw new DkvError('DKV_UNSUPPORTED', `The members of this cluster cannot change: ${reason}.`);
-    }
+    const { calls } = this.services;
     const endsAtMs = this.services.clock.monotonic() + timeoutMs;
     const leftMs = () => Math.max(1, endsAtMs - this.services.clock.monotonic());
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {

@@ -2,9 +2,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CapturedLog } from '../../../testing/captured-log.js';
 import { microtasks } from '../../../testing/microtasks.js';
+import { testNode, testNodes } from '../../../testing/test-nodes.js';
+import { testRing } from '../../../testing/test-ring.js';
 import { type ClusterView } from '../../cluster/cluster-view.js';
+import { configurationOf } from '../../cluster/cluster-configuration.js';
+import { type EventualCopies, NO_EVENTUAL_COPIES } from '../../ports/eventual-copies.js';
 import { DkvError } from '../../dkv.errors.js';
-import { CONFIGURATION_GROUP } from '../../model/membership.js';
+import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type ArrivedGroup, type NodeMessage } from '../../model/node-messages.js';
 import { type Configuration } from '../../model/raft-messages.js';
 import { type LeftBehind } from '../raft-states.js';
@@ -17,6 +21,10 @@ const GROUP = 7;
 const SINCE = 5;
 /** Of a move that is over: a and b had it, b and c are to have it. */
 const THERE: Configuration = { voters: ['b@1', 'c@1'], outgoing: [], learners: [], epoch: SINCE };
+const FIRST = configurationOf(
+  testRing(testNodes('a', 'b', 'c'), { partitions: 4 }),
+  testNodes('a', 'b', 'c'),
+);
 const LEFT = { index: 40, term: 3, configuration: THERE };
 
 let groups: GroupList;
@@ -32,6 +40,10 @@ let said: [nodeId: string, message: NodeMessage][];
 let arrived: (readonly ArrivedGroup[])[];
 /** What giving up comes to, call by call; without any more it never ends. */
 let endings: (() => Promise<void>)[];
+let copies: EventualCopies;
+/** As this node, b, knows the cluster. */
+let agreed: ClusterConfiguration;
+let copied: unknown[];
 let givenUp: [group: number, left: LeftBehind][];
 let follows: number;
 let log: CapturedLog;
@@ -54,6 +66,9 @@ beforeEach(() => {
   leader = 'c';
   said = [];
   arrived = [];
+  copied = [];
+  copies = NO_EVENTUAL_COPIES;
+  agreed = { ...FIRST, epoch: 9 };
   endings = [];
   givenUp = [];
   follows = 0;
@@ -65,6 +80,9 @@ beforeEach(() => {
       goalOf: () => goal,
       sinceOf: () => since,
       nodesOf: () => nodes,
+      get agreed() {
+        return agreed;
+      },
     } as unknown as ClusterView,
     leaders: {
       leaderOf: (number: number) => (number === CONFIGURATION_GROUP ? planner : leader),
@@ -78,6 +96,8 @@ beforeEach(() => {
         return endings.shift()?.() ?? new Promise(() => undefined);
       },
     },
+    copies: () => copies,
+    copied: (told) => void copied.push(told),
     arrived: (told) => void arrived.push(told),
     gaveUp: () => void follows++,
   });
@@ -88,6 +108,54 @@ function ticks(count: number): void {
     moves.tick();
   }
 }
+
+describe('a node with eventual records', () => {
+  const reports = () => said.filter(([, { kind }]) => kind === 'copied');
+  const places = [{ place: 2, epoch: 8 }];
+
+  it('tells who plans what it has copied, again and again', () => {
+    copies = { copied: places, hasLeftOver: true };
+    ticks(6);
+    expect(reports()).toEqual(Array(2).fill(['p', { kind: 'copied', places, emptyAt: 0 }]));
+  });
+
+  it('is told itself where it plans', () => {
+    copies = { copied: places, hasLeftOver: false };
+    planner = 'b';
+    ticks(3);
+    expect([copied, reports()]).toEqual([[{ places, emptyAt: 0 }], []]);
+  });
+
+  it('says nothing where there is nothing to say', () => {
+    ticks(3);
+    planner = '';
+    copies = { copied: places, hasLeftOver: false };
+    ticks(3);
+    expect([copied, reports()]).toEqual([[], []]);
+  });
+
+  it('says that nothing is left of what it had when it leaves, is on no list, and has handed all over', () => {
+    const others = [['a', 'c']];
+    const members = FIRST.members.map((member) => ({
+      ...member,
+      ...(member.nodeId === 'b' && { isLeaving: true as const }),
+    }));
+    const left = { ...agreed, members, lists: others, target: others };
+    const told = (known: ClusterConfiguration, hasLeftOver = false) => {
+      said = [];
+      agreed = known;
+      copies = { copied: [], hasLeftOver };
+      ticks(3);
+      return reports().map(([, message]) => message);
+    };
+    expect(told(left)).toEqual([{ kind: 'copied', places: [], emptyAt: 9 }]);
+    expect(told(left, true)).toEqual([]);
+    expect(told({ ...left, members: [...FIRST.members, testNode('d')] })).toEqual([]);
+    expect(told({ ...left, lists: [['a', 'b']] })).toEqual([]);
+    expect(told({ ...left, target: [['a', 'b']] })).toEqual([]);
+    expect(told({ ...left, moving: [{ place: 0, since: 9, also: ['b'] }] })).toEqual([]);
+  });
+});
 
 describe('a leader whose partition moves', () => {
   const reports = () => said.filter(([, { kind }]) => kind === 'arrived');

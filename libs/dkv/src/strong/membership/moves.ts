@@ -1,5 +1,6 @@
 /** The way of a partition to other nodes, as its leader and the nodes that it leaves see it: arrived, and given up. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
+import { type EventualCopies } from '../../ports/eventual-copies.js';
 import { CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type ArrivedGroup, type NodeMessage } from '../../model/node-messages.js';
 import { nodeOf } from '../../model/raft-messages.js';
@@ -9,6 +10,8 @@ import { type GroupList } from '../group-list.js';
 import { type Leaders } from '../leaders.js';
 import { type LeftBehind } from '../raft-states.js';
 import { type StrongGroup } from '../strong-group.js';
+
+type CopiedMessage = Extract<NodeMessage, { kind: 'copied' }>;
 
 const REPORT_EVERY_TICKS = 3;
 const ASK_EVERY_TICKS = 5;
@@ -26,7 +29,9 @@ export interface MoveServices {
   readonly node: MovingNode;
   readonly leaders: Leaders;
   readonly logger: Logger;
+  readonly copies: () => EventualCopies;
   /** This node leads the group that keeps the configuration. */
+  copied(copied: Omit<CopiedMessage, 'kind'>): void;
   arrived(groups: readonly ArrivedGroup[]): void;
   /** A copy is gone: meanwhile it may have become this node's again. */
   gaveUp(): void;
@@ -110,14 +115,32 @@ export class Moves {
       .filter((group) => view.sinceOf(group.number) > 0 && this.isThere(group))
       .map((group) => ({ group: group.number, epoch: group.raft.configuration.epoch! }));
     const planner = leaders.leaderOf(CONFIGURATION_GROUP);
-    if (groups.length === 0 || planner === '') {
-      return;
-    }
-    if (planner === view.selfId) {
+    const { copied: places } = this.services.copies();
+    const copied = { places, emptyAt: this.emptyAt() };
+    const hasCopied = places.length > 0 || copied.emptyAt > 0;
+    const isHere = planner === view.selfId;
+    if (groups.length > 0 && isHere) {
       this.services.arrived(groups);
-    } else {
+    } else if (groups.length > 0 && planner !== '') {
       node.say(planner, { kind: 'arrived', groups });
     }
+    if (hasCopied && isHere) {
+      this.services.copied(copied);
+    } else if (hasCopied && planner !== '') {
+      node.say(planner, { kind: 'copied', ...copied });
+    }
+  }
+
+  /** The epoch by which this node leaves, and nothing is left here of what it had. */
+  private emptyAt(): number {
+    const { view, copies } = this.services;
+    const { members, lists, target, moving, epoch } = view.agreed;
+    const isLeaving = members.some((member) => member.nodeId === view.selfId && member.isLeaving);
+    const isInUse = () =>
+      [lists, target, moving.map(({ also }) => also)].some((all) =>
+        all.some((list) => list.includes(view.selfId)),
+      );
+    return isLeaving && !isInUse() && !copies().hasLeftOver ? epoch : 0;
   }
 
   /** Whether all nodes of its goal vote in it, and no others, by a configuration of this move that is committed. */

@@ -25,6 +25,7 @@ let up: Set<string>;
 /** By node: of which cluster, and whether it has said who it is. */
 let peers: Map<string, { clusterId: string; hasIntroducedItself: boolean }>;
 let hasLeft: boolean;
+let hasLeftOver: boolean;
 let said: [nodeId: string, message: NodeMessage][];
 let newcomers: Newcomers;
 
@@ -36,6 +37,7 @@ function begin(known: ClusterConfiguration, selfId = 'a'): void {
   up = new Set(['a', 'b', 'c', 'n']);
   peers = new Map([['n', { clusterId: '', hasIntroducedItself: true }]]);
   hasLeft = false;
+  hasLeftOver = false;
   said = [];
   newcomers = new Newcomers({
     view,
@@ -46,6 +48,7 @@ function begin(known: ClusterConfiguration, selfId = 'a'): void {
     } as unknown as PeerDirectory,
     clusterId: () => 'one',
     hasLeft: () => hasLeft,
+    hasLeftOver: () => hasLeftOver,
     say: (nodeId, message) => void said.push([nodeId, message]),
   });
 }

@@ -18,6 +18,8 @@ export interface NewcomerServices {
   readonly clusterId: () => string;
   /** Whether this node has left the cluster for good. */
   readonly hasLeft: () => boolean;
+  /** Whether it has records that it has not handed over yet. */
+  readonly hasLeftOver: () => boolean;
   say(nodeId: string, message: NodeMessage): void;
 }
 
@@ -69,11 +71,12 @@ export class Newcomers {
 
   /** Whoever is not heard may know of an epoch in which this node is no member any more, and not listen to it. */
   private introduce(): void {
-    const { view, directory, groups, hasLeft } = this.services;
+    const { view, directory, groups, hasLeft, hasLeftOver } = this.services;
+    const isDone = hasLeft() && groups.size === 0 && !hasLeftOver();
     const isOutside = view.epoch === 0 || !view.isMember(view.selfId);
     const wishes = isOutside && !hasLeft() ? view.epoch : 0;
-    // Who has left has to say so as long as others must be asked what it may give up.
-    for (const { nodeId } of hasLeft() && groups.size === 0 ? [] : view.peers) {
+    // Who has left has to say so as long as others must be asked what it may give up, or take what it has.
+    for (const { nodeId } of isDone ? [] : view.peers) {
       if (isOutside || !directory.isUp(nodeId)) {
         this.services.say(nodeId, { kind: 'guest', node: view.address(view.selfId), wishes });
       }

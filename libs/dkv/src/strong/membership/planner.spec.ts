@@ -152,16 +152,6 @@ describe('a planner', () => {
     expect(writes).toEqual([]);
   });
 
-  it('changes nothing where eventual namespaces have copies, and says once whom it does not take in', async () => {
-    isEventual = true;
-    candidates = [testNode('n')];
-    await look(3);
-    expect(writes).toEqual([]);
-    expect(log.warnings).toEqual([
-      'Node n is not taken into the cluster: it has eventual namespaces, whose copies cannot move to other nodes.',
-    ]);
-  });
-
   it('tries again where another was first', async () => {
     isBeaten = true;
     candidates = [testNode('n')];
@@ -230,6 +220,104 @@ describe('partitions that move', () => {
     expect(memberIds()).toEqual(['a', 'c', 'd', 'e']);
     expect(agreed!.lists).toEqual(agreed!.target);
     expect(log.lines).toContain('All partitions are where they are to be.');
+  });
+});
+
+describe('partitions that move with eventual records', () => {
+  /** What all nodes of the goals say that they have copied. */
+  function copy(except = '', stale = 0): void {
+    const { moving, target } = agreed!;
+    for (const nodeId of NODES.map((node) => node.nodeId).filter((id) => id !== except)) {
+      const places = moving
+        .filter(({ place }) => target[place]!.includes(nodeId))
+        .map(({ place, since, joint = since }) => ({ place, epoch: joint - stale }));
+      planner.copied(nodeId, { places, emptyAt: 0 });
+    }
+  }
+
+  const move = () => agreed!.moving.find(({ place }) => place < FIRST.lists.length - 1)!;
+
+  beforeEach(async () => {
+    begin(withChanges(FIRST, [{ kind: 'leave', nodeId: 'b' }])!);
+    isEventual = true;
+    await look();
+  });
+
+  it('are joint when all nodes of the goal have copied them, and have moved when all have done so again', async () => {
+    const { place, since } = move();
+    arrive(place);
+    await look();
+    expect(move()).toEqual({ place, since, also: [] });
+    copy();
+    await look();
+    expect(move()).toEqual({ place, since, also: [], joint: agreed!.epoch });
+    await look(2);
+    expect(move().place).toBe(place);
+    copy();
+    await look();
+    expect(agreed!.lists[place]).toBe(agreed!.target[place]);
+  });
+
+  it.each<[string, () => void]>([
+    ['one of them has not', () => copy(agreed!.target[move().place]![1])],
+    ['they have in another stage', () => copy('', 1)],
+  ])('stay in a stage where %s', async (_, say) => {
+    say();
+    await look();
+    expect(move().joint).toBeUndefined();
+    copy();
+    await look();
+    const { joint } = move();
+    say();
+    arrive(move().place);
+    await look();
+    expect(move().joint).toBe(joint);
+  });
+
+  it('have not moved before their groups have', async () => {
+    copy();
+    await look();
+    copy();
+    await look();
+    const { place, joint } = move();
+    expect(joint).toBeGreaterThan(0);
+    arrive(place);
+    await look();
+    expect(agreed!.lists[place]).toBe(agreed!.target[place]);
+  });
+
+  it('are not waited for where the keepers alone move', async () => {
+    const keepers = FIRST.lists.length - 1;
+    arrive(keepers);
+    await look();
+    expect(places()).not.toContain(keepers);
+  });
+
+  it('keep a member that leaves until it has handed all over, or is down for long', async () => {
+    for (let round = 0; round < 30; round++) {
+      places().forEach((place) => arrive(place));
+      copy();
+      await look();
+    }
+    expect([agreed!.moving, agreed!.lists]).toEqual([[], agreed!.target]);
+    expect(memberIds()).toContain('b');
+    planner.copied('b', { places: [], emptyAt: agreed!.epoch - 1 });
+    await look();
+    expect(memberIds()).toContain('b');
+    const before = agreed!;
+    planner.copied('b', { places: [], emptyAt: agreed!.epoch });
+    await look();
+    expect(memberIds()).not.toContain('b');
+    begin(before);
+    isEventual = true;
+    down.add('b');
+    await look();
+    clock.advance(9_999);
+    await look();
+    expect(memberIds()).toContain('b');
+    clock.advance(1);
+    await look();
+    expect(memberIds()).not.toContain('b');
   });
 });
 

@@ -1,15 +1,22 @@
 /** Carries the configuration on, at the leader of the group that keeps it: who joins, what moves next, what has arrived. */
 import { type ClusterView } from '../../cluster/cluster-view.js';
-import { withChanges, withMoved, withMoves } from '../../cluster/configuration-changes.js';
-import { partitionAt } from '../../cluster/partition-lists.js';
+import {
+  withChanges,
+  withJoint,
+  withMoved,
+  withMoves,
+  withoutLeft,
+} from '../../cluster/configuration-changes.js';
+import { classAt, partitionAt } from '../../cluster/partition-lists.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import {
   type ClusterConfiguration,
   CLUSTER_NAMESPACE,
   CONFIGURATION_GROUP,
   type MembershipChange,
+  type Move,
 } from '../../model/membership.js';
-import { type ArrivedGroup } from '../../model/node-messages.js';
+import { type ArrivedGroup, type NodeMessage } from '../../model/node-messages.js';
 import { formatStrongVersion } from '../../model/strong-version.js';
 import { NO_VERSION } from '../../model/version.js';
 import { type Clock } from '../../ports/clock.js';
@@ -22,6 +29,11 @@ import { type Newcomers } from './newcomers.js';
 
 const LOOK_EVERY_TICKS = 3;
 const WRITE_TIMEOUT_MS = 5_000;
+/** A member that leaves and is down for so long has nothing to hand over that could be waited for. */
+const ABSENT_MS = 10_000;
+
+/** What a node has said of its copies of eventual partitions. */
+type Copied = Omit<Extract<NodeMessage, { kind: 'copied' }>, 'kind'>;
 
 export interface PlannerLimits {
   /** Partitions that move at a time. */
@@ -58,7 +70,8 @@ export class Planner {
   private readonly arrivals = new Map<number, number>();
   /** Since when members are down, as this leader saw it; monotonic. */
   private readonly downSinceMs = new Map<string, number>();
-  private told = '';
+  /** By node, what it said last. */
+  private readonly copies = new Map<string, Copied>();
 
   constructor(private readonly services: PlannerServices) {}
 
@@ -70,11 +83,18 @@ export class Planner {
     }
   }
 
+  copied(nodeId: string, { places, emptyAt }: Copied): void {
+    if (this.services.view.isMember(nodeId)) {
+      this.copies.set(nodeId, { places, emptyAt });
+    }
+  }
+
   /** Once a heartbeat interval. */
   tick(): void {
     this.ticks++;
     if (!this.services.groups.get(CONFIGURATION_GROUP)?.leads) {
       this.arrivals.clear();
+      this.copies.clear();
       this.downSinceMs.clear();
       return;
     }
@@ -85,13 +105,6 @@ export class Planner {
         .catch((error: Error) => this.failed(error))
         .finally(() => (this.isBusy = false));
     }
-  }
-
-  /** Why partitions cannot move in this cluster; undefined where they can. */
-  get obstacle(): string | undefined {
-    return this.services.namespaces.uses('eventual')
-      ? 'it has eventual namespaces, whose copies cannot move to other nodes'
-      : undefined;
   }
 
   private async step(): Promise<void> {
@@ -110,12 +123,10 @@ export class Planner {
 
   private after(current: ClusterConfiguration): ClusterConfiguration {
     const moved = withMoved(current, this.arrivedPlaces(current)) ?? current;
-    if (this.obstacle !== undefined) {
-      this.tellObstacle();
-      return moved;
-    }
-    const changed = withChanges(moved, this.changesFor(moved)) ?? moved;
-    return withMoves(changed, this.services.limits.transfersMax) ?? changed;
+    const joint = withJoint(moved, this.copiedPlaces(moved)) ?? moved;
+    const changed = withChanges(joint, this.changesFor(joint)) ?? joint;
+    const left = withoutLeft(changed, (nodeId) => this.hasHandedOver(nodeId, current)) ?? changed;
+    return withMoves(left, this.services.limits.transfersMax) ?? left;
   }
 
   private changesFor({ members, classes }: ClusterConfiguration): readonly MembershipChange[] {
@@ -136,16 +147,61 @@ export class Planner {
     ];
   }
 
-  /** Places whose group is where it is to be, or of a class without groups. */
-  private arrivedPlaces(configuration: ClusterConfiguration): readonly number[] {
+  /**
+   * Places whose group is where it is to be, or of a class without groups, and all eventual records, with what was written until
+   * both lists counted.
+   */
+  private arrivedPlaces(current: ClusterConfiguration): readonly number[] {
     const { view, classes } = this.services;
     const withGroups = classes();
     const isThere = (group: number, since: number) =>
       (this.arrivals.get(group) ?? 0) >= since ||
       (group !== CONFIGURATION_GROUP && !withGroups.includes(view.placementOf(group)));
-    return configuration.moving
-      .filter(({ place, since }) => isThere(partitionAt(configuration, place), since))
+    return current.moving
+      .filter((move) => isThere(partitionAt(current, move.place), move.since))
+      .filter(
+        (move) =>
+          !this.hasEventualRecords(current, move.place) ||
+          (move.joint !== undefined && this.isCopied(current, move)),
+      )
       .map(({ place }) => place);
+  }
+
+  /** Whether there are records that no group moves, so that nodes have to say what they have copied; at one place, or at all. */
+  private hasEventualRecords(current: ClusterConfiguration, place?: number): boolean {
+    return (
+      current.namespaces.some(
+        ({ mode, placement }) =>
+          mode === 'eventual' && (place === undefined || placement === classAt(current, place)),
+      ) ||
+      // Declared here, and not agreed on yet.
+      (place !== current.lists.length - 1 && this.services.namespaces.uses('eventual'))
+    );
+  }
+
+  /** Places whose next stage is that both lists count. */
+  private copiedPlaces(current: ClusterConfiguration): readonly number[] {
+    return current.moving
+      .filter(({ place, joint }) => joint === undefined && this.hasEventualRecords(current, place))
+      .filter((move) => this.isCopied(current, move))
+      .map(({ place }) => place);
+  }
+
+  /** Whether all nodes of the goal have said so of the stage that the move is in. */
+  private isCopied({ target }: ClusterConfiguration, { place, since, joint = since }: Move): boolean {
+    return target[place]!.every((nodeId) =>
+      this.copies.get(nodeId)?.places.some((copied) => copied.place === place && copied.epoch === joint),
+    );
+  }
+
+  /** Whether nothing of a member that leaves is lost with it, as far as that can be. */
+  private hasHandedOver(nodeId: string, current: ClusterConfiguration): boolean {
+    const downSinceMs = this.downSinceMs.get(nodeId);
+    return (
+      !this.hasEventualRecords(current) ||
+      (this.copies.get(nodeId)?.emptyAt ?? 0) >= current.epoch ||
+      (downSinceMs !== undefined && this.services.clock.monotonic() - downSinceMs >= ABSENT_MS)
+    );
   }
 
   private watchAbsent(): void {
@@ -160,6 +216,11 @@ export class Planner {
     for (const nodeId of this.downSinceMs.keys()) {
       if (!view.isMember(nodeId)) {
         this.downSinceMs.delete(nodeId);
+      }
+    }
+    for (const nodeId of this.copies.keys()) {
+      if (!view.isMember(nodeId)) {
+        this.copies.delete(nodeId);
       }
     }
     for (const group of this.arrivals.keys()) {
@@ -188,15 +249,6 @@ export class Planner {
     }
     if (before.moving.length > 0 && left === 0) {
       logger.log('All partitions are where they are to be.');
-    }
-  }
-
-  private tellObstacle(): void {
-    const { newcomers, logger } = this.services;
-    const [newcomer] = newcomers.candidates;
-    if (newcomer && this.told !== newcomer.nodeId) {
-      this.told = newcomer.nodeId;
-      logger.warn(`Node ${newcomer.nodeId} is not taken into the cluster: ${this.obstacle}.`);
     }
   }
 

@@ -62,6 +62,7 @@ export const KIND_NUMBERS: Readonly<Record<PeerRequestKind, number>> = {
   getGroups: 13,
   getStatus: 14,
   transferLeadership: 15,
+  handOver: 16,
 };
 
 const KINDS_BY_NUMBER: readonly (PeerRequestKind | undefined)[] = Array.from({ length: 256 }, (_, number) =>
@@ -82,20 +83,33 @@ export function kindOf(number: number): PeerRequestKind {
   return kind;
 }
 
-const ID_ASK: Codec<PeerProtocol['get']['ask']> = {
+const ID_ASK: Codec<PeerProtocol['getStatus']['ask']> = {
   write: (to, { id }) => writeId(to, id),
   read: (from) => ({ id: readId(from) }),
 };
 
+const COPY_ASK: Codec<PeerProtocol['get']['ask']> = {
+  write(to, { id, epoch }) {
+    writeId(to, id);
+    writeEpoch(to, epoch);
+  },
+  read: (from) => ({ id: readId(from), ...readEpoch(from) }),
+};
+
 export const ASKS: Codecs<'ask'> = {
-  get: ID_ASK,
-  getNoValue: ID_ASK,
+  get: COPY_ASK,
+  getNoValue: COPY_ASK,
   addOrUpdate: {
-    write(to, { partition, record }) {
+    write(to, { partition, record, epoch }) {
       to.count(partition);
       writeRecord(to, record);
+      writeEpoch(to, epoch);
     },
-    read: (from, where) => ({ partition: from.count(), record: readRecord(from, where) }),
+    read: (from, where) => ({
+      partition: from.count(),
+      record: readRecord(from, where),
+      ...readEpoch(from),
+    }),
   },
   forward: {
     write(to, { operation, visited, timeoutMs }) {
@@ -145,6 +159,13 @@ export const ASKS: Codecs<'ask'> = {
       after: readOptional(from, where, readName),
     }),
   },
+  handOver: {
+    write(to, { partition, epoch }) {
+      to.count(partition);
+      to.count(epoch);
+    },
+    read: (from) => ({ partition: from.count(), epoch: from.count() }),
+  },
   getGroups: {
     write: (to, { first }) => to.count(first),
     read: (from) => ({ first: from.count() }),
@@ -193,14 +214,16 @@ export const ANSWERS: Codecs<'answer'> = {
     read: (from) => ({ roots: readList(from, ROOTS_MAX, readRoot) }),
   },
   getTree: {
-    write(to, { digests, floor }) {
+    write(to, { digests, floor, epoch }) {
       to.count(digests.length);
       digests.forEach((digest) => to.hex(digest));
       writeVersion(to, floor);
+      to.count(epoch);
     },
     read: (from) => ({
       digests: readList(from, TREE_BUCKETS, (each) => each.hex(DIGEST_BYTES)),
       floor: readVersionOrNone(from),
+      epoch: from.count(),
     }),
   },
   confirmFloor: {
@@ -217,6 +240,10 @@ export const ANSWERS: Codecs<'answer'> = {
       headers: readList(from, HEADERS_PER_PAGE_MAX, readHeader),
       done: from.flag(),
     }),
+  },
+  handOver: {
+    write: (to, { isWhole }) => to.flag(isWhole),
+    read: (from) => ({ isWhole: from.flag() }),
   },
   getGroups: {
     write(to, { groups, done }) {
@@ -235,6 +262,16 @@ export const ANSWERS: Codecs<'answer'> = {
     read: (from) => ({ state: TRANSFER_STATES[from.choice(TRANSFER_STATES.length)]! }),
   },
 };
+
+/** 0 for none, else one more. */
+function writeEpoch(to: ByteWriter, epoch: number | undefined): void {
+  to.count(epoch === undefined ? 0 : epoch + 1);
+}
+
+function readEpoch(from: ByteReader): { epoch?: number } {
+  const count = from.count();
+  return count === 0 ? {} : { epoch: count - 1 };
+}
 
 function writeOperation(to: ByteWriter, operation: WriteOperation): void {
   const { kind, id, value, ttlMs, level, expiredByMs, requestId } = operation;
