@@ -8,6 +8,7 @@ import { type Ended, runDkv } from './dkv-process.js';
 import { samplesOf } from './metrics-text.js';
 import { describeFailure, SteadyLoad } from './steady-load.js';
 import { until } from './until.js';
+import { WriteStream } from './write-stream.js';
 
 const ADMIN_KEY = 'the-key-of-operators';
 const PARTITIONS = 12;
@@ -159,6 +160,39 @@ describe('members that change', { timeout: 300_000 }, () => {
       ['node5', PARTITIONS],
     ]);
     expect((await dkv([second], 'moves')).out.toString()).toMatch(/^All is where it is to be/);
+  });
+});
+
+describe('members that change under an eventual namespace', { timeout: 300_000 }, () => {
+  const cluster = useCluster(3, settings(1, { DKV_MODE: 'eventual' }));
+
+  it('lose no write that was acknowledged: a node joins, and another hands over what it has before it leaves', async () => {
+    const { nodes, newcomers } = cluster();
+    const [leaving, second, third] = nodes as [DemoNode, DemoNode, DemoNode];
+    const [fourth] = newcomers as [DemoNode];
+    const writes = new WriteStream(nodes, 'moved');
+    const goesOn = async () => {
+      const before = writes.acknowledged.length;
+      await until('writes to go on', async () => writes.acknowledged.length >= before + 30, WITHIN_MS);
+    };
+    await goesOn();
+    await fourth.start();
+    await settledAs([...nodes, fourth]);
+    await goesOn();
+    expect(await recordsOf(fourth)).toBeGreaterThan(0);
+    const rest = [second, third, fourth];
+    const left = await dkv(rest, 'decommission', leaving.id, '--wait', '--within', '60');
+    expect([left.code, left.error]).toEqual([0, '']);
+    await settledAs(rest);
+    await until('the node to have nothing left', async () => (await recordsOf(leaving)) === 0, WITHIN_MS);
+    expect((await leaving.http.send('GET', '/health/ready')).text).toContain('it has left the cluster');
+    await goesOn();
+    await writes.end();
+    expect([...writes.statuses].filter((status) => status !== 200 && status !== 503)).toEqual([]);
+    for (const node of rest) {
+      expect(await writes.missing(node, 'quorum')).toEqual([]);
+      expect(await writes.missing(node, 'one')).toEqual([]);
+    }
   });
 });
 
