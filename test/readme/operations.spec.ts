@@ -35,7 +35,7 @@ describe('the runbook of members', () => {
 
   beforeEach(async () => {
     node = await new StandInNode().start();
-    for (const route of ['admit', 'decommission', 'remove', 'replace']) {
+    for (const route of ['admit', 'decommission', 'remove', 'replace', 'replicas']) {
       node.replies[`POST /admin/${route}`] = { body: { epoch: 8 } };
     }
     const steps = [leavingMoves(9, 41), leavingMoves(9, 41), leavingMoves(51, 20), leftMoves(94)];
@@ -50,6 +50,7 @@ describe('the runbook of members', () => {
       'admit d --wait',
       'decommission c --wait',
       'replace c d --wait',
+      'replicas 2 --wait',
       'remove c --yes --wait',
     ]);
   });
