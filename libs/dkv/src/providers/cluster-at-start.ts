@@ -25,8 +25,9 @@ const PARTITION_NUMBERS_MAX = CONFIGURATION_GROUP;
 
 /** The nodes that discovery told of, or why it told of none. */
 export type Discovered =
-  | { readonly nodes: readonly ClusterNode[]; readonly error?: undefined }
-  | { readonly nodes?: undefined; readonly error: unknown };
+  | { readonly nodes: readonly ClusterNode[]; readonly error?: undefined; readonly own?: undefined }
+  /** `own`: where this node will announce itself, whatever was noted of it. */
+  | { readonly nodes?: undefined; readonly error: unknown; readonly own?: ClusterNode };
 
 export interface OpenedNode {
   readonly storage: NodeStorage;
@@ -36,10 +37,8 @@ export interface OpenedNode {
 }
 
 /** Asked before a folder is opened: what is wrong with the options leaves no folder behind. @throws DkvError `DKV_INVALID_OPTIONS` */
-export async function discover(
-  { nodeId, partitions, replicas }: DkvOptions,
-  discovery: Discovery,
-): Promise<Discovered> {
+export async function discover(options: DkvOptions, discovery: Discovery): Promise<Discovered> {
+  const { nodeId, partitions, replicas } = options;
   if (partitions * (replicas + 1) > PARTITION_NUMBERS_MAX) {
     throw new DkvError(
       'DKV_INVALID_OPTIONS',
@@ -51,7 +50,11 @@ export async function discover(
   try {
     nodes = await discovery.getNodes();
   } catch (error) {
-    return { error };
+    return { error, ...(discovery.isRegistry && { own: optionsNode(options) }) };
+  }
+  if (discovery.isRegistry) {
+    // What it tells of this node is of a former process: this one registers when it listens.
+    return { nodes: [...nodes.filter((node) => node.nodeId !== nodeId), optionsNode(options)] };
   }
   if (!nodes.some((node) => node.nodeId === nodeId)) {
     throw new DkvError(
@@ -94,7 +97,7 @@ export async function openNode(
  */
 export async function clusterAtStart(
   options: DkvOptions,
-  { nodes: found, error }: Discovered,
+  { nodes: found, error, own }: Discovered,
   hashFunc: HashFunc,
   local: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>,
   logger: Logger,
@@ -114,7 +117,7 @@ export async function clusterAtStart(
       `Discovery tells nothing: ${(error as Error).message} The node starts with the addresses that it noted last: ` +
         `${noted.members.map(({ nodeId, host, port }) => `${nodeId} at ${host}:${port}`).join(', ')}.`,
     );
-    return noted;
+    return own ? relocated(noted, [own]) : noted;
   }
   warnOfDifferences(noted, found, replicas, logger);
   const configuration = relocated(noted, found);
@@ -123,12 +126,16 @@ export async function clusterAtStart(
 }
 
 function ownNode(
-  { nodeId, hostname, peerPort, weight, zone }: DkvOptions,
-  { nodes = [] }: Discovered,
+  options: DkvOptions,
+  { nodes = [], own }: Discovered,
   { members }: ClusterConfiguration,
 ): ClusterNode {
-  const known = [...nodes, ...members].find((node) => node.nodeId === nodeId);
-  return known ?? { nodeId, host: hostname, port: peerPort, weight, zone };
+  const known = [...nodes, ...members].find((node) => node.nodeId === options.nodeId);
+  return own ?? known ?? optionsNode(options);
+}
+
+function optionsNode({ nodeId, hostname, peerPort, weight, zone }: DkvOptions): ClusterNode {
+  return { nodeId, host: hostname, port: peerPort, weight, zone };
 }
 
 /** What places data counts when a cluster is made, and afterwards only as it was agreed on. */
