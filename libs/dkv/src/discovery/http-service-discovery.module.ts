@@ -42,10 +42,15 @@ export class HttpServiceDiscoveryController {
 export class HttpServiceDiscoveryModule {
   /** @throws DkvError `DKV_INVALID_OPTIONS` */
   static forRoot(options: HttpServiceDiscoveryOptions): DynamicModule {
+    return HttpServiceDiscoveryModule.of(new HttpServiceDiscovery(options));
+  }
+
+  /** For a discovery that the application has made itself. */
+  static of(discovery: HttpServiceDiscovery): DynamicModule {
     return {
       module: HttpServiceDiscoveryModule,
       controllers: [HttpServiceDiscoveryController],
-      providers: [{ provide: HttpServiceDiscovery, useValue: new HttpServiceDiscovery(options) }],
+      providers: [{ provide: HttpServiceDiscovery, useValue: discovery }],
       exports: [HttpServiceDiscovery],
     };
   }
