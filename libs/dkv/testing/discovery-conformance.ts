@@ -104,6 +104,38 @@ export function testDiscovery(test: Test, subject: DiscoverySubject): void {
   defineRegistration(define, subject);
 }
 
+/**
+ * The same for a discovery that shows the same nodes for ever, made of these: nothing of it changes or fails.
+ */
+export function testFixedDiscovery(test: Test, make: (nodes: readonly ClusterNode[]) => Discovery): void {
+  const define = (title: string, body: (discovery: Discovery) => Promise<void>) =>
+    test(title, () => body(make([A, B])));
+  const unchanged = () => assert.fail('It told of a change.');
+
+  define('tells all nodes, before and after they register', async (discovery) => {
+    assert.deepEqual(await discovery.getNodes(), [A, B]);
+    await discovery.register(A, unchanged);
+    await discovery.register(A, unchanged);
+    assert.deepEqual(await discovery.getNodes(), [A, B]);
+  });
+
+  define('takes no other node, whose registration would reach nobody', async (discovery) => {
+    await assert.rejects(discovery.register(C, unchanged), { code: 'DKV_INVALID_OPTIONS' });
+  });
+
+  define(
+    'deregisters without having registered, twice as once, and is never in trouble',
+    async (discovery) => {
+      await discovery.deregister();
+      await discovery.register(A, unchanged);
+      await discovery.deregister();
+      await discovery.deregister();
+      assert.deepEqual(await discovery.getNodes(), [A, B]);
+      assert.equal(discovery.trouble, undefined);
+    },
+  );
+}
+
 type Define = (title: string, body: (under: DiscoveryUnderTest) => Promise<void>) => void;
 
 function defineChanges(define: Define): void {

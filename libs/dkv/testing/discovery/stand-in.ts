@@ -191,7 +191,12 @@ export async function serveStandIn(standIn: StandIn, port = 0): Promise<Server> 
   return server;
 }
 
-async function respond(standIn: StandIn, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** To a request of a server. */
+export async function respond(
+  standIn: StandIn,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const body = await text(request);
   const gone = new AbortController();
