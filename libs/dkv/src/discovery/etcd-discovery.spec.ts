@@ -8,6 +8,7 @@ import { SERVICE_FAILURES, StandInNetwork, type StandInRequest } from '../../tes
 import { testDiscovery } from '../../testing/discovery-conformance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { testNode } from '../../testing/test-nodes.js';
+import { type HttpQuestion } from './discovery-http.js';
 import { EtcdDiscovery, type EtcdDiscoveryOptions } from './etcd-discovery.js';
 
 const ENDPOINTS = ['http://etcd-0:2379', 'http://etcd-1:2379'];
@@ -100,6 +101,20 @@ describe('a watch of etcd', () => {
     await other.deregister();
   });
 
+  it('reads all again of an etcd that was made anew from a backup', async () => {
+    const { clock, network, standIn, make, told, discovery } = await registered();
+    const other = make();
+    await other.register(OTHER, () => undefined);
+    await elapse(clock, 200);
+    expect(told.at(-1)).toBe('a,b');
+    standIn.restore('/dkv/nodes/b');
+    network.disconnect();
+    await elapse(clock, 1_000);
+    expect(told.at(-1)).toBe('a');
+    await discovery.deregister();
+    await other.deregister();
+  });
+
   it('is begun anew each minute: a dead connection does not say that it is dead', async () => {
     const { clock, watches, discovery } = await registered();
     await elapse(clock, 125_000);
@@ -119,6 +134,25 @@ it('an announcement goes on under a new lease where the old one has ended', asyn
   expect(told).toEqual(['a']);
   await discovery.deregister();
   expect(standIn.keys).toEqual([]);
+});
+
+it('a lease that has ended is found by renewing it, also where the watch is dead and does not say so', async () => {
+  const clock = new ManualClock();
+  const standIn = new EtcdStandIn(clock);
+  const client = new StandInNetwork(standIn, clock).client();
+  const http = {
+    ask: client.ask.bind(client),
+    lines: ({ signal }: HttpQuestion) =>
+      new Promise<void>((resolve) => signal!.addEventListener('abort', () => resolve())),
+  };
+  const world = { clock, random: STEADY, logger: new CapturedLog(), http };
+  const discovery = new EtcdDiscovery({ endpoints: ENDPOINTS }, world);
+  await discovery.register(testNode('a', { host: '10.0.0.1' }), () => undefined);
+  await elapse(clock, 200);
+  standIn.replace();
+  await elapse(clock, 6_000);
+  expect(standIn.keys).toEqual(['/dkv/nodes/a']);
+  await discovery.deregister();
 });
 
 it('the next endpoint is asked where one does not answer', async () => {

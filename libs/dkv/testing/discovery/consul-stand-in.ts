@@ -33,6 +33,12 @@ export class ConsulStandIn implements StandIn {
     this.waiting.forEach((wake) => wake());
   }
 
+  /** It is made anew from a backup, which has the same services. */
+  restore(): void {
+    this.index = 5;
+    this.waiting.forEach((wake) => wake());
+  }
+
   get ids(): readonly string[] {
     return [...this.services.keys()];
   }

@@ -61,6 +61,14 @@ export class EtcdStandIn implements StandIn {
     this.clusterId++;
   }
 
+  /** It is made anew from a backup: of a key that this lacks nobody is told that it is gone. */
+  restore(lacking: string): void {
+    this.entries.delete(Buffer.from(lacking).toString('base64'));
+    this.history = [];
+    this.revision += 1_000;
+    this.clusterId++;
+  }
+
   /** Keys that there are. */
   get keys(): readonly string[] {
     return [...this.entries.values()].map(({ key }) => Buffer.from(key, 'base64').toString());
