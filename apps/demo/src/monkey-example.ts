@@ -1,7 +1,4 @@
-/**
- * A service that plays with random keys, on a store whose nodes find each other by a service discovery: the example of the Go library
- * that this one began with, line by line. `node apps/demo/dist/monkey-example.js` runs it.
- */
+/** The example of the Go library that this one began with, line by line: a service that plays with keys, found by a service discovery. */
 import {
   type DynamicModule,
   type INestApplication,
