@@ -32,7 +32,7 @@ function aptGet(...args) {
   return exitCodeOf('apt-get', ['-qq', ...args], { env: ENV, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-function isOnPath(command) {
+export function isOnPath(command) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
       accessSync(join(folder, command), constants.X_OK);

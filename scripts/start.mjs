@@ -1,12 +1,13 @@
 /**
  * `npm start`: a cluster of three real processes on this machine, until Ctrl-C; `npm start -- --nodes 5`: of another number.
  * Settings by environment: DEMO_PORT (3001) and DEMO_PEER_PORT (7001), the first of as many ports each, DEMO_DATA_DIR
- * (dkv-data), MONKEY_RATE (10), and any variable of the application that is the same for all nodes. DEMO_PREPARED=1 runs
- * what is built already.
+ * (dkv-data), MONKEY_RATE (10), and any variable of the application that is the same for all nodes. DEMO_DISCOVERY=dns, etcd or
+ * service starts a server by which they find each other. DEMO_PREPARED=1 runs what is built already.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
+import { startDiscovery } from './demo-discovery.mjs';
 import { DemoProcesses } from './demo-processes.mjs';
 import {
   demoDataDir,
@@ -42,9 +43,12 @@ await main(async () => {
     );
   }
   const environment = { ...demoDefaults(), ...process.env };
-  const cluster = new DemoProcesses(
-    nodes.map((node) => ({ ...node, env: { ...environment, ...ownSettings(node, nodes) } })),
-  );
+  const discovery = await startDiscovery(process.env.DEMO_DISCOVERY, nodes);
+  const processes = nodes.map((node) => ({
+    ...node,
+    env: { ...environment, ...ownSettings(node, nodes), ...discovery?.env },
+  }));
+  const cluster = new DemoProcesses(processes);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
       say('\nStopping the nodes …');
@@ -52,12 +56,21 @@ await main(async () => {
     });
   }
   stopWithNpm(cluster);
-  cluster.start();
+  const [first, ...others] = processes;
+  if (discovery?.isRegistry && !existsSync(first.env.DKV_DATA_DIR)) {
+    // A registry does not know who is to come: the first node makes the cluster, and the others join it.
+    cluster.start([first]);
+    await cluster.ready([first]);
+    cluster.start(others);
+  } else {
+    cluster.start();
+  }
   if (await cluster.ready()) {
     const urls = nodes.map(({ host, port }) => `http://${host}:${port}`).join('  ');
     say(`\nThe cluster is ready: ${urls}  (docs /docs; data in ${demoDataDir()}; Ctrl-C stops it)\n`);
   }
   process.exitCode = await cluster.ended();
+  await discovery?.stop();
 });
 
 /** A killed npm tells nobody: that this process or the shell above it got another parent is the only sign. */

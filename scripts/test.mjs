@@ -17,7 +17,10 @@ await main(async () => {
     await build();
   }
   if (named === 'integrations') {
-    const missing = [...(await installServers({ openssl: 'openssl' })), ...(await installOptionalPackages())];
+    const missing = [
+      ...(await installServers({ openssl: 'openssl', dnsmasq: 'dnsmasq-base' })),
+      ...(await installOptionalPackages()),
+    ];
     if (missing.length > 0) {
       throw new ScriptError(
         `*** THE INTEGRATIONS WERE NOT TESTED: ${missing.join(', ')} cannot be installed here.`,

@@ -24,7 +24,8 @@ const ADAPTERS: Record<string, readonly string[]> = {
   /** What callers meet above the core; the REST side of the peer port tells conflicts in its words. */
   client: [],
   transport: ['client'],
-  discovery: [],
+  /** An application makes its discovery itself, so nobody gives that a clock. */
+  discovery: ['system'],
   health: [],
   /** What the client tells of itself is what is measured. */
   metrics: ['client'],

@@ -1,7 +1,4 @@
-/**
- * The built demo as one file a dependency graph instead of some two thousand: its processes start in two thirds of the time, and the
- * specs here start hundreds. As it is built, file by file, it runs in `start-script.spec.ts`, under chaos, and wherever users start it.
- */
+/** The built demo in few files instead of some two thousand: specs start hundreds of its processes, in two thirds of the time each. */
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +10,7 @@ const BUILT = fileURLToPath(new URL('../../apps/demo/dist/main.js', import.meta.
 /** What loads binaries or files that lie beside it. */
 const APART = /^(rocksdb|classic-level|msgpackr-extract|swagger-ui-dist)/;
 
-/** Once before all specs, by the name that vitest looks for. */
+/** Once before all specs, by the name that vitest looks for. As it is built, file by file, it runs in `start-script.spec.ts` and under chaos. */
 export async function setup(): Promise<void> {
   const bundle = await rolldown({
     input: BUILT,

@@ -21,6 +21,7 @@ const COVERED: Record<string, readonly (readonly [begins: string, spec: string])
     ['NODE_ID=node4 ', 'test/integrations/demo-guide.spec.ts'],
     ['export N=1 ', 'test/integrations/demo-guide.spec.ts'],
   ],
+  'docs/discovery.md': [['DEMO_DISCOVERY=dns ', 'test/integrations/demo-discovery.spec.ts']],
   'docs/getting-started.md': [
     ['npx @nestjs/cli new carts', 'test/integrations/first-hour.spec.ts'],
     ['npm run start', 'test/integrations/first-hour.spec.ts'],

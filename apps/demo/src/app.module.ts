@@ -9,10 +9,10 @@ import {
   DkvModule,
   type DkvModuleOptions,
   JsonCodec,
-  StaticDiscovery,
 } from 'nestjs-dkv';
 import { ClusterController } from './cluster/cluster.controller.js';
 import { COUNTERS, CountersController } from './counters/counters.controller.js';
+import { discoveryOf } from './discovery.js';
 import { Environment } from './environment.js';
 import { HealthController } from './health/health.controller.js';
 import { HttpDrain } from './http/http-drain.js';
@@ -24,10 +24,12 @@ import { MonkeyService } from './monkey/monkey.service.js';
 @Module({})
 export class AppModule {
   static of(environment: Environment): DynamicModule {
+    const { discovery, module } = discoveryOf(environment);
     return {
       module: AppModule,
       imports: [
-        DkvModule.forRoot(storeOptions(environment)),
+        DkvModule.forRoot({ ...storeOptions(environment), discovery }),
+        module,
         // Strong whatever the items are: neither can be had without one order of writes.
         DkvModule.forFeature([{ name: COUNTERS }, { name: LOCKS }]),
         DkvHealthModule,
@@ -54,7 +56,7 @@ export class AppModule {
 }
 
 function storeOptions(environment: Environment): DkvModuleOptions {
-  const { HOST, DKV_NODE_ID, DKV_PEER_PORT, DKV_NODES, DKV_API_KEY, DKV_ADMIN_KEY } = environment;
+  const { HOST, DKV_NODE_ID, DKV_PEER_PORT, DKV_API_KEY, DKV_ADMIN_KEY, DKV_DISCOVERY } = environment;
   return {
     nodeId: DKV_NODE_ID,
     dataDir: environment.dataDir,
@@ -68,13 +70,14 @@ function storeOptions(environment: Environment): DkvModuleOptions {
     leaseReads: environment.DKV_LEASE_READS === 'on',
     // Bodies are JSON and so are the values: what comes back is what was sent.
     codec: new JsonCodec(),
+    // With a service nobody else says where the others reach this process.
+    ...(DKV_DISCOVERY !== undefined && { hostname: HOST === '0.0.0.0' ? '127.0.0.1' : HOST }),
     peerBind: HOST,
     peerPort: DKV_PEER_PORT,
     transport: environment.DKV_TRANSPORT,
     apiKey: DKV_API_KEY,
     adminKey: DKV_ADMIN_KEY,
     tls: environment.tls,
-    discovery: DKV_NODES === undefined ? undefined : StaticDiscovery.parse(DKV_NODES),
   };
 }
 

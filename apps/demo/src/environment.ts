@@ -19,10 +19,10 @@ import {
   NAMESPACE_MODES,
   type NamespaceMode,
   type PeerTransport,
-  StaticDiscovery,
   type Storage,
 } from 'nestjs-dkv';
 import { hostname } from 'node:os';
+import { DISCOVERY_FORMS, discoveryOf } from './discovery.js';
 
 const STORAGES: readonly Storage[] = ['auto', 'rocksdb', 'rocksdb-native', 'classic-level', 'memory'];
 const TRANSPORTS: readonly PeerTransport[] = ['stream', 'http'];
@@ -90,6 +90,15 @@ export class Environment {
   @IsOptional()
   @MaxLength(65_536, says('give node1=host:port,node2=host:port'))
   DKV_NODES: string | undefined = undefined;
+
+  /** A service that knows the nodes, instead of `DKV_NODES`: `dns:_peers._tcp.app.local@127.0.0.1:5353`, `etcd:http://127.0.0.1:2379`. */
+  @IsOptional()
+  @MaxLength(4096, says(DISCOVERY_FORMS))
+  DKV_DISCOVERY: string | undefined = undefined;
+
+  /** Of a service discovery. */
+  @Secret()
+  DKV_DISCOVERY_KEY = 'demo-discovery-key';
 
   /** `stream` or `http`: how the processes talk to each other. */
   @IsIn(TRANSPORTS, says(`give one of ${TRANSPORTS.join(', ')}`))
@@ -210,33 +219,43 @@ function wrongTls({ DKV_TLS_KEY, DKV_TLS_CERT, DKV_TLS_CA }: Environment): strin
     : [`${missing.join(' and ')} not set: give all three paths, of key, certificate and CA, or none`];
 }
 
-function wrongMember({ DKV_NODES, DKV_API_KEY, DKV_NODE_ID, DKV_PEER_PORT }: Environment): string[] {
-  if (DKV_NODES === undefined) {
+function wrongMember(environment: Environment): string[] {
+  const { DKV_NODES, DKV_DISCOVERY, DKV_API_KEY } = environment;
+  if (DKV_NODES === undefined && DKV_DISCOVERY === undefined) {
     return [];
   }
   const faults: string[] = [];
   if (DKV_API_KEY === undefined) {
     faults.push('DKV_API_KEY is not set: nodes share a secret of 8 to 256 characters, give all the same one');
   }
+  if (DKV_NODES !== undefined && DKV_DISCOVERY !== undefined) {
+    return [...faults, 'DKV_NODES and DKV_DISCOVERY are both set: give the nodes, or who knows them'];
+  }
   try {
-    StaticDiscovery.parse(DKV_NODES);
+    discoveryOf(environment);
   } catch (error) {
-    if (!isDkvError(error)) {
+    if (!isDkvError(error) && !(error instanceof TypeError)) {
       throw error;
     }
-    return [...faults, `DKV_NODES is ${JSON.stringify(DKV_NODES)}: ${error.message}`];
+    const variable = DKV_NODES === undefined ? 'DKV_DISCOVERY' : 'DKV_NODES';
+    return [...faults, `${variable} is ${JSON.stringify(DKV_NODES ?? DKV_DISCOVERY)}: ${error.message}`];
   }
-  const own = DKV_NODES.split(',').find((entry) => entry.trim().startsWith(`${DKV_NODE_ID}=`));
+  return DKV_NODES === undefined ? faults : [...faults, ...wrongOwnEntry(environment, DKV_NODES)];
+}
+
+function wrongOwnEntry({ DKV_NODE_ID, DKV_PEER_PORT }: Environment, nodes: string): string[] {
+  const own = nodes.split(',').find((entry) => entry.trim().startsWith(`${DKV_NODE_ID}=`));
   if (!own) {
-    faults.push(
-      `DKV_NODE_ID is ${JSON.stringify(DKV_NODE_ID)}, which DKV_NODES does not name (${DKV_NODES}): ` +
+    return [
+      `DKV_NODE_ID is ${JSON.stringify(DKV_NODE_ID)}, which DKV_NODES does not name (${nodes}): ` +
         `give one of its nodes, or add this one`,
-    );
-  } else if (DKV_PEER_PORT !== undefined && !new RegExp(`:${DKV_PEER_PORT}(;|$)`).test(own.trim())) {
-    faults.push(
+    ];
+  }
+  if (DKV_PEER_PORT !== undefined && !new RegExp(`:${DKV_PEER_PORT}(;|$)`).test(own.trim())) {
+    return [
       `DKV_PEER_PORT is ${DKV_PEER_PORT} but DKV_NODES says ${own.trim()}: peers would knock at the wrong port; ` +
         `give both the same, or leave DKV_PEER_PORT out`,
-    );
+    ];
   }
-  return faults;
+  return [];
 }

@@ -43,12 +43,13 @@ async function boot(): Promise<void> {
 }
 
 function describeNode(app: NestFastifyApplication, environment: Environment): string {
-  const { HOST, DKV_NODE_ID, DKV_NODES, dataDir } = environment;
+  const { HOST, DKV_NODE_ID, dataDir } = environment;
+  const isAmongOthers = environment.DKV_NODES !== undefined || environment.DKV_DISCOVERY !== undefined;
   const { port } = app.getHttpServer().address() as AddressInfo;
   const dkv = app.get(Dkv);
   const self = dkv.cluster().find(({ nodeId }) => nodeId === DKV_NODE_ID);
-  const alone = DKV_NODES ? 'none (no member of the cluster)' : 'none (one embedded node)';
-  const peers = DKV_NODES && self ? `${self.host}:${self.port}` : alone;
+  const alone = isAmongOthers ? 'none (no member of the cluster)' : 'none (one embedded node)';
+  const peers = isAmongOthers && self ? `${self.host}:${self.port}` : alone;
   const host = HOST === '0.0.0.0' ? '127.0.0.1' : HOST;
   return (
     `application http://${host}:${port} (docs ${DOCS_PATH}), peers ${peers}, ` +

@@ -70,7 +70,9 @@ export class DkvLifecycle
 
   /** What is amiss though this node is ready; undefined when all is well. */
   get degradedReason(): string | undefined {
-    return this.processor.degradedReason;
+    const unannounced = this.isUnannounced ? 'discovery does not know this node yet' : undefined;
+    const reasons = [this.processor.degradedReason, unannounced ?? this.discovery.trouble];
+    return reasons.filter((reason) => reason !== undefined).join('; ') || undefined;
   }
 
   /** Modules are initialised dependencies first, so services may use the store in their own onModuleInit. */
@@ -123,6 +125,7 @@ export class DkvLifecycle
     const { view, discovery, clock, logger } = this;
     try {
       await discovery.register(view.address(view.selfId), (nodes) => this.relocate(nodes));
+      this.isUnannounced = false;
     } catch (error) {
       if (!isDkvError(error, 'DKV_DISCOVERY_FAILED')) {
         throw error;

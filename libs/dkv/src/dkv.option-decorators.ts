@@ -88,6 +88,20 @@ export function Accepts(
   };
 }
 
+/** As {@link Accepts}, of a value that is never shown. */
+export function Hides(name: string, accepts: (value: unknown) => boolean, remedy: string): PropertyDecorator {
+  const rule = ValidateBy(
+    { name, validator: { validate: accepts } },
+    {
+      message: ({ property }: ValidationArguments) => `${property}: ${remedy} (the value is not shown here)`,
+    },
+  );
+  return (target, property) => {
+    IsOptional()(target, property);
+    rule(target, property);
+  };
+}
+
 export function isHashFunc(value: unknown): value is HashFunc {
   const { name, hash } = (typeof value === 'object' && value ? value : {}) as Partial<HashFunc>;
   return typeof hash === 'function' && typeof name === 'string' && name.length >= 1 && name.length <= 32;

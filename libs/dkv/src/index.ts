@@ -2,6 +2,15 @@
 export { BytesCodec } from './codec/bytes-codec.js';
 export { JsonCodec } from './codec/json-codec.js';
 export { MsgpackCodec } from './codec/msgpack-codec.js';
+export { ConsulDiscovery, ConsulDiscoveryOptions } from './discovery/consul-discovery.js';
+export { type DiscoveryHttp, type HttpAnswer, type HttpQuestion } from './discovery/discovery-http.js';
+export { type DiscoveryWorld } from './discovery/discovery-world.js';
+export { DnsDiscovery, DnsDiscoveryOptions } from './discovery/dns-discovery.js';
+export { type DnsResolver } from './discovery/dns-resolver.js';
+export { EtcdDiscovery, EtcdDiscoveryOptions } from './discovery/etcd-discovery.js';
+export { HttpServiceDiscovery, HttpServiceDiscoveryOptions } from './discovery/http-service-discovery.js';
+export { HttpServiceDiscoveryModule } from './discovery/http-service-discovery.module.js';
+export { KubernetesDiscovery, KubernetesDiscoveryOptions } from './discovery/kubernetes-discovery.js';
 export { StaticDiscovery, type StaticNode } from './discovery/static-discovery.js';
 export { DkvError, DKV_ERROR_STATUS, type DkvErrorCode, isDkvError } from './dkv.errors.js';
 export {

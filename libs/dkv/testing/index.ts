@@ -1,4 +1,10 @@
 /** What users and adapters test with: conformance suites and a simulated cluster. */
+export {
+  type DiscoveryStage,
+  type DiscoverySubject,
+  testDiscovery,
+  testFixedDiscovery,
+} from './discovery-conformance.js';
 export { ManualClock } from './manual-clock.js';
 export {
   assertMergerLaws,

@@ -1,8 +1,8 @@
 /** Nodes from a fixed list: options or an environment variable. */
 import { DkvError } from '../dkv.errors.js';
 import { type ClusterNode } from '../model/node.js';
-import { NODE_ID_PATTERN } from '../model/version.js';
 import { type Discovery } from '../ports/discovery.js';
+import { assertNode } from './found-node.js';
 
 /** A node of the list; weight 1 and no zone unless given. */
 export type StaticNode = Pick<ClusterNode, 'nodeId' | 'host' | 'port'> &
@@ -86,19 +86,4 @@ function parseExtras(entry: string, extras: readonly string[]): { weight?: numbe
     }
   }
   return parsed;
-}
-
-function assertNode({ nodeId, host, port, weight }: ClusterNode): void {
-  if (!NODE_ID_PATTERN.test(nodeId)) {
-    throw new DkvError(
-      'DKV_INVALID_OPTIONS',
-      `${JSON.stringify(nodeId)} is no node id: 1 to 100 characters of A-Z a-z 0-9 . _ - are.`,
-    );
-  }
-  if (!/^\S+$/.test(host) || !Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new DkvError('DKV_INVALID_OPTIONS', `Node ${nodeId} has no valid address: ${host}:${port}.`);
-  }
-  if (!(weight > 0 && Number.isFinite(weight))) {
-    throw new DkvError('DKV_INVALID_OPTIONS', `Node ${nodeId} has weight ${weight}; a weight is above 0.`);
-  }
 }

@@ -123,6 +123,40 @@ describe('a folder whose cluster is born', () => {
   });
 });
 
+describe('with a registry, which knows of a node once that is there,', () => {
+  const own = { nodeId: 'a', host: 'host-of-now', port: 7009, weight: 3, zone: 'z' };
+  const options = {
+    ...optionsWith(),
+    ...{ hostname: own.host, peerPort: own.port, weight: own.weight, zone: own.zone },
+  };
+  const discovered = (told: readonly ClusterNode[] | Error) =>
+    discover(options, { ...discoveryOf(told), isRegistry: true });
+
+  it.each([
+    ['absent', testNodes('b', 'c')],
+    ['left from a former process', testNodes('a', 'b', 'c')],
+  ])('this node is where its options have it: %s', async (_, told) => {
+    const { nodes } = await discovered(told);
+    expect(nodes).toEqual([...testNodes('b', 'c'), own]);
+  });
+
+  it('so it is where the registry cannot be asked', async () => {
+    const local = folder();
+    await born(local);
+    const { members } = await clusterAtStart(
+      options,
+      await discovered(UNKNOWN),
+      md5HashFunc,
+      local,
+      new CapturedLog(),
+    );
+    expect(members.map(({ host, port }) => `${host}:${port}`)).toEqual([
+      'host-of-now:7009',
+      ...testNodes('b', 'c').map(({ host, port }) => `${host}:${port}`),
+    ]);
+  });
+});
+
 describe('options are refused before there is a folder:', () => {
   it('a node id that discovery does not know', async () => {
     const error = await rejected(discover(optionsWith(), discoveryOf(testNodes('b', 'c'))));

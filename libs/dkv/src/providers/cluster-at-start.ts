@@ -22,8 +22,9 @@ import { type NodeStorage } from '../storage/node-storage.js';
 
 /** The nodes that discovery told of, or why it told of none. */
 export type Discovered =
-  | { readonly nodes: readonly ClusterNode[]; readonly error?: undefined }
-  | { readonly nodes?: undefined; readonly error: unknown };
+  | { readonly nodes: readonly ClusterNode[]; readonly error?: undefined; readonly own?: undefined }
+  /** `own`: where this node will announce itself, whatever was noted of it. */
+  | { readonly nodes?: undefined; readonly error: unknown; readonly own?: ClusterNode };
 
 export interface OpenedNode {
   readonly storage: NodeStorage;
@@ -33,10 +34,8 @@ export interface OpenedNode {
 }
 
 /** Asked before a folder is opened: what is wrong with the options leaves no folder behind. @throws DkvError `DKV_INVALID_OPTIONS` */
-export async function discover(
-  { nodeId, partitions }: DkvOptions,
-  discovery: Discovery,
-): Promise<Discovered> {
+export async function discover(options: DkvOptions, discovery: Discovery): Promise<Discovered> {
+  const { nodeId, partitions } = options;
   // All numbers of partitions are below that of the last group.
   if (partitions > CONFIGURATION_GROUP) {
     throw new DkvError(
@@ -48,7 +47,11 @@ export async function discover(
   try {
     nodes = await discovery.getNodes();
   } catch (error) {
-    return { error };
+    return { error, ...(discovery.isRegistry && { own: optionsNode(options) }) };
+  }
+  if (discovery.isRegistry) {
+    // What it tells of this node is of a former process: this one registers when it listens.
+    return { nodes: [...nodes.filter((node) => node.nodeId !== nodeId), optionsNode(options)] };
   }
   if (!nodes.some((node) => node.nodeId === nodeId)) {
     throw new DkvError(
@@ -91,7 +94,7 @@ export async function openNode(
  */
 export async function clusterAtStart(
   options: DkvOptions,
-  { nodes: found, error }: Discovered,
+  { nodes: found, error, own }: Discovered,
   hashFunc: HashFunc,
   local: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>,
   logger: Logger,
@@ -111,7 +114,7 @@ export async function clusterAtStart(
       `Discovery tells nothing: ${(error as Error).message} The node starts with the addresses that it noted last: ` +
         `${noted.members.map(({ nodeId, host, port }) => `${nodeId} at ${host}:${port}`).join(', ')}.`,
     );
-    return noted;
+    return own ? relocated(noted, [own]) : noted;
   }
   warnOfDifferences(noted, found, replicas, logger);
   const configuration = relocated(noted, found);
@@ -120,12 +123,16 @@ export async function clusterAtStart(
 }
 
 function ownNode(
-  { nodeId, hostname, peerPort, weight, zone }: DkvOptions,
-  { nodes = [] }: Discovered,
+  options: DkvOptions,
+  { nodes = [], own }: Discovered,
   { members }: ClusterConfiguration,
 ): ClusterNode {
-  const known = [...nodes, ...members].find((node) => node.nodeId === nodeId);
-  return known ?? { nodeId, host: hostname, port: peerPort, weight, zone };
+  const known = [...nodes, ...members].find((node) => node.nodeId === options.nodeId);
+  return own ?? known ?? optionsNode(options);
+}
+
+function optionsNode({ nodeId, hostname, peerPort, weight, zone }: DkvOptions): ClusterNode {
+  return { nodeId, host: hostname, port: peerPort, weight, zone };
 }
 
 /** What places data counts when a cluster is made, and afterwards only as it was agreed on. */
