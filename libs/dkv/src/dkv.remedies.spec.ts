@@ -133,7 +133,7 @@ describe.each(['stream', 'http'] as const)('over %s', (transport) => {
       const read = await rejected(a.get(key));
       expect(read).toMatchObject({
         code: 'DKV_QUORUM_NOT_REACHED',
-        cause: { code: 'DKV_PEER_DISCONNECTED' },
+        cause: { code: 'DKV_FORWARDING_LOOP' },
       });
       const error = await rejected(a.addOrUpdate(key, 'after'));
       expect(error.code).toBe('DKV_FORWARDING_LOOP');

@@ -111,9 +111,7 @@ async function registered() {
     random: STEADY,
     logger: new CapturedLog(),
     http: network.client(),
-  } as DiscoveryWorld & {
-    logger: CapturedLog;
-  };
+  } as Partial<DiscoveryWorld> as DiscoveryWorld & { logger: CapturedLog };
   const start = () => applications.make(world, network.client());
   const discovery = start();
   await discovery.register(testNode('a', { host: '10.0.0.1' }), () => undefined);
