@@ -252,10 +252,15 @@ export class EventualMode {
   }
 
   private coordinateForwarded(ask: PeerProtocol['forward']['ask'], sentAtMs: number): Promise<WriteResult> {
-    this.context.namespaces.getEventual(ask.operation.id.namespace);
-    return this.forwarding.receive(ask, sentAtMs, (deadline) =>
-      this.coordinator.write(ask.operation, deadline),
-    );
+    const { view, namespaces } = this.context;
+    const { namespace, partition } = ask.operation.id;
+    namespaces.getEventual(namespace);
+    return this.forwarding.receive(ask, sentAtMs, async (deadline) => {
+      if (ask.epoch === view.epoch) {
+        view.assertHolds(partition);
+      }
+      return this.coordinator.write(ask.operation, deadline);
+    });
   }
 
   private idOf(namespace: string, key: string): RecordId {

@@ -75,7 +75,7 @@ export class Forwarding {
     const { view, peers, limits, versions } = this.context;
     const leftMs = Math.max(1, deadline.leftMs);
     const timeoutMs = Math.max(1, Math.floor(deadline.leftMs * COORDINATOR_SHARE));
-    const ask = { operation, visited: [view.selfId], timeoutMs };
+    const ask = { operation, visited: [view.selfId], timeoutMs, epoch: view.epoch };
     const unsentTimeoutMs = Math.min(limits.peerTimeoutMs, leftMs);
     const options = { timeoutMs: leftMs, unsentTimeoutMs, signal: deadline.signal };
     let result: WriteResult;

@@ -77,10 +77,11 @@ export interface PeerProtocol {
   };
   /**
    * Coordinate this write. `visited` are the nodes it has been to, in order; `timeoutMs` is what was left when it
-   * was sent; a request that arrives twice under one `requestId` is carried out once.
+   * was sent; a request that arrives twice under one `requestId` is carried out once. `epoch`: by which the sender takes the node
+   * for one that has a copy.
    */
   forward: {
-    ask: { operation: WriteOperation; visited: readonly string[]; timeoutMs: number };
+    ask: { operation: WriteOperation; visited: readonly string[]; timeoutMs: number; epoch?: number };
     answer: WriteResult;
   };
   /** The roots of the hash trees of some partitions, at most ROOTS_MAX: equal roots, equal content. */

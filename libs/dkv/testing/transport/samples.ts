@@ -175,7 +175,7 @@ export function sampleExchanges(largeBytes: number): Exchange[] {
     exchange(
       'forward',
       'a write',
-      { operation: write, visited: ['node-a.0', 'B_1'], timeoutMs: 1234.5 },
+      { operation: write, visited: ['node-a.0', 'B_1'], timeoutMs: 1234.5, epoch: 12 },
       { record, existed: true },
     ),
     exchange(

@@ -112,16 +112,18 @@ export const ASKS: Codecs<'ask'> = {
     }),
   },
   forward: {
-    write(to, { operation, visited, timeoutMs }) {
+    write(to, { operation, visited, timeoutMs, epoch }) {
       writeOperation(to, operation);
       to.count(visited.length);
       visited.forEach((nodeId) => to.ascii(nodeId));
       to.double(timeoutMs);
+      writeEpoch(to, epoch);
     },
     read: (from) => ({
       operation: readOperation(from),
       visited: readList(from, VISITED_MAX, readNodeId),
       timeoutMs: readDuration(from),
+      ...readEpoch(from),
     }),
   },
   getRoots: {
