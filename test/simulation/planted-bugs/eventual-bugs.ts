@@ -52,7 +52,7 @@ export const EVENTUAL_BUGS: readonly PlantedBug[] = [
     rules: ['quorum-read', 'lost-write', 'resurrection'],
     plant: () =>
       replace<[], unknown>(Shipment, 'start', (self, original) => {
-        (self as Record<string, unknown>).needed = 1;
+        (self as Record<string, unknown>).level = 'one';
         return original();
       }),
   },
@@ -63,8 +63,7 @@ export const EVENTUAL_BUGS: readonly PlantedBug[] = [
       replace<[string], Promise<boolean>>(Shipment, 'deliver', async (self, original, nodeId) => {
         const taken = await original(nodeId);
         if (!taken) {
-          const shipment = self as unknown as { held: number };
-          shipment.held++;
+          (self as unknown as { holders: string[] }).holders.push(nodeId);
         }
         return taken;
       }),
