@@ -78,7 +78,7 @@ export class DkvLifecycle
   /** Modules are initialised dependencies first, so services may use the store in their own onModuleInit. */
   async onModuleInit(): Promise<void> {
     const { view, processor } = this;
-    await this.namespaces.warnOfUndeclared();
+    this.namespaces.warnOfUndeclared();
     const started = processor.start();
     try {
       this.logger.log(this.startLine((await this.controller.start()).port));

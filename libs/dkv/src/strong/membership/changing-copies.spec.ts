@@ -49,11 +49,7 @@ describe('the number of copies', () => {
       await putAll(cluster, 'w');
       await change(copies(1));
       await cluster.advance(10_000);
-      expect([copiesHeld(), numbers(), await valuesOf(cluster)]).toEqual([
-        2 * PARTITIONS,
-        before,
-        ['w'],
-      ]);
+      expect([copiesHeld(), numbers(), await valuesOf(cluster)]).toEqual([2 * PARTITIONS, before, ['w']]);
       expect(brokenRules(cluster)).toEqual([]);
     },
   );
