@@ -39,7 +39,7 @@ export interface DkvAdminParts extends ReportParts {
  * All methods may be called concurrently. Other nodes are asked where they alone can tell; one that does not answer in time is
  * told of in the report, and fails no call. Arguments of a wrong type are a TypeError.
  *
- * The members are changed by `admit`, `decommission`, `remove`, `replace`, `keep`, `setWeight` and `setZone`. Each of them
+ * The members are changed by `admit`, `decommission`, `remove`, `replace`, `keep`, `setWeight`, `setZone` and `setPreferredZones`. Each of them
  * resolves once the change is agreed on, with the epoch of a configuration that has it; then partitions move, a few at once, and
  * `moves` tells of it. Asked for again, a change that is agreed on changes nothing. The log of this node has a line for each.
  * All of them throw DkvErrors: `DKV_INVALID_ARGUMENT` (a node is no member or no candidate, nobody would stay, or a value is
@@ -166,6 +166,15 @@ export class DkvAdmin {
     assertType('nodeId', nodeId, 'string');
     assertType('zone', zone, 'string');
     return this.parts.processor.membership.setZone(nodeId, zone, this.change);
+  }
+
+  /**
+   * Has nodes of these zones lead while they are fit, the best zone first; none: leaders are spread over all nodes. Of namespaces
+   * with fewer copies than the cluster gives, copies move to these zones; of others nothing does.
+   * @param zones up to 16 different ones, each of 1 to 100 characters
+   */
+  async setPreferredZones(zones: readonly string[]): Promise<number> {
+    return this.parts.processor.membership.setPreferredZones(zones, this.change);
   }
 
   private get change(): ChangeOptions {

@@ -72,7 +72,7 @@ export class FakeMembership implements Membership {
 }
 
 function nodeIdOf(change: MembershipChange): string {
-  return change.kind === 'join' ? change.node.nodeId : change.nodeId;
+  return change.kind === 'join' ? change.node.nodeId : change.kind === 'preferredZones' ? '' : change.nodeId;
 }
 
 function isAmong(nodes: readonly ClusterNode[], nodeId: string): boolean {

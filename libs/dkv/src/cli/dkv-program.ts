@@ -19,6 +19,7 @@ import {
   addReplace,
   addWeight,
   addZone,
+  addZones,
 } from './online/members/change-commands.js';
 import { addMembers } from './online/members/members-command.js';
 import { addMoves } from './online/members/moves-command.js';
@@ -90,7 +91,7 @@ function dkvProgram(context: CommandContext): Command {
   for (const add of [addMembers, addMoves, addAdmit, addDecommission, addRemove, addReplace]) {
     add(program, context);
   }
-  for (const add of [addKeep, addWeight, addZone]) {
+  for (const add of [addKeep, addWeight, addZone, addZones]) {
     add(program, context);
   }
   program.commandsGroup('Of its keys:');

@@ -33,6 +33,7 @@ export function clusterReportOf(parts: ReportParts, version: string): ClusterRep
     partitions: view.slices,
     replicas: view.copiesMax - 1,
     hashFunc: view.hashFunc.name,
+    preferredZones: view.agreed.preferredZones,
     ...healthOf(processor),
     members: statuses.map((status) => ({
       ...status,

@@ -3,6 +3,7 @@ import { Hashring } from '../hashring/hashring.js';
 import { type ClusterConfiguration, type Member, type MembershipChange } from '../model/membership.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { keepersAfter } from './cluster-configuration.js';
+import { byPreferredZone } from './preferred-zones.js';
 
 /** Which partition is on which node does not depend on it. */
 const ANY_HASH: HashFunc = Object.freeze({ name: 'any', hash: () => 0 });
@@ -13,7 +14,8 @@ export function withChanges(
   changes: readonly MembershipChange[],
 ): ClusterConfiguration | undefined {
   const members = changes.reduce(membersAfter, configuration.members);
-  if (members === configuration.members) {
+  const preferredZones = changes.reduce(zonesAfter, configuration.preferredZones);
+  if (members === configuration.members && isSame(preferredZones, configuration.preferredZones)) {
     return undefined;
   }
   const staying = members.filter(({ isLeaving }) => !isLeaving);
@@ -27,7 +29,7 @@ export function withChanges(
   const planned = [
     ...partitions.map((_, partition) => ring.preferenceList(partition)),
     keepersAfter(lists.at(-1)!, staying),
-  ];
+  ].map(byPreferredZone(preferredZones, staying));
   const target = configuration.lists.map((list, place) =>
     isSame(list, planned[place]!) ? list : planned[place]!,
   );
@@ -39,7 +41,7 @@ export function withChanges(
       ? move
       : { ...move, since: epoch, also: [...new Set([...move.also, ...before])] };
   });
-  return settled({ ...configuration, epoch, members, target, moving });
+  return settled({ ...configuration, epoch, preferredZones, members, target, moving });
 }
 
 /** The next epoch: more move, until so many do at once. Undefined where none is to, or enough do. */
@@ -85,7 +87,14 @@ export function goalOf(
   return moving.some((move) => move.place === place) ? target[place] : undefined;
 }
 
+function zonesAfter(zones: readonly string[], change: MembershipChange): readonly string[] {
+  return change.kind === 'preferredZones' ? change.zones : zones;
+}
+
 function membersAfter(members: readonly Member[], change: MembershipChange): readonly Member[] {
+  if (change.kind === 'preferredZones') {
+    return members;
+  }
   if (change.kind === 'join') {
     const { node } = change;
     const isMember = members.some(({ nodeId }) => nodeId === node.nodeId);

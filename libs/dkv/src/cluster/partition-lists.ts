@@ -1,5 +1,5 @@
 /** Which nodes a partition is on, and which it is to be on, by one configuration: asked for hundreds of groups several times a second. */
-import { type ClusterConfiguration, CONFIGURATION_GROUP, type Move } from '../model/membership.js';
+import { type ClusterConfiguration, keepsConfiguration, type Move } from '../model/membership.js';
 
 type Lists = readonly (readonly string[])[];
 
@@ -60,7 +60,7 @@ export class PartitionLists {
   }
 
   copiesAskedOf(partition: number): number {
-    return partition === CONFIGURATION_GROUP
+    return keepsConfiguration(partition)
       ? this.listOf(partition).length
       : this.configuration.replicas + 1 - Math.floor(partition / this.slices);
   }
@@ -70,12 +70,12 @@ export class PartitionLists {
   }
 
   private placeOf(partition: number): number {
-    return partition === CONFIGURATION_GROUP ? this.slices : partition % this.slices;
+    return keepsConfiguration(partition) ? this.slices : partition % this.slices;
   }
 
   /** Namespaces that ask for fewer copies have the first nodes. */
   private cut(lists: Lists, partition: number): readonly string[] {
     const list = lists[this.placeOf(partition)]!;
-    return partition === CONFIGURATION_GROUP ? list : list.slice(0, this.copiesAskedOf(partition));
+    return keepsConfiguration(partition) ? list : list.slice(0, this.copiesAskedOf(partition));
   }
 }

@@ -21,7 +21,6 @@ import { Reader } from './reader.js';
 import { AntiEntropy } from './repair/anti-entropy.js';
 import { ExpirySweeper } from './repair/expiry-sweeper.js';
 import { HintedHandoff } from './repair/hinted-handoff.js';
-import { RateLimit } from './repair/rate-limit.js';
 import { ReadRepair } from './repair/read-repair.js';
 import { TombstoneCollection } from './repair/tombstone-collection.js';
 import { Replica } from './replica.js';
@@ -67,8 +66,7 @@ export class EventualMode {
     guard: EnvelopeGuard,
     administration: AdministrationHandlers,
   ) {
-    const { limits, clock, random } = context;
-    const rate = new RateLimit(limits.repairBytesPerSecond, clock);
+    const { limits, clock, random, transferRate: rate } = context;
     const spreadMs = Math.max(SPREAD_MS_MIN, SPREAD_ROUNDS * limits.antiEntropyIntervalMs);
     const ownWrites = new OwnWrites(clock, { entriesMax: limits.ownWritesMax, spreadMs });
     const replica = new Replica(context);

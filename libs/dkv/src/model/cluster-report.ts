@@ -47,6 +47,8 @@ export interface ClusterReport {
   /** Copies of a key beside the holder's. */
   readonly replicas: number;
   readonly hashFunc: string;
+  /** Whose nodes lead while they are fit, the best first. */
+  readonly preferredZones: readonly string[];
   /** `unready`: the answering node is not in service. `degraded`: it is, and something is amiss, here or elsewhere. */
   readonly health: 'ok' | 'degraded' | 'unready';
   /** Why; '' for `ok`. */

@@ -4,6 +4,11 @@ import { type ClusterNode } from './node.js';
 /** The group that keeps the configuration: above all partitions, whose numbers end below it. */
 export const CONFIGURATION_GROUP = 65_534;
 
+/** Whether it is the group that keeps the configuration, and no partition. */
+export function keepsConfiguration(group: number): boolean {
+  return group === CONFIGURATION_GROUP;
+}
+
 /** Of the cluster's own record. Those of users have names, so it is none of theirs. */
 export const CLUSTER_NAMESPACE = '';
 
@@ -20,6 +25,8 @@ export interface ClusterConfiguration {
   /** By its name. */
   readonly hashFunc: string;
   readonly replicas: number;
+  /** Zones whose nodes come first in the lists, the best first, and so lead while they are fit. */
+  readonly preferredZones: readonly string[];
   /** Sorted by id, where they listened last. */
   readonly members: readonly Member[];
   /**
@@ -50,4 +57,6 @@ export type MembershipChange =
   /** It stays after all. */
   | { readonly kind: 'stay'; readonly nodeId: string }
   | { readonly kind: 'weight'; readonly nodeId: string; readonly weight: number }
-  | { readonly kind: 'zone'; readonly nodeId: string; readonly zone: string };
+  | { readonly kind: 'zone'; readonly nodeId: string; readonly zone: string }
+  /** See {@link ClusterConfiguration.preferredZones}. */
+  | { readonly kind: 'preferredZones'; readonly zones: readonly string[] };

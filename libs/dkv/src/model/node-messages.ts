@@ -25,6 +25,13 @@ export interface FirstMembers {
   readonly lists: readonly (readonly number[])[];
 }
 
+/** What a cluster is made of. */
+export interface FirstCluster extends FirstMembers {
+  /** Of `members`, in their order. */
+  readonly nodes: readonly ClusterNode[];
+  readonly preferredZones: readonly string[];
+}
+
 export interface ArrivedGroup {
   readonly group: number;
   readonly epoch: number;
@@ -182,16 +189,22 @@ export type NodeMessage =
             readonly records: readonly KeyedRecord[];
             readonly done: boolean;
           }
+        /** It waits for its turn there, and is to be asked for again: the sender's rate is bounded. */
+        | 'later'
         | undefined;
     }
   /** Makes of new folders a cluster: the first incarnation of every node. */
-  | (FirstMembers & {
-      readonly kind: 'birth' | 'born';
+  | (FirstCluster & {
+      readonly kind: 'birth';
       readonly clusterId: string;
       /** The numbers of copies of which there are groups from the beginning. */
       readonly classes: readonly number[];
     })
-  | { readonly kind: 'birthAccepted'; readonly clusterId: string }
+  /** Of a proposal: accepted; to be given up, since a lower node wants one of its nodes; given up by the node that made it; born. */
+  | {
+      readonly kind: 'birthAccepted' | 'birthContested' | 'birthWithdrawn' | 'born';
+      readonly clusterId: string;
+    }
   /**
    * Makes groups of a number of copies that the cluster had not when it was born. `members`, `lists`, `isBorn`: what the sender
    * has noted of them, or proposes.

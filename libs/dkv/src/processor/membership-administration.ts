@@ -6,10 +6,9 @@ import { type MembershipChange } from '../model/membership.js';
 import { type MovesReport } from '../model/moves-report.js';
 import { type ClusterNode } from '../model/node.js';
 import { NODE_ID_PATTERN } from '../model/version.js';
+import { areZones, PREFERRED_ZONES_RULE, ZONE_LENGTH_MAX } from '../model/zones.js';
 import { type Membership } from '../ports/membership.js';
 
-/** As options have it. */
-export const ZONE_LENGTH_MAX = 100;
 /** What to do about errors whose own message cannot know that it was the members that were to change. */
 const REMEDIES: Partial<Record<DkvErrorCode, string>> = {
   DKV_NOT_READY: 'Start the nodes that are missing, and ask again.',
@@ -117,6 +116,17 @@ export class MembershipAdministration {
     }
     return this.change(`the zone of node ${nodeId} is to be ${JSON.stringify(zone)}`, options, () => [
       { kind: 'zone', nodeId, zone },
+    ]);
+  }
+
+  /** The whole list, the best first; none: leaders are spread over all nodes. */
+  async setPreferredZones(zones: readonly string[], options: ChangeOptions): Promise<number> {
+    if (!areZones(zones)) {
+      throw invalid(`zones is ${JSON.stringify(zones)}: give ${PREFERRED_ZONES_RULE}.`);
+    }
+    const named = zones.length === 0 ? 'no zone is' : `zones ${zones.join(', ')} are`;
+    return this.change(`${named} to be preferred for leaders`, options, () => [
+      { kind: 'preferredZones', zones },
     ]);
   }
 

@@ -17,6 +17,7 @@ import { type Discovery } from '../ports/discovery.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
+import { assertCanForm, firstNodesOf } from './first-nodes.js';
 import { createNodeStorage } from '../storage/create-node-storage.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 
@@ -36,10 +37,8 @@ export interface OpenedNode {
 }
 
 /** Asked before a folder is opened: what is wrong with the options leaves no folder behind. @throws DkvError `DKV_INVALID_OPTIONS` */
-export async function discover(
-  { nodeId, partitions, replicas }: DkvOptions,
-  discovery: Discovery,
-): Promise<Discovered> {
+export async function discover(options: DkvOptions, discovery: Discovery): Promise<Discovered> {
+  const { nodeId, partitions, replicas } = options;
   if (partitions * (replicas + 1) > PARTITION_NUMBERS_MAX) {
     throw new DkvError(
       'DKV_INVALID_OPTIONS',
@@ -47,11 +46,15 @@ export async function discover(
         `${Math.floor(PARTITION_NUMBERS_MAX / (replicas + 1))} partitions.`,
     );
   }
+  const { hasFixedNodes } = firstNodesOf(options);
   let nodes: readonly ClusterNode[];
   try {
     nodes = await discovery.getNodes();
   } catch (error) {
     return { error };
+  }
+  if (!hasFixedNodes) {
+    return { nodes: withOwn(nodes, optionsNode(options)) };
   }
   if (!nodes.some((node) => node.nodeId === nodeId)) {
     throw new DkvError(
@@ -99,13 +102,13 @@ export async function clusterAtStart(
   local: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>,
   logger: Logger,
 ): Promise<ClusterConfiguration> {
-  const { partitions, replicas } = options;
   const noted = await notedConfiguration(local);
   if (!noted || !(await clusterNoteOf(local)).isBorn) {
     if (!found) {
       throw error;
     }
-    const made = configurationOf(Hashring.of(found, { partitions, replicas, hashFunc }), found);
+    assertCanForm(options);
+    const made = madeOf(found, options, hashFunc);
     await noteConfiguration(local, made);
     return made;
   }
@@ -116,29 +119,50 @@ export async function clusterAtStart(
     );
     return noted;
   }
-  warnOfDifferences(noted, found, replicas, logger);
+  warnOfDifferences(noted, found, options, logger);
   const configuration = relocated(noted, found);
   await noteConfiguration(local, configuration);
   return configuration;
 }
 
+/** The cluster that these nodes would make. */
+export function madeOf(
+  nodes: readonly ClusterNode[],
+  { partitions, replicas, preferredZones }: Pick<DkvOptions, 'partitions' | 'replicas' | 'preferredZones'>,
+  hashFunc: HashFunc,
+): ClusterConfiguration {
+  return configurationOf(Hashring.of(nodes, { partitions, replicas, hashFunc }), nodes, preferredZones);
+}
+
+/** A discovery whose nodes announce themselves does not show this one before. */
+export function withOwn(nodes: readonly ClusterNode[], own: ClusterNode): readonly ClusterNode[] {
+  return nodes.some(({ nodeId }) => nodeId === own.nodeId) ? nodes : [...nodes, own];
+}
+
 function ownNode(
-  { nodeId, hostname, peerPort, weight, zone }: DkvOptions,
+  options: DkvOptions,
   { nodes = [] }: Discovered,
   { members }: ClusterConfiguration,
 ): ClusterNode {
-  const known = [...nodes, ...members].find((node) => node.nodeId === nodeId);
-  return known ?? { nodeId, host: hostname, port: peerPort, weight, zone };
+  return [...nodes, ...members].find((node) => node.nodeId === options.nodeId) ?? optionsNode(options);
+}
+
+function optionsNode({ nodeId, hostname, peerPort, weight, zone }: DkvOptions): ClusterNode {
+  return { nodeId, host: hostname, port: peerPort, weight, zone };
 }
 
 /** What places data counts when a cluster is made, and afterwards only as it was agreed on. */
 function warnOfDifferences(
   noted: ClusterConfiguration,
   found: readonly ClusterNode[],
-  replicas: number,
+  { replicas, preferredZones }: DkvOptions,
   logger: Logger,
 ): void {
   const differences: string[] = [];
+  const preferred = JSON.stringify(noted.preferredZones);
+  if (preferredZones && JSON.stringify(preferredZones) !== preferred) {
+    differences.push(`preferredZones ${preferred}, not ${JSON.stringify(preferredZones)}`);
+  }
   if (noted.replicas !== replicas) {
     differences.push(`replicas ${noted.replicas}, not ${replicas}`);
   }
@@ -154,7 +178,7 @@ function warnOfDifferences(
   if (differences.length > 0) {
     logger.warn(
       `The cluster goes by ${differences.join(', ')}: that is what counts. Give every node the same, or change it with ` +
-        'npx -p nestjs-dkv dkv weight and zone.',
+        'npx -p nestjs-dkv dkv weight, zone and zones.',
     );
   }
 }

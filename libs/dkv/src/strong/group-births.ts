@@ -1,11 +1,13 @@
 /** Which groups there are on this node and since when: with the cluster, later for namespaces that were added (rule 0), or moved here. */
 import { Birth, CLUSTER_META, type ClusterNote } from '../cluster/birth.js';
 import { ClassBirth, type ClassNote, CLASSES_META } from '../cluster/class-birth.js';
-import { noteConfiguration, placesIn } from '../cluster/cluster-configuration.js';
+import { configurationOf, noteConfiguration, placesIn } from '../cluster/cluster-configuration.js';
+import { type ClusterView } from '../cluster/cluster-view.js';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { Hashring } from '../hashring/hashring.js';
 import { hex12 } from '../model/hex.js';
-import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../model/membership.js';
-import { type FirstMembers } from '../model/node-messages.js';
+import { type ClusterConfiguration, CONFIGURATION_GROUP, keepsConfiguration } from '../model/membership.js';
+import { type FirstCluster, type FirstMembers } from '../model/node-messages.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type GroupServices } from './group-parts.js';
 import { type Identity } from './node-identity.js';
@@ -39,17 +41,15 @@ export class GroupBirths {
     const { view, logger, meta, namespaces, random } = parts;
     const { node, directory, member } = around;
     const { selfId } = view;
-    const shared = {
-      selfId,
-      nodeIds: () => view.members.map((known) => known.node.nodeId),
-      listsOf: (members: readonly MemberId[]) => placesIn(members.map(nodeOf), view.agreed.lists),
-      directory,
-      logger,
-    };
+    const nodeIds = () => view.members.map((known) => known.node.nodeId);
+    const shared = { selfId, directory, logger };
     this.birth = new Birth(
       {
         ...shared,
         self: member(),
+        shownIds: nodeIds,
+        clusterSize: parts.limits.clusterSize,
+        plan: (members) => planOf(view, members),
         agreedCluster: () => view.agreed.clusterId,
         classes: () => copiesOfNamespaces(namespaces),
         newClusterId: () => hex12(Math.floor(random.next() * 2 ** 48)),
@@ -63,6 +63,8 @@ export class GroupBirths {
       {
         ...shared,
         self: member,
+        nodeIds,
+        listsOf: (members: readonly MemberId[]) => placesIn(members.map(nodeOf), view.agreed.lists),
         copiesMax: view.copiesMax,
         isClusterBorn: () => this.birth.isBorn,
         bornWithCluster: (copies) =>
@@ -149,7 +151,7 @@ export class GroupBirths {
   }
 
   private noteOf(number: number): ClassNote {
-    return number === CONFIGURATION_GROUP
+    return keepsConfiguration(number)
       ? { ...this.birth.firstMembers, isBorn: this.birth.isBorn }
       : this.classBirth.noteOf(this.parts.view.copiesAskedOf(number));
   }
@@ -185,12 +187,12 @@ export class GroupBirths {
   private hasGroups(copies: number): boolean {
     const { stored, view } = this.parts;
     for (const number of stored.keys()) {
-      if (number !== CONFIGURATION_GROUP && view.copiesAskedOf(number) === copies) {
+      if (!keepsConfiguration(number) && view.copiesAskedOf(number) === copies) {
         return true;
       }
     }
     for (const { number, raft } of this.around.node.groups.values()) {
-      const isOfClass = number !== CONFIGURATION_GROUP && view.copiesAskedOf(number) === copies;
+      const isOfClass = !keepsConfiguration(number) && view.copiesAskedOf(number) === copies;
       if (isOfClass && (raft.term > 0 || raft.lastIndex > 0)) {
         return true;
       }
@@ -205,17 +207,18 @@ export class GroupBirths {
   private async note(cluster: ClusterNote): Promise<void> {
     const { view, meta, makeDurable } = this.parts;
     if (cluster.isBorn && view.epoch === 0) {
-      await noteConfiguration(meta, born(view.agreed, cluster.clusterId));
+      await noteConfiguration(meta, agreedOn(cluster, view.agreed));
     }
     await meta.putMeta(CLUSTER_META, JSON.stringify(cluster));
     await makeDurable();
   }
 
-  private clusterBorn({ clusterId, members }: ClusterNote): void {
+  private clusterBorn(cluster: ClusterNote): void {
     const { logger, view } = this.parts;
+    const { clusterId, members } = cluster;
     const isFirst = members.includes(this.around.member());
     if (view.epoch === 0) {
-      view.adopt(born(view.agreed, clusterId));
+      view.adopt(agreedOn(cluster, view.agreed));
     }
     logger.log(
       isFirst
@@ -257,7 +260,21 @@ export class GroupBirths {
   }
 }
 
-/** The first that is agreed on. */
-function born(made: ClusterConfiguration, clusterId: string): ClusterConfiguration {
-  return { ...made, epoch: 1, clusterId };
+/** The cluster that these make, as the view has them. */
+function planOf(view: ClusterView, members: readonly MemberId[]): FirstCluster {
+  const { hashFunc, slices: partitions, agreed } = view;
+  const nodeIds = members.map(nodeOf);
+  const nodes = nodeIds.map((nodeId) => view.address(nodeId));
+  const ring = Hashring.of(nodes, { partitions, replicas: agreed.replicas, hashFunc });
+  const { lists, preferredZones } = configurationOf(ring, nodes, agreed.preferredZones);
+  return { members, nodes, preferredZones, lists: placesIn(nodeIds, lists) };
+}
+
+/** The first configuration that is agreed on. */
+function agreedOn(
+  { clusterId, nodes, lists, preferredZones }: ClusterNote,
+  made: ClusterConfiguration,
+): ClusterConfiguration {
+  const named = lists.map((list) => list.map((place) => nodes[place]!.nodeId));
+  return { ...made, epoch: 1, clusterId, preferredZones, members: nodes, lists: named, target: named };
 }

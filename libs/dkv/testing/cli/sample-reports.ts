@@ -46,6 +46,7 @@ export function sampleCluster(own: Partial<ClusterReport> = {}): ClusterReport {
     partitions: 64,
     replicas: 2,
     hashFunc: 'md5',
+    preferredZones: [],
     health: 'ok',
     reason: '',
     members: [

@@ -44,7 +44,8 @@ export function movesReport(client: ClusterClient): Promise<MovesReport> {
 }
 
 /** What a change of the members is asked for by, below `/admin`. */
-export type ChangeRoute = 'admit' | 'decommission' | 'remove' | 'replace' | 'keep' | 'weight' | 'zone';
+export type ChangeRoute =
+  'admit' | 'decommission' | 'remove' | 'replace' | 'keep' | 'weight' | 'zone' | 'zones';
 
 /** Gives the epoch of a configuration that has the change. */
 export async function changeMembers(

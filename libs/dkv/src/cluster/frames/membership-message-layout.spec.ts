@@ -9,12 +9,23 @@ import { readMembershipMessage, writeMembershipMessage } from './membership-mess
 
 type Message = Parameters<typeof writeMembershipMessage>[1];
 
-const FIRST = { members: ['a@1', 'b@2', 'ç@3'], lists: [[0, 1], [1, 2], [2, 0, 1], []] };
+const FIRST = { members: ['a@1', 'b@2', 'c@3'], lists: [[0, 1], [1, 2], [2, 0, 1], []] };
 const VOTERS = { voters: ['a@1', 'b@2'], outgoing: ['c@3'], learners: ['d@4'] };
 const NODE = { nodeId: 'node-1.a', host: '10.0.0.1', port: 7_000, weight: 0.25, zone: 'nörth' };
+const NODES = ['a', 'b', 'c'].map((nodeId) => ({ ...NODE, nodeId }));
 const MESSAGES: readonly Message[] = [
-  { kind: 'birth', clusterId: '0123456789ab', ...FIRST, classes: [3, 1] },
-  { kind: 'born', clusterId: '', members: [], lists: [], classes: [] },
+  {
+    kind: 'birth',
+    clusterId: '0123456789ab',
+    ...FIRST,
+    nodes: NODES,
+    preferredZones: ['nörth', 'b'],
+    classes: [3, 1],
+  },
+  { kind: 'birth', clusterId: '', members: [], lists: [], nodes: [], preferredZones: [], classes: [] },
+  { kind: 'born', clusterId: '0123456789ab' },
+  { kind: 'birthWithdrawn', clusterId: '' },
+  { kind: 'birthContested', clusterId: '0123456789ab' },
   { kind: 'birthAccepted', clusterId: '0123456789ab' },
   { kind: 'class', copies: 2, intent: 'ask', members: [], lists: [], isBorn: false },
   { kind: 'class', copies: 1, intent: 'propose', ...FIRST, isBorn: false },

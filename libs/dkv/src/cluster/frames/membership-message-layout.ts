@@ -8,8 +8,9 @@ import {
   writeConfiguration,
   writeMembers,
 } from '../../model/member-lists.js';
-import { type FirstMembers, type NodeMessage } from '../../model/node-messages.js';
+import { type FirstCluster, type FirstMembers, type NodeMessage } from '../../model/node-messages.js';
 import { type ClusterNode } from '../../model/node.js';
+import { nodeOf } from '../../model/raft-messages.js';
 import { NODE_ID_PATTERN } from '../../model/version.js';
 import { GROUPS_MAX, readList, TEXT_BYTES_MAX } from './message-lists.js';
 
@@ -19,6 +20,8 @@ type MembershipMessage = Extract<
     kind:
       | 'birth'
       | 'birthAccepted'
+      | 'birthContested'
+      | 'birthWithdrawn'
       | 'born'
       | 'class'
       | 'guest'
@@ -36,9 +39,12 @@ const INTENTS = ['ask', 'propose', 'tell'] as const;
 export function writeMembershipMessage(to: ByteWriter, message: MembershipMessage): void {
   switch (message.kind) {
     case 'birth':
-    case 'born':
       to.text(message.clusterId);
       writeFirstMembers(to, message);
+      to.count(message.nodes.length);
+      message.nodes.forEach((node) => writeNode(to, node));
+      to.count(message.preferredZones.length);
+      message.preferredZones.forEach((zone) => to.text(zone));
       to.count(message.classes.length);
       message.classes.forEach((copies) => to.count(copies));
       return;
@@ -49,6 +55,9 @@ export function writeMembershipMessage(to: ByteWriter, message: MembershipMessag
       to.flag(message.isBorn);
       return;
     case 'birthAccepted':
+    case 'birthContested':
+    case 'birthWithdrawn':
+    case 'born':
       to.text(message.clusterId);
       return;
     case 'askConfiguration':
@@ -85,11 +94,10 @@ export function writeMembershipMessage(to: ByteWriter, message: MembershipMessag
 export function readMembershipMessage(from: ByteReader, kind: MembershipMessage['kind']): NodeMessage {
   switch (kind) {
     case 'birth':
-    case 'born':
       return {
         kind,
         clusterId: from.text(TEXT_BYTES_MAX),
-        ...readFirstMembers(from),
+        ...readFirstCluster(from),
         classes: readList(from, GROUPS_MAX, () => from.count()),
       };
     case 'class':
@@ -101,6 +109,9 @@ export function readMembershipMessage(from: ByteReader, kind: MembershipMessage[
         isBorn: from.flag(),
       };
     case 'birthAccepted':
+    case 'birthContested':
+    case 'birthWithdrawn':
+    case 'born':
       return { kind, clusterId: from.text(TEXT_BYTES_MAX) };
     case 'askConfiguration':
       return { kind };
@@ -151,6 +162,20 @@ function readFirstMembers(from: ByteReader): FirstMembers {
     members: readMembers(from, GROUPS_MAX),
     lists: readList(from, GROUPS_MAX, () => readList(from, GROUPS_MAX, () => from.count())),
   };
+}
+
+/** @throws DkvError `DKV_PROTOCOL` for one whose lists name nodes that it has not, or whose nodes are not those of its members */
+function readFirstCluster(from: ByteReader): FirstCluster {
+  const first = readFirstMembers(from);
+  const nodes = readList(from, GROUPS_MAX, () => readNode(from));
+  const isWhole =
+    first.members.length === nodes.length &&
+    first.members.every((member, place) => nodeOf(member) === nodes[place]!.nodeId) &&
+    first.lists.every((list) => list.every((place) => place < nodes.length));
+  if (!isWhole) {
+    throw malformed('a proposed cluster is none');
+  }
+  return { ...first, nodes, preferredZones: readList(from, GROUPS_MAX, () => from.text(TEXT_BYTES_MAX)) };
 }
 
 /** @throws DkvError `DKV_PROTOCOL` for one that could be no member */

@@ -79,6 +79,9 @@ export class MembershipChanges implements Membership {
   private assertPossible({ members }: ClusterConfiguration, changes: readonly MembershipChange[]): void {
     const staying = new Set(members.filter(({ isLeaving }) => !isLeaving).map(({ nodeId }) => nodeId));
     for (const change of changes) {
+      if (change.kind === 'preferredZones') {
+        continue;
+      }
       const nodeId = change.kind === 'join' ? change.node.nodeId : change.nodeId;
       if (change.kind === 'join') {
         staying.add(nodeId);

@@ -58,6 +58,8 @@ export class Planner {
   /** Since when members are down, as this leader saw it; monotonic. */
   private readonly downSinceMs = new Map<string, number>();
   private told = '';
+  /** The record as it was read last. */
+  private parsed: { readonly version: string; readonly configuration: ClusterConfiguration } | undefined;
 
   constructor(private readonly services: PlannerServices) {}
 
@@ -100,9 +102,13 @@ export class Planner {
       await this.write(view.agreed, NO_VERSION);
       return;
     }
-    const current = configurationOfRecord(record);
+    const version = formatStrongVersion(record.generation, record.index);
+    if (this.parsed?.version !== version) {
+      this.parsed = { version, configuration: configurationOfRecord(record) };
+    }
+    const current = this.parsed.configuration;
     const next = this.after(current);
-    if (next !== current && (await this.write(next, formatStrongVersion(record.generation, record.index)))) {
+    if (next !== current && (await this.write(next, version))) {
       this.tell(current, next);
     }
   }

@@ -213,6 +213,7 @@ function withoutHooks(admin: AdminService): AdminService {
     keep: (nodeId) => admin.keep(nodeId),
     setWeight: (nodeId, weight) => admin.setWeight(nodeId, weight),
     setZone: (nodeId, zone) => admin.setZone(nodeId, zone),
+    setPreferredZones: (zones) => admin.setPreferredZones(zones),
   };
 }
 

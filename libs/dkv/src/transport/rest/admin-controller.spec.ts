@@ -44,6 +44,7 @@ const service: AdminService = {
   keep: (nodeId) => agreed('keep', nodeId),
   setWeight: (nodeId, weight) => agreed('setWeight', nodeId, weight),
   setZone: (nodeId, zone) => agreed('setZone', nodeId, zone),
+  setPreferredZones: (zones) => agreed('setPreferredZones', ...zones),
 };
 
 const kv: KvService = {
@@ -103,6 +104,7 @@ const ROUTES: [string, string, unknown?][] = [
   ['POST', '/admin/keep', { nodeId: 'c' }],
   ['POST', '/admin/weight', { nodeId: 'c', weight: 2 }],
   ['POST', '/admin/zone', { nodeId: 'c', zone: 'eu-1c' }],
+  ['POST', '/admin/zones', { zones: ['eu-1c'] }],
 ];
 
 describe('with the admin key', () => {
@@ -135,6 +137,8 @@ describe('with the admin key', () => {
     ['weight', { nodeId: 'c', weight: 0.5 }, ['setWeight', 'c', 0.5]],
     ['zone', { nodeId: 'c', zone: 'eu 1' }, ['setZone', 'c', 'eu 1']],
     ['zone', { nodeId: 'c', zone: '' }, ['setZone', 'c', '']],
+    ['zones', { zones: ['eu 1', 'b'] }, ['setPreferredZones', 'eu 1', 'b']],
+    ['zones', { zones: [] }, ['setPreferredZones']],
   ])('%s of %j is passed on, and the answer has the epoch', async (route, body, asked) => {
     const answer = await call('POST', `/admin/${route}`, ADMIN, body);
     expect(answer).toEqual({ status: 200, body: { epoch: 7 } });
@@ -209,6 +213,10 @@ describe('with the admin key', () => {
     ['POST', '/admin/weight', { nodeId: 'c', weight: '2' }],
     ['POST', '/admin/weight', { nodeId: 'c', weight: 0 }],
     ['POST', '/admin/weight', { nodeId: 'c', weight: -1 }],
+    ['POST', '/admin/zones', {}],
+    ['POST', '/admin/zones', { zones: 'eu-1c' }],
+    ['POST', '/admin/zones', { zones: ['a', 'a'] }],
+    ['POST', '/admin/zones', { zones: [''] }],
     ['POST', '/admin/zone', { nodeId: 'c' }],
     ['POST', '/admin/zone', { nodeId: 'c', zone: 1 }],
     ['POST', '/admin/zone', { nodeId: 'c', zone: 'z'.repeat(101) }],

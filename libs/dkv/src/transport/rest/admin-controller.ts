@@ -17,6 +17,7 @@ import {
   TransferBody,
   WeightBody,
   ZoneBody,
+  ZonesBody,
 } from './admin-dto.js';
 import { AdminService } from './admin-service.js';
 
@@ -113,5 +114,11 @@ export class AdminController {
   @HttpCode(200)
   async setZone(@Query() _query: NoQuery, @Body() { nodeId, zone }: ZoneBody): Promise<ChangeAnswer> {
     return { epoch: await this.admin.setZone(nodeId, zone) };
+  }
+
+  @Post('zones')
+  @HttpCode(200)
+  async setPreferredZones(@Query() _query: NoQuery, @Body() { zones }: ZonesBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.setPreferredZones(zones) };
   }
 }

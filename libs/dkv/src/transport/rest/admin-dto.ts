@@ -1,7 +1,7 @@
 /** What operators may send to the routes below `/admin`. */
-import { IsNumber, IsPositive, IsString, Matches, MaxLength, ValidateIf } from 'class-validator';
+import { IsNumber, IsPositive, IsString, Matches, MaxLength, ValidateBy, ValidateIf } from 'class-validator';
 import { NODE_ID_PATTERN } from '../../model/version.js';
-import { ZONE_LENGTH_MAX } from '../../processor/membership-administration.js';
+import { areZones, PREFERRED_ZONES_RULE, ZONE_LENGTH_MAX } from '../../model/zones.js';
 import { IsCount } from './field-rules.js';
 import { NamespaceQuery } from './kv-dto.js';
 
@@ -37,6 +37,14 @@ export class ReplaceBody extends NodeBody {
 
 export class WeightBody extends NodeBody {
   @IsNumber({ allowNaN: false, allowInfinity: false }) @IsPositive() weight!: number;
+}
+
+export class ZonesBody {
+  @ValidateBy({
+    name: 'zones',
+    validator: { validate: areZones, defaultMessage: () => `zones must be ${PREFERRED_ZONES_RULE}` },
+  })
+  zones!: readonly string[];
 }
 
 export class ZoneBody extends NodeBody {

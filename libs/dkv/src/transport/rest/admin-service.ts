@@ -25,6 +25,7 @@ export interface AdminService {
   keep(nodeId: string): Promise<number>;
   setWeight(nodeId: string, weight: number): Promise<number>;
   setZone(nodeId: string, zone: string): Promise<number>;
+  setPreferredZones(zones: readonly string[]): Promise<number>;
 }
 
 export const AdminService = Symbol('DkvAdminService');

@@ -21,7 +21,7 @@ export interface ChangeOptions extends OnlineOptions {
 
 export interface Change {
   readonly route: ChangeRoute;
-  readonly body: { readonly nodeId: string } & Readonly<Record<string, unknown>>;
+  readonly body: Readonly<Record<string, unknown>>;
   /** What is agreed on then, a sentence without its full stop. */
   readonly done: string;
   /** The node that is to be no member in the end, where there is one. */

@@ -38,6 +38,8 @@ describe('a change', () => {
     ['weight', ['c', '0.5'], 'weight', { nodeId: 'c', weight: 0.5 }, 'The weight of node c is 0.5'],
     ['zone', ['c', 'eu-1c'], 'zone', { nodeId: 'c', zone: 'eu-1c' }, 'The zone of node c is eu-1c'],
     ['zone', ['c', ''], 'zone', { nodeId: 'c', zone: '' }, 'The zone of node c is not known'],
+    ['zones', ['x', 'y'], 'zones', { zones: ['x', 'y'] }, 'Zones x, y are preferred for leaders'],
+    ['zones', ['--none'], 'zones', { zones: [] }, 'Leaders are spread over all nodes'],
   ])('is asked for, and agreed on: %s %j', async (name, args, route, body, done) => {
     node.replies[`POST /admin/${route}`] = { body: { epoch: 7 } };
     const { code, out, error } = await dkv([name, ...args]);
