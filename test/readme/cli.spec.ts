@@ -99,7 +99,7 @@ beforeEach(async () => {
     }),
   };
   a.replies['POST /admin/transfer-leadership'] = { body: { group: 17, leader: 'b' } };
-  for (const route of ['admit', 'decommission', 'remove', 'replace', 'keep', 'weight', 'zone']) {
+  for (const route of ['admit', 'decommission', 'remove', 'replace', 'keep', 'weight', 'zone', 'zones']) {
     a.replies[`POST /admin/${route}`] = { body: { epoch: 8 } };
   }
   const steps = [leavingMoves(9, 41), leavingMoves(9, 41), leavingMoves(51, 20), leftMoves(94)];

@@ -60,6 +60,7 @@ describe('a node that is alone', () => {
       partitions: 4,
       replicas: 2,
       hashFunc: 'md5',
+      preferredZones: [],
       health: 'ok',
       reason: '',
       members: [

@@ -3,7 +3,13 @@ import { withChanges, withMoved, withMoves } from '../src/cluster/configuration-
 import { DkvError } from '../src/dkv.errors.js';
 import { type ClusterConfiguration, type MembershipChange } from '../src/model/membership.js';
 import { type ClusterNode } from '../src/model/node.js';
-import { type Membership } from '../src/ports/membership.js';
+import { type CountedMoves, type Membership } from '../src/ports/membership.js';
+
+/** Nothing was counted. */
+export const NO_PROGRESS: CountedMoves = Object.freeze({
+  whole: { partitionsDone: 0, partitionsTotal: 0, bytesCopied: 0, bytesTotal: 0, bytesPerSecond: 0 },
+  of: () => ({ bytesCopied: 0, bytesToCopy: 0 }),
+});
 
 export class FakeMembership implements Membership {
   candidates: ClusterNode[] = [];
@@ -11,6 +17,7 @@ export class FakeMembership implements Membership {
   readonly asked: [changes: readonly MembershipChange[], timeoutMs: number][] = [];
   /** Every change is refused with it. */
   failure: Error | undefined;
+  progress: CountedMoves = NO_PROGRESS;
 
   constructor(public configuration: ClusterConfiguration) {}
 
@@ -42,6 +49,9 @@ export class FakeMembership implements Membership {
   }
 
   private assertKnown(change: MembershipChange): void {
+    if (change.kind === 'preferredZones') {
+      return;
+    }
     const isJoining = change.kind === 'join';
     const nodeId = nodeIdOf(change);
     if (!isAmong(isJoining ? this.candidates : this.configuration.members, nodeId)) {

@@ -266,7 +266,7 @@ export class Birth {
 
   /** The next step of the node that founds: it waits for those that are shown and silent, but not for ever. */
   private propose(): void {
-    const { self, shownIds, newClusterId, plan, classes } = this.services;
+    const { self, shownIds, plan, classes } = this.services;
     const { seen, size } = this;
     if (seen.length < size) {
       this.enoughAt = undefined;
@@ -278,7 +278,12 @@ export class Birth {
     if (isAwaited || members[0] !== self) {
       return;
     }
-    const proposed = { ...plan(members), clusterId: newClusterId(), classes: classes(), isBorn: false };
+    const proposed = {
+      ...plan(members),
+      clusterId: this.services.newClusterId(),
+      classes: classes(),
+      isBorn: false,
+    };
     this.proposed = proposed;
     this.accepted = new Set();
     if (size === 1) {

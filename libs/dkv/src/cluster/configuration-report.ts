@@ -1,6 +1,7 @@
 /** A configuration as operators read it: what each member has and is to have, and what is on its way. */
 import { type ClusterConfiguration } from '../model/membership.js';
 import { type MemberCopies, type MovesReport } from '../model/moves-report.js';
+import { type CountedMoves } from '../ports/membership.js';
 
 /** For each member, by id. */
 export function memberCopiesOf(configuration: ClusterConfiguration): ReadonlyMap<string, MemberCopies> {
@@ -20,7 +21,7 @@ export function memberCopiesOf(configuration: ClusterConfiguration): ReadonlyMap
   );
 }
 
-export function movesReportOf(configuration: ClusterConfiguration): MovesReport {
+export function movesReportOf(configuration: ClusterConfiguration, counted: CountedMoves): MovesReport {
   const { epoch, lists, target, moving } = configuration;
   const keepersPlace = lists.length - 1;
   const waiting = waitingIn(configuration);
@@ -32,8 +33,10 @@ export function movesReportOf(configuration: ClusterConfiguration): MovesReport 
       from: lists[place]!,
       to: target[place]!,
       sinceEpoch: since,
+      ...counted.of(place),
     })),
     waiting,
+    progress: counted.whole,
     members: Array.from(memberCopiesOf(configuration), ([nodeId, copies]) => ({ nodeId, ...copies })),
   };
 }
@@ -42,6 +45,11 @@ export function movesReportOf(configuration: ClusterConfiguration): MovesReport 
 export function waitingIn({ lists, target, moving }: ClusterConfiguration): number {
   const underWay = new Set(moving.map(({ place }) => place));
   return lists.filter((list, place) => list !== target[place] && !underWay.has(place)).length;
+}
+
+/** Places of lists that are not yet where they are to be, whether they move or wait. */
+export function configurationPlacesToMove({ lists, target }: ClusterConfiguration): readonly number[] {
+  return lists.flatMap((list, place) => (list === target[place] ? [] : [place]));
 }
 
 /** The last list is that of the keepers, who hold no partition for it. */

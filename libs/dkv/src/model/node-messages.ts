@@ -37,6 +37,24 @@ export interface ArrivedGroup {
   readonly epoch: number;
 }
 
+export interface GroupBytes {
+  readonly group: number;
+  readonly bytes: number;
+}
+
+/** What a node counts of its part in moves. */
+export interface CopyingMessage {
+  readonly kind: 'copying';
+  /** Of records, since its process began. */
+  readonly receivedBytes: number;
+  /** Of the groups that it leads and that wait for their turn: to be copied. */
+  readonly waitingBytes: number;
+  /** Of the groups that it leads and that move: of one copy. */
+  readonly sizes: readonly GroupBytes[];
+  /** Of the groups that move to it. */
+  readonly copied: readonly GroupBytes[];
+}
+
 /** A place in the history of a group's log. Generation 0 is before all of it. */
 export interface LogPosition {
   readonly generation: number;
@@ -223,6 +241,7 @@ export type NodeMessage =
       readonly wishes: number;
     }
   | { readonly kind: 'askConfiguration' }
+  | CopyingMessage
   /** The newest that the sender knows, as it is kept. */
   | { readonly kind: 'configuration'; readonly text: string }
   /** Groups that the sender leads, and that are where they were to be; by a configuration of that epoch, which is committed. */

@@ -1,12 +1,21 @@
 /** The members of the cluster as an operator sees and changes them. */
 import { type ClusterConfiguration, type MembershipChange } from '../model/membership.js';
+import { type MoveBytes, type MovesProgress } from '../model/moves-report.js';
 import { type ClusterNode } from '../model/node.js';
+
+export interface CountedMoves {
+  readonly whole: MovesProgress;
+  /** Of one list that moves, by its place in the configuration. */
+  of(place: number): MoveBytes;
+}
 
 export interface Membership {
   /** The newest that this node knows. */
   readonly configuration: ClusterConfiguration;
   /** Nodes that wait to be taken in, with the address under which they listen. */
   readonly candidates: readonly ClusterNode[];
+  /** How far what moves is. */
+  readonly progress: CountedMoves;
   /**
    * Changes the members, all at once; what moves for it moves afterwards. Resolves with the epoch of a configuration that has
    * the changes, which is agreed on; where nothing differs, with the newest.

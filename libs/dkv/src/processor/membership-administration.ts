@@ -43,7 +43,7 @@ export class MembershipAdministration {
 
   /** As this node knows it; nobody is asked. */
   moves(): MovesReport {
-    return movesReportOf(this.membership.configuration);
+    return movesReportOf(this.membership.configuration, this.membership.progress);
   }
 
   /** Takes a candidate in; one that is a member stays one. */

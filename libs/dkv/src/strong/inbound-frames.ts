@@ -175,6 +175,7 @@ export class InboundFrames {
       case 'askConfiguration':
       case 'configuration':
       case 'arrived':
+      case 'copying':
       case 'mayGiveUp':
       case 'giveUp':
         return this.services.membership().receive(peer, message);

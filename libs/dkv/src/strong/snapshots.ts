@@ -1,4 +1,5 @@
 /** How a member that is too far behind for the log gets the state of its group: page by page, at its own pace. */
+import { Buffer } from 'node:buffer';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { type RateLimit } from '../cluster/rate-limit.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
@@ -86,7 +87,7 @@ export class Snapshots {
     return this.fetching.size;
   }
 
-  /** Bytes of a snapshot that this node has of a group, of the fetch that is under way or was last; undefined for none. */
+  /** Keys and values that this node has of the snapshot of a group, of the fetch that is under way or was last; undefined for none. */
   copiedOf(group: number): number | undefined {
     return this.copied.get(group);
   }
@@ -259,7 +260,7 @@ export class Snapshots {
       const last = page.records.at(-1);
       const bytes = bytesOfPage(page.records);
       this.receivedBytes += bytes;
-      this.copied.set(group.number, (this.copied.get(group.number) ?? 0) + bytes);
+      this.copied.set(group.number, (this.copied.get(group.number) ?? 0) + payloadOf(page.records));
       // No page is asked for before, so that none can be late for it.
       await rate.take(bytes);
       assertWanted(group);
@@ -369,6 +370,11 @@ export function snapshotSource(
     }
   }
   return undefined;
+}
+
+/** Keys and values, as the store counts usage. */
+function payloadOf(records: Page['records']): number {
+  return records.reduce((sum, { key, record }) => sum + Buffer.byteLength(key) + record.value.length, 0);
 }
 
 function bytesOfPage(records: Page['records']): number {

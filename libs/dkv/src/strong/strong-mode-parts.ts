@@ -1,7 +1,6 @@
 /** What the strong mode of a node is made of, and its bounds. */
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
-import { type PeerDirectoryOptions } from '../cluster/peer-directory.js';
 import { type RateLimit } from '../cluster/rate-limit.js';
 import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type Clock } from '../ports/clock.js';
@@ -20,7 +19,7 @@ export interface StrongLimits extends WorkLimitOptions, PlannerLimits {
   readonly electionTimeoutMs: number;
   /** How many nodes a new cluster is made of. Default: all that discovery shows. */
   readonly clusterSize?: number;
-  /** See {@link PeerDirectoryOptions}. */
+  /** See `PeerDirectoryOptions`. */
   readonly hasFixedNodes?: boolean;
   readonly leaseReads: boolean;
   readonly maxClockOffsetMs: number;

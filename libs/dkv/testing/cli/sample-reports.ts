@@ -7,6 +7,7 @@ import {
   type NodeDiagnosis,
   type PartitionReport,
 } from '../../src/model/cluster-report.js';
+import { NO_PROGRESS } from '../fake-membership.js';
 import { type MovesReport } from '../../src/model/moves-report.js';
 
 /** When they told it, milliseconds since 1970: where `ManualClock` begins. */
@@ -161,7 +162,8 @@ export function sampleMoves(own: Partial<MovesReport> = {}): MovesReport {
     return { nodeId, membership, copies, keepsConfiguration };
   });
   const { moving = [], waiting = 0 } = own;
-  return { epoch: 1, isSettled: moving.length + waiting === 0, moving, waiting, members, ...own };
+  const progress = NO_PROGRESS.whole;
+  return { epoch: 1, isSettled: moving.length + waiting === 0, moving, waiting, progress, members, ...own };
 }
 
 /** Node c leaves, and d has joined for it: two move and `waiting` wait. */
@@ -172,8 +174,15 @@ export function leavingMoves(epoch: number, waiting: number): MovesReport {
   return sampleMoves({
     epoch,
     moving: [
-      { from: ['a', 'b', 'c'], to: ['a', 'b', 'd'], sinceEpoch: 8 },
-      { partition: 12, from: ['c', 'a', 'b'], to: ['a', 'b', 'd'], sinceEpoch: 9 },
+      { from: ['a', 'b', 'c'], to: ['a', 'b', 'd'], sinceEpoch: 8, bytesCopied: 0, bytesToCopy: 0 },
+      {
+        partition: 12,
+        from: ['c', 'a', 'b'],
+        to: ['a', 'b', 'd'],
+        sinceEpoch: 9,
+        bytesCopied: 0,
+        bytesToCopy: 0,
+      },
     ],
     waiting,
     members: [

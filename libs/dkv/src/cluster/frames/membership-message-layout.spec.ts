@@ -32,6 +32,16 @@ const MESSAGES: readonly Message[] = [
   { kind: 'class', copies: 3, intent: 'tell', ...FIRST, isBorn: true },
   { kind: 'guest', node: NODE, wishes: 17 },
   { kind: 'askConfiguration' },
+  {
+    kind: 'copying',
+    receivedBytes: 2 ** 40,
+    waitingBytes: 0,
+    sizes: [{ group: 63, bytes: 2 ** 33 }],
+    copied: [
+      { group: 7, bytes: 0 },
+      { group: 8, bytes: 1 },
+    ],
+  },
   { kind: 'configuration', text: '{"zone":"Zürich"}' },
   {
     kind: 'arrived',

@@ -8,7 +8,12 @@ import {
   writeConfiguration,
   writeMembers,
 } from '../../model/member-lists.js';
-import { type FirstCluster, type FirstMembers, type NodeMessage } from '../../model/node-messages.js';
+import {
+  type FirstCluster,
+  type FirstMembers,
+  type GroupBytes,
+  type NodeMessage,
+} from '../../model/node-messages.js';
 import { type ClusterNode } from '../../model/node.js';
 import { nodeOf } from '../../model/raft-messages.js';
 import { NODE_ID_PATTERN } from '../../model/version.js';
@@ -28,6 +33,7 @@ type MembershipMessage = Extract<
       | 'askConfiguration'
       | 'configuration'
       | 'arrived'
+      | 'copying'
       | 'mayGiveUp'
       | 'giveUp';
   }
@@ -68,6 +74,12 @@ export function writeMembershipMessage(to: ByteWriter, message: MembershipMessag
       return;
     case 'configuration':
       to.block(Buffer.from(message.text));
+      return;
+    case 'copying':
+      to.count(message.receivedBytes);
+      to.count(message.waitingBytes);
+      writeGroupBytes(to, message.sizes);
+      writeGroupBytes(to, message.copied);
       return;
     case 'arrived':
       to.count(message.groups.length);
@@ -119,6 +131,14 @@ export function readMembershipMessage(from: ByteReader, kind: MembershipMessage[
       return { kind, node: readNode(from), wishes: from.count() };
     case 'configuration':
       return { kind, text: Buffer.from(from.bytesOf(Infinity)).toString() };
+    case 'copying':
+      return {
+        kind,
+        receivedBytes: from.count(),
+        waitingBytes: from.count(),
+        sizes: readGroupBytes(from),
+        copied: readGroupBytes(from),
+      };
     case 'arrived':
       return {
         kind,
@@ -138,6 +158,18 @@ export function readMembershipMessage(from: ByteReader, kind: MembershipMessage[
     default:
       throw malformed('a message is of no known kind');
   }
+}
+
+function writeGroupBytes(to: ByteWriter, list: readonly GroupBytes[]): void {
+  to.count(list.length);
+  for (const { group, bytes } of list) {
+    to.count(group);
+    to.count(bytes);
+  }
+}
+
+function readGroupBytes(from: ByteReader): readonly GroupBytes[] {
+  return readList(from, GROUPS_MAX, () => ({ group: from.count(), bytes: from.count() }));
 }
 
 function writeFirstMembers(to: ByteWriter, { members, lists }: FirstMembers): void {

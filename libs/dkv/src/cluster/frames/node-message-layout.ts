@@ -55,6 +55,7 @@ const KINDS = [
   'giveUp',
   'birthContested',
   'birthWithdrawn',
+  'copying',
 ] as const satisfies readonly NodeMessage['kind'][];
 
 const PAGES = ['none', 'page', 'later'] as const;

@@ -3,28 +3,31 @@ import { type ClusterView } from '../../cluster/cluster-view.js';
 import { type Namespaces } from '../../cluster/namespaces.js';
 import { type PeerDirectory } from '../../cluster/peer-directory.js';
 import { type Peer } from '../../cluster/peers.js';
+import { CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type NodeMessage } from '../../model/node-messages.js';
 import { type Clock } from '../../ports/clock.js';
 import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
 import { type Logger } from '../../ports/logger.js';
 import { type StrongStore } from '../../ports/strong-store.js';
 import { type Leaders } from '../leaders.js';
+import { type Snapshots } from '../snapshots.js';
 import { type StrongCalls } from '../strong-calls.js';
 import { Adoption } from './adoption.js';
 import { MembershipChanges } from './membership-changes.js';
+import { MoveProgress } from './move-progress.js';
 import { Moves, type MovingNode } from './moves.js';
 import { Newcomers } from './newcomers.js';
 import { Planner, type PlannerLimits } from './planner.js';
 
 export type MembershipMessage = Extract<
   NodeMessage,
-  { kind: 'guest' | 'askConfiguration' | 'configuration' | 'arrived' | 'mayGiveUp' | 'giveUp' }
+  { kind: 'guest' | 'askConfiguration' | 'configuration' | 'arrived' | 'copying' | 'mayGiveUp' | 'giveUp' }
 >;
 
 export interface ClusterMembershipParts {
   readonly view: ClusterView;
   readonly directory: PeerDirectory;
-  readonly node: MovingNode & { readonly leaders: Leaders };
+  readonly node: MovingNode & { readonly leaders: Leaders; readonly snapshots: Snapshots };
   readonly calls: StrongCalls;
   readonly store: StrongStore;
   readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
@@ -45,6 +48,7 @@ export class ClusterMembership {
   private readonly newcomers: Newcomers;
   private readonly planner: Planner;
   private readonly moves: Moves;
+  private readonly progress: MoveProgress;
   readonly changes: MembershipChanges;
 
   constructor(private readonly parts: ClusterMembershipParts) {
@@ -65,8 +69,16 @@ export class ClusterMembership {
       arrived: (arrived) => this.planner.arrived(arrived),
       gaveUp: follow,
     });
+    this.progress = new MoveProgress({
+      ...parts,
+      groups,
+      say,
+      snapshots: node.snapshots,
+      isPlanner: () => groups.get(CONFIGURATION_GROUP)?.leads === true,
+    });
     this.changes = new MembershipChanges({
       ...parts,
+      progress: this.progress,
       newcomers: this.newcomers,
       obstacle: () => this.planner.obstacle,
       agreed: (configuration) => this.adoption.offer(configuration),
@@ -85,6 +97,7 @@ export class ClusterMembership {
     this.newcomers.tick();
     this.planner.tick();
     this.moves.tick();
+    this.progress.tick();
   }
 
   /** A peer knows a configuration of that epoch. */
@@ -102,6 +115,8 @@ export class ClusterMembership {
         return this.adoption.receive(nodeId, message.text);
       case 'arrived':
         return this.planner.arrived(message.groups);
+      case 'copying':
+        return this.progress.receive(nodeId, message);
       case 'mayGiveUp':
         return this.moves.asked(nodeId, message.group, message.generation);
       case 'giveUp':

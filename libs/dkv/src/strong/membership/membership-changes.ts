@@ -10,7 +10,7 @@ import {
 } from '../../model/membership.js';
 import { type ClusterNode } from '../../model/node.js';
 import { type Clock } from '../../ports/clock.js';
-import { type Membership } from '../../ports/membership.js';
+import { type CountedMoves, type Membership } from '../../ports/membership.js';
 import { type StrongCalls } from '../strong-calls.js';
 import { CONFIGURATION_KEY, configurationOfRecord, putConfiguration } from './configuration-record.js';
 import { type Newcomers } from './newcomers.js';
@@ -22,6 +22,7 @@ export interface MembershipServices {
   readonly view: ClusterView;
   readonly calls: Pick<StrongCalls, 'read' | 'write'>;
   readonly newcomers: Newcomers;
+  readonly progress: CountedMoves;
   readonly clock: Clock;
   /** It is agreed on. */
   readonly agreed: (configuration: ClusterConfiguration) => void;
@@ -38,6 +39,10 @@ export class MembershipChanges implements Membership {
 
   get candidates(): readonly ClusterNode[] {
     return this.services.newcomers.candidates;
+  }
+
+  get progress(): CountedMoves {
+    return this.services.progress;
   }
 
   async change(changes: readonly MembershipChange[], timeoutMs: number): Promise<number> {
