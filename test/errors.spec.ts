@@ -294,6 +294,7 @@ describe('what is provoked and remedied', () => {
     const known = StaticDiscovery.parse(`a=127.0.0.1:${port}`);
     let answers = false;
     const discovery: Discovery = {
+      fixedSize: 1,
       getNodes: async () => {
         if (!answers) {
           throw new DkvError('DKV_DISCOVERY_FAILED', 'The discovery service does not answer.');

@@ -99,7 +99,17 @@ beforeEach(async () => {
     }),
   };
   a.replies['POST /admin/transfer-leadership'] = { body: { group: 17, leader: 'b' } };
-  for (const route of ['admit', 'decommission', 'remove', 'replace', 'keep', 'weight', 'zone', 'replicas']) {
+  for (const route of [
+    'admit',
+    'decommission',
+    'remove',
+    'replace',
+    'keep',
+    'weight',
+    'zone',
+    'zones',
+    'replicas',
+  ]) {
     a.replies[`POST /admin/${route}`] = { body: { epoch: 8 } };
   }
   const steps = [leavingMoves(9, 41), leavingMoves(9, 41), leavingMoves(51, 20), leftMoves(94)];

@@ -61,6 +61,7 @@ describe('a node that is alone', () => {
       replicas: 2,
       copiesHeld: 1,
       hashFunc: 'md5',
+      preferredZones: [],
       health: 'ok',
       reason: '',
       members: [

@@ -40,7 +40,7 @@ export interface DkvAdminParts extends ReportParts {
  * told of in the report, and fails no call. Arguments of a wrong type are a TypeError.
  *
  * The members are changed by `admit`, `decommission`, `remove`, `replace`, `keep`, `setWeight` and `setZone`, the number of copies
- * by `setReplicas`. Each of them
+ * by `setReplicas`, where leaders are by `setPreferredZones`. Each of them
  * resolves once the change is agreed on, with the epoch of a configuration that has it; then partitions move, a few at once, and
  * `moves` tells of it. Asked for again, a change that is agreed on changes nothing. The log of this node has a line for each.
  * All of them throw DkvErrors: `DKV_INVALID_ARGUMENT` (a node is no member or no candidate, nobody would stay, or a value is
@@ -181,6 +181,15 @@ export class DkvAdmin {
       assertType('namespace', namespace, 'string');
     }
     return this.parts.processor.membership.setReplicas(replicas, namespace, this.change);
+  }
+
+  /**
+   * Has nodes of these zones lead while they are fit, the best zone first; none: leaders are spread over all nodes. Of namespaces
+   * with fewer copies than the cluster gives, copies move to these zones; of others nothing does.
+   * @param zones up to 16 different ones, each of 1 to 100 characters
+   */
+  async setPreferredZones(zones: readonly string[]): Promise<number> {
+    return this.parts.processor.membership.setPreferredZones(zones, this.change);
   }
 
   private get change(): ChangeOptions {

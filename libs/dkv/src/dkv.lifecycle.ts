@@ -24,6 +24,8 @@ import { Logger } from './ports/logger.js';
 import { RemoteKvRepo } from './ports/remote-kv-repo.js';
 import { Processor } from './processor/processor.js';
 import { NodeStorage } from './storage/node-storage.js';
+import { madeOf, withOwn } from './providers/cluster-at-start.js';
+import { firstNodesOf } from './providers/first-nodes.js';
 import { NamespaceRegistry } from './providers/namespace-registry.js';
 
 /** Locks that this process holds are given back within this time; what is left then expires. */
@@ -144,9 +146,15 @@ export class DkvLifecycle
     }
   }
 
-  /** Also noted, for a start without discovery. */
+  /** Before there is a cluster, those that discovery shows are the ones that it may be made of. Noted too, for a start without it. */
   private relocate(nodes: readonly ClusterNode[]): void {
-    const { view, storage, logger } = this;
+    const { view, storage, logger, options } = this;
+    if (view.epoch === 0 && !firstNodesOf(options).hasFixedNodes) {
+      const shown = withOwn(nodes, view.address(view.selfId));
+      if (!isSameSet(shown, view.agreed.members)) {
+        view.adopt(madeOf(shown, options, view.hashFunc));
+      }
+    }
     view.relocate(nodes);
     noteAddresses(storage.local, nodes).catch((error: Error) =>
       logger.warn(`The addresses of the nodes were not noted: ${error.message}`),
@@ -190,4 +198,13 @@ export class DkvLifecycle
       await this.storage.close();
     }
   }
+}
+
+function isSameSet(some: readonly ClusterNode[], others: readonly ClusterNode[]): boolean {
+  const texts = new Set(some.map(textOf));
+  return some.length === others.length && others.every((node) => texts.has(textOf(node)));
+}
+
+function textOf({ nodeId, host, port, weight, zone }: ClusterNode): string {
+  return JSON.stringify([nodeId, host, port, weight, zone]);
 }

@@ -18,6 +18,7 @@ export function wrongTogether(given: {
   readonly remoteKvRepo?: unknown;
   readonly controller?: unknown;
   readonly tls?: unknown;
+  readonly clusterSize?: number;
 }): string[] {
   const { heartbeatIntervalMs, electionTimeoutMs, remoteKvRepo, controller, tls } = given;
   const { apiKey, adminKey } = given;
@@ -29,6 +30,12 @@ export function wrongTogether(given: {
     );
   }
   faults.push(...wrongAmongPeers(given));
+  if (given.clusterSize != null && given.clusterSize > 1 && !given.discovery) {
+    faults.push(
+      `clusterSize is ${given.clusterSize} without a discovery: this node would wait for others for ever; give a discovery that ` +
+        'shows them, or leave clusterSize out',
+    );
+  }
   if (adminKey != null && adminKey === apiKey) {
     faults.push(
       'adminKey is the apiKey: give operators a secret of their own, which no peer and no script has',

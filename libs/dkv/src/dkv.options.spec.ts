@@ -70,7 +70,7 @@ describe('a wrong value', () => {
     ['replicationBytesMax', MIB, 16_384 * MIB],
     ['hintBytesMax', 0, 16_384 * MIB],
     ['cacheBytesMax', 0, 65_536 * MIB],
-    ['repairBytesPerSecond', 1024, 16_384 * MIB],
+    ['transferBytesPerSecondMax', 1024, 16_384 * MIB],
   ];
   const numbers = whole.map(([option, min, max]): [string, unknown[], string] => [
     option,
@@ -259,7 +259,7 @@ describe('what is not given', () => {
       replicationBytesMax: 64 * MIB,
       hintBytesMax: 64 * MIB,
       cacheBytesMax: 64 * MIB,
-      repairBytesPerSecond: 16 * MIB,
+      transferBytesPerSecondMax: 32 * MIB,
     });
   });
 

@@ -295,10 +295,6 @@ export class DkvModuleOptions extends DkvMembershipOptions {
   @Whole(0, 16_384 * MIB, 'bytes')
   hintBytesMax?: number;
 
-  /** What repair of eventual copies may move each second. Higher catches up sooner and crowds out callers. Default: 16 MiB. */
-  @Whole(1024, 16_384 * MIB, 'bytes')
-  repairBytesPerSecond?: number;
-
   /**
    * Keeps this node unready after a start until it has seen a majority of the nodes, itself included; nodes that go down later
    * make it never unready. For a load balancer that must not send requests to a node that is cut off from the others; leave it
@@ -367,7 +363,6 @@ const DEFAULTS = {
   replicationBytesMax: 64 * MIB,
   hintBytesMax: 64 * MIB,
   cacheBytesMax: 64 * MIB,
-  repairBytesPerSecond: 16 * MIB,
 } as const satisfies DkvModuleOptions;
 
 type Defaulted = keyof typeof DEFAULTS | 'nodeId' | 'hostname' | 'dataDir';

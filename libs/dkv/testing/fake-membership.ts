@@ -7,7 +7,13 @@ import {
   type MembershipChange,
 } from '../src/model/membership.js';
 import { type ClusterNode } from '../src/model/node.js';
-import { type Membership } from '../src/ports/membership.js';
+import { type CountedMoves, type Membership } from '../src/ports/membership.js';
+
+/** Nothing was counted. */
+export const NO_PROGRESS: CountedMoves = Object.freeze({
+  whole: { partitionsDone: 0, partitionsTotal: 0, bytesCopied: 0, bytesTotal: 0, bytesPerSecond: 0 },
+  of: () => ({ bytesCopied: 0, bytesToCopy: 0 }),
+});
 
 export class FakeMembership implements Membership {
   candidates: ClusterNode[] = [];
@@ -16,6 +22,7 @@ export class FakeMembership implements Membership {
   /** Every change is refused with it. */
   failure: Error | undefined;
   refusal: DkvError | undefined;
+  progress: CountedMoves = NO_PROGRESS;
 
   constructor(public configuration: ClusterConfiguration) {}
 
@@ -78,7 +85,7 @@ export class FakeMembership implements Membership {
 }
 
 function isOfMember(change: MembershipChange): change is MemberChange {
-  return change.kind !== 'replicas' && change.kind !== 'namespace';
+  return change.kind !== 'replicas' && change.kind !== 'namespace' && change.kind !== 'preferredZones';
 }
 
 function nodeIdOf(change: MemberChange): string {

@@ -5,6 +5,7 @@ import { Hashring } from '../src/hashring/hashring.js';
 import { md5HashFunc } from '../src/hashring/md5-hash-func.js';
 import { type Membership } from '../src/ports/membership.js';
 import { NO_STRONG_FIGURES, type StrongMode } from '../src/ports/strong-mode.js';
+import { NO_PROGRESS } from './fake-membership.js';
 import { NO_STRONG_GROUPS } from './no-strong-groups.js';
 import { testNodes } from './test-nodes.js';
 
@@ -16,6 +17,7 @@ const NO_MEMBERSHIP: Membership = {
   ),
   candidates: [],
   refusal: undefined,
+  progress: NO_PROGRESS,
   change: () => refused(),
 };
 

@@ -1,8 +1,9 @@
 /** Protections of strong namespaces whose lack chance shows seldom, each taken away on purpose. */
 import { vi } from 'vitest';
-import { Birth } from '../../../libs/dkv/src/cluster/birth.js';
+import { Birth, type ClusterNote } from '../../../libs/dkv/src/cluster/birth.js';
 import { PeerDirectory } from '../../../libs/dkv/src/cluster/peer-directory.js';
 import { Peer } from '../../../libs/dkv/src/cluster/peers.js';
+import { nodeOf } from '../../../libs/dkv/src/model/raft-messages.js';
 import { MachineRun } from '../../../libs/dkv/src/storage/folder/machine-run.js';
 import { GroupWrites } from '../../../libs/dkv/src/strong/group-writes.js';
 import { PeerChanges } from '../../../libs/dkv/src/strong/peer-changes.js';
@@ -90,11 +91,8 @@ export const RARE_STRONG_BUGS: readonly PlantedBug[] = [
     rules: ['liveness', ...UNSAFE, ...DIFFERENT],
     plant: () =>
       replace<[string, string], void>(Birth, 'accept', (self, original, nodeId, clusterId) => {
-        const { accepted, services } = as<{
-          accepted: Set<string>;
-          services: { nodeIds: readonly string[] };
-        }>(self);
-        services.nodeIds.slice(1).forEach((other) => accepted.add(other));
+        const { accepted, proposed } = as<{ accepted: Set<string>; proposed?: ClusterNote }>(self);
+        proposed?.members.slice(1).forEach((other) => accepted.add(nodeOf(other)));
         original(nodeId, clusterId);
       }),
   },

@@ -20,6 +20,7 @@ import {
   addReplicas,
   addWeight,
   addZone,
+  addZones,
 } from './online/members/change-commands.js';
 import { addMembers } from './online/members/members-command.js';
 import { addMoves } from './online/members/moves-command.js';
@@ -91,7 +92,7 @@ function dkvProgram(context: CommandContext): Command {
   for (const add of [addMembers, addMoves, addAdmit, addDecommission, addRemove, addReplace]) {
     add(program, context);
   }
-  for (const add of [addKeep, addWeight, addZone, addReplicas]) {
+  for (const add of [addKeep, addWeight, addZone, addZones, addReplicas]) {
     add(program, context);
   }
   program.commandsGroup('Of its keys:');

@@ -34,6 +34,7 @@ export function clusterReportOf(parts: ReportParts, version: string): ClusterRep
     replicas: view.replicasOf(),
     copiesHeld: copiesHeldIn(view.agreed),
     hashFunc: view.hashFunc.name,
+    preferredZones: view.agreed.preferredZones,
     ...healthOf(processor),
     members: statuses.map((status) => ({
       ...status,

@@ -43,6 +43,9 @@ export interface DkvMetrics extends StorageMetrics, NodeStanding {
   readonly groupsLed: number;
   /** Terms that began in partitions of this node since it started. */
   readonly termChanges: number;
+  /** Of records, in snapshots of strong partitions, since this process began. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
   /** Committed entries that this node has not applied yet, of all its partitions. */
   readonly applyLag: number;
 }

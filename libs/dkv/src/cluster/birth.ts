@@ -1,16 +1,14 @@
 /** How new folders become a cluster, once: rule 0 of the strong mode. */
-import { type ClusterConfiguration } from '../model/membership.js';
+import { type FirstCluster, type FirstMembers, type NodeMessage } from '../model/node-messages.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
-import { type FirstMembers, type NodeMessage } from '../model/node-messages.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
-import { configurationFrom, placesIn, relocated, textOf } from './cluster-configuration.js';
-import { listsOfClass } from './partition-lists.js';
+import { configurationFrom } from './cluster-configuration.js';
 import { type PeerDirectory } from './peer-directory.js';
 import { type Peer } from './peers.js';
 
 /** What is noted durably of the cluster that a folder belongs to. */
-export interface ClusterNote extends FirstMembers {
+export interface ClusterNote extends FirstCluster {
   /** '' for none yet. */
   readonly clusterId: string;
   /** The classes whose groups are born with the cluster, in the order of `lists`; for others see `class-birth.ts`. */
@@ -19,7 +17,8 @@ export interface ClusterNote extends FirstMembers {
   readonly isBorn: boolean;
 }
 
-type BirthMessage = Extract<NodeMessage, { kind: 'birth' | 'born' }>;
+type BirthMessage = Extract<NodeMessage, { kind: 'birth' }>;
+type AboutProposal = 'birthAccepted' | 'birthContested' | 'birthWithdrawn' | 'born';
 
 /** Under which name the note is kept. */
 export const CLUSTER_META = 'cluster';
@@ -27,23 +26,35 @@ export const NO_CLUSTER: ClusterNote = Object.freeze({
   clusterId: '',
   members: [],
   lists: [],
+  configuration: '',
   classes: [],
   isBorn: false,
 });
 
+/** Ticks that a founder waits for nodes that discovery shows and nobody hears: one of them may know of a cluster. */
+const AWAIT_TICKS = 30;
+/** Between two lines that say how far it is. */
+const TELL_EVERY_TICKS = 100;
+
 /** Of a data folder. */
 export async function clusterNoteOf(meta: Pick<LocalKvRepo, 'getMeta'>): Promise<ClusterNote> {
   const text = await meta.getMeta(CLUSTER_META);
-  return text === undefined ? NO_CLUSTER : (JSON.parse(text) as ClusterNote);
+  return text === undefined ? NO_CLUSTER : { ...NO_CLUSTER, ...(JSON.parse(text) as ClusterNote) };
 }
 
 export interface BirthServices {
   readonly self: MemberId;
   readonly selfId: string;
-  /** All nodes of the cluster, this one included, as it is to be. */
-  readonly nodeIds: () => readonly string[];
-  /** What this node would have the cluster be. */
-  readonly first: () => ClusterConfiguration;
+  /** The nodes that discovery shows, this one included. */
+  readonly shownIds: () => readonly string[];
+  /** How many nodes a cluster is made of; undefined: all that discovery shows. */
+  readonly clusterSize: number | undefined;
+  /** The cluster that these nodes make, one member of each, born with the groups of these classes. */
+  readonly plan: (
+    clusterId: string,
+    members: readonly MemberId[],
+    classes: readonly number[],
+  ) => FirstCluster;
   /** Of the cluster whose configuration is known here; '' as long as there is only the one that this node would make. */
   readonly agreedCluster: () => string;
   /** The classes of this node's namespaces of which there are to be groups. */
@@ -52,28 +63,33 @@ export interface BirthServices {
   readonly logger: Logger;
   newClusterId(): string;
   post(nodeId: string, message: NodeMessage): void;
-  /** Resolves when the note is durable, and with it the first configuration, which is given where the cluster is born. */
-  note(cluster: ClusterNote, first: ClusterConfiguration | undefined): Promise<void>;
-  /** The cluster is born, with `first`, or this node has joined one that was. */
-  born(cluster: ClusterNote, first: ClusterConfiguration | undefined): void;
-}
-
-/** A cluster that is to be, or is born, and its first configuration. */
-interface Proposal {
-  readonly cluster: ClusterNote;
-  readonly first: ClusterConfiguration;
+  /** Resolves when the note is durable. */
+  note(cluster: ClusterNote): Promise<void>;
+  /** The cluster is born, or this node has joined one that was. */
+  born(cluster: ClusterNote): void;
 }
 
 /**
- * The node with the lowest id asks every other, and only when each has said that its folder is new: it proposes the first
- * incarnation of each, every node accepts durably, then all are told. Nobody votes or acknowledges before it knows that
- * all have accepted, so two sets of first voters can never both be at work; a proposal that was not accepted by all may
- * be replaced by another of the same node. An empty folder that meets a cluster joins it as a new incarnation instead.
+ * The first members are the `clusterSize` nodes with the lowest ids among those that hear each other and have new folders. The
+ * lowest of them proposes the first incarnation of each, every one accepts durably, then all are told. Nobody votes or
+ * acknowledges before it knows that all have accepted, and a node has accepted one proposal at a time: so two sets of
+ * first members that have a node in common can never both be at work. An empty folder that meets a cluster joins it instead.
+ *
+ * A node that has accepted is bound until the one that proposed, which alone ends a birth, says that it gave the proposal up, or
+ * replaces it. Of two proposals that want the same node the higher proposer gives up.
  */
 export class Birth {
   private accepted = new Set<string>();
-  private proposed: Proposal | undefined;
+  /** By this node, and not given up. */
+  private proposed: ClusterNote | undefined;
   private isNoting = false;
+  private ticks = 0;
+  /** At which tick there were enough nodes, as far as there are. */
+  private enoughAt: number | undefined;
+  /** After it gave a proposal up, this node leaves the founding to others for a while. */
+  private notBefore = 0;
+  private told = '';
+  private toldAt = -TELL_EVERY_TICKS + AWAIT_TICKS;
 
   constructor(
     private readonly services: BirthServices,
@@ -104,138 +120,252 @@ export class Birth {
     return this.cluster.isBorn ? firstOfClass(this.cluster, placement) : undefined;
   }
 
-  /** The nodes that must be seen with new folders, and have not been. */
+  /** The nodes that discovery shows and this node does not hear. */
   get missing(): readonly string[] {
-    const { nodeIds, selfId, directory } = this.services;
-    return nodeIds().filter((nodeId) => nodeId !== selfId && !directory().isUp(nodeId));
+    const { shownIds, directory } = this.services;
+    return shownIds().filter((nodeId) => !directory().isUp(nodeId));
+  }
+
+  /** Why there is no cluster yet, a clause for people; '' where it is there, or about to be. */
+  get reason(): string {
+    const { directory } = this.services;
+    const [founder] = this.cluster.members;
+    if (this.isBorn) {
+      return '';
+    }
+    if (this.isBound && !directory().isAlive(founder!)) {
+      return (
+        `node ${nodeOf(founder!)} has proposed a cluster which this node has accepted, and is not seen any more as it was: start it, ` +
+        "or, where its folder is gone, empty this node's data folder"
+      );
+    }
+    const size = this.size;
+    const seen = this.seen.length;
+    if (seen >= size) {
+      return '';
+    }
+    const { missing } = this;
+    const others =
+      missing.length > 0 ? `not seen so far: ${missing.join(', ')}` : 'discovery shows no others';
+    return `${seen} of ${size} nodes are seen (clusterSize), ${others}`;
   }
 
   /** Once a heartbeat interval. */
   tick(): void {
+    this.ticks++;
     if (this.cluster.isBorn || this.isNoting) {
       return;
     }
-    const { selfId, directory, agreedCluster } = this.services;
+    const { agreedCluster, directory } = this.services;
     const clusterId = agreedCluster();
     if (clusterId !== '') {
       // It was born without this folder: whoever had been here before is forgotten.
       const known = clusterId === this.cluster.clusterId ? this.cluster : NO_CLUSTER;
-      this.finish({ ...known, clusterId, isBorn: true }, undefined);
+      this.finish({ ...known, clusterId, isBorn: true });
       return;
     }
-    const nodeIds = this.services.nodeIds();
-    if (nodeIds.length === 1) {
-      this.proposed ??= this.propose();
-      this.finish(this.proposed.cluster, this.proposed.first);
+    this.tell();
+    if (this.isBound || this.knowsCluster) {
       return;
     }
-    if ([...nodeIds].sort()[0] === selfId && this.missing.length === 0) {
-      const members = this.membersNow();
-      if (this.proposed?.cluster.members.join() !== members.join()) {
-        this.proposed = this.propose();
-        this.accepted = new Set();
-        const { cluster } = this.proposed;
-        this.note({ ...cluster, isBorn: false }, undefined, () => this.accept(selfId, cluster.clusterId));
-      }
-      const { cluster, first } = this.proposed;
-      for (const peer of directory().all) {
-        if (!this.accepted.has(peer.nodeId)) {
-          this.services.post(peer.nodeId, messageOf('birth', cluster, first));
-        }
+    if (this.proposed && !this.proposed.members.every((member) => this.isHere(member))) {
+      this.giveUp(this.ticks);
+    }
+    if (!this.proposed && this.ticks >= this.notBefore) {
+      this.propose();
+    }
+    for (const member of this.proposed?.members ?? []) {
+      const nodeId = nodeOf(member);
+      if (!this.accepted.has(nodeId) && directory().find(nodeId)) {
+        this.services.post(nodeId, messageOf(this.proposed!));
       }
     }
   }
 
-  /** The lowest node has seen every folder new. */
-  receiveBirth(peer: Peer, proposed: BirthMessage): void {
-    const { self, nodeIds, agreedCluster } = this.services;
-    const isLowest = [...nodeIds()].sort()[0] === peer.nodeId;
-    if (this.cluster.isBorn || agreedCluster() !== '' || !isLowest || !proposed.members.includes(self)) {
+  /** The lowest node of a proposal has seen new folders enough. */
+  receiveBirth(peer: Peer, proposal: BirthMessage): void {
+    const { self, selfId, agreedCluster } = this.services;
+    const [founder] = proposal.members;
+    const isForThis = founder === peer.member && proposal.members.includes(self);
+    if (this.cluster.isBorn || this.isNoting || !isForThis || agreedCluster() !== '' || this.knowsCluster) {
       return;
     }
-    this.note(noteOf(proposed, false), undefined, () =>
-      this.services.post(peer.nodeId, { kind: 'birthAccepted', clusterId: proposed.clusterId }),
-    );
+    if (this.isBound && !mayReplace(this.cluster, proposal)) {
+      const [bound] = this.cluster.members;
+      const higher = nodeOf(bound!) > peer.nodeId ? this.cluster : proposal;
+      this.contest(higher);
+      return;
+    }
+    if (this.proposed && peer.nodeId > selfId) {
+      this.contest(proposal);
+      return;
+    }
+    if (!this.canRead(proposal)) {
+      return;
+    }
+    this.proposed = undefined;
+    if (this.cluster.clusterId === proposal.clusterId) {
+      this.say(peer.nodeId, 'birthAccepted', proposal.clusterId);
+      return;
+    }
+    this.note(noteOf(proposal), () => this.say(peer.nodeId, 'birthAccepted', proposal.clusterId));
+  }
+
+  /** Of a node that runs another version, it may be. */
+  private canRead({ configuration }: BirthMessage): boolean {
+    try {
+      configurationFrom(configuration);
+      return true;
+    } catch (error) {
+      const { message } = error as Error;
+      this.services.logger.warn(`The first configuration of a cluster cannot be read: ${message}`);
+      return false;
+    }
   }
 
   receiveAccepted(peer: Peer, clusterId: string): void {
-    if (this.proposed?.cluster.members.includes(peer.member)) {
+    if (this.proposed?.members.includes(peer.member)) {
       this.accept(peer.nodeId, clusterId);
     }
   }
 
-  receiveBorn(born: BirthMessage): void {
-    if (!this.cluster.isBorn && this.cluster.clusterId === born.clusterId) {
-      const first = this.firstIn(born);
-      if (first) {
-        this.finish(noteOf(born, true), first);
-      }
+  /** A node that the proposal needs has accepted a lower one's, or was asked by one. */
+  receiveContested(peer: Peer, clusterId: string): void {
+    if (this.isNoting) {
+      return;
+    }
+    if (this.isBorn && this.cluster.clusterId === clusterId) {
+      this.say(peer.nodeId, 'born', clusterId);
+      return;
+    }
+    if (this.proposed?.clusterId === clusterId) {
+      this.giveUp(this.ticks + AWAIT_TICKS);
+    }
+    this.say(peer.nodeId, 'birthWithdrawn', clusterId);
+  }
+
+  /** Of the very incarnation that proposed: another does not know whether it was born. */
+  receiveWithdrawn(peer: Peer, clusterId: string): void {
+    const { cluster } = this;
+    if (!cluster.isBorn && cluster.clusterId === clusterId && cluster.members[0] === peer.member) {
+      this.note(NO_CLUSTER, () => undefined);
     }
   }
 
-  /** A node keeps the addresses that it was told itself. */
-  private firstIn({ configuration }: BirthMessage): ClusterConfiguration | undefined {
-    try {
-      return relocated(configurationFrom(configuration), this.services.first().members);
-    } catch (error) {
-      this.services.logger.warn(
-        `The first configuration of a cluster cannot be read: ${(error as Error).message}`,
-      );
-      return undefined;
+  receiveBorn(clusterId: string): void {
+    if (!this.cluster.isBorn && this.cluster.clusterId === clusterId) {
+      this.finish({ ...this.cluster, isBorn: true });
+    }
+  }
+
+  /** It has accepted what another proposed. */
+  private get isBound(): boolean {
+    const { clusterId, members, isBorn } = this.cluster;
+    return !isBorn && clusterId !== '' && members[0] !== this.services.self;
+  }
+
+  /** A node that is heard belongs to a cluster: this one will hear of it, and join. */
+  private get knowsCluster(): boolean {
+    return [...this.services.directory().all].some(({ clusterId }) => clusterId !== '');
+  }
+
+  private get size(): number {
+    const { clusterSize, shownIds } = this.services;
+    return clusterSize ?? shownIds().length;
+  }
+
+  /** Nodes that discovery shows and this node hears, itself included: those with new folders, by id. */
+  private get seen(): readonly MemberId[] {
+    const { shownIds, selfId, self, directory } = this.services;
+    return [...shownIds()].sort().flatMap((nodeId) => {
+      const peer = directory().find(nodeId);
+      const isNew = peer?.hasIntroducedItself && peer.clusterId === '' && directory().isUp(nodeId);
+      return nodeId === selfId ? [self] : isNew ? [peer.member] : [];
+    });
+  }
+
+  private isHere(member: MemberId): boolean {
+    return member === this.services.self || this.services.directory().isAlive(member);
+  }
+
+  /** The next step of the node that founds: it waits for those that are shown and silent, but not for ever. */
+  private propose(): void {
+    const { self, shownIds, plan, classes } = this.services;
+    const { seen, size } = this;
+    if (seen.length < size) {
+      this.enoughAt = undefined;
+      return;
+    }
+    this.enoughAt ??= this.ticks;
+    const isAwaited = seen.length < shownIds().length && this.ticks - this.enoughAt < AWAIT_TICKS;
+    const members = seen.slice(0, size);
+    if (isAwaited || members[0] !== self) {
+      return;
+    }
+    const clusterId = this.services.newClusterId();
+    const proposed = {
+      ...plan(clusterId, members, classes()),
+      clusterId,
+      classes: classes(),
+      isBorn: false,
+    };
+    this.proposed = proposed;
+    this.accepted = new Set();
+    if (size === 1) {
+      this.finish({ ...proposed, isBorn: true });
+    } else {
+      this.note(proposed, () => this.accept(nodeOf(self), proposed.clusterId));
     }
   }
 
   private accept(nodeId: string, clusterId: string): void {
     const { proposed } = this;
-    if (proposed?.cluster.clusterId !== clusterId || this.cluster.isBorn) {
+    if (proposed?.clusterId !== clusterId || this.cluster.isBorn) {
       return;
     }
     this.accepted.add(nodeId);
-    if (this.services.nodeIds().every((id) => this.accepted.has(id))) {
-      this.finish(proposed.cluster, proposed.first);
+    if (proposed.members.every((member) => this.accepted.has(nodeOf(member)))) {
+      this.finish({ ...proposed, isBorn: true });
     }
   }
 
-  private membersNow(): readonly MemberId[] {
-    const { nodeIds, selfId, self, directory } = this.services;
-    return [...nodeIds()].sort().map((id) => (id === selfId ? self : directory().find(id)!.member));
+  private giveUp(notBefore: number): void {
+    this.proposed = undefined;
+    this.enoughAt = undefined;
+    this.notBefore = notBefore;
   }
 
-  private propose(): Proposal {
-    const { services } = this;
-    const members = this.membersNow();
-    const clusterId = services.newClusterId();
-    const first = { ...services.first(), epoch: 1, clusterId };
-    const classes = services.classes();
-    const lists = [...classes.flatMap((placement) => listsOfClass(first, placement)!), first.lists.at(-1)!];
-    const cluster = {
-      clusterId,
-      members,
-      lists: placesIn(members.map(nodeOf), lists),
-      classes,
-      isBorn: true,
-    };
-    return { cluster, first };
+  /** Asks the node that made the proposal to give it up for a lower one's. */
+  private contest({
+    clusterId,
+    members,
+  }: Pick<FirstCluster, 'members'> & { readonly clusterId: string }): void {
+    const founder = members[0]!;
+    if (this.services.directory().find(nodeOf(founder))) {
+      this.say(nodeOf(founder), 'birthContested', clusterId);
+    }
   }
 
-  private finish(cluster: ClusterNote, first: ClusterConfiguration | undefined): void {
-    this.note(cluster, first, () => {
-      this.services.born(cluster, first);
-      if (first) {
-        for (const peer of this.services.directory().all) {
-          this.services.post(peer.nodeId, messageOf('born', cluster, first));
-        }
+  private say(nodeId: string, kind: AboutProposal, clusterId: string): void {
+    this.services.post(nodeId, { kind, clusterId });
+  }
+
+  private finish(cluster: ClusterNote): void {
+    this.note(cluster, () => {
+      this.services.born(cluster);
+      for (const { nodeId } of this.services.directory().all) {
+        this.say(nodeId, 'born', cluster.clusterId);
       }
     });
   }
 
   /** Until it is durable nothing else is noted; what could not be is tried again by the next tick. */
-  private note(cluster: ClusterNote, first: ClusterConfiguration | undefined, then: () => void): void {
+  private note(cluster: ClusterNote, then: () => void): void {
     if (this.isNoting) {
       return;
     }
     this.isNoting = true;
-    this.services.note(cluster, first).then(
+    this.services.note(cluster).then(
       () => {
         this.isNoting = false;
         this.cluster = cluster;
@@ -248,14 +378,23 @@ export class Birth {
       },
     );
   }
+
+  private tell(): void {
+    const { reason } = this;
+    if (reason !== '' && reason !== this.told && this.ticks - this.toldAt >= TELL_EVERY_TICKS) {
+      this.told = reason;
+      this.toldAt = this.ticks;
+      this.services.logger.log(`The cluster is not born yet: ${reason}.`);
+    }
+  }
 }
 
-function messageOf(
-  kind: BirthMessage['kind'],
-  { clusterId, members, lists, classes }: ClusterNote,
-  first: ClusterConfiguration,
-): BirthMessage {
-  return { kind, clusterId, members, lists, classes, configuration: textOf(first) };
+/** Whether a node that accepted the one may accept the other: of the same process, or of all nodes of the one, who then know. */
+function mayReplace(one: FirstMembers, other: FirstMembers): boolean {
+  const nodeIds = other.members.map(nodeOf);
+  return (
+    one.members[0] === other.members[0] || one.members.every((member) => nodeIds.includes(nodeOf(member)))
+  );
 }
 
 /** Who voted first in the groups of a class; undefined where the cluster was born without them. */
@@ -268,6 +407,10 @@ export function firstOfClass(
   return row < 0 ? undefined : { members, lists: lists.slice(row * slices, (row + 1) * slices) };
 }
 
-function noteOf({ clusterId, members, lists, classes }: BirthMessage, isBorn: boolean): ClusterNote {
-  return { clusterId, members, lists, classes, isBorn };
+function messageOf({ clusterId, members, lists, configuration, classes }: ClusterNote): BirthMessage {
+  return { kind: 'birth', clusterId, members, lists, configuration, classes };
+}
+
+function noteOf({ kind: _, ...proposal }: BirthMessage): ClusterNote {
+  return { ...proposal, isBorn: false };
 }

@@ -5,9 +5,12 @@ import { type Hashring } from '../hashring/hashring.js';
 import { type ClusterConfiguration, type Member, type PlacementClass } from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
+import { byPreferredZone } from './preferred-zones.js';
 
 /** As it is kept: lists have the places of their nodes in `members`, and `target` has those alone that differ. */
-interface Note extends Omit<ClusterConfiguration, 'lists' | 'target'> {
+interface Note extends Omit<ClusterConfiguration, 'lists' | 'target' | 'preferredZones'> {
+  /** Absent in those that were kept before there were such. */
+  readonly preferredZones?: readonly string[];
   readonly lists: readonly (readonly number[])[];
   readonly target: readonly (readonly [place: number, list: readonly number[]])[];
 }
@@ -19,7 +22,11 @@ const CONFIGURATION_META = 'configuration';
 type Meta = Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
 
 /** Of a cluster that is to be made. @param nodes those of the ring, with their addresses */
-export function configurationOf(ring: Hashring, nodes: readonly ClusterNode[]): ClusterConfiguration {
+export function configurationOf(
+  ring: Hashring,
+  nodes: readonly ClusterNode[],
+  preferredZones: readonly string[] = [],
+): ClusterConfiguration {
   const members = ring.nodes.map((node) => ({
     ...nodes.find(({ nodeId }) => nodeId === node.nodeId)!,
     ...node,
@@ -28,12 +35,13 @@ export function configurationOf(ring: Hashring, nodes: readonly ClusterNode[]): 
   const lists = [
     ...Array.from({ length: partitions }, (_, partition) => ring.preferenceList(partition)),
     keepersAfter([], members),
-  ];
+  ].map(byPreferredZone(preferredZones, members));
   return {
     epoch: 0,
     clusterId: '',
     hashFunc: hashFunc.name,
     partitions,
+    preferredZones,
     classes: [{ number: 0, replicas }],
     namespaces: [],
     members,
@@ -59,8 +67,8 @@ export function ownClass({ classes }: Pick<ClusterConfiguration, 'classes'>): Pl
 
 /** 16 hex digits over all that decides, before a cluster is born, where a key goes. */
 export function fingerprintOf(configuration: ClusterConfiguration): string {
-  const { hashFunc, partitions, members, lists } = configuration;
-  const placing = members.map(({ nodeId, weight, zone }) => [nodeId, weight, zone]);
+  const { hashFunc, partitions, preferredZones, members, lists } = configuration;
+  const placing = [preferredZones, members.map(({ nodeId, weight, zone }) => [nodeId, weight, zone])];
   const own = [...lists.slice(0, partitions), lists.at(-1)];
   return createHash('sha256')
     .update(JSON.stringify([hashFunc, ownClass(configuration).replicas, placing, own]))
@@ -148,12 +156,12 @@ function toNote({ lists, target, ...rest }: ClusterConfiguration): Note {
 
 /** @throws TypeError where a list names no member */
 function fromNote(note: Note): ClusterConfiguration {
-  const { members } = note;
+  const { members, preferredZones = [] } = note;
   const named = (list: readonly number[]) => list.map((place) => members[place]!.nodeId);
   const lists = note.lists.map(named);
   const target = [...lists];
   for (const [place, list] of note.target) {
     target[place] = named(list);
   }
-  return { ...note, lists, target };
+  return { ...note, preferredZones, lists, target };
 }

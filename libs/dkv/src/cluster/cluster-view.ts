@@ -88,12 +88,12 @@ export class ClusterView {
   }
 
   /**
-   * Goes by a configuration of a later epoch from now on; false, and nothing is done, for one that is not later: such come late
-   * on their way. Who is a member no more becomes a guest, since it must be told.
+   * Goes by a configuration of a later epoch from now on, or of another cluster that is to be made; false, and nothing is done, for
+   * one that comes late on its way. Who is a member no more becomes a guest, since it must be told.
    * @throws TypeError where it has not as many partitions: these stay as the cluster was made
    */
   adopt(configuration: ClusterConfiguration): boolean {
-    if (configuration.epoch <= this.epoch) {
+    if (configuration.epoch <= this.epoch && configuration.epoch + this.epoch > 0) {
       return false;
     }
     if (configuration.partitions !== this.slices) {

@@ -10,7 +10,7 @@ import {
   type MembershipChange,
 } from '../model/membership.js';
 import { type ClusterNode } from '../model/node.js';
-import { configurationOf } from './cluster-configuration.js';
+import { configurationFrom, configurationOf, textOf } from './cluster-configuration.js';
 import {
   goalOf,
   withChanges,
@@ -399,5 +399,53 @@ describe('another number of copies', () => {
 
   it('of a class that there is not changes nothing', () => {
     expect(withChanges(made('a', 'b'), [copies(0, 7)])).toBeUndefined();
+  });
+});
+
+describe('zones that leaders prefer', () => {
+  const nodes = ['a', 'b', 'c', 'd', 'e', 'f'].map((nodeId, place) =>
+    testNode(nodeId, { zone: ['x', 'y', 'z'][place % 3]! }),
+  );
+  const made = configurationOf(testRing(nodes), nodes);
+  const zoneOf = (nodeId: string) => nodes.find((node) => node.nodeId === nodeId)!.zone;
+  const holders = ({ lists }: ClusterConfiguration) => lists.slice(0, -1).map(([first]) => first!);
+  const prefer = (...zones: string[]): MembershipChange => ({ kind: 'preferredZones', zones });
+
+  it('have their nodes first in every list, at once, and nothing moves', () => {
+    const changed = withChanges(made, [prefer('z', 'y')])!;
+    expect(changed).toMatchObject({ epoch: made.epoch + 1, preferredZones: ['z', 'y'], moving: [] });
+    for (const [place, list] of changed.lists.entries()) {
+      expect([...list].sort()).toEqual([...made.lists[place]!].sort());
+      expect(changed.target[place]).toBe(list);
+      expect(list.map(zoneOf).slice(0, 2)).toEqual(['z', 'y']);
+    }
+    // Both nodes of the zone lead half of it.
+    const led = holders(changed).filter((nodeId) => nodeId === 'c').length;
+    expect(Math.abs(led - holders(changed).length / 2)).toBeLessThanOrEqual(0.1 * holders(changed).length);
+  });
+
+  it('change nothing when asked for again, and spread leaders over all when there are none', () => {
+    const changed = withChanges(made, [prefer('z')])!;
+    expect(withChanges(changed, [prefer('z')])).toBeUndefined();
+    const back = withChanges(changed, [prefer()])!;
+    expect(back.moving).toEqual([]);
+    const most = Math.max(...nodes.map(({ nodeId }) => holders(back).filter((one) => one === nodeId).length));
+    expect(most).toBeLessThanOrEqual(Math.ceil((1.05 * holders(back).length) / nodes.length));
+  });
+
+  it('last over other changes, and over keeping and reading', () => {
+    const changed = withChanges(withChanges(made, [prefer('z')])!, [leave('c')])!;
+    const { end } = finished(configurationFrom(textOf(changed)));
+    expect(end.preferredZones).toEqual(['z']);
+    // One node of the zone is left, and leads what it has.
+    const itsLists = end.lists.filter((list) => list.includes('f'));
+    expect(itsLists.length).toBeGreaterThan(1);
+    expect(new Set(itsLists.map(([first]) => first))).toEqual(new Set(['f']));
+  });
+
+  it('of which nobody is there, count for nothing', () => {
+    const changed = withChanges(made, [prefer('elsewhere')])!;
+    expect(changed.lists.map((list) => [...list].sort())).toEqual(made.lists.map((list) => [...list].sort()));
+    expect(changed.moving).toEqual([]);
   });
 });

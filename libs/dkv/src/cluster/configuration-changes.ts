@@ -12,6 +12,7 @@ import {
 import { type RingNode } from '../model/node.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { keepersAfter } from './cluster-configuration.js';
+import { byPreferredZone } from './preferred-zones.js';
 
 /** Which partition is on which node does not depend on it. */
 const ANY_HASH: HashFunc = Object.freeze({ name: 'any', hash: () => 0 });
@@ -30,8 +31,13 @@ export function withChanges(
   );
   const members = changes.reduce(membersAfter, configuration.members);
   const classes = changes.reduce(classesAfter, configuration.classes);
+  const preferredZones = changes.reduce(zonesAfter, configuration.preferredZones);
   const epoch = before.epoch + 1;
-  if (members === configuration.members && classes === configuration.classes) {
+  const isPlacedAlike =
+    members === configuration.members &&
+    classes === configuration.classes &&
+    isSame(preferredZones, configuration.preferredZones);
+  if (isPlacedAlike) {
     return configuration === before ? undefined : { ...configuration, epoch };
   }
   const staying = members.filter(({ isLeaving }) => !isLeaving);
@@ -43,7 +49,7 @@ export function withChanges(
       listsAfter(lists.slice(row * partitions, (row + 1) * partitions), staying, replicas),
     ),
     keepersAfter(lists.at(-1)!, staying),
-  ];
+  ].map(byPreferredZone(preferredZones, staying));
   const target = configuration.lists.map((list, place) =>
     isSame(list, planned[place]!) ? list : planned[place]!,
   );
@@ -54,7 +60,7 @@ export function withChanges(
       ? move
       : { place: move.place, since: epoch, also: [...new Set([...move.also, ...before])] };
   });
-  return settled({ ...configuration, epoch, members, classes, target, moving });
+  return settled({ ...configuration, epoch, preferredZones, members, classes, target, moving });
 }
 
 /** The same with those namespaces that it does not have yet, and partitions for them; the very same where it has all of them. */
@@ -203,8 +209,14 @@ function classesAfter(
     : classes;
 }
 
+function zonesAfter(zones: readonly string[], change: MembershipChange): readonly string[] {
+  return change.kind === 'preferredZones' ? change.zones : zones;
+}
+
 function membersAfter(members: readonly Member[], change: MembershipChange): readonly Member[] {
-  return change.kind === 'replicas' || change.kind === 'namespace' ? members : changedBy(members, change);
+  const isOfOne =
+    change.kind !== 'replicas' && change.kind !== 'namespace' && change.kind !== 'preferredZones';
+  return isOfOne ? changedBy(members, change) : members;
 }
 
 function changedBy(members: readonly Member[], change: MemberChange): readonly Member[] {

@@ -3,6 +3,7 @@ import { type ClusterConfiguration } from '../model/membership.js';
 import { ownClass } from './cluster-configuration.js';
 import { partitionAt } from './partition-lists.js';
 import { type MemberCopies, type MovesReport } from '../model/moves-report.js';
+import { type CountedMoves } from '../ports/membership.js';
 
 /** For each member, by id. */
 export function memberCopiesOf(configuration: ClusterConfiguration): ReadonlyMap<string, MemberCopies> {
@@ -22,7 +23,7 @@ export function memberCopiesOf(configuration: ClusterConfiguration): ReadonlyMap
   );
 }
 
-export function movesReportOf(configuration: ClusterConfiguration): MovesReport {
+export function movesReportOf(configuration: ClusterConfiguration, counted: CountedMoves): MovesReport {
   const { epoch, lists, target, moving } = configuration;
   const keepersPlace = lists.length - 1;
   const waiting = waitingIn(configuration);
@@ -38,8 +39,10 @@ export function movesReportOf(configuration: ClusterConfiguration): MovesReport 
       from: lists[place]!,
       to: target[place]!,
       sinceEpoch: since,
+      ...counted.of(place),
     })),
     waiting,
+    progress: counted.whole,
     members: Array.from(memberCopiesOf(configuration), ([nodeId, copies]) => ({ nodeId, ...copies })),
   };
 }
@@ -55,6 +58,12 @@ export function waitingIn({ lists, target, moving }: ClusterConfiguration): numb
   return lists.filter((list, place) => list !== target[place] && !underWay.has(place)).length;
 }
 
+/** Places of lists that are not yet where they are to be, whether they move or wait. */
+export function configurationPlacesToMove({ lists, target }: ClusterConfiguration): readonly number[] {
+  return lists.flatMap((list, place) => (list === target[place] ? [] : [place]));
+}
+
+/** The last list is that of the keepers, who hold no partition for it. */
 function copiesIn(lists: ClusterConfiguration['lists']): ReadonlyMap<string, number> {
   const copies = new Map<string, number>();
   for (const nodeId of lists.flat()) {

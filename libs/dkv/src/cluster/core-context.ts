@@ -2,6 +2,7 @@
 import { type ClusterView } from './cluster-view.js';
 import { type PeerClient } from './peer-client.js';
 import { type PeerTransitions } from './peer-transitions.js';
+import { type RateLimit } from './rate-limit.js';
 import { type VersionClock } from './version-clock.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
@@ -20,8 +21,8 @@ export interface CoreLimits {
   readonly replicationBytesMax: number;
   /** Durable hints, in bytes. */
   readonly hintBytesMax: number;
-  /** Hint replay and anti-entropy together. */
-  readonly repairBytesPerSecond: number;
+  /** Moves, snapshots and repair of a node together, sent and received. */
+  readonly transferBytesPerSecondMax: number;
   /** Between two rounds of anti-entropy. */
   readonly antiEntropyIntervalMs: number;
   /** How long deletes are remembered at least. */
@@ -32,6 +33,8 @@ export interface CoreLimits {
   readonly expiryIntervalMs?: number;
   /** Whether this node is unready until it has seen a majority of the nodes. Default false. */
   readonly readyAtQuorum?: boolean;
+  /** Whether a cluster that is not born yet may be made of others than those that the view shows. Default false. */
+  readonly isProvisional?: boolean;
   /** Own writes remembered for reading them back. */
   readonly ownWritesMax: number;
 }
@@ -48,4 +51,6 @@ export interface CoreContext {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   readonly limits: CoreLimits;
+  /** Of `transferBytesPerSecondMax`. */
+  readonly transferRate: RateLimit;
 }

@@ -1,5 +1,10 @@
 /** Which nodes a partition is on, and which it is to be on, by one configuration: asked for hundreds of groups several times a second. */
-import { type ClusterConfiguration, CONFIGURATION_GROUP, type Move } from '../model/membership.js';
+import {
+  type ClusterConfiguration,
+  CONFIGURATION_GROUP,
+  keepsConfiguration,
+  type Move,
+} from '../model/membership.js';
 import { ownClass } from './cluster-configuration.js';
 
 const NOWHERE: readonly string[] = Object.freeze([]);
@@ -93,7 +98,7 @@ export class PartitionLists {
     const { classes, partitions } = this.configuration;
     const number = Math.floor(partition / partitions);
     const asked = classes.find((known) => known.number === number) ?? ownClass(this.configuration);
-    return partition === CONFIGURATION_GROUP ? this.listOf(partition).length : asked.replicas + 1;
+    return keepsConfiguration(partition) ? this.listOf(partition).length : asked.replicas + 1;
   }
 
   private moveOf(partition: number): Move | undefined {
@@ -105,7 +110,7 @@ export class PartitionLists {
     if (partition < partitions) {
       return partition;
     }
-    if (partition === CONFIGURATION_GROUP) {
+    if (keepsConfiguration(partition)) {
       return lists.length - 1;
     }
     const first = this.firstPlaces[Math.floor(partition / partitions)];
@@ -127,6 +132,15 @@ export function partitionAt(configuration: ClusterConfiguration, place: number):
   const { partitions } = configuration;
   const number = classAt(configuration, place);
   return number === undefined ? CONFIGURATION_GROUP : number * partitions + (place % partitions);
+}
+
+/** The place of a partition in the lists of a configuration; -1 for one of a class that there is not. */
+export function placeOf({ lists, classes, partitions }: ClusterConfiguration, partition: number): number {
+  if (keepsConfiguration(partition)) {
+    return lists.length - 1;
+  }
+  const row = classes.findIndex(({ number }) => number === Math.floor(partition / partitions));
+  return row < 0 ? -1 : row * partitions + (partition % partitions);
 }
 
 /** The class of a place in the lists of a configuration; undefined for that of the keepers. */

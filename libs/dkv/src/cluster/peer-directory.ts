@@ -15,6 +15,8 @@ export interface PeerDirectoryOptions {
   readonly heartbeatIntervalMs: number;
   /** A peer that is silent for so long is down. */
   readonly electionTimeoutMs: number;
+  /** Whether discovery shows all nodes the same from the beginning: then who knows others is wrong. Default true. */
+  readonly hasFixedNodes?: boolean;
 }
 
 /** What this node says of itself, as it is when a field is read. */
@@ -132,7 +134,7 @@ export class PeerDirectory {
       return undefined;
     }
     if (!peer) {
-      if (this.view.epoch === 0) {
+      if (this.view.epoch === 0 && this.options.hasFixedNodes !== false) {
         this.refuse(nodeId, strangerTo('this node', nodeId));
       }
       return undefined;
@@ -178,7 +180,8 @@ export class PeerDirectory {
       });
       return;
     }
-    if (this.view.epoch + heartbeat.epoch === 0 && heartbeat.fingerprint !== this.ownFingerprint) {
+    const both = [this.ownFingerprint, heartbeat.fingerprint];
+    if (heartbeat.epoch === 0 && !both.includes('') && both[0] !== both[1]) {
       this.refuse(peer.nodeId, unlikeCluster(peer.nodeId));
       return;
     }
@@ -258,9 +261,11 @@ export class PeerDirectory {
     this.look();
   }
 
-  /** Of the cluster that is to be made; '' for one that is agreed on. */
+  /** Of the cluster that is to be made; '' for one that is agreed on, or is made of whoever is there. */
   private get ownFingerprint(): string {
-    return this.view.epoch === 0 ? fingerprintOf(this.view.agreed) : '';
+    return this.view.epoch === 0 && this.options.hasFixedNodes !== false
+      ? fingerprintOf(this.view.agreed)
+      : '';
   }
 
   /** What this node says to a peer of both. */

@@ -37,6 +37,10 @@ export class StaticDiscovery implements Discovery {
     return new StaticDiscovery(entries.filter((entry) => entry !== '').map(parseNode));
   }
 
+  get fixedSize(): number {
+    return this.nodes.length;
+  }
+
   async register(self: ClusterNode): Promise<void> {
     if (!this.nodes.some(({ nodeId }) => nodeId === self.nodeId)) {
       throw new DkvError(

@@ -24,7 +24,6 @@ import { ExpirySweeper } from './repair/expiry-sweeper.js';
 import { LeftOver } from './repair/left-over.js';
 import { MovingCopies } from './repair/moving-copies.js';
 import { HintedHandoff } from './repair/hinted-handoff.js';
-import { RateLimit } from './repair/rate-limit.js';
 import { ReadRepair } from './repair/read-repair.js';
 import { TombstoneCollection } from './repair/tombstone-collection.js';
 import { Replica } from './replica.js';
@@ -76,8 +75,7 @@ export class EventualMode {
     guard: EnvelopeGuard,
     administration: AdministrationHandlers,
   ) {
-    const { limits, clock, random } = context;
-    const rate = new RateLimit(limits.repairBytesPerSecond, clock);
+    const { limits, clock, random, transferRate: rate } = context;
     const spreadMs = Math.max(SPREAD_MS_MIN, SPREAD_ROUNDS * limits.antiEntropyIntervalMs);
     const ownWrites = new OwnWrites(clock, { entriesMax: limits.ownWritesMax, spreadMs });
     const replica = new Replica(context);

@@ -91,6 +91,13 @@ export const METRIC_SECTIONS = {
       [],
       'above 0 and not falling for as long as a partition takes to be copied',
     ),
+    dkv_bytes_to_copy: gauge(
+      'Bytes of keys and values that are still to be copied for partitions that move or wait, about',
+    ),
+    dkv_transferred_bytes_total: counter(
+      'Bytes of records in snapshots of strong partitions, sent to others and received from them',
+      ['direction'],
+    ),
     dkv_clock_skew_seconds: gauge(
       'How far the clock of a peer seemed ahead, message delay included; eventual namespaces alone',
       ['peer'],

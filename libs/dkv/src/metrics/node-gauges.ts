@@ -16,7 +16,7 @@ export interface NodeFigures {
   readonly dkv: Pick<Dkv, 'metrics' | 'cluster'>;
   readonly remote: Pick<RemoteKvRepo, 'metrics'>;
   readonly transitions: Pick<PeerTransitions, 'conditionOf' | 'counts'>;
-  readonly membership: Pick<Membership, 'configuration' | 'candidates'>;
+  readonly membership: Pick<Membership, 'configuration' | 'candidates' | 'progress'>;
 }
 
 type Sample = readonly [labels: Record<string, string>, value: number];
@@ -116,6 +116,10 @@ export function registerNodeGauges(registry: Registry, node: NodeFigures): void 
       [{ direction: 'in' }, receivedBytes],
     ];
   });
+  each('dkv_transferred_bytes_total', () => [
+    [{ direction: 'out' }, figures().sentBytes],
+    [{ direction: 'in' }, figures().receivedBytes],
+  ]);
   each('dkv_build_info', () => [
     [{ engine: figures().engine, node: nodeId, version, node_version: process.versions.node }, 1],
   ]);
@@ -130,5 +134,9 @@ function registerMembership(
   one('dkv_candidates', () => membership.candidates.length);
   one('dkv_cluster_epoch', () => configuration().epoch);
   one('dkv_partitions_moving', () => configuration().moving.length);
+  one('dkv_bytes_to_copy', () => {
+    const { bytesTotal, bytesCopied } = membership.progress.whole;
+    return bytesTotal - bytesCopied;
+  });
   one('dkv_partitions_to_move', () => configuration().moving.length + waitingIn(configuration()));
 }

@@ -1,6 +1,7 @@
 /** The figures of a node as Prometheus reads them: names, labels, and that they count what they say. */
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { NO_PROGRESS } from '../../testing/fake-membership.js';
 import { testNode, testNodes } from '../../testing/test-nodes.js';
 import { configurationOf } from '../cluster/cluster-configuration.js';
 import { type Dkv } from '../dkv.js';
@@ -105,6 +106,8 @@ describe('what is read when it is asked for', () => {
     groupsWithoutQuorum: 22,
     groupsLed: 23,
     termChanges: 24,
+    sentBytes: 31,
+    receivedBytes: 32,
     applyLag: 25,
     checkpointAgeMs: 27_500,
   };
@@ -137,6 +140,7 @@ describe('what is read when it is asked for', () => {
       ],
     },
     candidates: testNodes('d', 'e'),
+    progress: { ...NO_PROGRESS, whole: { ...NO_PROGRESS.whole, bytesCopied: 30, bytesTotal: 70 } },
   };
 
   beforeEach(() => {
@@ -156,6 +160,9 @@ describe('what is read when it is asked for', () => {
     'dkv_keys{namespace="carts"} 11',
     'dkv_data_bytes{namespace="carts"} 29',
     'dkv_tombstones 12',
+    'dkv_bytes_to_copy 40',
+    'dkv_transferred_bytes_total{direction="out"} 31',
+    'dkv_transferred_bytes_total{direction="in"} 32',
     'dkv_storage_bytes 13',
     'dkv_hints_pending_bytes 14',
     'dkv_partitions_under_replicated 15',

@@ -1,5 +1,5 @@
 /** Values by number of group: looked up for each message and each record, so by an index and not by a hash. */
-import { CONFIGURATION_GROUP } from './membership.js';
+import { keepsConfiguration } from './membership.js';
 
 export class ByGroup<T> {
   private readonly ofPartitions: (T | undefined)[] = [];
@@ -7,11 +7,11 @@ export class ByGroup<T> {
   private ofConfiguration: T | undefined;
 
   get(group: number): T | undefined {
-    return group === CONFIGURATION_GROUP ? this.ofConfiguration : this.ofPartitions[group];
+    return keepsConfiguration(group) ? this.ofConfiguration : this.ofPartitions[group];
   }
 
   set(group: number, value: T | undefined): void {
-    if (group === CONFIGURATION_GROUP) {
+    if (keepsConfiguration(group)) {
       this.ofConfiguration = value;
     } else {
       this.ofPartitions[group] = value;

@@ -49,6 +49,8 @@ export interface ClusterReport {
   /** Copies that each partition has at least, the holder's included; of namespaces that ask for no number. */
   readonly copiesHeld: number;
   readonly hashFunc: string;
+  /** Whose nodes lead while they are fit, the best first. */
+  readonly preferredZones: readonly string[];
   /** `unready`: the answering node is not in service. `degraded`: it is, and something is amiss, here or elsewhere. */
   readonly health: 'ok' | 'degraded' | 'unready';
   /** Why; '' for `ok`. */

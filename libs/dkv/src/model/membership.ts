@@ -5,6 +5,11 @@ import { type ClusterNode } from './node.js';
 /** The group that keeps the configuration: above all partitions, whose numbers end below it. */
 export const CONFIGURATION_GROUP = 65_534;
 
+/** Whether it is the group that keeps the configuration, and no partition. */
+export function keepsConfiguration(group: number): boolean {
+  return group === CONFIGURATION_GROUP;
+}
+
 /** Of the cluster's own record. Those of users have names, so it is none of theirs. */
 export const CLUSTER_NAMESPACE = '';
 
@@ -26,6 +31,8 @@ export interface ClusterConfiguration {
   readonly classes: readonly PlacementClass[];
   /** Those that any node declared, by name: they stay. */
   readonly namespaces: readonly AgreedNamespace[];
+  /** Zones whose nodes come first in the lists, the best first, and so lead while they are fit. */
+  readonly preferredZones: readonly string[];
   /** Sorted by id, where they listened last. */
   readonly members: readonly Member[];
   /**
@@ -94,10 +101,12 @@ export type MembershipChange =
   /** A class has so many copies besides the holder's from now on. */
   | { readonly kind: 'replicas'; readonly placement: number; readonly replicas: number }
   /** A node declares it; one of that name stays as it is. */
-  | { readonly kind: 'namespace'; readonly namespace: AgreedNamespace };
+  | { readonly kind: 'namespace'; readonly namespace: AgreedNamespace }
+  /** See {@link ClusterConfiguration.preferredZones}. */
+  | { readonly kind: 'preferredZones'; readonly zones: readonly string[] };
 
 /** A change of one member. */
-export type MemberChange = Exclude<MembershipChange, { kind: 'replicas' | 'namespace' }>;
+export type MemberChange = Exclude<MembershipChange, { kind: 'replicas' | 'namespace' | 'preferredZones' }>;
 
 /** The cluster's class, and one for each number of copies that namespaces may ask for: 1 to 16. */
 export const PLACEMENTS_MAX = 17;

@@ -12,8 +12,28 @@ export interface MemberCopies {
   readonly keepsConfiguration: boolean;
 }
 
+/** Bytes of keys and values, about: of all copies that are made anew. */
+export interface MoveBytes {
+  readonly bytesCopied: number;
+  readonly bytesToCopy: number;
+}
+
+/** How far all is that was to move since nothing did, as far as the answering node was there. */
+export interface MovesProgress {
+  /** Lists of nodes that are where they were to be, and those that were to change. */
+  readonly partitionsDone: number;
+  readonly partitionsTotal: number;
+  /** Of keys and values, about: of copies that are made anew. */
+  readonly bytesCopied: number;
+  readonly bytesTotal: number;
+  /** Received by all nodes together in the last seconds; 0 where nothing moves. */
+  readonly bytesPerSecond: number;
+  /** At that rate; absent where there is none. */
+  readonly secondsLeft?: number;
+}
+
 /** One list of nodes that changes now. */
-export interface MoveReport {
+export interface MoveReport extends MoveBytes {
   /** Its number; absent for the configuration, whose keepers change. */
   readonly partition?: number;
   /** Node ids, the holder first. */
@@ -33,6 +53,7 @@ export interface MovesReport {
   readonly moving: readonly MoveReport[];
   /** Lists that are to change, and whose turn has not come: a few move at once. */
   readonly waiting: number;
+  readonly progress: MovesProgress;
   /** By id. */
   readonly members: readonly ({ readonly nodeId: string } & MemberCopies)[];
 }

@@ -26,9 +26,33 @@ export interface FirstMembers {
   readonly lists: readonly (readonly number[])[];
 }
 
+/** What a cluster is made of. */
+export interface FirstCluster extends FirstMembers {
+  /** The first that is agreed on, as it is kept. */
+  readonly configuration: string;
+}
+
 export interface ArrivedGroup {
   readonly group: number;
   readonly epoch: number;
+}
+
+export interface GroupBytes {
+  readonly group: number;
+  readonly bytes: number;
+}
+
+/** What a node counts of its part in moves. */
+export interface CopyingMessage {
+  readonly kind: 'copying';
+  /** Of records, since its process began. */
+  readonly receivedBytes: number;
+  /** Of the groups that it leads and that wait for their turn: to be copied. */
+  readonly waitingBytes: number;
+  /** Of the groups that it leads and that move: of one copy. */
+  readonly sizes: readonly GroupBytes[];
+  /** Of the groups that move to it. */
+  readonly copied: readonly GroupBytes[];
 }
 
 /** A place in the history of a group's log. Generation 0 is before all of it. */
@@ -183,18 +207,22 @@ export type NodeMessage =
             readonly records: readonly KeyedRecord[];
             readonly done: boolean;
           }
+        /** It waits for its turn there, and is to be asked for again: the sender's rate is bounded. */
+        | 'later'
         | undefined;
     }
   /** Makes of new folders a cluster: the first incarnation of every node. */
-  | (FirstMembers & {
-      readonly kind: 'birth' | 'born';
+  | (FirstCluster & {
+      readonly kind: 'birth';
       readonly clusterId: string;
       /** The classes of which there are groups from the beginning. */
       readonly classes: readonly number[];
-      /** The first configuration, as it is kept. */
-      readonly configuration: string;
     })
-  | { readonly kind: 'birthAccepted'; readonly clusterId: string }
+  /** Of a proposal: accepted; to be given up, since a lower node wants one of its nodes; given up by the node that made it; born. */
+  | {
+      readonly kind: 'birthAccepted' | 'birthContested' | 'birthWithdrawn' | 'born';
+      readonly clusterId: string;
+    }
   /**
    * Makes the groups of a class that the cluster had not when it was born. `members`, `lists`, `isBorn`: what the sender
    * has noted of them, or proposes.
@@ -213,6 +241,7 @@ export type NodeMessage =
       readonly wishes: number;
     }
   | { readonly kind: 'askConfiguration' }
+  | CopyingMessage
   /** The newest that the sender knows, as it is kept. */
   | { readonly kind: 'configuration'; readonly text: string }
   /** Groups that the sender leads, and that are where they were to be; by a configuration of that epoch, which is committed. */

@@ -65,6 +65,14 @@ export function keysIn(usage: UsageByNamespace): number {
   return keys;
 }
 
+export function bytesIn(usage: UsageByNamespace): number {
+  let bytes = 0;
+  for (const count of usage.values()) {
+    bytes += count.bytes;
+  }
+  return bytes;
+}
+
 /*
  * Stored as: count of namespaces u16, then for each: bytes of the name u16, name, keys u48, bytes u48. Numbers are big endian.
  */

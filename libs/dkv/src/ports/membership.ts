@@ -1,7 +1,14 @@
 /** The members of the cluster as an operator sees and changes them. */
 import { type ClusterConfiguration, type MembershipChange } from '../model/membership.js';
 import { type DkvError } from '../dkv.errors.js';
+import { type MoveBytes, type MovesProgress } from '../model/moves-report.js';
 import { type ClusterNode } from '../model/node.js';
+
+export interface CountedMoves {
+  readonly whole: MovesProgress;
+  /** Of one list that moves, by its place in the configuration. */
+  of(place: number): MoveBytes;
+}
 
 export interface Membership {
   /** The newest that this node knows. */
@@ -10,6 +17,8 @@ export interface Membership {
   readonly candidates: readonly ClusterNode[];
   /** Why nothing can be agreed on now; undefined where it can. */
   readonly refusal: DkvError | undefined;
+  /** How far what moves is. */
+  readonly progress: CountedMoves;
   /**
    * Changes the configuration, all at once; what moves for it moves afterwards. Resolves with the epoch of a configuration that has
    * the changes, which is agreed on; where nothing differs, with the newest.

@@ -30,9 +30,17 @@ export interface StrongFigures {
   readonly termChanges: number;
   /** Entries that are committed, and not applied yet. */
   readonly applyLag: number;
+  /** Of records, in snapshots, since this process began. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
 }
 
-export const NO_STRONG_FIGURES: StrongFigures = Object.freeze({ termChanges: 0, applyLag: 0 });
+export const NO_STRONG_FIGURES: StrongFigures = Object.freeze({
+  termChanges: 0,
+  applyLag: 0,
+  sentBytes: 0,
+  receivedBytes: 0,
+});
 
 /**
  * Methods may be called concurrently. Errors of writes: `DKV_NOT_READY`, `DKV_QUORUM_NOT_REACHED`, `DKV_READ_ONLY`,

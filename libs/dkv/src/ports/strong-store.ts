@@ -94,6 +94,8 @@ export interface StrongStore {
   /** Whether so much waits for a checkpoint that new writes must be refused with `DKV_OVERLOADED`. */
   readonly full: boolean;
   metrics(): StrongStoreMetrics;
+  /** Of the group's keys and values, about, as `usage` counts them. */
+  bytesOf(group: number): number;
 }
 
 export const StrongStore = Symbol('DkvStrongStore');

@@ -6,10 +6,9 @@ import { type MembershipChange } from '../model/membership.js';
 import { type MovesReport } from '../model/moves-report.js';
 import { type ClusterNode } from '../model/node.js';
 import { NODE_ID_PATTERN } from '../model/version.js';
+import { areZones, PREFERRED_ZONES_RULE, ZONE_LENGTH_MAX } from '../model/zones.js';
 import { type Membership } from '../ports/membership.js';
 
-/** As options have it. */
-export const ZONE_LENGTH_MAX = 100;
 /** What to do about errors whose own message cannot know that it was the members that were to change. */
 const REMEDIES: Partial<Record<DkvErrorCode, string>> = {
   DKV_NOT_READY: 'Start the nodes that are missing, and ask again.',
@@ -43,7 +42,7 @@ export class MembershipAdministration {
 
   /** As this node knows it; nobody is asked. */
   moves(): MovesReport {
-    return movesReportOf(this.membership.configuration);
+    return movesReportOf(this.membership.configuration, this.membership.progress);
   }
 
   /** Takes a candidate in; one that is a member stays one. */
@@ -131,6 +130,17 @@ export class MembershipAdministration {
     const of = namespace === undefined ? 'a key' : `a key of namespace ${JSON.stringify(namespace)}`;
     return this.change(`${of} is to have ${replicas} replicas`, options, () => [
       { kind: 'replicas', placement: namespace === undefined ? 0 : this.placementOf(namespace), replicas },
+    ]);
+  }
+
+  /** The whole list, the best first; none: leaders are spread over all nodes. */
+  async setPreferredZones(zones: readonly string[], options: ChangeOptions): Promise<number> {
+    if (!areZones(zones)) {
+      throw invalid(`zones is ${JSON.stringify(zones)}: give ${PREFERRED_ZONES_RULE}.`);
+    }
+    const named = zones.length === 0 ? 'no zone is' : `zones ${zones.join(', ')} are`;
+    return this.change(`${named} to be preferred for leaders`, options, () => [
+      { kind: 'preferredZones', zones },
     ]);
   }
 

@@ -92,7 +92,7 @@ describe('a node reads what it wrote', () => {
   });
 
   it('while it is still catching up', async () => {
-    const { cluster, key } = await startedCluster({ limits: { repairBytesPerSecond: 2_000 } });
+    const { cluster, key } = await startedCluster({ limits: { transferBytesPerSecondMax: 2_000 } });
     cluster.kill('a');
     await cluster.advance(10_000);
     for (let number = 0; number < 100; number++) {

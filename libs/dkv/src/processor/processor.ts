@@ -18,6 +18,7 @@ import { MembershipAdministration } from './membership-administration.js';
 import { type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
 import { assertReadSupported, assertWriteSupported } from './supported-operations.js';
+import { unplaced } from './unplaced.js';
 
 export interface CallOptions {
   readonly timeoutMs: number;
@@ -271,7 +272,7 @@ export class Processor implements PeerService {
       const startedMs = this.context.clock.monotonic();
       try {
         assertWanted(call.signal);
-        this.enter(isBounded, startedMs);
+        this.enter(isBounded, startedMs, unplaced(mode, this.context, this.strong));
       } catch (error) {
         this.count(operation, namespace, 0, error, 0);
         throw error;
@@ -329,8 +330,8 @@ export class Processor implements PeerService {
   }
 
   /** Begins what `stop` waits for, unless the node is starting or closing. */
-  private enter(isBounded: boolean, nowMs: number): void {
-    const refusal = this.refusal();
+  private enter(isBounded: boolean, nowMs: number, obstacle?: DkvError): void {
+    const refusal = this.refusal() ?? obstacle;
     if (refusal) {
       throw refusal;
     }

@@ -30,6 +30,7 @@ const optionsWith = (given: { replicas?: number; partitions?: number } = {}) => 
 
 function discoveryOf(told: readonly ClusterNode[] | Error) {
   return {
+    fixedSize: NODES.length,
     register: async () => undefined,
     deregister: async () => undefined,
     getNodes: async () => {

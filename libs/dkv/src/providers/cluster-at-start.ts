@@ -17,6 +17,7 @@ import { type Discovery } from '../ports/discovery.js';
 import { type HashFunc } from '../ports/hash-func.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
+import { assertCanForm, firstNodesOf } from './first-nodes.js';
 import { createNodeStorage } from '../storage/create-node-storage.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 
@@ -43,6 +44,7 @@ export async function discover(options: DkvOptions, discovery: Discovery): Promi
       `partitions is ${partitions}: give at most ${CONFIGURATION_GROUP}.`,
     );
   }
+  const { hasFixedNodes } = firstNodesOf(options);
   let nodes: readonly ClusterNode[];
   try {
     nodes = await discovery.getNodes();
@@ -52,6 +54,9 @@ export async function discover(options: DkvOptions, discovery: Discovery): Promi
   if (discovery.isRegistry) {
     // What it tells of this node is of a former process: this one registers when it listens.
     return { nodes: [...nodes.filter((node) => node.nodeId !== nodeId), optionsNode(options)] };
+  }
+  if (!hasFixedNodes) {
+    return { nodes: withOwn(nodes, optionsNode(options)) };
   }
   if (!nodes.some((node) => node.nodeId === nodeId)) {
     throw new DkvError(
@@ -99,13 +104,13 @@ export async function clusterAtStart(
   local: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>,
   logger: Logger,
 ): Promise<ClusterConfiguration> {
-  const { partitions, replicas } = options;
   const noted = await notedConfiguration(local);
   if (!noted || !(await clusterNoteOf(local)).isBorn) {
     if (!found) {
       throw error;
     }
-    const made = configurationOf(Hashring.of(found, { partitions, replicas, hashFunc }), found);
+    assertCanForm(options);
+    const made = madeOf(found, options, hashFunc);
     await noteConfiguration(local, made);
     return made;
   }
@@ -116,10 +121,24 @@ export async function clusterAtStart(
     );
     return own ? relocated(noted, [own]) : noted;
   }
-  warnOfDifferences(noted, found, replicas, logger);
+  warnOfDifferences(noted, found, options, logger);
   const configuration = relocated(noted, found);
   await noteConfiguration(local, configuration);
   return configuration;
+}
+
+/** The cluster that these nodes would make. */
+export function madeOf(
+  nodes: readonly ClusterNode[],
+  { partitions, replicas, preferredZones }: Pick<DkvOptions, 'partitions' | 'replicas' | 'preferredZones'>,
+  hashFunc: HashFunc,
+): ClusterConfiguration {
+  return configurationOf(Hashring.of(nodes, { partitions, replicas, hashFunc }), nodes, preferredZones);
+}
+
+/** A discovery whose nodes announce themselves does not show this one before. */
+export function withOwn(nodes: readonly ClusterNode[], own: ClusterNode): readonly ClusterNode[] {
+  return nodes.some(({ nodeId }) => nodeId === own.nodeId) ? nodes : [...nodes, own];
 }
 
 function ownNode(
@@ -139,10 +158,14 @@ function optionsNode({ nodeId, hostname, peerPort, weight, zone }: DkvOptions): 
 function warnOfDifferences(
   noted: ClusterConfiguration,
   found: readonly ClusterNode[],
-  replicas: number,
+  { replicas, preferredZones }: DkvOptions,
   logger: Logger,
 ): void {
   const differences: string[] = [];
+  const preferred = JSON.stringify(noted.preferredZones);
+  if (preferredZones && JSON.stringify(preferredZones) !== preferred) {
+    differences.push(`preferredZones ${preferred}, not ${JSON.stringify(preferredZones)}`);
+  }
   const agreed = ownClass(noted).replicas;
   if (agreed !== replicas) {
     differences.push(`replicas ${agreed}, not ${replicas}`);
@@ -159,7 +182,7 @@ function warnOfDifferences(
   if (differences.length > 0) {
     logger.warn(
       `The cluster goes by ${differences.join(', ')}: that is what counts. Give every node the same, or change it with ` +
-        'npx -p nestjs-dkv dkv weight, zone and replicas.',
+        'npx -p nestjs-dkv dkv weight, zone, zones and replicas.',
     );
   }
 }

@@ -6,6 +6,7 @@ import { ClusterView } from '../cluster/cluster-view.js';
 import { EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { PeerClient } from '../cluster/peer-client.js';
 import { PeerTransitions } from '../cluster/peer-transitions.js';
+import { RateLimit } from '../cluster/rate-limit.js';
 import { VersionClock } from '../cluster/version-clock.js';
 import { type ClientCore } from '../client/client-core.js';
 import { Locks } from '../client/locks.js';
@@ -35,6 +36,7 @@ import { type StrongMode } from '../ports/strong-mode.js';
 import { KvService } from '../transport/rest/kv-service.js';
 import { ProcessorKvService } from '../transport/rest/processor-kv-service.js';
 import { SystemClock, SystemRandom } from '../system/system-clock.js';
+import { firstNodesOf } from './first-nodes.js';
 import { NamespaceRegistry } from './namespace-registry.js';
 import { createStrongMode, STRONG_MODE } from './strong-providers.js';
 
@@ -183,8 +185,11 @@ function createContext(
   logger: Logger,
   telemetry: Telemetry,
 ): CoreContext {
-  const limits = { ...options, ownWritesMax: OWN_WRITES_MAX };
-  return { view, peers, transitions, local, versions, namespaces, clock, random, logger, telemetry, limits };
+  const { isProvisional } = firstNodesOf(options);
+  const limits = { ...options, isProvisional, ownWritesMax: OWN_WRITES_MAX };
+  const transferRate = new RateLimit(options.transferBytesPerSecondMax, clock);
+  const about = { view, peers, transitions, local, versions, namespaces };
+  return { ...about, clock, random, logger, telemetry, limits, transferRate };
 }
 
 function createProcessor(

@@ -3,6 +3,7 @@ import { type CoreContext } from '../cluster/core-context.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { type RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { type StrongMode } from '../ports/strong-mode.js';
+import { firstNodesOf } from './first-nodes.js';
 import { type NodeStorage } from '../storage/node-storage.js';
 import { ReplicatedStrongMode } from '../strong/strong-mode.js';
 
@@ -40,6 +41,7 @@ export function createStrongMode({
     store: storage.strong,
     meta: storage.local,
     limits: {
+      ...firstNodesOf(options),
       heartbeatIntervalMs,
       electionTimeoutMs,
       leaseReads,

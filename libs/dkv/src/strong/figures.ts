@@ -2,10 +2,11 @@
 import { type StrongFigures } from '../ports/strong-mode.js';
 import { type StrongNode } from './strong-node.js';
 
-export function figuresOf({ groups, leadership }: StrongNode): StrongFigures {
+export function figuresOf({ groups, leadership, snapshots }: StrongNode): StrongFigures {
   let applyLag = 0;
   for (const { raft, applied } of groups.values()) {
     applyLag += Math.max(0, raft.commit - applied);
   }
-  return { termChanges: leadership.termChanges, applyLag };
+  const { sentBytes, receivedBytes } = snapshots;
+  return { termChanges: leadership.termChanges, applyLag, sentBytes, receivedBytes };
 }

@@ -3,12 +3,22 @@ import { agreedOf } from '../cluster/agreed-namespaces.js';
 import { Birth, CLUSTER_META, type ClusterNote } from '../cluster/birth.js';
 import { ClassBirth, type ClassNote, CLASSES_META } from '../cluster/class-birth.js';
 import { withNamespaces } from '../cluster/configuration-changes.js';
-import { noteConfiguration, placesIn } from '../cluster/cluster-configuration.js';
+import {
+  configurationFrom,
+  configurationOf,
+  noteConfiguration,
+  ownClass,
+  placesIn,
+  relocated,
+  textOf,
+} from '../cluster/cluster-configuration.js';
+import { type ClusterView } from '../cluster/cluster-view.js';
 import { listsOfClass } from '../cluster/partition-lists.js';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { Hashring } from '../hashring/hashring.js';
 import { hex12 } from '../model/hex.js';
-import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../model/membership.js';
-import { type FirstMembers } from '../model/node-messages.js';
+import { type ClusterConfiguration, CONFIGURATION_GROUP, keepsConfiguration } from '../model/membership.js';
+import { type FirstCluster, type FirstMembers } from '../model/node-messages.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type GroupServices } from './group-parts.js';
 import { type Identity } from './node-identity.js';
@@ -42,23 +52,21 @@ export class GroupBirths {
     const { view, logger, meta, namespaces, random } = parts;
     const { node, directory, member } = around;
     const { selfId } = view;
-    const shared = {
-      selfId,
-      nodeIds: () => view.members.map((known) => known.node.nodeId),
-      directory,
-      logger,
-    };
+    const nodeIds = () => view.members.map((known) => known.node.nodeId);
+    const shared = { selfId, directory, logger };
     this.birth = new Birth(
       {
         ...shared,
         self: member(),
+        shownIds: nodeIds,
+        clusterSize: parts.limits.clusterSize,
+        plan: (...cluster) => planOf(view, ...cluster),
         agreedCluster: () => view.agreed.clusterId,
-        first: () => view.agreed,
         classes: () => strongClasses(namespaces),
         newClusterId: () => hex12(Math.floor(random.next() * 2 ** 48)),
         post: (nodeId, message) => node.say(nodeId, message),
-        note: (cluster, first) => this.note(cluster, first),
-        born: (cluster, first) => this.clusterBorn(cluster, first),
+        note: (cluster) => this.note(cluster),
+        born: (cluster) => this.clusterBorn(cluster),
       },
       identity.cluster,
     );
@@ -66,6 +74,7 @@ export class GroupBirths {
       {
         ...shared,
         self: member,
+        nodeIds,
         listsOf: (placement, members) => {
           const lists = listsOfClass(view.agreed, placement);
           return lists && placesIn(members.map(nodeOf), lists);
@@ -155,7 +164,7 @@ export class GroupBirths {
   }
 
   private noteOf(number: number): ClassNote {
-    return number === CONFIGURATION_GROUP
+    return keepsConfiguration(number)
       ? { ...this.birth.firstMembers, isBorn: this.birth.isBorn }
       : this.classBirth.noteOf(this.parts.view.placementOf(number));
   }
@@ -191,12 +200,12 @@ export class GroupBirths {
   private hasGroups(placement: number): boolean {
     const { stored, view } = this.parts;
     for (const number of stored.keys()) {
-      if (number !== CONFIGURATION_GROUP && view.placementOf(number) === placement) {
+      if (!keepsConfiguration(number) && view.placementOf(number) === placement) {
         return true;
       }
     }
     for (const { number, raft } of this.around.node.groups.values()) {
-      const isOfClass = number !== CONFIGURATION_GROUP && view.placementOf(number) === placement;
+      const isOfClass = !keepsConfiguration(number) && view.placementOf(number) === placement;
       if (isOfClass && (raft.term > 0 || raft.lastIndex > 0)) {
         return true;
       }
@@ -208,20 +217,21 @@ export class GroupBirths {
    * Durable when it resolves, and on the medium: a cluster whose nodes all lost power right after its birth would be born again,
    * and count anew. Whoever knows that it is born knows its first configuration as agreed on.
    */
-  private async note(cluster: ClusterNote, first: ClusterConfiguration | undefined): Promise<void> {
+  private async note(cluster: ClusterNote): Promise<void> {
     const { view, meta, makeDurable } = this.parts;
-    if (first && view.epoch === 0) {
-      await noteConfiguration(meta, first);
+    if (cluster.isBorn && view.epoch === 0) {
+      await noteConfiguration(meta, agreedOn(cluster, view));
     }
     await meta.putMeta(CLUSTER_META, JSON.stringify(cluster));
     await makeDurable();
   }
 
-  private clusterBorn({ clusterId, members }: ClusterNote, first: ClusterConfiguration | undefined): void {
+  private clusterBorn(cluster: ClusterNote): void {
     const { logger, view } = this.parts;
+    const { clusterId, members } = cluster;
     const isFirst = members.includes(this.around.member());
-    if (first) {
-      view.adopt(first);
+    if (view.epoch === 0) {
+      view.adopt(agreedOn(cluster, view));
     }
     logger.log(
       isFirst
@@ -263,4 +273,26 @@ export class GroupBirths {
       node.wake(group);
     }
   }
+}
+
+/** The cluster that these make, as this node has them. */
+function planOf(
+  view: ClusterView,
+  clusterId: string,
+  members: readonly MemberId[],
+  classes: readonly number[],
+): FirstCluster {
+  const { hashFunc, slices: partitions, agreed } = view;
+  const nodeIds = members.map(nodeOf);
+  const nodes = nodeIds.map((nodeId) => view.address(nodeId));
+  const ring = Hashring.of(nodes, { partitions, replicas: ownClass(agreed).replicas, hashFunc });
+  const made = withNamespaces(configurationOf(ring, nodes, agreed.preferredZones), agreed.namespaces);
+  const first = { ...made, epoch: 1, clusterId };
+  const lists = [...classes.flatMap((placement) => listsOfClass(first, placement)!), first.lists.at(-1)!];
+  return { members, lists: placesIn(nodeIds, lists), configuration: textOf(first) };
+}
+
+/** The first configuration that is agreed on; a node keeps the addresses that it was told itself. */
+function agreedOn({ configuration }: ClusterNote, view: ClusterView): ClusterConfiguration {
+  return relocated(configurationFrom(configuration), view.agreed.members);
 }

@@ -1,6 +1,6 @@
 /** The groups of a node by number: looked up for each message, so by an index and not by a hash. */
 import { ByGroup } from '../model/by-group.js';
-import { CONFIGURATION_GROUP } from '../model/membership.js';
+import { keepsConfiguration } from '../model/membership.js';
 import { type StrongGroup } from './strong-group.js';
 
 export class GroupList {
@@ -53,7 +53,7 @@ export class GroupList {
 
   /** Without the one that keeps the configuration. */
   partitions(): readonly StrongGroup[] {
-    return this.list.filter(({ number }) => number !== CONFIGURATION_GROUP);
+    return this.list.filter(({ number }) => !keepsConfiguration(number));
   }
 
   /** In the order in which they were added, without those that are withdrawn. */

@@ -133,7 +133,11 @@ export class InboundFrames {
       case 'birthAccepted':
         return birth.receiveAccepted(peer, message.clusterId);
       case 'born':
-        return birth.receiveBorn(message);
+        return birth.receiveBorn(message.clusterId);
+      case 'birthContested':
+        return birth.receiveContested(peer, message.clusterId);
+      case 'birthWithdrawn':
+        return birth.receiveWithdrawn(peer, message.clusterId);
       case 'class':
         return this.services.classBirth().receive(peer, message);
       case 'raft':
@@ -172,6 +176,7 @@ export class InboundFrames {
       case 'configuration':
       case 'arrived':
       case 'copied':
+      case 'copying':
       case 'mayGiveUp':
       case 'giveUp':
         return this.services.membership().receive(peer, message);

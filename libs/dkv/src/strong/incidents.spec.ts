@@ -236,7 +236,8 @@ describe('a cluster of which one node was never seen', () => {
     const beganMs = cluster.scheduler.nowMs;
     await expect(cluster.put('a', 'k0', 'v')).rejects.toMatchObject({
       code: 'DKV_NOT_READY',
-      message: 'The cluster is not born yet: not seen so far: c. Start those nodes. Nothing was written.',
+      message:
+        'The cluster is not born yet: 2 of 3 nodes are seen (clusterSize), not seen so far: c. Start those nodes. Nothing was written.',
     });
     expect(cluster.scheduler.nowMs).toBe(beganMs);
     startNodes(cluster, ['c']);

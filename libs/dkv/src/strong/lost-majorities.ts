@@ -1,6 +1,6 @@
 /** Finds the groups of which a majority of the voters is gone for good, and says whose members are missed and what to do. */
 import { type PeerDirectory } from '../cluster/peer-directory.js';
-import { CONFIGURATION_GROUP } from '../model/membership.js';
+import { keepsConfiguration } from '../model/membership.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
@@ -76,7 +76,7 @@ export class LostMajorities {
 }
 
 function describe(all: ReadonlySet<number>, missed: readonly MemberId[]): string {
-  const lost = [...all].filter((number) => number !== CONFIGURATION_GROUP);
+  const lost = [...all].filter((number) => !keepsConfiguration(number));
   const named = (some: readonly (string | number)[]) =>
     some.length > NAMED_MAX
       ? `${some.slice(0, NAMED_MAX).join(', ')} and ${some.length - NAMED_MAX} more`

@@ -2,7 +2,7 @@
 import { type ClassNote } from '../cluster/class-birth.js';
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
-import { CONFIGURATION_GROUP } from '../model/membership.js';
+import { keepsConfiguration } from '../model/membership.js';
 import { type Configuration, NO_CONFIGURATION, nodeOf } from '../model/raft-messages.js';
 import { type StoredGroup } from './stored-group.js';
 
@@ -42,7 +42,7 @@ export function firstConfiguration(
   number: number,
   { members, lists, isBorn }: ClassNote,
 ): Configuration {
-  const list = number === CONFIGURATION_GROUP ? lists.at(-1) : lists[number % lists.length];
+  const list = keepsConfiguration(number) ? lists.at(-1) : lists[number % lists.length];
   const voters = (list ?? []).map((place) => members[place]!);
   const isFirst = isBorn && voters.some((voter) => nodeOf(voter) === nodeId);
   return isFirst ? { voters, outgoing: [], learners: [] } : NO_CONFIGURATION;

@@ -5,7 +5,7 @@ import { type ClusterView } from '../cluster/cluster-view.js';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
 import { DkvError } from '../dkv.errors.js';
 import { majorityOf } from '../model/consistency.js';
-import { CONFIGURATION_GROUP } from '../model/membership.js';
+import { CONFIGURATION_GROUP, keepsConfiguration } from '../model/membership.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
@@ -109,7 +109,7 @@ export class Quorums {
         without.add(group.number);
       }
       // While a partition moves, and of the configuration, who votes is nobody's business but the leader's.
-      const list = group.number === CONFIGURATION_GROUP || view.sinceOf(group.number) > 0 ? [] : group.list;
+      const list = keepsConfiguration(group.number) || view.sinceOf(group.number) > 0 ? [] : group.list;
       for (const nodeId of list) {
         const why = whyMissing(group, nodeId, view.selfId, voteOf);
         if (why !== undefined) {
@@ -248,7 +248,7 @@ export class Quorums {
     for (const peer of directory().all) {
       for (const group of peer.withoutQuorum) {
         if (
-          group !== CONFIGURATION_GROUP &&
+          !keepsConfiguration(group) &&
           !groups.get(group) &&
           this.teller(group, leaderOf(group)) !== undefined
         ) {
@@ -263,9 +263,10 @@ export class Quorums {
     const { view, birth, classBirth } = this.services;
     const isSilent = (nodeId: string) => view.stateOf(nodeId) === 'down';
     if (!birth().isBorn) {
-      const { missing } = birth();
-      return missing.some(isSilent)
-        ? `The cluster is not born yet: not seen so far: ${missing.join(', ')}`
+      const { missing, reason } = birth();
+      // Nodes that have just started need a moment to hear each other: that is waited for.
+      return reason !== '' && (missing.length === 0 || missing.some(isSilent))
+        ? `The cluster is not born yet: ${reason}`
         : undefined;
     }
     if (own === undefined || !classBirth().missing.some(isSilent)) {

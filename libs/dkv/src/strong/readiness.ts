@@ -45,10 +45,9 @@ export class Readiness {
     }
     const birth = this.births.birth();
     if (!birth.isBorn) {
-      const { missing } = birth;
-      return missing.length > 0
-        ? `the cluster is not born yet: not seen so far: ${missing.join(', ')}`
-        : 'the cluster is being born';
+      return birth.reason === ''
+        ? 'the cluster is being born'
+        : `the cluster is not born yet: ${birth.reason}`;
     }
     const missing = this.births.classBirth().missing;
     if (missing.length > 0) {

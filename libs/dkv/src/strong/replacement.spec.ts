@@ -7,6 +7,8 @@ import { stepReplacement } from './replacement.js';
 import { type StrongGroup } from './strong-group.js';
 
 const COMMIT = 1_000;
+/** How often it was asked how far a member is. */
+let looks = 0;
 
 interface Case {
   readonly voters: string;
@@ -60,8 +62,10 @@ function proposed(given: Case): string {
       configuration,
       firstIndex: 101,
       commit: COMMIT,
-      matchOf: (one: string) =>
-        [...voters, ...learners, ...outgoing].includes(one) ? (match[one] ?? COMMIT) : undefined,
+      matchOf: (one: string) => {
+        looks++;
+        return [...voters, ...learners, ...outgoing].includes(one) ? (match[one] ?? COMMIT) : undefined;
+      },
       proposeConfiguration: (next: Configuration) => {
         found = next;
         return COMMIT + 1;
@@ -90,6 +94,14 @@ function proposed(given: Case): string {
 }
 
 describe('a group that does not move', () => {
+  it('is looked at no further where it is as it should be', () => {
+    looks = 0;
+    expect(proposed({ voters: 'c a b', goal: 'a b c' })).toBe('');
+    expect(looks).toBe(0);
+    expect(proposed({ voters: 'a b', goal: 'a b c', down: 'c' })).toBe('');
+    expect(looks).toBeGreaterThan(0);
+  });
+
   it.each<[string, Case, string]>([
     ['is as it should be', { voters: 'a b c', goal: 'a b c' }, ''],
     [

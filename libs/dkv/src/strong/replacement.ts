@@ -21,12 +21,30 @@ export function stepReplacement(group: StrongGroup, directory: PeerDirectory, vi
   if (!raft.isReady || group.isSuspended || group.isSilent || configuration.outgoing.length > 0) {
     return false;
   }
+  if (isSettled(group, directory, view)) {
+    return false;
+  }
   // Whoever proposed the newest entry knew of a later goal: to work for an older one would take back what others may give up.
   if (view.isBehind(configuration.epoch ?? 0)) {
     return false;
   }
   const next = nextConfiguration(group, directory, view);
   return next !== undefined && raft.proposeConfiguration({ ...next, epoch: view.epoch }) !== undefined;
+}
+
+/** As nearly all groups are nearly always: its voters are the nodes that it is to be on, as they are now, and nobody else has a part. */
+function isSettled({ raft, number }: StrongGroup, directory: PeerDirectory, view: ClusterView): boolean {
+  const { voters, learners } = raft.configuration;
+  const goal = view.goalOf(number);
+  if (learners.length > 0 || voters.length !== goal.length || view.sinceOf(number) > 0) {
+    return false;
+  }
+  for (const voter of voters) {
+    if (!goal.includes(nodeOf(voter)) || isGoneMember(voter, directory)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 function nextConfiguration(

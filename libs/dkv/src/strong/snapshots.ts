@@ -1,5 +1,7 @@
 /** How a member that is too far behind for the log gets the state of its group: page by page, at its own pace. */
+import { Buffer } from 'node:buffer';
 import { type PeerDirectory } from '../cluster/peer-directory.js';
+import { type RateLimit } from '../cluster/rate-limit.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
 import { type NodeMessage } from '../model/node-messages.js';
 import { type PageMark } from '../model/strong-record.js';
@@ -14,7 +16,7 @@ import { type StrongGroup } from './strong-group.js';
 
 type Fetch = Extract<NodeMessage, { kind: 'fetch' }>;
 type PageMessage = Extract<NodeMessage, { kind: 'page' }>;
-type Page = NonNullable<PageMessage['page']>;
+type Page = Exclude<PageMessage['page'], 'later' | undefined>;
 
 /** Groups whose snapshot is under way at this node at a time: so many pages are in memory at most. */
 const FETCHES_MAX = 64;
@@ -22,7 +24,11 @@ const FETCHES_MAX = 64;
 const PAGE_TICKS = 10;
 /** Ticks after which a page is asked for again that the leader could not give at that moment. */
 const NOT_NOW_TICKS = 2;
+/** What a record of a page takes beside namespace, key and value, and a page beside its records, about. */
+const BESIDE_BYTES = 64;
 const ATTEMPTS_MAX = 5;
+/** Ticks after an ask during which the group counts as being fetched. */
+const SERVED_TICKS = 50;
 /** A fetch that fails is begun again at once, and said once in so many ticks. */
 const TELL_EVERY_TICKS = 100;
 
@@ -32,6 +38,8 @@ export interface SnapshotServices {
   readonly logger: Logger;
   readonly groups: GroupList;
   readonly pageBytes: number;
+  /** Of all transfers of this node. */
+  readonly rate: RateLimit;
   post(nodeId: string, message: NodeMessage): void;
   wake(group: StrongGroup): void;
   isStopped(): boolean;
@@ -58,8 +66,17 @@ export class Snapshots {
   private ticks = 0;
   /** At which tick it was said last that a fetch had failed, by group. */
   private readonly told = new Map<number, number>();
+  /** Pages that peers asked for and that wait for their turn: by node and slot. */
+  private readonly due = new Set<string>();
+  /** By group: up to which tick it counts as being fetched from here. */
+  private readonly servedUntil = new Map<number, number>();
 
   constructor(private readonly services: SnapshotServices) {}
+
+  /** Bytes of records, in pages of snapshots, since this process began. */
+  sentBytes = 0;
+  receivedBytes = 0;
+  private readonly copied = new Map<number, number>();
 
   /** Whether a snapshot of the group is on its way to this node. */
   isFetching(group: number): boolean {
@@ -70,12 +87,52 @@ export class Snapshots {
     return this.fetching.size;
   }
 
-  /** A peer asks for a page of a group that this node leads. */
-  serve(asker: PeerRun, { slot, group: number, generation, logStart, after }: Fetch): void {
-    const { groups, store, logger, pageBytes } = this.services;
+  /** Keys and values that this node has of the snapshot of a group, of the fetch that is under way or was last; undefined for none. */
+  copiedOf(group: number): number | undefined {
+    return this.copied.get(group);
+  }
+
+  /** Whether a peer fetches the group from this node, or did a moment ago: it will need the entries from then on. */
+  isServed(group: number): boolean {
+    return (this.servedUntil.get(group) ?? -1) >= this.ticks;
+  }
+
+  /**
+   * A peer asks for a page of a group that this node leads. It gets it when the rate allows; asks that come meanwhile are told so,
+   * and no page is in memory before.
+   */
+  serve(asker: PeerRun, fetch: Fetch): void {
+    const { store, pageBytes, rate } = this.services;
+    const { slot, group } = fetch;
+    const name = `${asker.nodeId} ${slot}`;
+    this.servedUntil.set(group, this.ticks + SERVED_TICKS);
+    if (this.due.has(name)) {
+      asker.say({ kind: 'page', slot, page: 'later' });
+      return;
+    }
+    const taken = Math.min(pageBytes, store.bytesOf(group)) + BESIDE_BYTES;
+    this.due.add(name);
+    void rate.take(taken).then(() => {
+      this.due.delete(name);
+      this.read(asker, fetch, taken);
+    });
+  }
+
+  /** @param taken of the rate, for a page of about that size */
+  private read(
+    asker: PeerRun,
+    { slot, group: number, generation, logStart, after }: Fetch,
+    taken: number,
+  ): void {
+    const { groups, store, logger, pageBytes, rate } = this.services;
     const group = groups.get(number);
+    if (asker.isOver || this.services.isStopped()) {
+      rate.giveBack(taken);
+      return;
+    }
     // Also a leader that has committed nothing of its term yet: it may be this very follower that it needs for that.
     if (!group?.mayServe || group.generation !== generation) {
+      rate.giveBack(taken);
       asker.say({ kind: 'page', slot, page: undefined });
       return;
     }
@@ -85,6 +142,8 @@ export class Snapshots {
     const state = after ? NO_BYTES : encodeAppliedState({ ...group.appliedState(), wholeFrom: 0 });
     store.scan(number, after, pageBytes).then(
       ({ records, done }) => {
+        const bytes = bytesOfPage(records);
+        rate.giveBack(taken - bytes);
         if (group.fetches !== fetches || !group.mayServe) {
           // Its records became void meanwhile, or it is silent now.
           asker.say({ kind: 'page', slot, page: undefined });
@@ -94,9 +153,12 @@ export class Snapshots {
         if (!asker.sayBulk({ kind: 'page', slot, page })) {
           // Asked for again soon: the connection for what is long is being made.
           asker.say({ kind: 'page', slot, page: undefined });
+          return;
         }
+        this.sentBytes += bytes;
       },
       (error: Error) => {
+        rate.giveBack(taken);
         logger.error(`Partition ${number} could not be read for node ${asker.nodeId}: ${error.message}`);
         asker.say({ kind: 'page', slot, page: undefined });
       },
@@ -108,10 +170,11 @@ export class Snapshots {
     if (!waiting) {
       return;
     }
-    if (page) {
+    if (page && page !== 'later') {
       this.waiting.delete(slot);
       waiting.done(page);
     } else {
+      waiting.attempts = page === 'later' ? 0 : waiting.attempts;
       // "Not now": the tick asks again, or gives up.
       waiting.ticks = PAGE_TICKS - NOT_NOW_TICKS;
     }
@@ -143,11 +206,17 @@ export class Snapshots {
     }
     await this.fetching.get(number);
     this.told.delete(number);
+    this.copied.delete(number);
   }
 
   /** Once a heartbeat interval. */
   tick(): void {
     this.ticks++;
+    for (const [group, until] of this.servedUntil) {
+      if (until < this.ticks) {
+        this.servedUntil.delete(group);
+      }
+    }
     for (const [slot, waiting] of this.waiting) {
       waiting.ticks++;
       if (waiting.ticks % PAGE_TICKS === 0) {
@@ -163,7 +232,8 @@ export class Snapshots {
   }
 
   private async run(group: StrongGroup, nodeId: string): Promise<void> {
-    const { store } = this.services;
+    const { store, rate } = this.services;
+    this.copied.set(group.number, 0);
     group.beginFetching();
     await store.clear(group.number);
     assertWanted(group);
@@ -188,6 +258,12 @@ export class Snapshots {
         store.put(group.number, namespace, key, record);
       }
       const last = page.records.at(-1);
+      const bytes = bytesOfPage(page.records);
+      this.receivedBytes += bytes;
+      this.copied.set(group.number, (this.copied.get(group.number) ?? 0) + payloadOf(page.records));
+      // No page is asked for before, so that none can be late for it.
+      await rate.take(bytes);
+      assertWanted(group);
       if (page.done) {
         await this.install(group, index, state, page.readAtIndex);
         return;
@@ -294,6 +370,19 @@ export function snapshotSource(
     }
   }
   return undefined;
+}
+
+/** Keys and values, as the store counts usage. */
+function payloadOf(records: Page['records']): number {
+  return records.reduce((sum, { key, record }) => sum + Buffer.byteLength(key) + record.value.length, 0);
+}
+
+function bytesOfPage(records: Page['records']): number {
+  let bytes = BESIDE_BYTES;
+  for (const { namespace, key, record } of records) {
+    bytes += namespace.length + key.length + record.value.length + BESIDE_BYTES;
+  }
+  return bytes;
 }
 
 /** @throws Error for one that was given up meanwhile */

@@ -1,6 +1,7 @@
 /** What the strong mode of a node is made of, and its bounds. */
 import { type ClusterView } from '../cluster/cluster-view.js';
 import { type Namespaces } from '../cluster/namespaces.js';
+import { type RateLimit } from '../cluster/rate-limit.js';
 import { type PeerTransitions } from '../cluster/peer-transitions.js';
 import { type Clock } from '../ports/clock.js';
 import { type LocalKvRepo } from '../ports/local-kv-repo.js';
@@ -16,6 +17,10 @@ import { type WorkLimitOptions } from './work-limits.js';
 export interface StrongLimits extends WorkLimitOptions, PlannerLimits {
   readonly heartbeatIntervalMs: number;
   readonly electionTimeoutMs: number;
+  /** How many nodes a new cluster is made of. Default: all that discovery shows. */
+  readonly clusterSize?: number;
+  /** See `PeerDirectoryOptions`. */
+  readonly hasFixedNodes?: boolean;
   readonly leaseReads: boolean;
   readonly maxClockOffsetMs: number;
   readonly peerTimeoutMs: number;
@@ -34,6 +39,7 @@ export interface StrongModeParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly remote: RemoteKvRepo;
+  readonly transferRate: RateLimit;
   readonly log: NodeLog;
   readonly store: StrongStore;
   readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;

@@ -2,7 +2,7 @@
 import { BoundedClock } from '../cluster/bounded-clock.js';
 import { type EventualCopies } from '../ports/eventual-copies.js';
 import { PeerDirectory } from '../cluster/peer-directory.js';
-import { CONFIGURATION_GROUP } from '../model/membership.js';
+import { keepsConfiguration } from '../model/membership.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type StrongReadOptions, type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
 import { type Timer } from '../ports/clock.js';
@@ -67,7 +67,7 @@ export class ReplicatedStrongMode implements StrongMode {
     private readonly parts: StrongModeParts,
     private readonly identity: Identity,
   ) {
-    const { view, clock, logger, limits, log, store, remote } = parts;
+    const { view, clock, logger, limits, log, store } = parts;
     this.memory = new PeerMemory(parts);
     this.leases = Leases.of(parts, identity.grantedMs);
     this.boundedClock = new BoundedClock(clock, logger, limits.maxClockOffsetMs, view);
@@ -107,13 +107,8 @@ export class ReplicatedStrongMode implements StrongMode {
       },
     });
     this.node = new StrongNode({
-      view,
-      clock,
-      logger,
-      log,
-      store,
+      ...parts,
       snapshotPageBytes: limits.snapshotPageBytes,
-      remote,
       directory: () => this.directory,
       birth: () => this.births.birth,
       classBirth: () => this.births.classBirth,
@@ -224,6 +219,7 @@ export class ReplicatedStrongMode implements StrongMode {
       store,
       clock,
       logger,
+      isServed: (group) => this.node.snapshots.isServed(group),
       entryTailBytesMax: limits.entryTailBytesMax,
       electionTimeoutMs: limits.electionTimeoutMs,
       member: () => this.member,
@@ -308,7 +304,7 @@ export class ReplicatedStrongMode implements StrongMode {
   }
 
   get groupsLed(): number {
-    return this.node.leadership.ledGroups.filter(({ group }) => group !== CONFIGURATION_GROUP).length;
+    return this.node.leadership.ledGroups.filter(({ group }) => !keepsConfiguration(group)).length;
   }
 
   get figures(): StrongFigures {

@@ -1,5 +1,6 @@
 /** All groups of a node, driven by the turn of the event loop: one append and one frame a peer, however much happened. */
 import { type ClusterView } from '../cluster/cluster-view.js';
+import { type RateLimit } from '../cluster/rate-limit.js';
 import { Outbox } from '../cluster/frames/outbox.js';
 import { type Ask, type ConfirmedGroup, lentMessage, type NodeMessage } from '../model/node-messages.js';
 import { type AddressedMessage, type MemberId, type RaftMessage } from '../model/raft-messages.js';
@@ -32,6 +33,7 @@ export interface StrongNodeParts extends InboundServices {
   readonly log: NodeLog;
   readonly store: StrongStore;
   readonly snapshotPageBytes: number;
+  readonly transferRate: RateLimit;
   readonly remote: Pick<RemoteKvRepo, 'post'>;
   /** This node, as the groups know it now. */
   readonly member: () => MemberId;
@@ -113,6 +115,7 @@ export class StrongNode implements FrameTarget {
       logger,
       groups: this.groups,
       pageBytes: parts.snapshotPageBytes,
+      rate: parts.transferRate,
       post: (nodeId, message) => this.say(nodeId, message),
       wake: (group) => this.wake(group),
       isStopped: () => this.isStopped,

@@ -24,6 +24,8 @@ export interface UpkeepServices {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Entries in memory behind what is applied, of all groups. */
+  /** Whether a peer fetches a snapshot of the group from this node. */
+  readonly isServed: (group: number) => boolean;
   readonly entryTailBytesMax: number;
   /** A disk that does not answer for so long leads no more (rule 8). */
   readonly electionTimeoutMs: number;
@@ -147,10 +149,17 @@ export class Upkeep {
       this.compactGroup(group);
       bytes += bytesOf(group.raft.entriesFrom(group.raft.firstIndex, group.applied));
     }
-    if (bytes > entryTailBytesMax) {
-      for (const { raft, applied } of groups) {
-        this.giveUp(raft.configuration);
-        raft.compact(applied);
+    // Last those that a peer fetches: without what comes after its snapshot it would have to begin anew.
+    for (const isServed of [false, true]) {
+      if (bytes <= entryTailBytesMax) {
+        return;
+      }
+      for (const { raft, applied, number } of groups) {
+        if (this.services.isServed(number) === isServed) {
+          bytes -= bytesOf(raft.entriesFrom(raft.firstIndex, applied));
+          this.giveUp(raft.configuration);
+          raft.compact(applied);
+        }
       }
     }
   }

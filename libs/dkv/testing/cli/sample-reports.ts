@@ -7,6 +7,7 @@ import {
   type NodeDiagnosis,
   type PartitionReport,
 } from '../../src/model/cluster-report.js';
+import { NO_PROGRESS } from '../fake-membership.js';
 import { type MovesReport } from '../../src/model/moves-report.js';
 
 /** When they told it, milliseconds since 1970: where `ManualClock` begins. */
@@ -47,6 +48,7 @@ export function sampleCluster(own: Partial<ClusterReport> = {}): ClusterReport {
     replicas: 2,
     copiesHeld: 3,
     hashFunc: 'md5',
+    preferredZones: [],
     health: 'ok',
     reason: '',
     members: [
@@ -162,7 +164,9 @@ export function sampleMoves(own: Partial<MovesReport> = {}): MovesReport {
   });
   const { moving = [], waiting = 0 } = own;
   const copies = { asked: 3, held: 3 };
-  return { epoch: 1, isSettled: moving.length + waiting === 0, copies, moving, waiting, members, ...own };
+  const progress = NO_PROGRESS.whole;
+  const isSettled = moving.length + waiting === 0;
+  return { epoch: 1, isSettled, copies, moving, waiting, progress, members, ...own };
 }
 
 /** Node c leaves, and d has joined for it: two move and `waiting` wait. */
@@ -173,8 +177,15 @@ export function leavingMoves(epoch: number, waiting: number): MovesReport {
   return sampleMoves({
     epoch,
     moving: [
-      { from: ['a', 'b', 'c'], to: ['a', 'b', 'd'], sinceEpoch: 8 },
-      { partition: 12, from: ['c', 'a', 'b'], to: ['a', 'b', 'd'], sinceEpoch: 9 },
+      { from: ['a', 'b', 'c'], to: ['a', 'b', 'd'], sinceEpoch: 8, bytesCopied: 0, bytesToCopy: 0 },
+      {
+        partition: 12,
+        from: ['c', 'a', 'b'],
+        to: ['a', 'b', 'd'],
+        sinceEpoch: 9,
+        bytesCopied: 0,
+        bytesToCopy: 0,
+      },
     ],
     waiting,
     members: [

@@ -6,6 +6,7 @@ import { sharedSettings } from '../../src/cluster/fixed-settings.js';
 import { EnvelopeGuard } from '../../src/cluster/envelope-guard.js';
 import { PeerClient } from '../../src/cluster/peer-client.js';
 import { PeerTransitions } from '../../src/cluster/peer-transitions.js';
+import { RateLimit } from '../../src/cluster/rate-limit.js';
 import { VersionClock } from '../../src/cluster/version-clock.js';
 import { BytesCodec } from '../../src/codec/bytes-codec.js';
 import { LastWriteWinsMerger } from '../../src/merger/last-write-wins-merger.js';
@@ -47,7 +48,7 @@ const LIMITS: CoreLimits = {
   peerTimeoutMs: 1_000,
   replicationBytesMax: MIB,
   hintBytesMax: MIB,
-  repairBytesPerSecond: MIB,
+  transferBytesPerSecondMax: MIB,
   antiEntropyIntervalMs: 10_000,
   tombstoneTtlMs: 24 * 3_600_000,
   ownWritesMax: 1_000,
@@ -258,6 +259,7 @@ export class TestNode {
       logger,
       telemetry,
       limits,
+      transferRate: new RateLimit(limits.transferBytesPerSecondMax, clock),
     };
     this.view = view;
     this.transitions = transitions;

@@ -45,7 +45,7 @@ export function movesReport(client: ClusterClient): Promise<MovesReport> {
 
 /** What a change of the members is asked for by, below `/admin`. */
 export type ChangeRoute =
-  'admit' | 'decommission' | 'remove' | 'replace' | 'keep' | 'weight' | 'zone' | 'replicas';
+  'admit' | 'decommission' | 'remove' | 'replace' | 'keep' | 'weight' | 'zone' | 'zones' | 'replicas';
 
 /** Gives the epoch of a configuration that has the change. */
 export async function changeMembers(

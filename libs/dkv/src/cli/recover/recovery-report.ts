@@ -1,5 +1,5 @@
 /** Says in plain words, or as JSON, what folders hold, what a recovery would do, and what may be lost by it. */
-import { CONFIGURATION_GROUP } from '../../model/membership.js';
+import { keepsConfiguration } from '../../model/membership.js';
 import { type Configuration } from '../../model/raft-messages.js';
 import { LISTED_MAX, listed } from '../text/figures.js';
 import { type FolderView, type GroupView, memberOf } from './inspect-folder.js';
@@ -172,12 +172,12 @@ function whatIsMissing({ cut, groups }: RecoveryPlan): string[] {
 
 /** For a sentence. */
 export function numbersOf(groups: readonly { readonly number: number }[]): string {
-  return listed(groups.map(({ number }) => number).filter((number) => number !== CONFIGURATION_GROUP));
+  return listed(groups.map(({ number }) => number).filter((number) => !keepsConfiguration(number)));
 }
 
 /** How many they are, in words: that of the configuration is no partition. */
 export function countOf(groups: readonly { readonly number: number }[]): string {
-  const partitions = groups.filter(({ number }) => number !== CONFIGURATION_GROUP).length;
+  const partitions = groups.filter(({ number }) => !keepsConfiguration(number)).length;
   const more = partitions < groups.length ? " and the cluster's configuration" : '';
   return `${partitions} partitions${more}`;
 }

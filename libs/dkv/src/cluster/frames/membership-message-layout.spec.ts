@@ -9,18 +9,31 @@ import { readMembershipMessage, writeMembershipMessage } from './membership-mess
 
 type Message = Parameters<typeof writeMembershipMessage>[1];
 
-const FIRST = { members: ['a@1', 'b@2', 'ç@3'], lists: [[0, 1], [1, 2], [2, 0, 1], []] };
+const FIRST = { members: ['a@1', 'b@2', 'c@3'], lists: [[0, 1], [1, 2], [2, 0, 1], []] };
 const VOTERS = { voters: ['a@1', 'b@2'], outgoing: ['c@3'], learners: ['d@4'] };
 const NODE = { nodeId: 'node-1.a', host: '10.0.0.1', port: 7_000, weight: 0.25, zone: 'nörth' };
 const MESSAGES: readonly Message[] = [
   { kind: 'birth', clusterId: '0123456789ab', ...FIRST, classes: [0, 3], configuration: '{"zone":"Zürich"}' },
-  { kind: 'born', clusterId: '', members: [], lists: [], classes: [], configuration: '' },
+  { kind: 'birth', clusterId: '', members: [], lists: [], classes: [], configuration: '' },
+  { kind: 'born', clusterId: '0123456789ab' },
+  { kind: 'birthWithdrawn', clusterId: '' },
+  { kind: 'birthContested', clusterId: '0123456789ab' },
   { kind: 'birthAccepted', clusterId: '0123456789ab' },
   { kind: 'class', placement: 2, intent: 'ask', members: [], lists: [], isBorn: false },
   { kind: 'class', placement: 1, intent: 'propose', ...FIRST, isBorn: false },
   { kind: 'class', placement: 3, intent: 'tell', ...FIRST, isBorn: true },
   { kind: 'guest', node: NODE, wishes: 17 },
   { kind: 'askConfiguration' },
+  {
+    kind: 'copying',
+    receivedBytes: 2 ** 40,
+    waitingBytes: 0,
+    sizes: [{ group: 63, bytes: 2 ** 33 }],
+    copied: [
+      { group: 7, bytes: 0 },
+      { group: 8, bytes: 1 },
+    ],
+  },
   { kind: 'configuration', text: '{"zone":"Zürich"}' },
   {
     kind: 'arrived',

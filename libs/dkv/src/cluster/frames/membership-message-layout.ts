@@ -8,7 +8,7 @@ import {
   writeConfiguration,
   writeMembers,
 } from '../../model/member-lists.js';
-import { type FirstMembers, type NodeMessage } from '../../model/node-messages.js';
+import { type FirstMembers, type GroupBytes, type NodeMessage } from '../../model/node-messages.js';
 import { type ClusterNode } from '../../model/node.js';
 import { NODE_ID_PATTERN } from '../../model/version.js';
 import { GROUPS_MAX, readList, TEXT_BYTES_MAX } from './message-lists.js';
@@ -19,6 +19,8 @@ type MembershipMessage = Extract<
     kind:
       | 'birth'
       | 'birthAccepted'
+      | 'birthContested'
+      | 'birthWithdrawn'
       | 'born'
       | 'class'
       | 'guest'
@@ -26,6 +28,7 @@ type MembershipMessage = Extract<
       | 'configuration'
       | 'arrived'
       | 'copied'
+      | 'copying'
       | 'mayGiveUp'
       | 'giveUp';
   }
@@ -37,7 +40,6 @@ const INTENTS = ['ask', 'propose', 'tell'] as const;
 export function writeMembershipMessage(to: ByteWriter, message: MembershipMessage): void {
   switch (message.kind) {
     case 'birth':
-    case 'born':
       to.text(message.clusterId);
       writeFirstMembers(to, message);
       to.count(message.classes.length);
@@ -51,6 +53,9 @@ export function writeMembershipMessage(to: ByteWriter, message: MembershipMessag
       to.flag(message.isBorn);
       return;
     case 'birthAccepted':
+    case 'birthContested':
+    case 'birthWithdrawn':
+    case 'born':
       to.text(message.clusterId);
       return;
     case 'askConfiguration':
@@ -61,6 +66,12 @@ export function writeMembershipMessage(to: ByteWriter, message: MembershipMessag
       return;
     case 'configuration':
       to.block(Buffer.from(message.text));
+      return;
+    case 'copying':
+      to.count(message.receivedBytes);
+      to.count(message.waitingBytes);
+      writeGroupBytes(to, message.sizes);
+      writeGroupBytes(to, message.copied);
       return;
     case 'arrived':
       to.count(message.groups.length);
@@ -95,7 +106,6 @@ export function writeMembershipMessage(to: ByteWriter, message: MembershipMessag
 export function readMembershipMessage(from: ByteReader, kind: MembershipMessage['kind']): NodeMessage {
   switch (kind) {
     case 'birth':
-    case 'born':
       return {
         kind,
         clusterId: from.text(TEXT_BYTES_MAX),
@@ -112,6 +122,9 @@ export function readMembershipMessage(from: ByteReader, kind: MembershipMessage[
         isBorn: from.flag(),
       };
     case 'birthAccepted':
+    case 'birthContested':
+    case 'birthWithdrawn':
+    case 'born':
       return { kind, clusterId: from.text(TEXT_BYTES_MAX) };
     case 'askConfiguration':
       return { kind };
@@ -119,6 +132,14 @@ export function readMembershipMessage(from: ByteReader, kind: MembershipMessage[
       return { kind, node: readNode(from), wishes: from.count() };
     case 'configuration':
       return { kind, text: Buffer.from(from.bytesOf(Infinity)).toString() };
+    case 'copying':
+      return {
+        kind,
+        receivedBytes: from.count(),
+        waitingBytes: from.count(),
+        sizes: readGroupBytes(from),
+        copied: readGroupBytes(from),
+      };
     case 'arrived':
       return {
         kind,
@@ -144,6 +165,18 @@ export function readMembershipMessage(from: ByteReader, kind: MembershipMessage[
     default:
       throw malformed('a message is of no known kind');
   }
+}
+
+function writeGroupBytes(to: ByteWriter, list: readonly GroupBytes[]): void {
+  to.count(list.length);
+  for (const { group, bytes } of list) {
+    to.count(group);
+    to.count(bytes);
+  }
+}
+
+function readGroupBytes(from: ByteReader): readonly GroupBytes[] {
+  return readList(from, GROUPS_MAX, () => ({ group: from.count(), bytes: from.count() }));
 }
 
 function writeFirstMembers(to: ByteWriter, { members, lists }: FirstMembers): void {

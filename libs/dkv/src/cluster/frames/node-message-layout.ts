@@ -54,8 +54,12 @@ const KINDS = [
   'mayGiveUp',
   'giveUp',
   'copied',
+  'birthContested',
+  'birthWithdrawn',
+  'copying',
 ] as const satisfies readonly NodeMessage['kind'][];
 
+const PAGES = ['none', 'page', 'later'] as const;
 const FRAME_VERSION = 1;
 const members = new KnownTexts();
 const incarnations = new KnownTexts();
@@ -180,8 +184,10 @@ export function writeMessage(to: ByteWriter, message: NodeMessage): void {
       return;
     case 'page':
       to.count(message.slot);
-      to.flag(message.page !== undefined);
-      if (message.page) {
+      to.byte(
+        PAGES.indexOf(message.page === undefined ? 'none' : message.page === 'later' ? 'later' : 'page'),
+      );
+      if (message.page && message.page !== 'later') {
         const { index, state, readAtIndex, records, done } = message.page;
         to.count(index);
         to.block(state);
@@ -296,8 +302,9 @@ function readMessage(from: ByteReader): NodeMessage {
     }
     case 'page': {
       const slot = from.count();
-      if (!from.flag()) {
-        return { kind, slot, page: undefined };
+      const sort = PAGES[from.choice(PAGES.length)]!;
+      if (sort !== 'page') {
+        return { kind, slot, page: sort === 'later' ? sort : undefined };
       }
       const index = from.count();
       const state = from.bytesOf(Infinity);

@@ -11,7 +11,7 @@ import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
 import { type CoreContext } from '../../cluster/core-context.js';
 import { type Replica } from '../replica.js';
 import { PeerSchedule } from './peer-schedule.js';
-import { type RateLimit } from './rate-limit.js';
+import { type RateLimit } from '../../cluster/rate-limit.js';
 
 const HEADER_BYTES = 150;
 const FETCHES_CONCURRENT = 8;

@@ -15,7 +15,7 @@ import { formatVersion } from '../../model/version.js';
 import { type Hint, type LocalKvRepo } from '../../ports/local-kv-repo.js';
 import { type CoreContext } from '../../cluster/core-context.js';
 import { HintedHandoff } from './hinted-handoff.js';
-import { RateLimit } from './rate-limit.js';
+import { RateLimit } from '../../cluster/rate-limit.js';
 
 type Ask = PeerProtocol['addOrUpdate']['ask'];
 type Answer = PeerProtocol['addOrUpdate']['answer'];

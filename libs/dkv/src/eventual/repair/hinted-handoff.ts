@@ -5,7 +5,7 @@ import { type Hint } from '../../ports/local-kv-repo.js';
 import { type Replica } from '../replica.js';
 import { isTroubleWithPeer } from './peer-trouble.js';
 import { PeerSchedule } from './peer-schedule.js';
-import { type RateLimit } from './rate-limit.js';
+import { type RateLimit } from '../../cluster/rate-limit.js';
 
 /** Hints read from the store at a time. */
 const PAGE = 128;

@@ -6,7 +6,7 @@ import { type PeerProtocol } from '../../model/peer-protocol.js';
 import { type RecordHeader } from '../../model/record.js';
 import { formatVersion, physicalMsOf, type Version } from '../../model/version.js';
 import { type CoreContext } from '../../cluster/core-context.js';
-import { type RateLimit } from './rate-limit.js';
+import { type RateLimit } from '../../cluster/rate-limit.js';
 import { Schedule } from './schedule.js';
 
 type ConfirmFloor = PeerProtocol['confirmFloor'];

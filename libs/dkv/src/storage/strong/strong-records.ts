@@ -33,7 +33,7 @@ import {
   STATES_RANGE,
 } from './strong-keys.js';
 import { CLUSTER_NAMESPACE } from '../../model/membership.js';
-import { NO_USAGE, UsageCount } from '../../model/usage.js';
+import { bytesIn, NO_USAGE, UsageCount } from '../../model/usage.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
 
 /** Chunks of 32 KiB that are kept for the next group of a checkpoint. */
@@ -306,6 +306,13 @@ export class StrongRecords implements StrongStore {
       cacheMisses: this.misses,
       corruptRecords: this.corrupt,
     };
+  }
+
+  bytesOf(group: number): number {
+    const { usage, dirty } = this.table.group(group);
+    const sum = new UsageCount(usage);
+    dirty.forEach((position) => this.table.addChange(position, sum));
+    return Math.max(0, bytesIn(sum.byNamespace));
   }
 
   private write(group: number, namespace: string, key: string, record: StrongRecord | undefined): void {

@@ -5,15 +5,18 @@ import { type Namespaces } from '../../cluster/namespaces.js';
 import { type DkvError } from '../../dkv.errors.js';
 import { type PeerDirectory } from '../../cluster/peer-directory.js';
 import { type Peer } from '../../cluster/peers.js';
+import { CONFIGURATION_GROUP } from '../../model/membership.js';
 import { type NodeMessage } from '../../model/node-messages.js';
 import { type Clock } from '../../ports/clock.js';
 import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
 import { type Logger } from '../../ports/logger.js';
 import { type StrongStore } from '../../ports/strong-store.js';
 import { type Leaders } from '../leaders.js';
+import { type Snapshots } from '../snapshots.js';
 import { type StrongCalls } from '../strong-calls.js';
 import { Adoption } from './adoption.js';
 import { MembershipChanges } from './membership-changes.js';
+import { MoveProgress } from './move-progress.js';
 import { NamespaceAgreement } from './namespace-agreement.js';
 import { Moves, type MovingNode } from './moves.js';
 import { Newcomers } from './newcomers.js';
@@ -21,13 +24,23 @@ import { Planner, type PlannerLimits } from './planner.js';
 
 export type MembershipMessage = Extract<
   NodeMessage,
-  { kind: 'guest' | 'askConfiguration' | 'configuration' | 'arrived' | 'copied' | 'mayGiveUp' | 'giveUp' }
+  {
+    kind:
+      | 'guest'
+      | 'askConfiguration'
+      | 'configuration'
+      | 'arrived'
+      | 'copied'
+      | 'copying'
+      | 'mayGiveUp'
+      | 'giveUp';
+  }
 >;
 
 export interface ClusterMembershipParts {
   readonly view: ClusterView;
   readonly directory: PeerDirectory;
-  readonly node: MovingNode & { readonly leaders: Leaders };
+  readonly node: MovingNode & { readonly leaders: Leaders; readonly snapshots: Snapshots };
   readonly calls: StrongCalls;
   readonly store: StrongStore;
   readonly meta: Pick<LocalKvRepo, 'getMeta' | 'putMeta'>;
@@ -51,6 +64,7 @@ export class ClusterMembership {
   private readonly planner: Planner;
   private readonly moves: Moves;
   private readonly agreement: NamespaceAgreement;
+  private readonly progress: MoveProgress;
   readonly changes: MembershipChanges;
   private copies: EventualCopies = NO_EVENTUAL_COPIES;
 
@@ -80,8 +94,16 @@ export class ClusterMembership {
       arrived: (arrived) => this.planner.arrived(arrived),
       gaveUp: follow,
     });
+    this.progress = new MoveProgress({
+      ...parts,
+      groups,
+      say,
+      snapshots: node.snapshots,
+      isPlanner: () => groups.get(CONFIGURATION_GROUP)?.leads === true,
+    });
     this.changes = new MembershipChanges({
       ...parts,
+      progress: this.progress,
       newcomers: this.newcomers,
       agreed: (configuration) => this.adoption.offer(configuration),
     });
@@ -112,6 +134,7 @@ export class ClusterMembership {
     this.planner.tick();
     this.agreement.tick();
     this.moves.tick();
+    this.progress.tick();
   }
 
   /** A peer knows a configuration of that epoch. */
@@ -131,6 +154,8 @@ export class ClusterMembership {
         return this.planner.arrived(message.groups);
       case 'copied':
         return this.planner.copied(nodeId, message);
+      case 'copying':
+        return this.progress.receive(nodeId, message);
       case 'mayGiveUp':
         return this.moves.asked(nodeId, message.group, message.generation);
       case 'giveUp':

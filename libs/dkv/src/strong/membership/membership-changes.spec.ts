@@ -1,6 +1,7 @@
 /** What an operator asks of the members: what is refused, and what becomes of it when others change them, too. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { rejected } from '../../../testing/caught.js';
+import { NO_PROGRESS } from '../../../testing/fake-membership.js';
 import { ManualClock } from '../../../testing/manual-clock.js';
 import { testNode, testNodes } from '../../../testing/test-nodes.js';
 import { testRing } from '../../../testing/test-ring.js';
@@ -39,6 +40,7 @@ beforeEach(() => {
     view: new ClusterView('a', FIRST, testRing(NODES).hashFunc),
     newcomers: { candidates: [testNode('n')] } as unknown as Newcomers,
     refusal: () => failure,
+    progress: NO_PROGRESS,
     clock: new ManualClock(),
     agreed: (configuration) => adopted.push(configuration),
     calls: {

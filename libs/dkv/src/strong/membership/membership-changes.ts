@@ -12,7 +12,7 @@ import {
 } from '../../model/membership.js';
 import { type ClusterNode } from '../../model/node.js';
 import { type Clock } from '../../ports/clock.js';
-import { type Membership } from '../../ports/membership.js';
+import { type CountedMoves, type Membership } from '../../ports/membership.js';
 import { type StrongCalls } from '../strong-calls.js';
 import { REPLICAS_MAX } from '../../hashring/ring-options.js';
 import { CONFIGURATION_KEY, configurationOfRecord, putConfiguration } from './configuration-record.js';
@@ -25,6 +25,7 @@ export interface MembershipServices {
   readonly view: ClusterView;
   readonly calls: Pick<StrongCalls, 'read' | 'write'>;
   readonly newcomers: Newcomers;
+  readonly progress: CountedMoves;
   readonly clock: Clock;
   /** It is agreed on. */
   readonly agreed: (configuration: ClusterConfiguration) => void;
@@ -45,6 +46,10 @@ export class MembershipChanges implements Membership {
 
   get refusal(): DkvError | undefined {
     return this.services.refusal();
+  }
+
+  get progress(): CountedMoves {
+    return this.services.progress;
   }
 
   async change(changes: readonly MembershipChange[], timeoutMs: number): Promise<number> {
@@ -90,6 +95,9 @@ export class MembershipChanges implements Membership {
       }
       if (change.kind === 'replicas') {
         assertCopies(configuration, change);
+        continue;
+      }
+      if (change.kind === 'preferredZones') {
         continue;
       }
       const nodeId = change.kind === 'join' ? change.node.nodeId : change.nodeId;

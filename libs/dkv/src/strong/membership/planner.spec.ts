@@ -37,6 +37,8 @@ let group: { leads: boolean };
 let agreed: ClusterConfiguration | undefined;
 let index: number;
 let writes: StrongWrite[];
+/** How often the record's value was read. */
+let parsed: number;
 let isBeaten: boolean;
 let failure: Error | undefined;
 let candidates: ClusterNode[];
@@ -54,6 +56,7 @@ function begin(known: ClusterConfiguration, limits: Partial<PlannerLimits> = {})
   agreed = known;
   index = 1;
   writes = [];
+  parsed = 0;
   isBeaten = false;
   failure = undefined;
   candidates = [];
@@ -75,7 +78,10 @@ function begin(known: ClusterConfiguration, limits: Partial<PlannerLimits> = {})
             index,
             expiresAtMs: 0,
             modifiedMs: 0,
-            value: Buffer.from(textOf(agreed)),
+            get value() {
+              parsed++;
+              return Buffer.from(textOf(agreed!));
+            },
           },
         ),
     },
@@ -132,6 +138,14 @@ describe('a planner', () => {
     group.leads = false;
     await look(3);
     expect(writes).toEqual([]);
+  });
+
+  it('reads a record once, as long as its version stays', async () => {
+    await look(5);
+    expect(parsed).toBe(1);
+    index++;
+    await look(5);
+    expect(parsed).toBe(2);
   });
 
   it('says under which version it read what it changes', async () => {

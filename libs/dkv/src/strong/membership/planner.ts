@@ -72,6 +72,8 @@ export class Planner {
   private readonly downSinceMs = new Map<string, number>();
   /** By node, what it said last. */
   private readonly copies = new Map<string, Copied>();
+  /** The record as it was read last. */
+  private parsed: { readonly version: string; readonly configuration: ClusterConfiguration } | undefined;
 
   constructor(private readonly services: PlannerServices) {}
 
@@ -114,9 +116,13 @@ export class Planner {
       await this.write(view.agreed, NO_VERSION);
       return;
     }
-    const current = configurationOfRecord(record);
+    const version = formatStrongVersion(record.generation, record.index);
+    if (this.parsed?.version !== version) {
+      this.parsed = { version, configuration: configurationOfRecord(record) };
+    }
+    const current = this.parsed.configuration;
     const next = this.after(current);
-    if (next !== current && (await this.write(next, formatStrongVersion(record.generation, record.index)))) {
+    if (next !== current && (await this.write(next, version))) {
       this.tell(current, next);
     }
   }

@@ -214,6 +214,7 @@ function withoutHooks(admin: AdminService): AdminService {
     setWeight: (nodeId, weight) => admin.setWeight(nodeId, weight),
     setZone: (nodeId, zone) => admin.setZone(nodeId, zone),
     setReplicas: (replicas, namespace) => admin.setReplicas(replicas, namespace),
+    setPreferredZones: (zones) => admin.setPreferredZones(zones),
   };
 }
 

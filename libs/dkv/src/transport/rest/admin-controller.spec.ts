@@ -45,6 +45,7 @@ const service: AdminService = {
   setWeight: (nodeId, weight) => agreed('setWeight', nodeId, weight),
   setZone: (nodeId, zone) => agreed('setZone', nodeId, zone),
   setReplicas: (replicas, namespace) => agreed('setReplicas', replicas, namespace),
+  setPreferredZones: (zones) => agreed('setPreferredZones', ...zones),
 };
 
 const kv: KvService = {
@@ -105,6 +106,7 @@ const ROUTES: [string, string, unknown?][] = [
   ['POST', '/admin/weight', { nodeId: 'c', weight: 2 }],
   ['POST', '/admin/zone', { nodeId: 'c', zone: 'eu-1c' }],
   ['POST', '/admin/replicas', { replicas: 2 }],
+  ['POST', '/admin/zones', { zones: ['eu-1c'] }],
 ];
 
 describe('with the admin key', () => {
@@ -139,6 +141,8 @@ describe('with the admin key', () => {
     ['zone', { nodeId: 'c', zone: '' }, ['setZone', 'c', '']],
     ['replicas', { replicas: 0 }, ['setReplicas', 0, undefined]],
     ['replicas', { replicas: 15, namespace: 'n' }, ['setReplicas', 15, 'n']],
+    ['zones', { zones: ['eu 1', 'b'] }, ['setPreferredZones', 'eu 1', 'b']],
+    ['zones', { zones: [] }, ['setPreferredZones']],
   ])('%s of %j is passed on, and the answer has the epoch', async (route, body, asked) => {
     const answer = await call('POST', `/admin/${route}`, ADMIN, body);
     expect(answer).toEqual({ status: 200, body: { epoch: 7 } });
@@ -218,6 +222,10 @@ describe('with the admin key', () => {
     ),
     ['POST', '/admin/replicas', { replicas: 2, namespace: null }],
     ['POST', '/admin/replicas', { replicas: 2, nodeId: 'c' }],
+    ['POST', '/admin/zones', {}],
+    ['POST', '/admin/zones', { zones: 'eu-1c' }],
+    ['POST', '/admin/zones', { zones: ['a', 'a'] }],
+    ['POST', '/admin/zones', { zones: [''] }],
     ['POST', '/admin/zone', { nodeId: 'c' }],
     ['POST', '/admin/zone', { nodeId: 'c', zone: 1 }],
     ['POST', '/admin/zone', { nodeId: 'c', zone: 'z'.repeat(101) }],

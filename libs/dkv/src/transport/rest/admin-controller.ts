@@ -18,6 +18,7 @@ import {
   TransferBody,
   WeightBody,
   ZoneBody,
+  ZonesBody,
 } from './admin-dto.js';
 import { AdminService } from './admin-service.js';
 
@@ -123,5 +124,11 @@ export class AdminController {
     @Body() { replicas, namespace }: ReplicasBody,
   ): Promise<ChangeAnswer> {
     return { epoch: await this.admin.setReplicas(replicas, namespace) };
+  }
+
+  @Post('zones')
+  @HttpCode(200)
+  async setPreferredZones(@Query() _query: NoQuery, @Body() { zones }: ZonesBody): Promise<ChangeAnswer> {
+    return { epoch: await this.admin.setPreferredZones(zones) };
   }
 }

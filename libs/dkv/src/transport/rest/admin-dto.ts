@@ -8,11 +8,12 @@ import {
   Max,
   MaxLength,
   Min,
+  ValidateBy,
   ValidateIf,
 } from 'class-validator';
 import { REPLICAS_MAX } from '../../hashring/ring-options.js';
 import { NODE_ID_PATTERN } from '../../model/version.js';
-import { ZONE_LENGTH_MAX } from '../../processor/membership-administration.js';
+import { areZones, PREFERRED_ZONES_RULE, ZONE_LENGTH_MAX } from '../../model/zones.js';
 import { IsCount } from './field-rules.js';
 import { NamespaceQuery } from './kv-dto.js';
 
@@ -54,6 +55,14 @@ export class ReplicasBody {
 
 export class WeightBody extends NodeBody {
   @IsNumber({ allowNaN: false, allowInfinity: false }) @IsPositive() weight!: number;
+}
+
+export class ZonesBody {
+  @ValidateBy({
+    name: 'zones',
+    validator: { validate: areZones, defaultMessage: () => `zones must be ${PREFERRED_ZONES_RULE}` },
+  })
+  zones!: readonly string[];
 }
 
 export class ZoneBody extends NodeBody {

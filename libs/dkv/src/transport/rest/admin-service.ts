@@ -27,6 +27,7 @@ export interface AdminService {
   setZone(nodeId: string, zone: string): Promise<number>;
   /** Of the cluster, or of a namespace that asked for a number. */
   setReplicas(replicas: number, namespace?: string): Promise<number>;
+  setPreferredZones(zones: readonly string[]): Promise<number>;
 }
 
 export const AdminService = Symbol('DkvAdminService');

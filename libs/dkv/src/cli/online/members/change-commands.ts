@@ -1,6 +1,7 @@
 /** `dkv admit`, `decommission`, `remove`, `replace`, `keep`, `weight`, `zone` and `replicas`: the members of a running cluster change. */
 import { type Command } from 'commander';
 import { isAgreed } from '../../agreement.js';
+import { areZones, PREFERRED_ZONES_RULE } from '../../../model/zones.js';
 import { type CommandContext } from '../../command-context.js';
 import { CommandFailure } from '../../command-failure.js';
 import { EXIT } from '../../exit-codes.js';
@@ -68,6 +69,20 @@ Examples:
 
 interface ReplicasOptions extends ChangeOptions {
   readonly namespace?: string;
+}
+
+const ZONES_HELP = `
+Nodes of these zones lead partitions while they are fit, those of the first zone before the others; without a zone, with --none, leaders
+are spread over all nodes. The list replaces the one before. Copies stay where they are, but for namespaces with fewer copies than
+the cluster gives: these are to be in these zones, too.
+
+Examples:
+  dkv zones eu-1a eu-1b
+  dkv zones --none
+`;
+
+interface ZonesOptions extends ChangeOptions {
+  readonly none?: boolean;
 }
 
 interface RemoveOptions extends ChangeOptions {
@@ -180,6 +195,23 @@ export function addReplicas(program: Command, context: CommandContext): void {
       body: { replicas, ...(namespace !== undefined && { namespace }) },
       done: `${of} is to have ${counted(replicas, 'replica')}`,
     };
+  });
+}
+
+export function addZones(program: Command, context: CommandContext): void {
+  const command = program
+    .command('zones')
+    .description('Says in which zones leaders are to be.')
+    .argument('[zones...]', 'the best first')
+    .option('--none', 'spreads leaders over all nodes');
+  changesMembers(command, ZONES_HELP, context, ({ none = false }: ZonesOptions, zones: readonly string[]) => {
+    if (none !== (zones.length === 0) || !areZones(zones)) {
+      throw new CommandFailure(EXIT.usage, `give ${PREFERRED_ZONES_RULE}, or --none.`);
+    }
+    const done = none
+      ? 'Leaders are spread over all nodes'
+      : `Zones ${zones.join(', ')} are preferred for leaders`;
+    return { route: 'zones', body: { zones }, done };
   });
 }
 

@@ -70,6 +70,8 @@ async function members(session: Session, options: OnlineOptions): Promise<ExitCo
     (sum, { partitions }) => sum + partitions.holder + partitions.replica,
     0,
   );
+  const preferred =
+    report.preferredZones.length > 0 ? `, leaders in ${report.preferredZones.join(', ')} first` : '';
   const zones = new Set(report.members.map(({ zone }) => zone).filter((zone) => zone !== ''));
   const place = zones.size > 0 ? ` in ${counted(zones.size, 'zone')}` : '';
   const waiting = candidates.length > 0 ? `; ${counted(candidates.length, 'candidate')}` : '';
@@ -77,7 +79,7 @@ async function members(session: Session, options: OnlineOptions): Promise<ExitCo
   print(session, options, value, (page) => {
     page
       .line(
-        `${counted(report.members.length, 'node')}${place}, ${copies} copies of ${counted(report.partitions, 'partition')}${waiting}`,
+        `${counted(report.members.length, 'node')}${place}, ${copies} copies of ${counted(report.partitions, 'partition')}${preferred}${waiting}`,
       )
       .line()
       .table(COLUMNS, [

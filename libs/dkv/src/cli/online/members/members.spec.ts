@@ -46,6 +46,8 @@ describe('a change', () => {
       { replicas: 0, namespace: 'n' },
       'A key of namespace n is to have 0 replicas',
     ],
+    ['zones', ['x', 'y'], 'zones', { zones: ['x', 'y'] }, 'Zones x, y are preferred for leaders'],
+    ['zones', ['--none'], 'zones', { zones: [] }, 'Leaders are spread over all nodes'],
   ])('is asked for, and agreed on: %s %j', async (name, args, route, body, done) => {
     node.replies[`POST /admin/${route}`] = { body: { epoch: 7 } };
     const { code, out, error } = await dkv([name, ...args]);
@@ -211,9 +213,18 @@ describe('waiting', () => {
 describe('dkv moves', () => {
   it('says that nothing moves', async () => {
     node.replies['GET /admin/moves'] = { body: sampleMoves() };
-    for (const args of [['moves'], ['moves', '--watch'], ['moves', '--watch', '--within', '1']]) {
-      const { code, out } = await dkv(args);
-      expect([code, out]).toEqual([EXIT.done, 'All is where it is to be: nothing moves (epoch 1).\n']);
+    const settled = 'All is where it is to be: nothing moves (epoch 1).\n';
+    const { code, out: said } = await dkv(['moves']);
+    expect([code, said]).toEqual([EXIT.done, settled]);
+    for (const [args, seconds] of [
+      [['moves', '--watch'], 30],
+      [['moves', '--watch', '--within', '2'], 2],
+    ] as const) {
+      node.requests.length = 0;
+      const watched = await dkv([...args]);
+      const waits = `Nothing moves yet: waiting ${seconds} s for something to begin, as when a node joins.\n`;
+      expect([watched.code, watched.out]).toEqual([EXIT.done, waits + settled]);
+      expect(node.requests.length).toBeGreaterThanOrEqual(seconds);
     }
     const { out } = await dkv(['moves', '--json']);
     expect(JSON.parse(out)).toEqual(sampleMoves());
@@ -227,9 +238,9 @@ describe('dkv moves', () => {
       lines(
         'Under way: 2 move, 41 wait (epoch 9).',
         '',
-        'PARTITION      FROM   TO     SINCE EPOCH',
-        'configuration  a b c  a b d            8',
-        '12             c a b  a b d            9',
+        'PARTITION      FROM   TO     SINCE EPOCH  COPIED',
+        'configuration  a b c  a b d            8   0.0 %',
+        '12             c a b  a b d            9   0.0 %',
         '',
         'Node c leaves, and still holds 42 copies.',
       ),
@@ -254,6 +265,21 @@ describe('dkv moves', () => {
     const { code, out } = await dkv(['moves', '--watch', '--json']);
     expect([code, JSON.parse(out)]).toEqual([EXIT.done, last]);
     expect(node.requests).toHaveLength(3);
+  });
+
+  it('waits for what has not begun, and tells of bytes, rate and time left', async () => {
+    const whole = { partitionsDone: 1, partitionsTotal: 44, bytesCopied: 3 * 2 ** 20, bytesTotal: 2 ** 30 };
+    const progress = { ...whole, bytesPerSecond: 2 ** 24, secondsLeft: 64 };
+    node.replies['GET /admin/moves'] = bodies(
+      sampleMoves(),
+      { ...leavingMoves(9, 41), progress },
+      leftMoves(30),
+    );
+    const { out } = await dkv(['moves', '--watch']);
+    expect(out.split('\n').slice(1, 3)).toEqual([
+      '1 of 44 arrived, 2 move, 41 wait (epoch 9), 3 MiB of 1 GiB copied, 16 MiB/s, 1 m left',
+      '44 of 44 arrived, nothing moves (epoch 30)',
+    ]);
   });
 
   it('ends with the time that was given', async () => {

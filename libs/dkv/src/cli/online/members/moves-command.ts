@@ -3,18 +3,19 @@ import { type Command } from 'commander';
 import { type MoveReport, type MovesReport } from '../../../model/moves-report.js';
 import { type CommandContext } from '../../command-context.js';
 import { EXIT, type ExitCode } from '../../exit-codes.js';
-import { counted } from '../../text/figures.js';
+import { counted, percentOf } from '../../text/figures.js';
 import { type Column, type Page } from '../../text/page.js';
 import { movesReport } from '../admin-routes.js';
 import { asksCluster, type OnlineOptions, print, type Session } from '../online-command.js';
-import { countsOf, watchMoves, WITHIN_OPTION, withinMsOf } from './watched-moves.js';
+import { copiedOf, countsOf, watchMoves, WITHIN_OPTION, withinMsOf } from './watched-moves.js';
 
 const HELP = `
 After a change of the members, partitions move to other nodes, a few at once, and so does the configuration, where other nodes are to
 keep it. FROM and TO are lists of nodes, the holder first; the epoch rises with each change and each step.
 
 With --watch it shows how far they are, once a second, and ends when nothing moves any more: as a bar on a terminal, else with a
-line for each change.
+line for each change. Where nothing moves yet, it waits 30 s for something to begin. Bytes are those of keys and values, of the copies
+that are made anew; the rate is that of the last ten seconds.
 
 Examples:
   dkv moves
@@ -24,11 +25,14 @@ Exit codes: 0 done; 14 something moves still when the time is over; 8 no node an
 always.
 `;
 
+/** So long is something waited for that moves. */
+const BEGIN_MS = 30_000;
 const COLUMNS: readonly Column[] = [
   { title: 'PARTITION' },
   { title: 'FROM' },
   { title: 'TO' },
   { title: 'SINCE EPOCH', align: 'right' },
+  { title: 'COPIED', align: 'right' },
 ];
 
 interface MovesOptions extends OnlineOptions {
@@ -48,10 +52,32 @@ export function addMoves(program: Command, context: CommandContext): void {
 async function moves(session: Session, options: MovesOptions): Promise<ExitCode> {
   withinMsOf(options.within);
   const report = options.watch
-    ? await watchMoves(session, options, 0, ({ isSettled }) => isSettled)
+    ? await watchMoves(session, options, 0, untilMoved(session, options))
     : await movesReport(session.client);
   print(session, options, report, (page) => describe(page, report));
   return EXIT.done;
+}
+
+/** A node that was just started is no member yet: something may be about to begin. */
+function untilMoved(
+  { context: { clock, terminal } }: Session,
+  { json, within }: MovesOptions,
+): (report: MovesReport) => boolean {
+  const beginMs = Math.min(BEGIN_MS, withinMsOf(within));
+  const endsAt = clock.monotonic() + beginMs;
+  let hasMoved = false;
+  let isTold = json === true;
+  return ({ isSettled }) => {
+    hasMoved ||= !isSettled;
+    const isAwaited = !hasMoved && clock.monotonic() < endsAt;
+    if (isAwaited && !isTold) {
+      isTold = true;
+      terminal.out(
+        `Nothing moves yet: waiting ${beginMs / 1_000} s for something to begin, as when a node joins.\n`,
+      );
+    }
+    return isSettled && !isAwaited;
+  };
 }
 
 function describe(page: Page, report: MovesReport): void {
@@ -68,6 +94,7 @@ function describe(page: Page, report: MovesReport): void {
   if (report.isSettled) {
     return;
   }
+  page.line(`Under way: ${countsOf(report)}${copiedOf(report)}.`, 'warning');
   if (report.moving.length > 0) {
     page.line().table(COLUMNS, report.moving.map(rowOf));
   }
@@ -80,7 +107,7 @@ function describe(page: Page, report: MovesReport): void {
   }
 }
 
-function rowOf({ partition, from, to, sinceEpoch }: MoveReport): readonly string[] {
+function rowOf({ partition, from, to, sinceEpoch, bytesCopied, bytesToCopy }: MoveReport): readonly string[] {
   const name = partition === undefined ? 'configuration' : String(partition);
-  return [name, from.join(' '), to.join(' '), String(sinceEpoch)];
+  return [name, from.join(' '), to.join(' '), String(sinceEpoch), percentOf(bytesCopied, bytesToCopy)];
 }

@@ -3,7 +3,7 @@ import { type MovesReport } from '../../../model/moves-report.js';
 import { CommandFailure } from '../../command-failure.js';
 import { EXIT } from '../../exit-codes.js';
 import { type Screen, type Terminal } from '../../terminal.js';
-import { counted } from '../../text/figures.js';
+import { counted, durationOf, sizeOf } from '../../text/figures.js';
 import { movesReport } from '../admin-routes.js';
 import { type Session } from '../online-command.js';
 import { wholeNumberOf } from '../whole-number.js';
@@ -70,6 +70,14 @@ export function withinMsOf(within: string | undefined): number {
   return within === undefined ? Infinity : 1_000 * wholeNumberOf('--within', within, 1, WITHIN_SECONDS_MAX);
 }
 
+/** `, 310 MiB of 1.2 GiB copied, 16 MiB/s, 55 s left`; '' where there is nothing to copy. */
+export function copiedOf({ progress }: MovesReport): string {
+  const { bytesCopied, bytesTotal, bytesPerSecond, secondsLeft } = progress;
+  const left = secondsLeft === undefined ? '' : `, ${durationOf(1_000 * secondsLeft)} left`;
+  const rate = bytesPerSecond > 0 ? `, ${sizeOf(bytesPerSecond)}/s` : '';
+  return bytesTotal > 0 ? `, ${sizeOf(bytesCopied)} of ${sizeOf(bytesTotal)} copied${rate}${left}` : '';
+}
+
 /** `2 move, 41 wait (epoch 9)`. */
 export function countsOf({ moving, waiting, epoch }: MovesReport): string {
   const counts = `${counted(moving.length, 'moves', 'move')}, ${counted(waiting, 'waits', 'wait')}`;
@@ -85,9 +93,10 @@ class Progress {
 
   show(report: MovesReport): void {
     const toMove = report.moving.length + report.waiting;
-    this.toMoveMax = Math.max(this.toMoveMax, toMove);
+    // The node that is asked may have seen more of it arrive.
+    this.toMoveMax = Math.max(this.toMoveMax, toMove, report.progress.partitionsTotal);
     const arrived = this.toMoveMax - toMove;
-    const text = `${arrived} of ${this.toMoveMax} arrived, ${countsOf(report)}`;
+    const text = `${arrived} of ${this.toMoveMax} arrived, ${countsOf(report)}${copiedOf(report)}`;
     if (this.toMoveMax === 0 || text === this.shown) {
       return;
     }

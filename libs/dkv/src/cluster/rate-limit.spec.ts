@@ -1,7 +1,7 @@
 /** The rate of repair: a second's worth at once, then no faster than allowed. */
 import { beforeEach, expect, it } from 'vitest';
-import { ManualClock } from '../../../testing/manual-clock.js';
-import { microtasks } from '../../../testing/microtasks.js';
+import { ManualClock } from '../../testing/manual-clock.js';
+import { microtasks } from '../../testing/microtasks.js';
 import { RateLimit } from './rate-limit.js';
 
 let clock: ManualClock;
