@@ -54,7 +54,7 @@ export async function startDiscovery(kind, nodes) {
   };
   await listening(child, port, known.command);
   say(`The nodes find each other by ${discovery}.`);
-  return { env: { DKV_NODES: '', DKV_DISCOVERY: discovery }, isRegistry: kind !== 'dns', stop };
+  return { env: { DKV_NODES: '', DKV_DISCOVERY: discovery }, stop };
 }
 
 function startDns({ port, nodes }) {

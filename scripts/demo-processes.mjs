@@ -24,9 +24,8 @@ export class DemoProcesses {
     this.#ended = new Promise((resolve) => (this.#end = resolve));
   }
 
-  /** @param nodes those of the constructor that have not been started, or some of them */
-  start(nodes = this.#nodes) {
-    const started = nodes.map(({ id, env }) => {
+  start() {
+    this.#children = this.#nodes.map(({ id, env }) => {
       const child = spawn(process.execPath, [DEMO_MAIN], {
         env,
         // Lines of a node carry its name. The channel tells the child when this process is gone, however it went.
@@ -37,12 +36,11 @@ export class DemoProcesses {
       child.once('exit', (code, signal) => this.#exited(id, code, signal));
       return child;
     });
-    this.#children.push(...started);
   }
 
-  /** True as soon as each of these nodes says it is ready, false when they end before. */
-  async ready(nodes = this.#nodes) {
-    const waiting = new Set(nodes);
+  /** True as soon as every node says it is ready, false when they end before. */
+  async ready() {
+    const waiting = new Set(this.#nodes);
     for (let polls = 1; !this.#stopping && waiting.size > 0; polls++) {
       for (const node of waiting) {
         const { isReady, reason } = await readinessOf(node);

@@ -4,7 +4,7 @@
  * (dkv-data), MONKEY_RATE (10), and any variable of the application that is the same for all nodes. DEMO_DISCOVERY=dns, etcd or
  * service starts a server by which they find each other. DEMO_PREPARED=1 runs what is built already.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { startDiscovery } from './demo-discovery.mjs';
@@ -46,7 +46,11 @@ await main(async () => {
   const discovery = await startDiscovery(process.env.DEMO_DISCOVERY, nodes);
   const processes = nodes.map((node) => ({
     ...node,
-    env: { ...environment, ...ownSettings(node, nodes), ...discovery?.env },
+    env: {
+      ...environment,
+      ...ownSettings(node, nodes),
+      ...(discovery && { ...discovery.env, DKV_CLUSTER_SIZE: String(nodes.length) }),
+    },
   }));
   const cluster = new DemoProcesses(processes);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -56,15 +60,7 @@ await main(async () => {
     });
   }
   stopWithNpm(cluster);
-  const [first, ...others] = processes;
-  if (discovery?.isRegistry && !existsSync(first.env.DKV_DATA_DIR)) {
-    // A registry does not know who is to come: the first node makes the cluster, and the others join it.
-    cluster.start([first]);
-    await cluster.ready([first]);
-    cluster.start(others);
-  } else {
-    cluster.start();
-  }
+  cluster.start();
   if (await cluster.ready()) {
     const urls = nodes.map(({ host, port }) => `http://${host}:${port}`).join('  ');
     say(`\nThe cluster is ready: ${urls}  (docs /docs; data in ${demoDataDir()}; Ctrl-C stops it)\n`);

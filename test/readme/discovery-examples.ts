@@ -20,6 +20,7 @@ DkvModule.forRoot({
   hostname: process.env.POD_IP, // where the others reach this node
   apiKey: process.env.DKV_API_KEY,
   discovery, // one of those below
+  clusterSize: 3, // so many make the cluster
 });
   return module;
 }
@@ -78,6 +79,7 @@ const serviceDiscovery = HttpServiceDiscoveryModule.forRoot({
         hostname: process.env.POD_IP,
         apiKey: process.env.DKV_API_KEY,
         discovery,
+        clusterSize: 3,
       }),
     }),
   ],

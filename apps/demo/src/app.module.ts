@@ -64,6 +64,7 @@ function storeOptions(environment: Environment): DkvModuleOptions {
     durability: environment.DKV_DURABILITY,
     replicas: environment.DKV_REPLICAS,
     partitions: environment.DKV_PARTITIONS,
+    clusterSize: environment.DKV_CLUSTER_SIZE,
     memberRemovalMs: environment.DKV_MEMBER_REMOVAL_MS,
     mode: environment.DKV_MODE,
     join: environment.DKV_JOIN,

@@ -19,6 +19,7 @@ describe('readEnvironment', () => {
       DKV_NODES: undefined,
       DKV_DISCOVERY: undefined,
       DKV_DISCOVERY_KEY: 'demo-discovery-key',
+      DKV_CLUSTER_SIZE: undefined,
       DKV_API_KEY: undefined,
       DKV_ADMIN_KEY: undefined,
       DKV_TLS_KEY: undefined,

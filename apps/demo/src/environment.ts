@@ -100,6 +100,10 @@ export class Environment {
   @Secret()
   DKV_DISCOVERY_KEY = 'demo-discovery-key';
 
+  /** How many processes make a cluster. Default: all of `DKV_NODES`; with `DKV_DISCOVERY` it must be given for the first start. */
+  @Whole(1, 1_000, 'a number of nodes')
+  DKV_CLUSTER_SIZE: number | undefined = undefined;
+
   /** `stream` or `http`: how the processes talk to each other. */
   @IsIn(TRANSPORTS, says(`give one of ${TRANSPORTS.join(', ')}`))
   DKV_TRANSPORT: PeerTransport = 'stream';

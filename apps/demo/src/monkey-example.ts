@@ -80,6 +80,8 @@ function monkeyService(env: NodeJS.ProcessEnv): DynamicModule {
       nodeId: env.DKV_NODE_ID ?? hostname(),
       hostname: env.HOST ?? hostname(),
       discovery,
+      // The first makes the cluster, the others join it.
+      clusterSize: 1,
       peerPort: Number(env.DKV_PEER_PORT ?? 7000),
       dataDir: env.DKV_DATA_DIR,
     }),

@@ -56,11 +56,16 @@ describe('nodes that register with a service', () => {
     servers.push(server);
     const endpoints = [`http://127.0.0.1:${(server.address() as AddressInfo).port}`];
     const node = async (nodeId: string) =>
-      start({ nodeId, peerPort: await freePort(), discovery: new EtcdDiscovery({ endpoints }) });
-    const a = await node('a');
-    await expect.poll(() => healthOf(a).status, POLL).toBe('up');
-    const b = await node('b');
-    await expect.poll(() => healthOf(b).status, POLL).toBe('up');
+      start({
+        nodeId,
+        clusterSize: 2,
+        peerPort: await freePort(),
+        discovery: new EtcdDiscovery({ endpoints }),
+      });
+    const [a, b] = await Promise.all([node('a'), node('b')]);
+    for (const module of [a, b]) {
+      await expect.poll(() => healthOf(module).status, POLL).toBe('up');
+    }
     await a.get(Dkv).addOrUpdate('key', 'value');
     expect((await b.get(Dkv).get('key', { consistency: 'linearizable' }))?.value).toBe('value');
     expect(
