@@ -16,7 +16,7 @@ import { StrongFaults } from './strong-faults.js';
 import { judgeHistory } from './strong-history.js';
 import { groupsOf, memberOf } from './group-facts.js';
 import { clockRate, DELAY_MS_MAX } from './world-faults.js';
-import { isBeyondRecovery } from './strong-recoveries.js';
+import { isBeyondRecovery, isLostWhileJoint } from './strong-recoveries.js';
 import { StrongWitness } from './strong-witness.js';
 import { type KeyKind, runClient, type StrongKey, type StrongWorld } from './strong-workload.js';
 
@@ -122,7 +122,8 @@ export async function runStrongScenario(
   await cluster.advance(500);
   await cluster.settle(faults.repairAll());
   const findings = await heal(world, faults.hadBlackout ? RECOVERY_MS : LEADER_MS);
-  const isForOperator = faults.hadBlackout && isBeyondRecovery(cluster);
+  const isForOperator =
+    (faults.hadBlackout && isBeyondRecovery(cluster)) || (changesMembers && isLostWhileJoint(cluster));
   if (isForOperator) {
     findings.length = 0;
   } else if (findings.length === 0 && cluster.ring.copies > 2 && !changesMembers) {
