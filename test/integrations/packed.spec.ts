@@ -31,7 +31,7 @@ beforeAll(async () => {
   // As an npm that asks before it runs scripts of packages, and is not answered.
   const args = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', tarball];
   await Promise.all(APPLICATIONS.map(({ name }) => run('npm', args, { cwd: join(fresh, name), ...npm })));
-});
+}, 600_000);
 afterAll(() => rmSync(out, { recursive: true }));
 
 describe('the package', () => {

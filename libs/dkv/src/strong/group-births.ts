@@ -178,9 +178,26 @@ export class GroupBirths {
   /** Those of a class that are not there yet. */
   private addGroups(placement: number): void {
     const born = this.classBirth.noteOf(placement);
-    for (const number of ownGroups(this.parts.view, placement)) {
+    for (const number of [...ownGroups(this.parts.view, placement), ...this.firstGroups(placement, born)]) {
       this.addGroup(number, born);
     }
+  }
+
+  /**
+   * Those in which this node voted first, though they were moved away before it heard of their birth: the others may be too few to
+   * elect a leader, who moves them. Of one that was given up there is a state.
+   */
+  private firstGroups(placement: number, { members, lists, isBorn }: ClassNote): readonly number[] {
+    const { view, stored } = this.parts;
+    const place = members.indexOf(this.around.member());
+    const isMissed = (number: number) =>
+      !this.holds(number) && !stored.has(number) && this.around.node.givenUp(number) === undefined;
+    return isBorn && place >= 0
+      ? lists
+          .slice(0, view.slices)
+          .flatMap((list, slice) => (list.includes(place) ? [view.firstOf(placement) + slice] : []))
+          .filter(isMissed)
+      : [];
   }
 
   private addGroup(number: number, born: ClassNote): void {
@@ -260,7 +277,9 @@ export class GroupBirths {
   private groupsBorn(placement: number, first: FirstMembers): void {
     this.addGroups(placement);
     const note = { ...first, isBorn: true };
-    ownGroups(this.parts.view, placement).forEach((number) => this.beginGroup(number, note));
+    for (const number of [...ownGroups(this.parts.view, placement), ...this.firstGroups(placement, note)]) {
+      this.beginGroup(number, note);
+    }
   }
 
   private beginGroup(number: number, note: ClassNote): void {

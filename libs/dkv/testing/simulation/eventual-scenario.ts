@@ -31,7 +31,7 @@ const PLAN: ScenarioPlan = {
 
 /** @param records what all nodes hold in the end, by key */
 export function judgeEventual(
-  { operations }: History,
+  { operations }: Pick<History, 'operations'>,
   records: ReadonlyMap<string, KvRecord>,
 ): readonly Finding[] {
   const converged = [...records].map(

@@ -72,6 +72,17 @@ export interface TestStorageOptions {
   readonly cacheBytesMax: number;
 }
 
+/** Such bounds as chance has it, small ones among them. */
+export function chanceStorage(random: SimRandom): Partial<TestStorageOptions> {
+  return {
+    dirtyBytesMax: random.pick([1_048_576, 65_536]),
+    checkpointIntervalMs: random.pick([1_000, 3_000]),
+    logBytesMax: random.pick([1_048_576, 16_384]),
+    segmentBytesMax: random.pick([65_536, 8_192, 4_096]),
+    ...(random.chance(0.3) && { cacheBytesMax: 0 }),
+  };
+}
+
 /** All that a node keeps, as it was at one moment. */
 export interface NodeCopy {
   readonly disk: DiskCopy;

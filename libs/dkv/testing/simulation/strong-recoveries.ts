@@ -119,6 +119,22 @@ export function isBeyondRecovery(cluster: TestCluster): boolean {
   });
 }
 
+/**
+ * Whether a group waits for an operator since it was about to change its members when a node forgot: in one half of the joint
+ * configuration no majority is left, and what the others hold need not be all (rule 13).
+ */
+export function isLostWhileJoint(cluster: TestCluster): boolean {
+  const living = new Set(cluster.nodeIds.map((nodeId) => memberOf(cluster.node(nodeId))));
+  const hasMajority = (members: readonly string[]) =>
+    2 * members.filter((member) => living.has(member)).length > members.length;
+  const groups = cluster.nodeIds.flatMap((nodeId) => groupsOf(cluster.node(nodeId))?.values() ?? []);
+  return groups.some(({ number, raft: { configuration } }) => {
+    const { voters, outgoing } = configuration;
+    const isLed = groups.some((other) => other.number === number && other.leads);
+    return !isLed && outgoing.length > 0 && !(hasMajority(voters) && hasMajority(outgoing));
+  });
+}
+
 /** Up to where a log has nothing else than what was committed. */
 function sharedIndex(raft: RaftGroup, committed: readonly (number | undefined)[]): number {
   for (let index = raft.firstIndex; index <= raft.lastIndex; index++) {
