@@ -265,6 +265,22 @@ describe('a checkpoint of strong records', () => {
     await bench.store.checkpoint();
     expect(usage()).toEqual({ ns: { keys: 2, bytes: 4 + 8 } });
   });
+
+  it('tells whole bytes of a group where it has sampled', async () => {
+    const bench = await Bench.open({ cacheBytesMax: 0 });
+    const putAll = (length: (index: number) => number) => {
+      for (let index = 1_000; index < 1_035; index++) {
+        bench.put(`key-${index}`, recordOf(index, 0, 'x'.repeat(length(index))));
+      }
+    };
+    putAll(() => 100);
+    await bench.store.checkpoint();
+    putAll((index) => index - 900);
+    await bench.store.checkpoint();
+    const { bytes } = bench.store.metrics().usage.get('ns')!;
+    expect(Number.isInteger(bytes)).toBe(false);
+    expect(bench.store.bytesOf(1)).toBe(Math.round(bytes));
+  });
 });
 
 describe('the index of expiries', () => {

@@ -312,7 +312,7 @@ export class StrongRecords implements StrongStore {
     const { usage, dirty } = this.table.group(group);
     const sum = new UsageCount(usage);
     dirty.forEach((position) => this.table.addChange(position, sum));
-    return Math.max(0, bytesIn(sum.byNamespace));
+    return Math.max(0, Math.round(bytesIn(sum.byNamespace)));
   }
 
   private write(group: number, namespace: string, key: string, record: StrongRecord | undefined): void {
