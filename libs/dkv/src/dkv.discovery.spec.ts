@@ -13,6 +13,7 @@ import { Dkv } from './dkv.js';
 import { DkvError } from './dkv.errors.js';
 import { DkvModule } from './dkv.module.js';
 import { type DkvModuleOptions } from './dkv.options.js';
+import { getDkvToken } from './dkv.tokens.js';
 import { DkvHealthIndicator } from './health/dkv-health-indicator.js';
 import { DkvHealthModule } from './health/dkv-health.module.js';
 import { type ClusterNode } from './model/node.js';
@@ -42,7 +43,8 @@ async function start(options: DkvModuleOptions): Promise<TestingModule> {
     logger: new CapturedLog(),
     ...options,
   });
-  const module = await Test.createTestingModule({ imports: [store, DkvHealthModule] }).compile();
+  const feature = DkvModule.forFeature([{ name: 'single', replicas: 0 }]);
+  const module = await Test.createTestingModule({ imports: [store, feature, DkvHealthModule] }).compile();
   modules.push(module);
   await module.init();
   return module;
@@ -68,6 +70,12 @@ describe('nodes that register with a service', () => {
     }
     await a.get(Dkv).addOrUpdate('key', 'value');
     expect((await b.get(Dkv).get('key', { consistency: 'linearizable' }))?.value).toBe('value');
+    // What was declared before the other node was shown is the cluster's from the first.
+    await a.get<Dkv>(getDkvToken('single'), { strict: false }).addOrUpdate('key', 'one');
+    expect(
+      (await b.get<Dkv>(getDkvToken('single'), { strict: false }).get('key', { consistency: 'linearizable' }))
+        ?.value,
+    ).toBe('one');
     expect(
       b
         .get(Dkv)
@@ -89,7 +97,7 @@ describe('health', () => {
   it('is degraded, not unready, with what ails the discovery', async () => {
     const ailing = { trouble: undefined as string | undefined };
     const discovery = Object.assign(discoveryOf({}), ailing);
-    const module = await start({ nodeId: 'a', peerPort: 0, discovery });
+    const module = await start({ nodeId: 'a', clusterSize: 1, peerPort: 0, discovery });
     await expect.poll(() => healthOf(module).status, POLL).toBe('up');
     discovery.trouble =
       'Discovery by etcd fails: connect ECONNREFUSED (the nodes that are known are those of 90 s ago)';
@@ -106,7 +114,13 @@ describe('health', () => {
         throw new DkvError('DKV_DISCOVERY_FAILED', 'Discovery by etcd failed: connect ECONNREFUSED.');
       }
     };
-    const module = await start({ nodeId: 'a', peerPort: 0, discovery: discoveryOf({ register }), clock });
+    const module = await start({
+      nodeId: 'a',
+      clusterSize: 1,
+      peerPort: 0,
+      discovery: discoveryOf({ register }),
+      clock,
+    });
     const health = () => {
       clock.advance(20);
       return healthOf(module);

@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { noteAddresses } from './cluster/cluster-configuration.js';
 import { ClusterView } from './cluster/cluster-view.js';
+import { withNamespaces } from './cluster/configuration-changes.js';
 import { Locks } from './client/locks.js';
 import { type NodeStanding, standingOf } from './client/node-status.js';
 import { isDkvError } from './dkv.errors.js';
@@ -79,7 +80,7 @@ export class DkvLifecycle
 
   /** Modules are initialised dependencies first, so services may use the store in their own onModuleInit. */
   async onModuleInit(): Promise<void> {
-    const { view, processor } = this;
+    const { view, processor, options } = this;
     this.namespaces.warnOfUndeclared();
     const started = processor.start();
     try {
@@ -89,7 +90,7 @@ export class DkvLifecycle
       await this.close();
       throw error;
     }
-    if (view.peers.length === 0) {
+    if (view.peers.length === 0 && !firstNodesOf(options).isProvisional) {
       await started;
       return;
     }
@@ -152,7 +153,7 @@ export class DkvLifecycle
     if (view.epoch === 0 && !firstNodesOf(options).hasFixedNodes) {
       const shown = withOwn(nodes, view.address(view.selfId));
       if (!isSameSet(shown, view.agreed.members)) {
-        view.adopt(madeOf(shown, options, view.hashFunc));
+        view.adopt(withNamespaces(madeOf(shown, options, view.hashFunc), view.agreed.namespaces));
       }
     }
     view.relocate(nodes);

@@ -35,7 +35,8 @@ import { assertKey } from './model/key.js';
 import { type ShownRecord } from './model/shown-record.js';
 import { keysIn } from './model/usage.js';
 import { type Codec } from './ports/codec.js';
-import { rejection, type Written, type WriteOptions } from './processor/processor.js';
+import { type Written, type WriteOptions } from './processor/call-options.js';
+import { rejection } from './processor/processor.js';
 
 const NO_OPTIONS = Object.freeze({});
 

@@ -130,4 +130,5 @@ export { Merger, type MergeSide } from './ports/merger.js';
 export { Random } from './ports/random.js';
 export { type RemoteKvMetrics, RemoteKvRepo, type SendOptions } from './ports/remote-kv-repo.js';
 export { type Operation, Telemetry } from './ports/telemetry.js';
-export { Processor, type Written } from './processor/processor.js';
+export { type Written } from './processor/call-options.js';
+export { Processor } from './processor/processor.js';

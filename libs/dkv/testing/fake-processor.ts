@@ -2,7 +2,7 @@
 import { assertKey } from '../src/model/key.js';
 import { type ShownRecord } from '../src/model/shown-record.js';
 import { formatVersion } from '../src/model/version.js';
-import { type ReadOptions, type WriteOptions, type Written } from '../src/processor/processor.js';
+import { type ReadOptions, type WriteOptions, type Written } from '../src/processor/call-options.js';
 import { NO_STRONG_MODE } from './no-strong-mode.js';
 import { microtasks } from './microtasks.js';
 

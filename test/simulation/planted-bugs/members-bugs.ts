@@ -1,5 +1,6 @@
 /** Protections of clusters whose members change, each taken away on purpose. */
-import { Birth, type ClusterNote } from '../../../libs/dkv/src/cluster/birth.js';
+import { Birth } from '../../../libs/dkv/src/cluster/birth.js';
+import { type ClusterNote } from '../../../libs/dkv/src/cluster/cluster-note.js';
 import { type ClassNote } from '../../../libs/dkv/src/cluster/class-birth.js';
 import { ClusterView } from '../../../libs/dkv/src/cluster/cluster-view.js';
 import { type Namespace, Namespaces } from '../../../libs/dkv/src/cluster/namespaces.js';

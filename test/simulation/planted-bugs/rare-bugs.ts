@@ -1,6 +1,7 @@
 /** Protections of strong namespaces whose lack chance shows seldom, each taken away on purpose. */
 import { vi } from 'vitest';
-import { Birth, type ClusterNote } from '../../../libs/dkv/src/cluster/birth.js';
+import { Birth } from '../../../libs/dkv/src/cluster/birth.js';
+import { type ClusterNote } from '../../../libs/dkv/src/cluster/cluster-note.js';
 import { PeerDirectory } from '../../../libs/dkv/src/cluster/peer-directory.js';
 import { Peer } from '../../../libs/dkv/src/cluster/peers.js';
 import { nodeOf } from '../../../libs/dkv/src/model/raft-messages.js';

@@ -8,7 +8,8 @@ import { DkvError } from '../dkv.errors.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { formatStrongVersion, UNREACHABLE_STRONG_VERSION } from '../model/strong-version.js';
 import { type Clock } from '../ports/clock.js';
-import { type Processor, type Written } from '../processor/processor.js';
+import { type Written } from '../processor/call-options.js';
+import { type Processor } from '../processor/processor.js';
 import { type ChangeCall, ReadModifyWrite } from './read-modify-write.js';
 
 const CALL: ChangeCall = { key: 'k', ttlMs: 7, timeoutMs: 1_000, readTimeoutMs: 300 };

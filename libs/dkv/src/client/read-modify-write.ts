@@ -7,7 +7,8 @@ import { NO_VERSION } from '../model/version.js';
 import { type Clock } from '../ports/clock.js';
 import { type Random } from '../ports/random.js';
 import { Deadline } from '../cluster/deadline.js';
-import { type Processor, type Written } from '../processor/processor.js';
+import { type Written } from '../processor/call-options.js';
+import { type Processor } from '../processor/processor.js';
 import { Backoff } from './backoff.js';
 
 const PAUSES = { firstMs: 2, lastMs: 200 };

@@ -3,7 +3,8 @@ import { Buffer } from 'node:buffer';
 import { DkvError } from '../dkv.errors.js';
 import { type ShownRecord } from '../model/shown-record.js';
 import { type Codec } from '../ports/codec.js';
-import { rejection, type Written } from '../processor/processor.js';
+import { type Written } from '../processor/call-options.js';
+import { rejection } from '../processor/processor.js';
 import { parseAs } from '../dkv.validation.js';
 import { type KvPair, stampOf } from './kv-pair.js';
 

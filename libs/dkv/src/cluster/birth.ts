@@ -1,46 +1,19 @@
 /** How new folders become a cluster, once: rule 0 of the strong mode. */
 import { type FirstCluster, type FirstMembers, type NodeMessage } from '../model/node-messages.js';
 import { type MemberId, nodeOf } from '../model/raft-messages.js';
-import { type LocalKvRepo } from '../ports/local-kv-repo.js';
 import { type Logger } from '../ports/logger.js';
 import { configurationFrom } from './cluster-configuration.js';
+import { type ClusterNote, firstOfClass, NO_CLUSTER } from './cluster-note.js';
 import { type PeerDirectory } from './peer-directory.js';
 import { type Peer } from './peers.js';
 
-/** What is noted durably of the cluster that a folder belongs to. */
-export interface ClusterNote extends FirstCluster {
-  /** '' for none yet. */
-  readonly clusterId: string;
-  /** The classes whose groups are born with the cluster, in the order of `lists`; for others see `class-birth.ts`. */
-  readonly classes: readonly number[];
-  /** Whether it is known that every node has accepted these members. */
-  readonly isBorn: boolean;
-}
-
 type BirthMessage = Extract<NodeMessage, { kind: 'birth' }>;
 type AboutProposal = 'birthAccepted' | 'birthContested' | 'birthWithdrawn' | 'born';
-
-/** Under which name the note is kept. */
-export const CLUSTER_META = 'cluster';
-export const NO_CLUSTER: ClusterNote = Object.freeze({
-  clusterId: '',
-  members: [],
-  lists: [],
-  configuration: '',
-  classes: [],
-  isBorn: false,
-});
 
 /** Ticks that a founder waits for nodes that discovery shows and nobody hears: one of them may know of a cluster. */
 const AWAIT_TICKS = 30;
 /** Between two lines that say how far it is. */
 const TELL_EVERY_TICKS = 100;
-
-/** Of a data folder. */
-export async function clusterNoteOf(meta: Pick<LocalKvRepo, 'getMeta'>): Promise<ClusterNote> {
-  const text = await meta.getMeta(CLUSTER_META);
-  return text === undefined ? NO_CLUSTER : { ...NO_CLUSTER, ...(JSON.parse(text) as ClusterNote) };
-}
 
 export interface BirthServices {
   readonly self: MemberId;
@@ -395,16 +368,6 @@ function mayReplace(one: FirstMembers, other: FirstMembers): boolean {
   return (
     one.members[0] === other.members[0] || one.members.every((member) => nodeIds.includes(nodeOf(member)))
   );
-}
-
-/** Who voted first in the groups of a class; undefined where the cluster was born without them. */
-export function firstOfClass(
-  { members, lists, classes }: ClusterNote,
-  placement: number,
-): FirstMembers | undefined {
-  const row = classes.indexOf(placement);
-  const slices = (lists.length - 1) / classes.length;
-  return row < 0 ? undefined : { members, lists: lists.slice(row * slices, (row + 1) * slices) };
 }
 
 function messageOf({ clusterId, members, lists, configuration, classes }: ClusterNote): BirthMessage {

@@ -39,7 +39,7 @@ export function strangerTo(here: string, nodeId: string): string {
 /** Why no cluster is made with a node that would make another one. */
 export function unlikeCluster(nodeId: string): string {
   return (
-    `Node ${nodeId} and this node would make a cluster of different members, weights, zones or replicas. Give every node the ` +
+    `Node ${nodeId} and this node would make a cluster of different members, weights, zones, preferredZones or replicas. Give every node the ` +
     'same configuration.'
   );
 }

@@ -1,5 +1,5 @@
 /** Refuses what would count copies by a list that is not in force any more. */
-import { type ClusterView } from '../cluster/cluster-view.js';
+import { type CoreContext } from '../cluster/core-context.js';
 import { type Deadline } from '../cluster/deadline.js';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 
@@ -7,12 +7,15 @@ import { DkvError, isDkvError } from '../dkv.errors.js';
 const HEARD_WITHIN_MS = 1_000;
 const PAUSE_MS = 50;
 
+type Place = Pick<CoreContext, 'view' | 'limits'>;
+
 /**
  * Whoever asks will have heard of the newer configuration, by heartbeats, before it asks again.
  * @param epoch by which the copy of this node would be counted; undefined where it is not counted
  * @throws DkvError `DKV_NOT_READY`; `DKV_FORWARDING_LOOP` where both go by the same configuration, and the partition is none of this node's
  */
-export function assertAskedInTime(view: ClusterView, partition: number, epoch: number | undefined): void {
+export function assertAskedInTime(place: Place, partition: number, epoch: number | undefined): void {
+  const { view } = place;
   if (epoch !== undefined && epoch < view.stages.barrierOf(partition)) {
     throw new DkvError(
       'DKV_NOT_READY',
@@ -23,17 +26,18 @@ export function assertAskedInTime(view: ClusterView, partition: number, epoch: n
   if (epoch === view.epoch) {
     view.assertHolds(partition);
   }
-  assertTakesPart(view, partition);
+  assertTakesPart(place, partition);
 }
 
-/** Whether there is a cluster, and this node does not know yet who holds what in it: by discovery alone it would be mistaken. */
-export function isOutside({ epoch, heardOf }: ClusterView): boolean {
-  return epoch === 0 && heardOf > 0;
+/** Whether this node does not know yet who holds what in the cluster that there is or is to be: by discovery alone it would be mistaken. */
+export function isOutside({ view: { epoch, heardOf }, limits }: Place): boolean {
+  return epoch === 0 && (heardOf > 0 || limits.isProvisional === true);
 }
 
 /** @throws DkvError `DKV_NOT_READY` where the partition is none of this node's, and not on its way to it */
-export function assertTakesPart(view: ClusterView, partition: number): void {
-  if (isOutside(view)) {
+export function assertTakesPart(place: Place, partition: number): void {
+  const { view } = place;
+  if (isOutside(place)) {
     throw new DkvError('DKV_NOT_READY', `Node ${view.selfId} has no part in the cluster yet. Try again.`);
   }
   if (!view.nodesOf(partition).includes(view.selfId)) {

@@ -110,7 +110,7 @@ export class InboundHandler {
   /** A copy that counts must be one of the partition, by a configuration that is not over. */
   private assertCounts(partition: number, epoch: number | undefined): void {
     if (epoch !== undefined) {
-      assertAskedInTime(this.context.view, partition, epoch);
+      assertAskedInTime(this.context, partition, epoch);
     }
   }
 

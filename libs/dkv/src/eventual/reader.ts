@@ -32,7 +32,7 @@ export class Reader {
   }
 
   private get caughtUp(): boolean {
-    return this.hasCaughtUp && !isOutside(this.context.view);
+    return this.hasCaughtUp && !isOutside(this.context);
   }
 
   /**
@@ -272,7 +272,7 @@ export class Reader {
   ): Promise<KvRecord | undefined> {
     const { view, local } = this.context;
     if (nodeId === view.selfId) {
-      assertTakesPart(view, id.partition);
+      assertTakesPart(this.context, id.partition);
     }
     return nodeId === view.selfId
       ? local.get(id)

@@ -18,7 +18,7 @@ export class Replica {
     record: KvRecord,
     epoch: number | undefined,
   ): Promise<PeerProtocol['addOrUpdate']['answer']> {
-    assertAskedInTime(this.context.view, partition, epoch);
+    assertAskedInTime(this.context, partition, epoch);
     const stored = await this.join(partition, record);
     return { version: stored.version, newer: stored.version === record.version ? undefined : stored };
   }
@@ -31,13 +31,13 @@ export class Replica {
    *   merger.
    */
   async join(partition: number, record: KvRecord): Promise<KvRecord> {
-    const { local, view } = this.context;
+    const { local } = this.context;
     // A record of a strong namespace comes by its log alone: nobody would read or erase it here.
     this.context.namespaces.getEventual(record.namespace);
     const id = { partition, namespace: record.namespace, key: record.key };
     const stored = await local.update(id, (current) => {
       // Here, not before: what is handed over when the partition has left must be all that ever comes in.
-      assertTakesPart(view, partition);
+      assertTakesPart(this.context, partition);
       const floor = local.floorOf(partition);
       if (record.version <= floor && (!current || current.version > floor)) {
         // Every node has held what this key had up to the floor, and forgotten it or written above it.

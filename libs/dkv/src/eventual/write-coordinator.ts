@@ -46,7 +46,7 @@ export class WriteCoordinator {
   async write(operation: WriteOperation, deadline: Deadline): Promise<WriteResult> {
     const { view, local } = this.context;
     const { partition } = operation.id;
-    assertTakesPart(view, partition);
+    assertTakesPart(this.context, partition);
     reachableQuorum(this.context, operation.kind, operation.id, operation.level);
     if (view.clockSuspect) {
       throw new DkvError(
@@ -108,13 +108,13 @@ export class WriteCoordinator {
 
   /** Stamps the operation above what is held here, and makes the local copy durable. */
   private async store(operation: WriteOperation): Promise<WriteResult> {
-    const { local, clock, view } = this.context;
+    const { local, clock } = this.context;
     let existed = false;
     let applies = true;
     try {
       const record = await this.replica.stamping('', (stamp) =>
         local.update(operation.id, (current) => {
-          assertTakesPart(view, operation.id.partition);
+          assertTakesPart(this.context, operation.id.partition);
           existed = isVisible(current, clock.now());
           applies = doesApply(operation, current);
           return applies ? this.apply(operation, current, stamp) : undefined;

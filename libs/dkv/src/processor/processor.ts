@@ -4,7 +4,7 @@ import { assertWanted } from '../cluster/deadline.js';
 import { type EnvelopeGuard } from '../cluster/envelope-guard.js';
 import { DkvError, isDkvError } from '../dkv.errors.js';
 import { EventualMode } from '../eventual/eventual-mode.js';
-import { majorityOf, type NamespaceMode, type ReadLevel, type WriteLevel } from '../model/consistency.js';
+import { majorityOf, type NamespaceMode } from '../model/consistency.js';
 import { assertKey } from '../model/key.js';
 import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../model/peer-protocol.js';
 import { type ShownRecord } from '../model/shown-record.js';
@@ -15,38 +15,17 @@ import { administrationAnswers } from './administration-answers.js';
 import { Admission } from './admission.js';
 import { onceAgreedOn } from './awaited-namespace.js';
 import { MembershipAdministration } from './membership-administration.js';
-import { type StrongWrite, type StrongWritten } from '../model/strong-operations.js';
+import {
+  type CallOptions,
+  type ReadOptions,
+  type RemoveOptions,
+  type WriteOptions,
+  type Written,
+} from './call-options.js';
+import { type StrongWrite } from '../model/strong-operations.js';
 import { type QuorumStatus, type StrongFigures, type StrongMode } from '../ports/strong-mode.js';
 import { assertReadSupported, assertWriteSupported } from './supported-operations.js';
-import { unplaced } from './unplaced.js';
-
-export interface CallOptions {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface ReadOptions extends CallOptions {
-  readonly level: ReadLevel;
-}
-
-export interface RemoveOptions extends CallOptions {
-  readonly level: WriteLevel;
-  /** The version that the key must have, '' for no value; undefined where any will do. Strong namespaces only. */
-  readonly expected?: string;
-  /** The caller's name of the request, under which it takes effect once. Strong namespaces only. */
-  readonly idempotencyKey?: string;
-}
-
-export interface WriteOptions extends RemoveOptions {
-  /** Lifetime in milliseconds; 0 is for ever. */
-  readonly ttlMs: number;
-}
-
-/**
- * What became of a write, in either mode. In an eventual namespace nothing conflicts or is repeated, and the record of a
- * removal is its tombstone.
- */
-export type Written = StrongWritten;
+import { unplaced, unplacedReason } from './unplaced.js';
 
 type Phase = 'new' | 'running' | 'closing' | 'closed';
 
@@ -111,6 +90,7 @@ export class Processor implements PeerService {
   get unreadyReason(): string | undefined {
     const { eventual, strong, context } = this;
     return (
+      unplacedReason(context, strong) ??
       eventual.unreadyReason ??
       (context.namespaces.uses('strong') ? strong.unreadyReason : undefined) ??
       context.namespaces.unreadyReason ??
@@ -272,7 +252,7 @@ export class Processor implements PeerService {
       const startedMs = this.context.clock.monotonic();
       try {
         assertWanted(call.signal);
-        this.enter(isBounded, startedMs, unplaced(mode, this.context, this.strong));
+        this.enter(isBounded, startedMs, mode);
       } catch (error) {
         this.count(operation, namespace, 0, error, 0);
         throw error;
@@ -330,8 +310,8 @@ export class Processor implements PeerService {
   }
 
   /** Begins what `stop` waits for, unless the node is starting or closing. */
-  private enter(isBounded: boolean, nowMs: number, obstacle?: DkvError): void {
-    const refusal = this.refusal() ?? obstacle;
+  private enter(isBounded: boolean, nowMs: number, mode: NamespaceMode): void {
+    const refusal = this.refusal() ?? (mode === 'eventual' ? unplaced(this.context, this.strong) : undefined);
     if (refusal) {
       throw refusal;
     }

@@ -4,7 +4,7 @@ import { CapturedLog } from '../../testing/captured-log.js';
 import { rejected } from '../../testing/caught.js';
 import { testNode, testNodes } from '../../testing/test-nodes.js';
 import { testRing } from '../../testing/test-ring.js';
-import { CLUSTER_META, NO_CLUSTER } from '../cluster/birth.js';
+import { CLUSTER_META, NO_CLUSTER } from '../cluster/cluster-note.js';
 import { DkvError } from '../dkv.errors.js';
 import { resolveOptions } from '../dkv.options.js';
 import { md5HashFunc } from '../hashring/md5-hash-func.js';

@@ -1,5 +1,5 @@
 /** Which cluster a node starts in: the one that its folder notes, or, before it is born, the one that discovery shows. */
-import { clusterNoteOf } from '../cluster/birth.js';
+import { clusterNoteOf } from '../cluster/cluster-note.js';
 import {
   configurationOf,
   notedConfiguration,

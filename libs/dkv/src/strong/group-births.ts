@@ -1,6 +1,7 @@
 /** Which groups there are on this node and since when: with the cluster, later for namespaces that were added (rule 0), or moved here. */
 import { agreedOf } from '../cluster/agreed-namespaces.js';
-import { Birth, CLUSTER_META, type ClusterNote } from '../cluster/birth.js';
+import { Birth } from '../cluster/birth.js';
+import { CLUSTER_META, type ClusterNote } from '../cluster/cluster-note.js';
 import { ClassBirth, type ClassNote, CLASSES_META } from '../cluster/class-birth.js';
 import { withNamespaces } from '../cluster/configuration-changes.js';
 import {

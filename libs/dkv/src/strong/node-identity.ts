@@ -1,5 +1,5 @@
 /** What names this node to the others: its incarnation, its process run, its cluster; read or made when it starts. */
-import { type ClusterNote, clusterNoteOf } from '../cluster/birth.js';
+import { type ClusterNote, clusterNoteOf } from '../cluster/cluster-note.js';
 import { CLASSES_META, type ClassNotes } from '../cluster/class-birth.js';
 import { type RememberedPeer } from '../cluster/remembered-peers.js';
 import { DkvError } from '../dkv.errors.js';

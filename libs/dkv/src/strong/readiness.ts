@@ -39,15 +39,15 @@ export class Readiness {
     if (outside !== undefined) {
       return outside;
     }
-    const partitions = this.view.isMember(this.view.selfId) ? groups.partitions() : [];
-    if (partitions.length === 0) {
-      return undefined;
-    }
     const birth = this.births.birth();
     if (!birth.isBorn) {
       return birth.reason === ''
         ? 'the cluster is being born'
         : `the cluster is not born yet: ${birth.reason}`;
+    }
+    const partitions = this.view.isMember(this.view.selfId) ? groups.partitions() : [];
+    if (partitions.length === 0) {
+      return undefined;
     }
     const missing = this.births.classBirth().missing;
     if (missing.length > 0) {

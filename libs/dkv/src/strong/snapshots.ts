@@ -263,6 +263,9 @@ export class Snapshots {
       this.copied.set(group.number, (this.copied.get(group.number) ?? 0) + payloadOf(page.records));
       // No page is asked for before, so that none can be late for it.
       await rate.take(bytes);
+      if (this.services.isStopped()) {
+        return;
+      }
       assertWanted(group);
       if (page.done) {
         await this.install(group, index, state, page.readAtIndex);

@@ -23,9 +23,9 @@ export interface UpkeepServices {
   readonly store: StrongStore;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Entries in memory behind what is applied, of all groups. */
   /** Whether a peer fetches a snapshot of the group from this node. */
   readonly isServed: (group: number) => boolean;
+  /** Entries in memory behind what is applied, of all groups. */
   readonly entryTailBytesMax: number;
   /** A disk that does not answer for so long leads no more (rule 8). */
   readonly electionTimeoutMs: number;

@@ -1,6 +1,7 @@
 /** Reads as the client does: from memory where that can be said without waiting. */
 import { type ShownRecord } from '../../src/model/shown-record.js';
-import { type Processor, type ReadOptions } from '../../src/processor/processor.js';
+import { type ReadOptions } from '../../src/processor/call-options.js';
+import { type Processor } from '../../src/processor/processor.js';
 
 export async function readRecord(
   processor: Processor,

@@ -1,5 +1,5 @@
 /** A node of a simulated cluster: a real Processor on the real storage, on virtual time, network, disk and folder. */
-import { clusterNoteOf } from '../../src/cluster/birth.js';
+import { clusterNoteOf } from '../../src/cluster/cluster-note.js';
 import { configurationOf, notedConfiguration } from '../../src/cluster/cluster-configuration.js';
 import { ClusterView } from '../../src/cluster/cluster-view.js';
 import { sharedSettings } from '../../src/cluster/fixed-settings.js';

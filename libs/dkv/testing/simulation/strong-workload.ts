@@ -2,7 +2,7 @@
 import { isDkvError } from '../../src/dkv.errors.js';
 import { type ReadLevel } from '../../src/model/consistency.js';
 import { type Version } from '../../src/model/version.js';
-import { type Written } from '../../src/processor/processor.js';
+import { type Written } from '../../src/processor/call-options.js';
 import { type FindingRule, type Finding } from './checkers/finding.js';
 import { placeOf } from './checkers/lost-tail.js';
 import { type History, type HistoryAction, type HistoryOutcome, outcomeOfError } from './history.js';

@@ -1,5 +1,5 @@
 /** What a data folder says of its node and of each of its groups, read without changing it. */
-import { type ClusterNote, clusterNoteOf, firstOfClass, NO_CLUSTER } from '../../cluster/birth.js';
+import { type ClusterNote, clusterNoteOf, firstOfClass, NO_CLUSTER } from '../../cluster/cluster-note.js';
 import { CLASSES_META, type ClassNotes } from '../../cluster/class-birth.js';
 import { notedConfiguration } from '../../cluster/cluster-configuration.js';
 import { type ClusterConfiguration, CONFIGURATION_GROUP } from '../../model/membership.js';

@@ -9,6 +9,7 @@ import { type RecordHeader } from '../../model/record.js';
 import { NO_VERSION, type Version } from '../../model/version.js';
 import { type LocalKvRepo } from '../../ports/local-kv-repo.js';
 import { type CoreContext } from '../../cluster/core-context.js';
+import { isOutside } from '../asked-in-time.js';
 import { type Replica } from '../replica.js';
 import { PeerSchedule } from './peer-schedule.js';
 import { type RateLimit } from '../../cluster/rate-limit.js';
@@ -56,12 +57,16 @@ export class AntiEntropy {
     this.schedule.stop();
   }
 
-  /** Fetches all that the peers hold newer. Gives a peer up only when it is down. */
+  /** Fetches all that the peers hold newer, once it is known who they are. Gives a peer up only when it is down. */
   async catchUp(): Promise<void> {
     const { view, clock } = this.context;
+    const pause = () => new Promise<void>((resolve) => clock.schedule(RETRY_PAUSE_MS, resolve));
+    while (this.schedule.running && isOutside(this.context)) {
+      await pause();
+    }
     const catchUpWith = async (nodeId: string) => {
       while (this.schedule.running && view.stateOf(nodeId) !== 'down' && !(await this.syncWith(nodeId))) {
-        await new Promise<void>((resolve) => clock.schedule(RETRY_PAUSE_MS, resolve));
+        await pause();
       }
     };
     await Promise.all(view.peers.map(({ nodeId }) => catchUpWith(nodeId)));

@@ -2,7 +2,8 @@
 import { conflictOf } from '../../client/conflict-error.js';
 import { stampOf } from '../../client/kv-pair.js';
 import { type ReadLevel, type WriteLevel } from '../../model/consistency.js';
-import { type Processor, type Written } from '../../processor/processor.js';
+import { type Written } from '../../processor/call-options.js';
+import { type Processor } from '../../processor/processor.js';
 import {
   type KvReadOptions,
   type KvRemoved,
