@@ -18,6 +18,7 @@ const ONLINE = [
   'keep',
   'weight',
   'zone',
+  'zones',
   'replicas',
   'get',
   'put',

@@ -247,6 +247,17 @@ describe('dkv moves', () => {
     );
   });
 
+  it('tells of bytes beside what moves', async () => {
+    const whole = { partitionsDone: 1, partitionsTotal: 44, bytesCopied: 3 * 2 ** 20, bytesTotal: 2 ** 30 };
+    const progress = { ...whole, bytesPerSecond: 2 ** 24, secondsLeft: 64 };
+    const report = leavingMoves(9, 41);
+    const moving = report.moving.map((move) => ({ ...move, bytesCopied: 2 ** 20, bytesToCopy: 2 ** 22 }));
+    node.replies['GET /admin/moves'] = { body: { ...report, moving, progress } };
+    const { out } = await dkv(['moves']);
+    expect(out).toContain('41 wait (epoch 9), 3 MiB of 1 GiB copied, 16 MiB/s, 1 m left.\n');
+    expect(out).toContain('            9  25.0 %\n');
+  });
+
   it.each([
     [5, 'Under way: 0 move, 5 wait (epoch 2).\n'],
     [1, 'Under way: 0 move, 1 waits (epoch 2).\n'],

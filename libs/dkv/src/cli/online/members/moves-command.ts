@@ -83,7 +83,9 @@ function untilMoved(
 function describe(page: Page, report: MovesReport): void {
   const { asked, held } = report.copies;
   page.line(
-    report.isSettled ? `All is where it is to be: ${countsOf(report)}.` : `Under way: ${countsOf(report)}.`,
+    report.isSettled
+      ? `All is where it is to be: ${countsOf(report)}.`
+      : `Under way: ${countsOf(report)}${copiedOf(report)}.`,
     report.isSettled ? 'good' : 'warning',
   );
   if (asked !== held) {
@@ -94,7 +96,6 @@ function describe(page: Page, report: MovesReport): void {
   if (report.isSettled) {
     return;
   }
-  page.line(`Under way: ${countsOf(report)}${copiedOf(report)}.`, 'warning');
   if (report.moving.length > 0) {
     page.line().table(COLUMNS, report.moving.map(rowOf));
   }
