@@ -234,8 +234,7 @@ export class ClusterView {
 
   /** Nodes that are talked to and are no members. */
   get guests(): readonly ClusterNode[] {
-    this.knownGuests ??= [...this.guestIds].map((nodeId) => this.addresses.get(nodeId)!);
-    return this.knownGuests;
+    return (this.knownGuests ??= [...this.guestIds].map((nodeId) => this.addresses.get(nodeId)!));
   }
 
   /** Whom this node talks to: the other members and the guests. */
@@ -275,9 +274,15 @@ export class ClusterView {
     return this.addresses.has(nodeId);
   }
 
-  /** Takes new addresses of nodes that are known; a node that is no member is none afterwards either. */
+  /**
+   * Takes new addresses of nodes that are known; a node that is no member is none afterwards either. Whose cluster has no other
+   * member talks to all that are shown: its folder may be an older copy, put back, and they know what has become of the cluster.
+   */
   relocate(nodes: readonly ClusterNode[]): void {
     for (const node of nodes) {
+      if (this.epoch > 0 && this.peers.length === 0) {
+        this.welcome(node);
+      }
       const known = this.addresses.get(node.nodeId);
       if (known) {
         this.addresses.set(node.nodeId, { ...known, host: node.host, port: node.port });
@@ -301,9 +306,7 @@ export class ClusterView {
   setState(nodeId: string, state: NodeState): void {
     if (this.states.has(nodeId) && this.states.get(nodeId) !== state) {
       this.states.set(nodeId, state);
-      for (const listener of this.stateListeners) {
-        listener(nodeId, state);
-      }
+      this.stateListeners.forEach((listener) => listener(nodeId, state));
     }
   }
 
@@ -390,8 +393,6 @@ export class ClusterView {
 
   private tellConfiguration(): void {
     this.dropKnown();
-    for (const listener of this.configurationListeners) {
-      listener();
-    }
+    this.configurationListeners.forEach((listener) => listener());
   }
 }

@@ -116,6 +116,11 @@ export class PeerDirectory {
     return (this.peers.get(nodeId)?.epoch ?? -1) >= epoch;
   }
 
+  /** Whether each peer has said what it remembers of this node, or has been silent for so long that it is down. */
+  get hasHeardAll(): boolean {
+    return this.list.every((peer) => peer.hasIntroducedItself || this.view.stateOf(peer.nodeId) === 'down');
+  }
+
   /** After a pause of this process nothing that it believes of its peers is worth a campaign. */
   get isStalled(): boolean {
     return this.clock.monotonic() < this.stalledUntilMs;
@@ -246,15 +251,12 @@ export class PeerDirectory {
   /** Once a heartbeat interval. */
   tick(): void {
     const now = this.clock.monotonic();
-    const { heartbeatIntervalMs } = this.options;
+    const { heartbeatIntervalMs, electionTimeoutMs } = this.options;
     if (now - this.lastTickMs > STALL_INTERVALS * heartbeatIntervalMs) {
       this.stalledUntilMs = now + heartbeatIntervalMs;
       // Nobody was listened to meanwhile: their silence says nothing.
       for (const peer of this.peers.values()) {
-        peer.heardAtMs = Math.max(
-          peer.heardAtMs,
-          now - this.options.electionTimeoutMs + 2 * heartbeatIntervalMs,
-        );
+        peer.heardAtMs = Math.max(peer.heardAtMs, now - electionTimeoutMs + 2 * heartbeatIntervalMs);
       }
     }
     this.lastTickMs = now;

@@ -32,7 +32,7 @@ import { NO_CONTROLLER, NO_REMOTE } from '../transport/no-peers.js';
 import { StreamRemoteKvRepo } from '../transport/stream/stream-remote-kv-repo.js';
 import { NodeStorage } from '../storage/node-storage.js';
 import { type PeerTls } from '../transport/tls/peer-tls.js';
-import { discover, type OpenedNode, openNode } from './cluster-at-start.js';
+import { discover, type Discovered, type OpenedNode, openNode } from './cluster-at-start.js';
 
 /** What discovery told before the node's folder was opened. */
 const DISCOVERED = Symbol('DkvDiscovered');
@@ -48,9 +48,17 @@ export const clusterProviders: Provider[] = [
   { provide: NodeStorage, inject: [OPENED_NODE], useFactory: ({ storage }: OpenedNode) => storage },
   {
     provide: ClusterView,
-    inject: [DKV_OPTIONS, OPENED_NODE, HashFunc],
-    useFactory: (options: DkvOptions, { configuration, own }: OpenedNode, hashFunc: HashFunc) =>
-      new ClusterView(options.nodeId, configuration, hashFunc, sharedSettings(options), own),
+    inject: [DKV_OPTIONS, OPENED_NODE, DISCOVERED, HashFunc],
+    useFactory: (
+      options: DkvOptions,
+      { configuration, own }: OpenedNode,
+      { nodes = [] }: Discovered,
+      hashFunc: HashFunc,
+    ) => {
+      const view = new ClusterView(options.nodeId, configuration, hashFunc, sharedSettings(options), own);
+      view.relocate(nodes);
+      return view;
+    },
   },
   {
     provide: PeerTransitions,

@@ -196,6 +196,21 @@ export class Leadership {
     }
   }
 
+  /**
+   * Who needs no other's vote is told by nobody that its folder is an older copy, put back (rule 12), and that others vote by now:
+   * it asks all that it knows of first.
+   */
+  mayStand({ mayLead, isBorn, isSuspended, raft }: StrongGroup): boolean {
+    const directory = this.directory();
+    return (
+      mayLead &&
+      isBorn &&
+      !isSuspended &&
+      !directory.isStalled &&
+      (!raft.isSoleVoter || directory.hasHeardAll)
+    );
+  }
+
   /** A group without a leader, at a start or after one was lost: the preferred one that can win tries first. */
   campaignIfFirst(group: StrongGroup): void {
     const directory = this.directory();
@@ -204,9 +219,7 @@ export class Leadership {
       const couldWin = peer?.isFit && directory.isUp(nodeId) && !group.raft.lacksEntries(peer.member);
       return nodeId === this.selfId || couldWin;
     });
-    const mayStand =
-      group.mayLead && !group.isSuspended && this.isFit && !this.isLeaving && !directory.isStalled;
-    if (first === this.selfId && mayStand) {
+    if (first === this.selfId && this.mayStand(group) && this.isFit && !this.isLeaving) {
       group.raft.campaign('silence');
     }
   }

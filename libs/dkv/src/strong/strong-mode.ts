@@ -371,22 +371,21 @@ export class ReplicatedStrongMode implements StrongMode {
 
   private tickGroup(group: StrongGroup): void {
     const { raft } = group;
+    const { leadership, snapshots } = this.node;
     group.noticeCatchUp();
-    if (group.isFetching && !group.isForgetting) {
-      const from = snapshotSource(group, this.directory);
-      if (from !== undefined) {
-        this.node.snapshots.fetch(group, from);
-      }
+    const from = group.isFetching && !group.isForgetting ? snapshotSource(group, this.directory) : undefined;
+    if (from !== undefined) {
+      snapshots.fetch(group, from);
     }
     if (!raft.needsTick) {
       return;
     }
     if (raft.role === 'leader') {
       raft.tick();
-    } else if (group.mayLead && group.isBorn && !group.isSuspended && this.fitness.canLead) {
-      // Where all has just started, the preferred leader need not wait for a time-out to find that nobody leads.
-      if (this.ticks === 2) {
-        this.node.leadership.campaignIfFirst(group);
+    } else if (this.fitness.canLead && leadership.mayStand(group)) {
+      // Where all has just started, or nobody else votes, no time-out is needed to find that nobody leads.
+      if (this.ticks === 2 || raft.isSoleVoter) {
+        leadership.campaignIfFirst(group);
       }
       raft.tick();
     }

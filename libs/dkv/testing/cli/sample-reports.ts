@@ -89,6 +89,21 @@ export function degradedCluster(own: Partial<ClusterReport> = {}): ClusterReport
   });
 }
 
+/** Nodes b and c cannot be reached: whatever they do, this side takes no writes. */
+export function splitCluster(): ClusterReport {
+  const [a, , c] = degradedCluster().members as [MemberReport, MemberReport, MemberReport];
+  const unreachable = { ...c, reason: 'cannot be reached' };
+  const { nodeId, host, zone } = sampleMember('b');
+  return sampleCluster({
+    health: 'degraded',
+    reason:
+      '64 partitions take no writes: missing are the votes of b (cannot be reached), c (cannot be reached)',
+    members: [{ ...a, leads: 0 }, { ...unreachable, nodeId, host, zone }, unreachable],
+    partitionsWithoutQuorum: 64,
+    partitionsUnderReplicated: 64,
+  });
+}
+
 export function sampleCopy(nodeId: string, own: Partial<CopyOfGroup> = {}): CopyOfGroup {
   const role = nodeId === 'a' ? 'leader' : 'follower';
   return { nodeId, role, term: 3, lastIndex: 120, commit: 120, applied: 120, generation: 1, ...own };

@@ -230,6 +230,7 @@ export class TestNode {
       sharedSettings(strongLimits),
       own,
     );
+    view.relocate(cluster.discovered);
     const transitions = new PeerTransitions(view, clock, logger);
     const guard = new EnvelopeGuard(view, limits.maxClockOffsetMs, clock, transitions, telemetry);
     this.remote = noting(cluster.network.remote(run), nodeId, cluster.messages);

@@ -124,7 +124,7 @@ describe('clocks', () => {
     const others = Array.from({ length: 8 }, (_, n) => ({ nodeId: `n${n}`, clockOffsetMs: 1_000 + n }));
     const texts = textsOf({ diagnosed: [diagnosed('a', peers(...others))] });
     expect(texts).toHaveLength(6);
-    expect(texts[0]).toContain('The clock of node n7 is 1007 ms ahead');
+    expect(texts[0]).toContain('The clock of node n7 is 1 s ahead');
     expect(texts[5]).toBe(
       'The clocks of 3 more pairs of nodes differ by more than 500 ms. Synchronise all of them.',
     );

@@ -115,7 +115,7 @@ function clocks(own: readonly NodeDiagnosis[]): readonly Finding[] {
   }
   const pairs = [...apart.values()].sort((one, other) => other.ms - one.ms);
   const findings = pairs.slice(0, CLOCK_PAIRS_TOLD_MAX).map(({ ahead, behind, ms }): Finding => {
-    const text = `The clock of node ${ahead} is ${ms} ms ahead of that of node ${behind}. Synchronise both, as by NTP.`;
+    const text = `The clock of node ${ahead} is ${durationOf(ms)} ahead of that of node ${behind}. Synchronise both, as by NTP.`;
     return { kind: 'clock', nodes: [ahead, behind], text };
   });
   if (pairs.length > findings.length) {
