@@ -37,6 +37,13 @@ export function strangerTo(here: string, nodeId: string): string {
 }
 
 /** Why no cluster is made with a node that would make another one. */
+export function ofAnotherCluster(nodeId: string, clusterId: string, ownClusterId: string): string {
+  return (
+    `Node ${nodeId} belongs to another cluster (${clusterId}) than this node (${ownClusterId}): two clusters never merge. Give ` +
+    'each cluster its own addresses, and each node its own data folder.'
+  );
+}
+
 export function unlikeCluster(nodeId: string): string {
   return (
     `Node ${nodeId} and this node would make a cluster of different members, weights, zones, preferredZones or replicas. Give every node the ` +

@@ -4,7 +4,7 @@ import { nodeOf } from '../model/raft-messages.js';
 import { type Clock } from '../ports/clock.js';
 import { fingerprintOf } from './cluster-configuration.js';
 import { type ClusterView } from './cluster-view.js';
-import { strangerTo, unlikeCluster, unlikeSettings } from './fixed-settings.js';
+import { ofAnotherCluster, strangerTo, unlikeCluster, unlikeSettings } from './fixed-settings.js';
 import { type PeerTransitions } from './peer-transitions.js';
 import { NEVER, type Peer, stampOf } from './peers.js';
 import { type RememberedPeer, RememberedPeers } from './remembered-peers.js';
@@ -179,9 +179,7 @@ export class PeerDirectory {
       this.transitions.refused({
         peer: peer.nodeId,
         reason: 'cluster',
-        message:
-          `Node ${peer.nodeId} belongs to another cluster (${heartbeat.clusterId}) than this node (${own.clusterId}): ` +
-          'two clusters never merge. Give each cluster its own addresses, and each node its own data folder.',
+        message: ofAnotherCluster(peer.nodeId, heartbeat.clusterId, own.clusterId),
       });
       return;
     }
