@@ -53,6 +53,9 @@ class Node {
         selfId: nodeId,
         shownIds: () => world.shownTo(nodeId),
         clusterSize: world.clusterSize,
+        get hasFixedNodes() {
+          return world.hasFixedNodes;
+        },
         plan: (clusterId, members) => ({
           members,
           configuration: textOf({ ...FIRST, clusterId }),
@@ -91,6 +94,7 @@ class World {
   clusters = 0;
   private queue: (() => void)[] = [];
   private writes: { readonly nodeId: string; readonly resolve: () => void }[] = [];
+  hasFixedNodes = true;
   /** The node whose disk does not answer. */
   slow = '';
   /** Ticks from hearing that a node belongs to a cluster until its configuration is there. */
@@ -245,6 +249,26 @@ describe('nodes with empty folders', () => {
     await world.tick(5);
     expect(membersOf(world)).toEqual(['a']);
     expect(new Set(clustersOf(world))).toEqual(new Set([world.node('a').clusterId]));
+  });
+
+  it('make one of a size of 1, though they started at once and are shown to each other a moment later', async () => {
+    const world = new World(1, ['b', 'a']);
+    world.hasFixedNodes = false;
+    world.hidden.add('a b').add('b a');
+    await world.tick(20);
+    world.hidden.clear();
+    await world.tick(100);
+    expect(membersOf(world)).toEqual(['a']);
+    expect(new Set(clustersOf(world)).size).toBe(1);
+  });
+
+  it('wait some seconds for others where one is enough and discovery may show more, but not for ever', async () => {
+    const world = new World(1, ['a']);
+    world.hasFixedNodes = false;
+    await world.tick(29);
+    expect(world.founded.size).toBe(0);
+    await world.tick(5);
+    expect(membersOf(world)).toEqual(['a']);
   });
 
   it('make one of the lowest of those that hear each other, at once where all that are shown do', async () => {

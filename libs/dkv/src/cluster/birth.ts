@@ -22,6 +22,8 @@ export interface BirthServices {
   readonly shownIds: () => readonly string[];
   /** How many nodes a cluster is made of; undefined: all that discovery shows. */
   readonly clusterSize: number | undefined;
+  /** Whether discovery shows all nodes from the beginning. Default true. */
+  readonly hasFixedNodes?: boolean;
   /** The cluster that these nodes make, one member of each, born with the groups of these classes. */
   readonly plan: (
     clusterId: string,
@@ -261,16 +263,20 @@ export class Birth {
     return member === this.services.self || this.services.directory().isAlive(member);
   }
 
-  /** The next step of the node that founds: it waits for those that are shown and silent, but not for ever. */
+  /**
+   * The next step of the node that founds: it waits for those that are shown and silent, but not for ever. One that is alone may have
+   * started at once with others that discovery does not show yet: each would make a cluster of its own.
+   */
   private propose(): void {
-    const { self, shownIds, plan, classes } = this.services;
+    const { self, shownIds, plan, classes, hasFixedNodes = true } = this.services;
     const { seen, size } = this;
     if (seen.length < size) {
       this.enoughAt = undefined;
       return;
     }
     this.enoughAt ??= this.ticks;
-    const isAwaited = seen.length < shownIds().length && this.ticks - this.enoughAt < AWAIT_TICKS;
+    const mayMissSome = seen.length < shownIds().length || (seen.length === 1 && !hasFixedNodes);
+    const isAwaited = mayMissSome && this.ticks - this.enoughAt < AWAIT_TICKS;
     const members = seen.slice(0, size);
     if (isAwaited || members[0] !== self) {
       return;

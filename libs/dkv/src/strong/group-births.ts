@@ -61,6 +61,7 @@ export class GroupBirths {
         self: member(),
         shownIds: nodeIds,
         clusterSize: parts.limits.clusterSize,
+        hasFixedNodes: parts.limits.hasFixedNodes,
         plan: (...cluster) => planOf(view, ...cluster),
         agreedCluster: () => view.agreed.clusterId,
         classes: () => strongClasses(namespaces),
