@@ -23,6 +23,9 @@ async function gapped(size: number): Promise<TestCluster> {
     await cluster.put('a', `k${count}`, `${count} ${'.'.repeat(500)}`);
   }
   await cluster.advance(10_000);
+  // What the log still has of the partition when all before is gone.
+  await cluster.put('a', 'last', 'last');
+  await cluster.advance(100);
   cluster.kill('a');
   disk.putBack(old);
   return cluster;
