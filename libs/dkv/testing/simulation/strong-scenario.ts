@@ -1,5 +1,6 @@
 /** Random runs of a cluster in strong mode: every key must behave as if one process alone had it in its memory. */
 import { isDkvError } from '../../src/dkv.errors.js';
+import { majorityOf } from '../../src/model/consistency.js';
 import { JsonCodec } from '../../src/codec/json-codec.js';
 import { encodeAppliedState } from '../../src/strong/group-state-layout.js';
 import { type StrongGroup } from '../../src/strong/strong-group.js';
@@ -25,6 +26,8 @@ const NAMESPACE = 'default';
 const LEADER_MS = 1_500;
 /** The same where a majority of its voters may have forgotten: rule 13, several rounds of it. */
 const RECOVERY_MS = 10_000;
+/** Before there is a cluster, others are waited for so long (rule 0). */
+const FOUNDING_MS = 3_000;
 const CONVERGENCE_MS = 20_000;
 /** Of the runs, leaders have leases in so many. */
 const LEASE_RATE = 0.25;
@@ -52,6 +55,8 @@ export async function runStrongScenario(
   const wildClocks = random.chance(0.2);
   // A record from hours ahead keeps its partition where it is until the clocks are as far.
   const hasEventual = changesMembers && !wildClocks;
+  // The nodes are shown as they come, and most of the first make the cluster: the others join it.
+  const forms = changesMembers && random.fork('forming').chance(0.3);
   const drifts = random.chance(0.2);
   const leases = random.fork('leases');
   const leaseReads = given ?? leases.chance(LEASE_RATE);
@@ -64,7 +69,8 @@ export async function runStrongScenario(
     connections: {},
     traceLinesMax,
     codec: new JsonCodec(),
-    ...(hasEventual && { namespaces: [EVENTUAL], limits: eventualLimits(random.fork('eventual')) }),
+    ...(hasEventual && { namespaces: [EVENTUAL] }),
+    limits: { ...(hasEventual && eventualLimits(random.fork('eventual'))), isProvisional: forms },
     storage: { ...chanceStorage(random), pendingBytesMax: random.fork('log').pick([64 * 1_048_576, 2_000]) },
     strongLimits: {
       uncommittedBytesMax: random.pick([1_048_576, 4_096]),
@@ -72,6 +78,7 @@ export async function runStrongScenario(
       entryTailBytesMax: random.pick([1_048_576, 2_000, 0]),
       snapshotPageBytes: random.fork('pages').pick([262_144, 100]),
       leaseReads,
+      ...(forms && { clusterSize: majorityOf(size), hasFixedNodes: false }),
     },
     clocks: () => ({
       driftPpm: drifts ? random.int(400) - 200 : 0,
@@ -187,7 +194,7 @@ async function loseLeader(
 
 /** All is well from now on: leaders must be found in time, and members must come to be alike. */
 async function heal({ cluster, leaseReads }: StrongWorld, usualMs = LEADER_MS): Promise<Finding[]> {
-  const leaderMs = usualMs + (leaseReads ? LEASES_MS : 0);
+  const leaderMs = usualMs + (leaseReads ? LEASES_MS : 0) + (cluster.configuration ? 0 : FOUNDING_MS);
   const findings: Finding[] = [];
   const fromMs = cluster.scheduler.nowMs;
   let ledMs: number | undefined;
