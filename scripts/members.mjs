@@ -1,6 +1,6 @@
 /**
- * `npm run members -- --keys 100000`: three real nodes become five and three again under a load, with figures of what callers
- * notice and what moves. MEMBERS_PREPARED=1 runs what is built already.
+ * `npm run members -- --keys 100000`: three real nodes become five, are restarted one by one, lose a disk and a node, and are three
+ * again, under a load, with figures of what callers notice and what moves. MEMBERS_PREPARED=1 runs what is built already.
  */
 import { register } from 'node:module';
 import { build, install, main, say } from './workspace.mjs';

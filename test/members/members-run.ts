@@ -1,4 +1,4 @@
-/** Three nodes become five and three again under a load: how much callers notice, and how much moves. */
+/** Three nodes become five, are restarted, lose a disk and a node, and are three again, under a load: what callers notice, what moves. */
 import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,6 +18,8 @@ const NODES = 5;
 const HOST = '127.0.0.1';
 const ADMIN_KEY = 'only-for-the-figures-of-members';
 const WITHIN_MS = 30 * 60_000;
+/** Much longer than a restart takes. */
+const REMOVAL_MS = 60_000;
 
 export interface MembersSettings {
   readonly keys: number;
@@ -86,20 +88,46 @@ async function measure(cluster: MembersCluster, settings: MembersSettings): Prom
     return { name, tally, ...movedBetween(listsBefore, await cluster.lists()) };
   };
   const before = await phase('before', () => pause(beforeMs));
+  /** Callers are at other nodes: whoever is at one that stops has to go elsewhere in any case. */
+  const serving = (...serving: readonly ChaosNode[]) => load.nodes.splice(0, load.nodes.length, ...serving);
   const changes = [
     await phase('3 → 5', async () => {
       for (const node of [fourth, fifth]) {
         node.launch();
       }
       await Promise.all([fourth.ready(WITHIN_MS), fifth.ready(WITHIN_MS)]);
-      load.nodes.push(fourth, fifth);
+      serving(...nodes);
       await cluster.settledAs(nodes);
     }),
-    await phase('5 → 3', async () => {
-      load.nodes.splice(0, load.nodes.length, second, third, fifth);
-      for (const node of [first, fourth]) {
-        await cluster.decommission(node);
+    await phase('rolling', async () => {
+      for (const node of nodes) {
+        serving(...nodes.filter((other) => other !== node));
+        if (!(await node.stop())) {
+          throw new Error(`${node.id} did not stop in time.`);
+        }
+        node.launch();
+        await node.ready(WITHIN_MS);
       }
+      serving(...nodes);
+    }),
+    await phase('disk lost', async () => {
+      serving(...nodes.filter((other) => other !== third));
+      await third.kill9();
+      rmSync(third.dataDir, { recursive: true });
+      third.launch();
+      await third.ready(WITHIN_MS);
+      await cluster.allVote();
+      serving(...nodes);
+    }),
+    await phase('node lost', async () => {
+      serving(first, second, third, fifth);
+      await fourth.kill9();
+      await cluster.settledAs([first, second, third, fifth]);
+      await cluster.allVote();
+    }),
+    await phase('4 → 3', async () => {
+      serving(second, third, fifth);
+      await cluster.decommission(first);
       await cluster.settledAs([second, third, fifth]);
     }),
   ];
@@ -150,6 +178,7 @@ class MembersCluster {
           DKV_NODES: (index < FOUNDERS ? founders : [...founders, place]).join(),
           DKV_API_KEY: 'shared-by-the-figures-of-members',
           DKV_ADMIN_KEY: ADMIN_KEY,
+          DKV_MEMBER_REMOVAL_MS: String(REMOVAL_MS),
           NO_COLOR: '1',
         },
       });
@@ -178,6 +207,25 @@ class MembersCluster {
       async () => {
         const report = await this.ask<MovesReport>(members[0]!, 'GET', '/admin/moves');
         return report.isSettled && report.members.map(({ nodeId }) => nodeId).join() === ids;
+      },
+      WITHIN_MS,
+    );
+  }
+
+  /** Until every node of each partition votes in it, as whoever leads it has it. */
+  async allVote(): Promise<void> {
+    await until(
+      'all copies to be voters',
+      async () => {
+        const reports = await this.ask<readonly PartitionReport[]>(
+          this.nodes[1]!,
+          'GET',
+          '/admin/partitions',
+        );
+        return reports.every(({ list, voters = [], outgoing = [] }) => {
+          const isSame = [...list].sort().join() === [...voters].sort().join();
+          return isSame && outgoing.length === 0;
+        });
       },
       WITHIN_MS,
     );
