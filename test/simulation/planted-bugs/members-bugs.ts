@@ -1,5 +1,5 @@
 /** Protections of clusters whose members change, each taken away on purpose. */
-import { Birth } from '../../../libs/dkv/src/cluster/birth.js';
+import { Birth, type BirthServices } from '../../../libs/dkv/src/cluster/birth.js';
 import { type ClusterNote } from '../../../libs/dkv/src/cluster/cluster-note.js';
 import { type ClassNote } from '../../../libs/dkv/src/cluster/class-birth.js';
 import { ClusterView } from '../../../libs/dkv/src/cluster/cluster-view.js';
@@ -187,6 +187,11 @@ export const MEMBERS_BUGS: readonly PlantedBug[] = [
     rules: ['two clusters'],
     directed: startEmpty,
     plant: () => {
+      replaceGetter(Birth, 'knowsCluster', () => false);
+      replaceGetter(Birth, 'seen', (self) => {
+        const { selfId, self: member, shownIds, directory } = as<{ services: BirthServices }>(self).services;
+        return shownIds().map((nodeId) => (nodeId === selfId ? member : directory().find(nodeId)!.member));
+      });
       replace<[], void>(Birth, 'tick', (self, original) => unaware(self, false, original));
       replace<unknown[], void>(Birth, 'receiveBirth', (self, original, ...message) =>
         unaware(self, true, () => original(...message)),
