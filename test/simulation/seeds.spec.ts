@@ -4,10 +4,10 @@ import { freshFirst, sim } from './sim-process.js';
 
 describe('the simulator', { timeout: 900_000 }, () => {
   it.each([
-    ['strong,members,eventual', 100],
+    ['strong,members,eventual', 40],
     ['raft', 1_000],
   ])(
-    'finds nothing in %s: %i seeds that are always the same, and as many that follow from the commit',
+    'finds nothing in %s: %i seeds that are always the same, and as many that follow from the version',
     async (modes, seeds) => {
       const fresh = freshFirst();
       const { code, output } = await sim(

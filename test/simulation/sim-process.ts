@@ -17,14 +17,14 @@ export async function sim(...options: (string | number)[]): Promise<{ code: numb
   return { code, output };
 }
 
-/** Where the fresh seeds of this commit begin; a folder that is no repository has the same ones every time. */
+/** Where the fresh seeds of this version of the library begin; a folder that is no repository has the same ones every time. */
 export function freshFirst(): number {
   try {
-    const commit = execFileSync('git', ['rev-parse', 'HEAD'], {
+    const tree = execFileSync('git', ['rev-parse', 'HEAD:libs/dkv'], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    return 1_000_000 + (parseInt(commit.slice(0, 8), 16) % FRESH_FIRST_MAX);
+    return 1_000_000 + (parseInt(tree.slice(0, 8), 16) % FRESH_FIRST_MAX);
   } catch {
     return 1_000_000;
   }
