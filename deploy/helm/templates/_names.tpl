@@ -7,6 +7,10 @@
 {{- if eq (int .Values.ports.http) (int .Values.ports.peers) -}}
 {{- fail (printf "ports.http and ports.peers are both %v: give two." .Values.ports.http) -}}
 {{- end -}}
+{{- $rest := sub .Values.shutdown.graceSeconds .Values.shutdown.delaySeconds -}}
+{{- if lt (int $rest) 30 -}}
+{{- fail (printf "Of shutdown.graceSeconds, %d are left after shutdown.delaySeconds: a node needs 30 to stop in order. Give more." $rest) -}}
+{{- end -}}
 {{- $name -}}
 {{- end -}}
 
