@@ -145,7 +145,7 @@ function wrongVariables(objects: readonly KubernetesObject[]): string[] {
     const { dataDir, tls } = readEnvironment(variables);
     const mounted = (path: string) =>
       container.volumeMounts.some(({ mountPath }) => path.startsWith(`${mountPath}/`));
-    const paths = [dataDir, ...Object.values(tls ?? {})] as string[];
+    const paths = [dataDir, ...Object.values((tls ?? {}) as Readonly<Record<string, string>>)];
     return [
       ...unknown.map((name) => `nothing reads ${name}`),
       ...paths.filter((path) => !mounted(path)).map((path) => `${path} is on no volume`),

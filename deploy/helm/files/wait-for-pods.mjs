@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as passed } from 'node:timers/promises';
 
 const { POD_NAME, POD_IP, STATEFUL_SET, SERVICE, DATA_DIR, API_SERVER, CREDENTIALS_DIR } = process.env;
-const POLL_MS = Number(process.env.POLL_MS ?? 2_000);
+const POLL_MS = Number(process.env.POLL_MS);
 const TIMEOUT_MS = 10_000;
 
 // Read anew each time: tokens are renewed.
