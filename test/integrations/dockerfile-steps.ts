@@ -111,7 +111,8 @@ export function playDockerfile(dockerfile: string, context: string, folder: stri
 
   function run(text: string, at: Stage): void {
     const inRoot = text.replaceAll(/ \/(data|app)\b/g, ` ${at.root}/$1`);
-    const env = { PATH: BASE_PATH, HOME: process.env.HOME };
+    // npm's cache makes it a matter of seconds, the second time.
+    const env = { PATH: BASE_PATH, HOME: process.env.HOME, npm_config_prefer_offline: 'true' };
     execFileSync('sh', ['-ec', inRoot], {
       cwd: join(at.root, at.folder),
       env,

@@ -34,9 +34,7 @@ describe('the image', () => {
   it('has what runs, and neither tests nor tools', () => {
     expect(existsSync(join(image.folder, 'node_modules/nestjs-dkv/dist/src/index.js'))).toBe(true);
     expect(
-      ['eslint', 'vitest', 'prettier'].filter((name) =>
-        existsSync(join(image.folder, 'node_modules', name)),
-      ),
+      ['eslint', 'vitest', 'prettier'].filter((name) => existsSync(join(image.folder, 'node_modules', name))),
     ).toEqual([]);
     const own = [...filesIn('app/libs'), ...filesIn('app/apps')];
     expect(own.filter((name) => /\.spec\.|(^|\/)(src|testing)\/[^.]*\.ts$/.test(name))).toEqual([]);
