@@ -12,6 +12,9 @@ export interface ShownPod {
   readonly address: string;
   readonly isReady?: boolean;
   readonly isEnding?: boolean;
+  /** Its peer port. */
+  readonly port?: number;
+  readonly zone?: string;
 }
 
 export class KubernetesApi {
@@ -32,7 +35,8 @@ export class KubernetesApi {
   ) {}
 
   async start(): Promise<this> {
-    const files = { token: TOKEN, namespace: 'shop' };
+    // Over http nobody looks at the CA, but it is read.
+    const files = { token: TOKEN, namespace: 'shop', 'ca.crt': '' };
     for (const [name, text] of Object.entries(files)) {
       writeFileSync(join(this.folder, name), `${text}\n`);
     }
@@ -57,17 +61,25 @@ export class KubernetesApi {
     await new Promise<void>((resolve) => (this.awaited = { asked: this.asked + times, resolve }));
   }
 
+  /** One for each pod: on one machine, each has another port. Where there is none, null is said, not an empty list. */
+  private slices(): object[] {
+    return this.pods.length === 0
+      ? [sliceOf(this.service, null, 7000)]
+      : this.pods.map((pod) => sliceOf(`${this.service}-${pod.name}`, [endpointOf(pod)], pod.port ?? 7000));
+  }
+
   private answer({ method, url, headers }: IncomingMessage, response: ServerResponse): void {
     const send = (status: number, body: object) => response.writeHead(status).end(JSON.stringify(body));
     const slices = `/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D${this.service}`;
-    if (this.failure !== undefined) {
+    if (url?.startsWith(`${slices}&watch=true`)) {
+      // Nothing is told of what changes: who watches has seen all that there is.
+      response.writeHead(200).flushHeaders();
+    } else if (this.failure !== undefined) {
       send(this.failure, {});
     } else if (method !== 'GET' || headers.authorization !== `Bearer ${TOKEN}`) {
       send(401, {});
     } else if (url === slices) {
-      // As the API does where there is nothing: null, not an empty list.
-      const endpoints = this.pods.length === 0 ? null : this.pods.map(endpointOf);
-      send(200, { items: [{ endpoints }] });
+      send(200, { metadata: { resourceVersion: '7' }, items: this.slices() });
     } else if (url === `/apis/apps/v1/namespaces/shop/statefulsets/${this.set}`) {
       send(this.replicas === undefined ? 404 : 200, { spec: { replicas: this.replicas } });
     } else {
@@ -79,9 +91,16 @@ export class KubernetesApi {
   }
 }
 
+const sliceOf = (name: string, endpoints: readonly object[] | null, port: number) => ({
+  metadata: { name, resourceVersion: '7' },
+  endpoints,
+  ports: [{ name: 'peers', port }],
+});
+
 /** `ready` is true for all, since addresses of pods that are not are published too. */
-function endpointOf({ name, address, isReady = false, isEnding = false }: ShownPod): object {
+function endpointOf({ name, address, isReady = false, isEnding = false, zone }: ShownPod): object {
   return {
+    zone,
     addresses: [address],
     conditions: { ready: true, serving: isReady, terminating: isEnding },
     targetRef: { kind: 'Pod', name },

@@ -1,12 +1,11 @@
 /** The init container: when a pod may start, and what it says until then. */
-import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KubernetesApi, type ShownPod } from './kubernetes-api.js';
+import { WaitingPod } from './waiting-pod.js';
 
-const SCRIPT = readFileSync(new URL('../../deploy/helm/files/wait-for-pods.mjs', import.meta.url), 'utf8');
 const OWN: ShownPod = { name: 'app-1', address: '10.0.0.1' };
 const OTHERS: readonly ShownPod[] = [
   { name: 'app-0', address: '10.0.0.10' },
@@ -15,30 +14,22 @@ const OTHERS: readonly ShownPod[] = [
 
 let api: KubernetesApi;
 let volume: string;
-const children: (() => void)[] = [];
+const pods: WaitingPod[] = [];
 
 beforeEach(async () => {
   api = await new KubernetesApi('app', 'app-peers').start();
   volume = mkdtempSync(join(tmpdir(), 'dkv-volume-'));
 });
 afterEach(async () => {
-  children.splice(0).forEach((kill) => kill());
+  pods.splice(0).forEach((pod) => pod.kill());
   await api.stop();
   rmSync(volume, { recursive: true });
 });
 
-/** As the chart runs it, but it asks more often. */
-function run(): { readonly ended: Promise<number | null>; readonly log: () => string } {
-  const own = { POD_NAME: OWN.name, POD_IP: OWN.address, STATEFUL_SET: 'app', SERVICE: 'app-peers' };
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', SCRIPT], {
-    env: { PATH: process.env.PATH, ...api.env, ...own, DATA_DIR: join(volume, 'dkv'), POLL_MS: '5' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  children.push(() => void child.kill('SIGKILL'));
-  let log = '';
-  child.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()));
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { ended, log: () => log };
+function run(): WaitingPod {
+  const pod = new WaitingPod(OWN.name, OWN.address, join(volume, 'dkv'), api.env);
+  pods.push(pod);
+  return pod;
 }
 
 describe('a pod may start', () => {
@@ -46,14 +37,14 @@ describe('a pod may start', () => {
     ['where all pods are there and none is ready', [OWN, ...OTHERS], false],
     ['with an empty volume where another is ready', [OWN, { ...OTHERS[0]!, isReady: true }], false],
     ['with its volume, whoever is there', [OWN], true],
-  ])('%s', async (_, pods, hasFolder) => {
-    api.pods = pods;
+  ])('%s', async (_, shown, hasFolder) => {
+    api.pods = shown;
     if (hasFolder) {
       mkdirSync(join(volume, 'dkv'));
     }
-    const { ended, log } = run();
-    expect(await ended).toBe(0);
-    expect(log()).toBe('app-1 may start.\n');
+    const pod = run();
+    expect(await pod.ended).toBe(0);
+    expect(pod.log).toBe('app-1 may start.\n');
   });
 });
 
@@ -89,27 +80,27 @@ describe('a pod waits', () => {
       false,
       'Waiting: the Service app-peers does not show this pod at 10.0.0.1 yet.\n',
     ],
-  ])('%s', async (_, pods, hasFolder, said) => {
-    api.pods = pods;
+  ])('%s', async (_, shown, hasFolder, said) => {
+    api.pods = shown;
     if (hasFolder) {
       mkdirSync(join(volume, 'dkv'));
     }
-    const { ended, log } = run();
+    const pod = run();
     // Two answers a look at most, so that it has looked more than once, and said it once.
     await api.wasAsked(6);
-    await expect.poll(log).toBe(said);
+    await expect.poll(() => pod.log).toBe(said);
     api.pods = [OWN, ...OTHERS];
-    expect(await ended).toBe(0);
-    expect(log()).toBe(`${said}app-1 may start.\n`);
+    expect(await pod.ended).toBe(0);
+    expect(pod.log).toBe(`${said}app-1 may start.\n`);
   });
 
   it('while the API refuses or is away, and says so', async () => {
     api.pods = [OWN, ...OTHERS];
     api.failure = 403;
-    const { ended, log } = run();
+    const pod = run();
     await api.wasAsked(3);
-    await expect.poll(log).toMatch(/^Waiting: the API answers 403 for endpointslices\S+\.\n$/);
+    await expect.poll(() => pod.log).toMatch(/^Waiting: the API answers 403 for endpointslices\S+\.\n$/);
     api.failure = undefined;
-    expect(await ended).toBe(0);
+    expect(await pod.ended).toBe(0);
   });
 });
