@@ -3,6 +3,7 @@ import { load } from 'js-yaml';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DKV_ERROR_STATUS } from '../../libs/dkv/src/dkv.errors.js';
+import { type MetricEntry, METRICS } from '../../libs/dkv/src/metrics/metric-catalog.js';
 import { runShell } from '../../libs/dkv/testing/cli/captured-terminal.js';
 import { chartReadme, valuesOf } from '../../scripts/chart-readme.mjs';
 import { faultsOf } from './metric-uses.js';
@@ -60,6 +61,12 @@ describe('the alerts', () => {
 
   it.each(rules)('ask for metrics and labels that there are: $alert', ({ expr }) => {
     expect(faultsOf(expr)).toEqual([]);
+  });
+
+  it('are about metrics that the catalog says to be alerted by', () => {
+    const metrics: Readonly<Record<string, MetricEntry>> = METRICS;
+    const names = [...text.matchAll(/\bdkv_\w+/g)].map(([name]) => name);
+    expect(names.filter((name) => metrics[name]?.alert === '')).toEqual([]);
   });
 
   it('say what is wrong and what follows from it, of labels that are left', () => {

@@ -292,76 +292,85 @@ it('the notes say how to look at it, and what is not safe', () => {
 
 describe('the alerts, as promtool reads them', () => {
   const [rule] = ofKind(objectsOf('all-values.yaml'), 'PrometheusRule');
-  const file = join(folder, 'rules.yaml');
+  const { groups } = rule!.spec;
+  writeFileSync(join(folder, 'rules.yaml'), dump({ groups }));
   const promtool = (...args: readonly string[]) =>
     execFileSync('promtool', args, { encoding: 'utf8', cwd: folder });
 
   it('are rules that Prometheus takes', () => {
-    writeFileSync(file, dump({ groups: rule!.spec.groups }));
-    expect(promtool('check', 'rules', file)).toMatch(/SUCCESS: \d+ rules found/);
+    expect(promtool('check', 'rules', 'rules.yaml')).toMatch(/SUCCESS: \d+ rules found/);
   });
 
-  it('are raised by what they are about, of the release alone', () => {
-    writeFileSync(file, dump({ groups: rule!.spec.groups }));
-    const series = (metric: string, values: string, more = '') => ({
-      series: `${metric}{namespace="shop",service="carts",pod="carts-0"${more}}`,
+  /** Of each alert: what raises it, a sample a minute, and by which labels it tells of whom. */
+  const RAISED: Readonly<
+    Record<string, readonly [labels: string, series: Readonly<Record<string, string>>]>
+  > = {
+    DkvNodeMissing: ['', { 'dkv_up{pod="carts-0"}': '1x90', 'dkv_up{pod="carts-1"}': '0x90' }],
+    DkvNodeNotReady: [
+      'pod="carts-0"',
+      { 'dkv_ready{pod="carts-0"}': '0x90', 'dkv_ready{pod="carts-1"}': '1x90' },
+    ],
+    DkvWritesRefused: ['', { 'dkv_groups_without_quorum{pod="carts-0"}': '0x5 3x85' }],
+    DkvVotesMissing: ['peer="carts-2"', { 'dkv_voters_missing{pod="carts-0",peer="carts-2"}': '7x90' }],
+    DkvPeerDown: ['pod="carts-0",peer="carts-2"', { 'dkv_peer_up{pod="carts-0",peer="carts-2"}': '0x90' }],
+    DkvPeerRefused: [
+      'pod="carts-0",peer="unknown",reason="key"',
+      { 'dkv_peer_refusals_total{pod="carts-0",peer="unknown",reason="key"}': '0x80 2x10' },
+    ],
+    DkvUnderReplicated: ['', { 'dkv_partitions_under_replicated{pod="carts-0"}': '1x90' }],
+    DkvMovesStuck: [
+      '',
+      { 'dkv_partitions_to_move{pod="carts-0"}': '4x90', 'dkv_cluster_epoch{pod="carts-0"}': '9x90' },
+    ],
+    DkvCheckpointsFail: ['pod="carts-0"', { 'dkv_checkpoint_age_seconds{pod="carts-0"}': '0+60x90' }],
+    DkvDataDamaged: ['pod="carts-0"', { 'dkv_corrupt_records_total{pod="carts-0"}': '0x60 1x30' }],
+    DkvCallsFail: [
+      'result="DKV_OVERLOADED"',
+      {
+        'dkv_operations_total{pod="carts-0",op="get",result="ok"}': '0+95x90',
+        'dkv_operations_total{pod="carts-0",op="get",result="DKV_OVERLOADED"}': '0+5x90',
+      },
+    ],
+    DkvVersionsDiffer: [
+      '',
+      {
+        'dkv_build_info{pod="carts-0",version="1.0.0"}': '1x90',
+        'dkv_build_info{pod="carts-1",version="1.1.0"}': '1x90',
+      },
+    ],
+  };
+  /** What promtool tries: of these series, in a Service of this name, the alert is raised for these labels, or not at all. */
+  const trial = (
+    alert: string,
+    service: string,
+    raised: readonly string[],
+    series: Readonly<Record<string, string>>,
+  ) => ({
+    interval: '1m',
+    input_series: Object.entries(series).map(([name, values]) => ({
+      series: name.replace('{', `{namespace="shop",service="${service}",`),
       values,
-    });
-    const up = [0, 1, 2, 3, 4].map((at) => ({
-      series: `dkv_up{namespace="shop",service="carts",pod="carts-${at}"}`,
-      values: at === 4 ? '1x5 _x30' : '1x40',
-    }));
-    const others = [
-      { series: 'dkv_groups_without_quorum{namespace="shop",service="others",pod="o-0"}', values: '9x40' },
-    ];
-    const cases = [
-      { alert: 'DkvNodeMissing', at: '20m', series: up, severity: 'warning', labels: {} },
+    })),
+    promql_expr_test: [
       {
-        alert: 'DkvWritesRefused',
-        at: '10m',
-        series: [series('dkv_groups_without_quorum', '0x5 3x20'), ...others],
-        severity: 'critical',
-        labels: {},
+        expr: `max by (pod, peer, reason, result) (ALERTS{alertname="${alert}",alertstate="firing"})`,
+        eval_time: '85m',
+        exp_samples: raised.map((labels) => ({ labels: `{${labels}}`, value: 1 })),
       },
-      {
-        alert: 'DkvCallsFail',
-        at: '20m',
-        series: [
-          series('dkv_operations_total', '0+95x40', ',result="ok",op="get"'),
-          series('dkv_operations_total', '0+5x40', ',result="DKV_OVERLOADED",op="get"'),
-        ],
-        severity: 'warning',
-        labels: { result: 'DKV_OVERLOADED' },
-      },
-      {
-        alert: 'DkvMovesStuck',
-        at: '60m',
-        series: [series('dkv_partitions_to_move', '4x80'), series('dkv_cluster_epoch', '9x80')],
-        severity: 'warning',
-        labels: {},
-      },
-    ];
-    const tests = cases.map(({ alert, at, series: input_series, severity, labels }) => ({
-      interval: '1m',
-      input_series,
-      promql_expr_test: [
-        {
-          expr: `count by (alertname, severity${Object.keys(labels)
-            .map((name) => `, ${name}`)
-            .join('')}) (ALERTS{alertname="${alert}",alertstate="firing"})`,
-          eval_time: at,
-          exp_samples: [
-            {
-              labels: `{${Object.entries({ alertname: alert, severity, ...labels })
-                .map(([name, value]) => `${name}="${value}"`)
-                .join(', ')}}`,
-              value: 1,
-            },
-          ],
-        },
-      ],
-    }));
-    writeFileSync(join(folder, 'tests.yaml'), dump({ rule_files: [file], evaluation_interval: '1m', tests }));
+    ],
+  });
+
+  it('are raised by what they are about, for whom it concerns, and by no other release', () => {
+    expect(Object.keys(RAISED)).toEqual(groups.flatMap(({ rules }) => rules.map(({ alert }) => alert)));
+    const tests = Object.entries(RAISED).flatMap(([alert, [labels, series]]) => [
+      trial(alert, 'carts', [labels], series),
+      // A node that is missing is missed where nothing is to be seen at all.
+      trial(alert, 'others', alert === 'DkvNodeMissing' ? [''] : [], series),
+    ]);
+    writeFileSync(
+      join(folder, 'tests.yaml'),
+      dump({ rule_files: ['rules.yaml'], evaluation_interval: '1m', tests }),
+    );
     expect(promtool('test', 'rules', 'tests.yaml')).toContain('SUCCESS');
   });
 });

@@ -1,5 +1,6 @@
 // Waits until this pod may start: discovery shows it where it is now, and, where its volume is empty, there is a cluster to join, or
-// all pods are there that are to found one. Pods that saw only each other's absence would found a cluster each.
+// all pods are there that are to found one. A pod that sees only itself, on its first start or after its volume was lost, would found a
+// cluster of its own.
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as passed } from 'node:timers/promises';
 
