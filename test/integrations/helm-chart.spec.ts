@@ -247,6 +247,23 @@ describe('values', () => {
   });
 });
 
+it('pods leave before an upgrade and before a rollback, and the test runs when it is asked for', () => {
+  const hooks = objectsOf('least-values.yaml').flatMap(({ kind, metadata }) => {
+    const { annotations = {} } = metadata;
+    return 'helm.sh/hook' in annotations ? [[kind, annotations['helm.sh/hook']]] : [];
+  });
+  expect(hooks).toEqual([
+    ['Pod', 'test'],
+    ['Job', 'pre-upgrade,pre-rollback'],
+  ]);
+});
+
+it('is refused by a Kubernetes that is too old for it', () => {
+  const values = join(CHART, 'ci/least-values.yaml');
+  const { status, out } = helm('template', 'app', CHART, '-f', values, '--kube-version', '1.29.9');
+  expect([status, out]).toEqual([1, expect.stringContaining('requires kubeVersion: >=1.30.0-0')]);
+});
+
 it('the certificate is one that nodes take, of a CA for this release alone', () => {
   const objects = objectsOf('all-values.yaml');
   const certificates = ofKind(objects, 'Certificate').map(({ metadata, spec }) => ({
