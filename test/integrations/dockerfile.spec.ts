@@ -22,7 +22,7 @@ let child: ChildProcess | undefined;
 
 beforeAll(() => {
   image = playDockerfile(DOCKERFILE, ROOT, folder);
-}, 600_000);
+}, 1_200_000);
 afterAll(() => {
   child?.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });

@@ -219,6 +219,11 @@ describe('values', () => {
       'keys.apiKey and keys.adminKey are the same',
     ],
     ['one port for both', 'ports: { http: 7000 }', 'ports.http and ports.peers are both 7000'],
+    [
+      'data that goes with its pod',
+      'persistence: { whenScaled: Delete }\nscaleDown: { decommission: false }',
+      'pods that go would take their data with them',
+    ],
     ['no time to stop', 'shutdown: { delaySeconds: 31 }', '29 are left after shutdown.delaySeconds'],
   ])('that are missing or wrong together are refused with what to do: %s', (_, text, said) => {
     const { status, out } = with_(text);

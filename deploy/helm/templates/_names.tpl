@@ -4,6 +4,11 @@
 {{- if not (regexMatch "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$" $name) -}}
 {{- fail (printf "The release is named %q: names of Services begin with a letter and have no dots. Take another, of up to 40 characters, or set fullnameOverride." $name) -}}
 {{- end -}}
+{{- $name -}}
+{{- end -}}
+
+{{/* What is wrong together fails here, with what to do. */}}
+{{- define "dkv.checks" -}}
 {{- if eq (int .Values.ports.http) (int .Values.ports.peers) -}}
 {{- fail (printf "ports.http and ports.peers are both %v: give two." .Values.ports.http) -}}
 {{- end -}}
@@ -11,7 +16,9 @@
 {{- if lt (int $rest) 30 -}}
 {{- fail (printf "Of shutdown.graceSeconds, %d are left after shutdown.delaySeconds: a node needs 30 to stop in order. Give more." $rest) -}}
 {{- end -}}
-{{- $name -}}
+{{- if and (eq .Values.persistence.whenScaled "Delete") (not .Values.scaleDown.decommission) -}}
+{{- fail "persistence.whenScaled is Delete and scaleDown.decommission is false: pods that go would take their data with them. Change one of them." -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "dkv.peers" -}}{{ include "dkv.fullname" . }}-peers{{- end -}}
