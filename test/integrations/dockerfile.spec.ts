@@ -14,6 +14,8 @@ import { instructionsIn, type PlayedImage, playDockerfile } from './dockerfile-s
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DOCKERFILE = join(ROOT, 'deploy/docker/Dockerfile');
+/** Twice all packages are installed, and then removed: a disk that others use too takes minutes. */
+const STEPS_MS = 1_200_000;
 const folder = mkdtempSync(join(tmpdir(), 'dkv-image-'));
 // The user of the image goes through it.
 chmodSync(folder, 0o755);
@@ -22,11 +24,11 @@ let child: ChildProcess | undefined;
 
 beforeAll(() => {
   image = playDockerfile(DOCKERFILE, ROOT, folder);
-}, 1_200_000);
+}, STEPS_MS);
 afterAll(() => {
   child?.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-});
+}, STEPS_MS);
 
 const filesIn = (path: string) => readdirSync(join(image.root, path), { recursive: true, encoding: 'utf8' });
 
