@@ -57,7 +57,8 @@ function optionalPeers() {
   );
 }
 
-async function installInto(folder, dependencies) {
+/** The names that cannot be installed into the folder; none where all are there. */
+export async function installInto(folder, dependencies) {
   mkdirSync(folder, { recursive: true });
   const names = Object.keys(dependencies);
   if (isInstalled(folder, dependencies)) {

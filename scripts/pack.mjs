@@ -1,6 +1,6 @@
 /**
  * `npm run pack [-- --out=<folder>]`: makes the tarball of the library that `npm publish <tarball>` publishes, in this folder if none
- * is named, and prints its path on the last line. It holds what the library's entries reach, and the documents.
+ * is named, and prints its path on the last line. It holds what the library's entries reach, the documents, and the chart.
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -53,6 +53,11 @@ function stage(staging) {
   cpSync(join(ROOT, 'docs'), join(staging, 'docs'), {
     recursive: true,
     filter: (path) => !path.endsWith('.json'),
+  });
+  // The values of the tests are no users'.
+  cpSync(join(ROOT, 'deploy'), join(staging, 'deploy'), {
+    recursive: true,
+    filter: (path) => !path.endsWith('/helm/ci'),
   });
 }
 

@@ -3,6 +3,7 @@
  * need servers or optional packages. Installs and builds what is missing and exits with the code of the tests; further arguments are vitest's.
  */
 import { join } from 'node:path';
+import { installChartTools } from './chart-tools.mjs';
 import { APPLICATIONS_FOLDER, installOptionalPackages } from './optional-packages.mjs';
 import { installServers } from './servers.mjs';
 import { build, exitCodeOf, install, main, ROOT, ScriptError } from './workspace.mjs';
@@ -18,8 +19,9 @@ await main(async () => {
   }
   if (named === 'integrations') {
     const missing = [
-      ...(await installServers({ openssl: 'openssl', dnsmasq: 'dnsmasq-base' })),
+      ...(await installServers({ openssl: 'openssl', dnsmasq: 'dnsmasq-base', promtool: 'prometheus' })),
       ...(await installOptionalPackages()),
+      ...(await installChartTools()),
     ];
     if (missing.length > 0) {
       throw new ScriptError(

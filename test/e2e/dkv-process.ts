@@ -2,7 +2,10 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const COMMAND = fileURLToPath(new URL('../../libs/dkv/dist/src/cli/dkv-command.js', import.meta.url));
+/** As it is built. */
+export const DKV_COMMAND = fileURLToPath(
+  new URL('../../libs/dkv/dist/src/cli/dkv-command.js', import.meta.url),
+);
 
 export interface Ended {
   readonly code: number | null;
@@ -16,7 +19,7 @@ export function runDkv(
   env: Readonly<Record<string, string>>,
   input?: Uint8Array,
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [COMMAND, ...args], { env: { PATH: process.env.PATH, ...env } });
+  const child = spawn(process.execPath, [DKV_COMMAND, ...args], { env: { PATH: process.env.PATH, ...env } });
   const out: Buffer[] = [];
   let error = '';
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

@@ -50,14 +50,20 @@ describe('the package', () => {
     const files = (await run('tar', ['-tzf', tarball])).stdout.trimEnd().split('\n');
     expect(files).toEqual(
       expect.arrayContaining(
-        ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/options.md', 'dist/testing/index.d.ts'].map(
-          (name) => `package/${name}`,
-        ),
+        [
+          'README.md',
+          'LICENSE',
+          'CHANGELOG.md',
+          'docs/options.md',
+          'deploy/helm/templates/_names.tpl',
+          'deploy/kubernetes/app.yaml',
+          'dist/testing/index.d.ts',
+        ].map((name) => `package/${name}`),
       ),
     );
-    expect(files.filter((name) => /tsbuildinfo|\.spec\.|\.map$|testing\/(caught|fake-)/.test(name))).toEqual(
-      [],
-    );
+    expect(
+      files.filter((name) => /tsbuildinfo|\.spec\.|\.map$|testing\/(caught|fake-)|helm\/ci/.test(name)),
+    ).toEqual([]);
   });
 });
 

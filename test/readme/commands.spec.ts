@@ -27,11 +27,14 @@ const COVERED: Record<string, readonly (readonly [begins: string, spec: string])
     ['npm run start', 'test/integrations/first-hour.spec.ts'],
     ['npm run build', 'test/integrations/first-hour.spec.ts'],
   ],
-  // A cluster of Kubernetes there is not: what the commands name is looked for in the manifest, and `dkv` reads its part.
+  // A cluster of Kubernetes there is not: what the commands name is looked for in the manifests, and `helm` and `dkv` read their parts.
   'docs/kubernetes.md': [
-    ['kubectl apply ', 'test/readme/kubernetes-manifest.spec.ts'],
-    ['kubectl exec ', 'test/readme/kubernetes-manifest.spec.ts'],
-    ['kubectl delete pvc', 'test/readme/kubernetes-manifest.spec.ts'],
+    ['kubectl create secret ', 'test/integrations/helm-chart.spec.ts'],
+    ['kubectl apply -f deploy/kubernetes/app.yaml', 'test/deploy/manifests.spec.ts'],
+    ['helm upgrade ', 'test/integrations/helm-chart.spec.ts'],
+    ['helm upgrade ', 'test/integrations/helm-chart.spec.ts'],
+    ['kubectl exec ', 'test/readme/kubernetes.spec.ts'],
+    ['kubectl delete pvc', 'test/readme/kubernetes.spec.ts'],
   ],
   'docs/operations.md': [
     ['npx -p nestjs-dkv dkv convert', 'test/integrations/convert.spec.ts'],

@@ -6,13 +6,14 @@ import {
   EtcdDiscovery,
   HttpServiceDiscovery,
   HttpServiceDiscoveryModule,
+  KubernetesDiscovery,
   StaticDiscovery,
 } from 'nestjs-dkv';
 import { type Environment } from './environment.js';
 
 /** What `DKV_DISCOVERY` may be, for people. */
 export const DISCOVERY_FORMS =
-  'give dns:<name of an SRV record>@<server>, etcd:<URL> or service:<URL> of a service discovery';
+  'give dns:<name of an SRV record>@<server>, kubernetes:<headless Service>, etcd:<URL> or service:<URL> of a service discovery';
 
 interface Found {
   /** To be imported beside the store. */
@@ -30,10 +31,13 @@ export function discoveryOf({ DKV_NODES, DKV_DISCOVERY, DKV_DISCOVERY_KEY, PORT 
   if (DKV_DISCOVERY === undefined) {
     return { module, discovery: DKV_NODES === undefined ? undefined : StaticDiscovery.parse(DKV_NODES) };
   }
-  const [, kind, where = ''] = /^(dns|etcd|service):(.+)$/.exec(DKV_DISCOVERY) ?? [];
+  const [, kind, where = ''] = /^(dns|kubernetes|etcd|service):(.+)$/.exec(DKV_DISCOVERY) ?? [];
   if (kind === 'dns') {
     const [name = '', server] = where.split('@');
     return { module, discovery: new DnsDiscovery({ name, servers: server ? [server] : undefined }) };
+  }
+  if (kind === 'kubernetes') {
+    return { module, discovery: new KubernetesDiscovery({ service: where, portName: 'peers' }) };
   }
   if (kind === 'etcd') {
     return { module, discovery: new EtcdDiscovery({ endpoints: [where] }) };

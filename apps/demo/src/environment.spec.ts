@@ -77,6 +77,10 @@ describe('readEnvironment', () => {
       'DKV_DISCOVERY is "zookeeper": give dns:',
     ],
     [{ DKV_DISCOVERY: 'etcd:127.0.0.1', DKV_API_KEY: 'secret-of-nodes' }, 'Options of EtcdDiscovery:'],
+    [
+      { DKV_DISCOVERY: 'kubernetes:app-peers', DKV_API_KEY: 'secret-of-nodes' },
+      'KUBERNETES_SERVICE_HOST is not set: this process runs in no pod',
+    ],
     [{ DKV_DISCOVERY: 'dns:a.b@here', DKV_API_KEY: 'secret-of-nodes' }, 'Options of DnsDiscovery:'],
     [
       { DKV_DISCOVERY: 'service:discovery', DKV_API_KEY: 'secret-of-nodes' },

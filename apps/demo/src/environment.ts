@@ -91,7 +91,7 @@ export class Environment {
   @MaxLength(65_536, says('give node1=host:port,node2=host:port'))
   DKV_NODES: string | undefined = undefined;
 
-  /** A service that knows the nodes, instead of `DKV_NODES`: `dns:_peers._tcp.app.local@127.0.0.1:5353`, `etcd:http://127.0.0.1:2379`. */
+  /** A service that knows the nodes, instead of `DKV_NODES`: `dns:_peers._tcp.app.local@127.0.0.1:5353`, `kubernetes:app-peers`. */
   @IsOptional()
   @MaxLength(4096, says(DISCOVERY_FORMS))
   DKV_DISCOVERY: string | undefined = undefined;
