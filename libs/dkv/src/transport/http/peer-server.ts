@@ -13,9 +13,11 @@ import { type PeerTls } from '../tls/peer-tls.js';
 import { forbidden, type PortKeys } from './port-keys.js';
 import { serverTlsOptions } from '../tls/stream-certificates.js';
 
-/** Node's defaults let a stranger hold a socket for minutes: 60 s for headers, 300 s for the request. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** Node's defaults let a caller hold a socket for minutes: 60 s for headers, 300 s for the request. */
+const HEADERS_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+/** Node looks for what is past these once in so long; its default of 30 s would be added to both. */
+const TIMEOUT_CHECK_MS = 1_000;
 /** Above the idle time of HttpRemoteKvRepo's connections, so that the client closes them, never both at once. */
 const KEEP_ALIVE_MS = 65_000;
 /** Node's own limit of the request line and headers: no longer parameter can come, and a key's encoding fits. */
@@ -49,7 +51,11 @@ export async function createPeerServer(
   tls?: PeerTls,
 ): Promise<FastifyAdapter> {
   const Adapter = await fastifyAdapter();
-  const http = { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: HEADER_BYTES_MAX };
+  const http = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+  };
   const adapter = new Adapter({
     logger: false,
     bodyLimit: jsonBodyBytesMax(valueBytesMax),
@@ -131,8 +137,9 @@ function routeOf({ is404, method, routeOptions }: FastifyRequest): string {
   return is404 ? 'other' : `${method} ${routeOptions.url}`;
 }
 
+/** Who is refused keeps no connection: it would have a place among those without a key until its time is over. */
 function answer(reply: FastifyReply, error: DkvError): void {
-  void reply.code(error.status).send(error.toJSON());
+  void reply.code(error.status).header('Connection', 'close').send(error.toJSON());
 }
 
 /** What is not HTTP, or too slow: there is no request to answer. */
