@@ -132,6 +132,8 @@ export class HttpController implements Controller {
     // A factory of its own: the shared one keeps abortOnError and autoFlushLogs of the app created last.
     return new NestFactoryStatic().create<INestApplication<Server>>(this.module(), adapter, {
       abortOnError: false,
+      // The adapter has its own.
+      bodyParser: false,
       // Flushing would print what the host still holds back.
       autoFlushLogs: false,
     });

@@ -9,6 +9,7 @@ import { type Telemetry } from '../../ports/telemetry.js';
 import { API_KEY_HEADER, jsonBodyBytesMax, postBytesMax } from '../messages/limits.js';
 import { nodeIdIn } from '../messages/introduction.js';
 import { tellOfRefused } from '../peer-failures.js';
+import { hasFewValues } from '../rest/body-structure.js';
 import { type PeerTls } from '../tls/peer-tls.js';
 import { forbidden, type PortKeys } from './port-keys.js';
 import { serverTlsOptions } from '../tls/stream-certificates.js';
@@ -22,6 +23,9 @@ const TIMEOUT_CHECK_MS = 1_000;
 const KEEP_ALIVE_MS = 65_000;
 /** Node's own limit of the request line and headers: no longer parameter can come, and a key's encoding fits. */
 const HEADER_BYTES_MAX = 16 * 1024;
+
+/** In a JSON body; the largest that a route takes has eight. */
+const JSON_VALUES_MAX = 64;
 
 /** Of the messages of peers, in requests and in answers. */
 export const PEER_CONTENT_TYPE = 'application/octet-stream';
@@ -74,13 +78,7 @@ export async function createPeerServer(
       );
     },
   });
-  adapter
-    .getInstance()
-    .addContentTypeParser(
-      PEER_CONTENT_TYPE,
-      { parseAs: 'buffer', bodyLimit: peerBodyBytesMax(valueBytesMax) },
-      (_request, body, done) => done(null, body),
-    );
+  takeBodies(adapter, valueBytesMax);
   // A hook and not a Nest guard: guards run after the body was read and parsed, and not for unknown routes.
   adapter.getInstance().addHook('onRequest', (request, reply, done) => {
     const refused = refusal(request, gate);
@@ -105,6 +103,25 @@ export async function createPeerServer(
     done();
   });
   return adapter;
+}
+
+/** Bytes of peers and JSON of REST, and nothing else; forms and plain text, which browsers send to any site, are refused. */
+function takeBodies(adapter: FastifyAdapter, valueBytesMax: number): void {
+  const server = adapter.getInstance();
+  const parse = server.getDefaultJsonParser('error', 'error');
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser(
+    PEER_CONTENT_TYPE,
+    { parseAs: 'buffer', bodyLimit: peerBodyBytesMax(valueBytesMax) },
+    (_request, body, done) => done(null, body),
+  );
+  server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (hasFewValues(body, JSON_VALUES_MAX)) {
+      void parse(request, body, done);
+    } else {
+      done(new DkvError('DKV_INVALID_ARGUMENT', `The body has more than ${JSON_VALUES_MAX} values.`));
+    }
+  });
 }
 
 /** Loaded where there is a peer port: a node that is alone in an Express application does without. */

@@ -28,6 +28,10 @@ export interface SessionSettings {
   readonly postBytesMax: number;
   /** Of requests that are not answered and of answers that are not sent. */
   readonly underWayBytesMax: number;
+  /** Of those the bytes that a session may always have, however much the others have. */
+  readonly freeBytes: number;
+  /** Whether all sessions together may have more; asked by those that have more than `freeBytes`. */
+  readonly isRoomLeft: () => boolean;
   readonly keepAliveMs: number;
 }
 
@@ -39,7 +43,7 @@ const AT_ONCE_MAX = 1024;
 const LEAVE_MS = 1000;
 
 /**
- * Past its bound it stops reading until half of it is done: what waits then are requests that this node carries out
+ * Past its bound, or that of all sessions, it stops reading until half of it is done: what waits then are requests that this node carries out
  * alone, or answers. Forwarded writes, which wait for other nodes and these perhaps for this one, wait for nothing
  * here and are refused at half the bound instead.
  */
@@ -114,7 +118,7 @@ export class StreamSession implements FrameHandler {
     const refusal =
       totalBytes > requestBytesMax
         ? tooLarge(totalBytes, requestBytesMax)
-        : this.begunBytes + totalBytes > underWayBytesMax
+        : !this.mayHold(this.begunBytes + totalBytes, underWayBytesMax)
           ? overloaded(underWayBytesMax)
           : undefined;
     if (refusal) {
@@ -169,7 +173,7 @@ export class StreamSession implements FrameHandler {
     }
     this.keepAlive.heard();
     this.intake.receive(chunk);
-    if (this.loadBytes > this.settings.underWayBytesMax && !this.socket.isPaused()) {
+    if (!this.socket.isPaused() && !this.mayHold(this.loadBytes, this.settings.underWayBytesMax)) {
       this.socket.pause();
     }
   }
@@ -205,7 +209,7 @@ export class StreamSession implements FrameHandler {
   private forward(message: Incoming): void {
     const bytesMax = this.settings.underWayBytesMax / 2;
     const costBytes = costOf(message);
-    if (this.forwardBytes + costBytes > bytesMax) {
+    if (!this.mayHold(this.forwardBytes + costBytes, bytesMax)) {
       this.sender.add(errorFrame(message.id, overloaded(bytesMax)));
       return;
     }
@@ -258,12 +262,23 @@ export class StreamSession implements FrameHandler {
     return errorFrame(id, answerOf(error, this.settings.logger).body);
   }
 
+  /** All that it keeps in memory for its peer. */
+  get heldBytes(): number {
+    return this.loadBytes + this.begunBytes;
+  }
+
   private get loadBytes(): number {
     return this.underWayBytes + this.sender.unsentBytes;
   }
 
   private get hasRoom(): boolean {
-    return this.atOnce < AT_ONCE_MAX && this.sender.unsentBytes < this.settings.underWayBytesMax;
+    return this.atOnce < AT_ONCE_MAX && this.mayHold(this.sender.unsentBytes, this.settings.underWayBytesMax);
+  }
+
+  /** One comparison for a peer that reads; the other sessions are counted only for one that does not. */
+  private mayHold(bytes: number, bytesMax: number): boolean {
+    const { freeBytes, isRoomLeft } = this.settings;
+    return bytes <= freeBytes || (bytes <= bytesMax && isRoomLeft());
   }
 
   private relieved(): void {
@@ -275,8 +290,8 @@ export class StreamSession implements FrameHandler {
   }
 
   private readIfRoom(): void {
-    const hasRoom = this.loadBytes < this.settings.underWayBytesMax / 2;
-    if (this.socket.isPaused() && hasRoom && !this.intake.isBehind) {
+    const hasRoom = () => this.mayHold(this.loadBytes, this.settings.underWayBytesMax / 2);
+    if (this.socket.isPaused() && !this.intake.isBehind && hasRoom()) {
       this.socket.resume();
     }
   }
@@ -332,5 +347,8 @@ function tooLargeAnswer(bytes: number, max: number): DkvError {
 }
 
 function overloaded(max: number): DkvError {
-  return new DkvError('DKV_OVERLOADED', `More than ${max} bytes of requests of one peer are under way.`);
+  return new DkvError(
+    'DKV_OVERLOADED',
+    `More than ${max} bytes of requests of one peer are under way, or too many of all peers.`,
+  );
 }
