@@ -2,8 +2,9 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, HttpStatus } from '@nestjs/common';
 import { type FastifyReply } from 'fastify';
 import { DkvError, isDkvError } from '../../dkv.errors.js';
-import { type Logger } from '../../ports/logger.js';
+import { stackInLine } from '../../model/one-line.js';
 import { type ErrorBody } from '../messages/error-body.js';
+import { type ThrottledLog } from '../throttled-log.js';
 
 export interface ErrorAnswer {
   readonly status: number;
@@ -12,10 +13,10 @@ export interface ErrorAnswer {
 
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger) {}
+  constructor(private readonly log: ThrottledLog) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const { status, body } = answerOf(error, this.logger);
+    const { status, body } = answerOf(error, this.log);
     void host.switchToHttp().getResponse<FastifyReply>().status(status).send(body);
   }
 }
@@ -24,14 +25,14 @@ export class ErrorFilter implements ExceptionFilter {
  * The answer to a request that ended in `error`. `ROUTE_NOT_FOUND` and `INTERNAL` are no DkvError codes on
  * purpose: to a peer that meets them the answer is not of the protocol.
  */
-export function answerOf(error: unknown, logger: Logger): ErrorAnswer {
+export function answerOf(error: unknown, log: ThrottledLog): ErrorAnswer {
   if (isDkvError(error)) {
     return { status: error.status, body: error.toJSON() };
   }
   if (error instanceof HttpException) {
     return answerOfHttp(error.getStatus(), error.message);
   }
-  logger.error(`A request on the peer port failed: ${error instanceof Error ? error.stack : String(error)}`);
+  log.error('a request that failed', `A request on the peer port failed: ${stackInLine(error)}`);
   return {
     status: HttpStatus.INTERNAL_SERVER_ERROR,
     body: { code: 'INTERNAL', message: 'The request failed; the log of the node says why.' },

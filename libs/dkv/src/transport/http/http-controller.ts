@@ -14,6 +14,7 @@ import { postBytesMax } from '../messages/limits.js';
 import { type PeerTls } from '../tls/peer-tls.js';
 import { describe } from '../../dkv.validation.js';
 import { type Disconnects } from '../disconnects.js';
+import { ThrottledLog } from '../throttled-log.js';
 import { type ConnectionLimits, connectionLimits, descriptorsMax } from './connection-limits.js';
 import { Connections } from './connections.js';
 import { ErrorFilter } from './error-filter.js';
@@ -142,6 +143,7 @@ export class HttpController implements Controller {
   private module(): DynamicModule {
     const { peers, kv } = this;
     const admin = this.options.admin?.service;
+    const log = new ThrottledLog(this.logger, this.clock);
     // Nest calls the lifecycle hooks of every instance it is given. The host's are the host's to call, so the
     // inner application gets stand-ins without hooks.
     const peerService: PeerService = {
@@ -163,13 +165,13 @@ export class HttpController implements Controller {
           provide: PEER_BODIES,
           useValue: {
             postBytesMax: postBytesMax(this.options.valueBytesMax),
-            logger: this.logger,
+            log,
             observer: this.options.observer,
           } satisfies PeerBodies,
         },
         { provide: KvService, useValue: kvService },
         { provide: VALUE_BYTES_MAX, useValue: this.options.valueBytesMax },
-        { provide: APP_FILTER, useValue: new ErrorFilter(this.logger) },
+        { provide: APP_FILTER, useValue: new ErrorFilter(log) },
         { provide: APP_PIPE, useValue: createValidationPipe() },
       ],
     };

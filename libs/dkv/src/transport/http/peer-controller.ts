@@ -4,13 +4,13 @@ import { Body, Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/co
 import { type FastifyRequest } from 'fastify';
 import { DkvError } from '../../dkv.errors.js';
 import { type PeerService } from '../../ports/controller.js';
-import { type Logger } from '../../ports/logger.js';
 import { type PeerObserver } from '../../ports/peer-observer.js';
 import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
 import { NODE_HEADER } from '../messages/limits.js';
 import { decodePeerRequest, encodePeerReply } from '../messages/peer-codec.js';
 import { PEER_CONTENT_TYPE } from './peer-server.js';
 import { tellOfRefused } from '../peer-failures.js';
+import { type ThrottledLog } from '../throttled-log.js';
 import { readPostedBody } from './posted-body.js';
 
 export const PEER_SERVICE = Symbol('DkvPeerService');
@@ -19,7 +19,7 @@ export const PEER_BODIES = Symbol('DkvPeerBodies');
 export interface PeerBodies {
   /** Of a one-way frame. */
   readonly postBytesMax: number;
-  readonly logger: Logger;
+  readonly log: ThrottledLog;
   readonly observer: PeerObserver | undefined;
 }
 
@@ -44,7 +44,7 @@ export class PeerController {
         this.peers.receive(from, frame);
       } catch (error) {
         // The next frames are not to blame.
-        this.bodies.logger.error(`A frame of node ${from} was not taken: ${String(error)}`);
+        this.bodies.log.error('a frame', `A frame of node ${from} was not taken: ${String(error)}.`);
       }
     }
   }

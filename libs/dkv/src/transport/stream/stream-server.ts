@@ -13,6 +13,7 @@ import { forbidden } from '../http/port-keys.js';
 import { type ErrorBody } from '../messages/error-body.js';
 import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
 import { tellOfRefused } from '../peer-failures.js';
+import { ThrottledLog } from '../throttled-log.js';
 import {
   API_KEY_HEADER,
   FORMAT_HEADER,
@@ -77,7 +78,7 @@ export class StreamServer {
     this.settings = {
       peers,
       clock,
-      logger,
+      log: new ThrottledLog(logger, clock),
       telemetry: options.telemetry ?? NO_TELEMETRY,
       defer,
       requestBytesMax: requestMax,

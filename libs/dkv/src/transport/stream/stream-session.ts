@@ -4,7 +4,6 @@ import { DkvError } from '../../dkv.errors.js';
 import { type PeerReply, type PeerRequest } from '../../model/peer-protocol.js';
 import { type Clock, type Timer } from '../../ports/clock.js';
 import { type PeerService } from '../../ports/controller.js';
-import { type Logger } from '../../ports/logger.js';
 import { type Telemetry } from '../../ports/telemetry.js';
 import { socketSink } from './batch.js';
 import { FrameIntake } from './frame-intake.js';
@@ -15,11 +14,12 @@ import { KeepAlive } from './keep-alive.js';
 import { KIND_NUMBERS, knownKind } from '../messages/message-codec.js';
 import { answerFrame, CONNECTION_ID, errorFrame, type Outgoing, wordFrame } from './outgoing.js';
 import { answerOf } from '../http/error-filter.js';
+import { type ThrottledLog } from '../throttled-log.js';
 
 export interface SessionSettings {
   readonly peers: PeerService;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly log: ThrottledLog;
   readonly telemetry: Telemetry;
   readonly defer: Defer;
   readonly requestBytesMax: number;
@@ -163,7 +163,7 @@ export class StreamSession implements FrameHandler {
       this.settings.peers.receive(this.from, frame);
     } catch (error) {
       // The next frames are not to blame.
-      this.settings.logger.error(`A frame of node ${this.from} was not taken: ${String(error)}`);
+      this.settings.log.error('a frame', `A frame of node ${this.from} was not taken: ${String(error)}.`);
     }
   }
 
@@ -259,7 +259,7 @@ export class StreamSession implements FrameHandler {
   }
 
   private errorAnswer(id: number, error: unknown): Outgoing {
-    return errorFrame(id, answerOf(error, this.settings.logger).body);
+    return errorFrame(id, answerOf(error, this.settings.log).body);
   }
 
   /** All that it keeps in memory for its peer. */
@@ -311,7 +311,10 @@ export class StreamSession implements FrameHandler {
 
   private breakOff(error: DkvError): void {
     const { code, message } = error;
-    this.settings.logger.warn(`A connection of node ${this.from} on the peer port was closed. ${message}`);
+    this.settings.log.warn(
+      'a connection',
+      `A connection of node ${this.from} on the peer port was closed. ${message}`,
+    );
     this.sender.add(errorFrame(CONNECTION_ID, { code, message }), true);
     this.sender.flush();
     this.socket.end();
