@@ -24,7 +24,7 @@ import { KvController, VALUE_BYTES_MAX } from '../rest/kv-controller.js';
 import { KvService } from '../rest/kv-service.js';
 import { PEER_BODIES, PEER_SERVICE, type PeerBodies, PeerController } from './peer-controller.js';
 import { createPeerServer, type ServerGate } from './peer-server.js';
-import { PortKeys } from './port-keys.js';
+import { type ApiKey, PortKeys } from './port-keys.js';
 import { withQuietNest } from './quiet-nest.js';
 import { renewCertificates, tellOfFailedHandshakes } from '../tls/stream-certificates.js';
 import { StreamServer } from '../stream/stream-server.js';
@@ -35,7 +35,9 @@ export interface HttpControllerOptions {
   /** 0: a free one. */
   readonly port: number;
   /** Of peers and scripts; '' where there are none. */
-  readonly apiKey: string;
+  readonly apiKey: ApiKey;
+  /** Peers and scripts need no key. Default: false. */
+  readonly insecure?: boolean;
   /** What operators ask, and the key that they show. Default: they are refused. */
   readonly admin?: { readonly key: string; readonly service: AdminService };
   readonly valueBytesMax: number;
@@ -70,8 +72,8 @@ export class HttpController implements Controller {
     private readonly logger: Logger,
     private readonly options: HttpControllerOptions,
   ) {
-    const { apiKey, admin, observer, telemetry } = options;
-    this.gate = { keys: new PortKeys(apiKey, admin?.key), stopping: false, observer, telemetry };
+    const { apiKey, insecure, admin, observer, telemetry } = options;
+    this.gate = { keys: new PortKeys(apiKey, admin?.key, insecure), stopping: false, observer, telemetry };
     this.streams = new StreamServer(peers, clock, logger, this.gate, options);
   }
 

@@ -82,14 +82,11 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     private readonly clock: Clock,
     private readonly options: HttpRemoteKvRepoOptions,
   ) {
-    const { apiKey, valueBytesMax, inFlightBytesMax = 64 * 1024 * 1024, socketsPerPeerMax = 64 } = options;
+    const { valueBytesMax, inFlightBytesMax = 64 * 1024 * 1024, socketsPerPeerMax = 64 } = options;
     const { tls } = options;
     this.requestBytesMax = requestBytesMax(valueBytesMax);
     this.replyBytesMax = replyBytesMax(valueBytesMax);
     this.inFlightBytesMax = inFlightBytesMax;
-    if (!apiKey) {
-      throw new TypeError('apiKey must not be empty.');
-    }
     if (!(inFlightBytesMax >= this.requestBytesMax + REQUEST_COST_BYTES)) {
       throw new TypeError(
         `inFlightBytesMax is ${inFlightBytesMax}; with valueBytesMax ${valueBytesMax} it must be at least ` +

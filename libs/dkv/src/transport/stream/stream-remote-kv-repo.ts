@@ -91,11 +91,8 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
     private readonly random: Random,
     private readonly options: StreamRemoteKvRepoOptions,
   ) {
-    const { apiKey, valueBytesMax, inFlightBytesMax, tls } = options;
+    const { valueBytesMax, inFlightBytesMax, tls } = options;
     const atLeast = requestBytesMax(valueBytesMax) + REQUEST_COST_BYTES;
-    if (!apiKey) {
-      throw new TypeError('apiKey must not be empty.');
-    }
     if (inFlightBytesMax !== undefined && !(inFlightBytesMax >= atLeast)) {
       throw new TypeError(
         `inFlightBytesMax is ${inFlightBytesMax}; with valueBytesMax ${valueBytesMax} it must be at least ${atLeast}.`,
