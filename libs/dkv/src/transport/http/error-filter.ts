@@ -1,6 +1,7 @@
 /** Every error of the peer port as `{ code, message }`: ours with their code, the rest without their insides. */
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, HttpStatus } from '@nestjs/common';
-import { type FastifyReply } from 'fastify';
+import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { type IncomingMessage } from 'node:http';
 import { DkvError, isDkvError } from '../../dkv.errors.js';
 import { stackInLine } from '../../model/one-line.js';
 import { type ErrorBody } from '../messages/error-body.js';
@@ -11,12 +12,21 @@ export interface ErrorAnswer {
   readonly body: ErrorBody;
 }
 
+/** Read by nobody: the caller is gone. */
+const HUNG_UP = new DkvError('DKV_INVALID_ARGUMENT', 'The caller hung up before its request was there.');
+
+/** Whether the error is that the caller did not finish its request, which is no defect of this node. */
+function isHangUp(error: unknown, request: IncomingMessage): boolean {
+  return request.readableAborted && (error as Partial<NodeJS.ErrnoException>).code === 'ECONNRESET';
+}
+
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
   constructor(private readonly log: ThrottledLog) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const { status, body } = answerOf(error, this.log);
+    const { raw } = host.switchToHttp().getRequest<FastifyRequest>();
+    const { status, body } = answerOf(isHangUp(error, raw) ? HUNG_UP : error, this.log);
     void host.switchToHttp().getResponse<FastifyReply>().status(status).send(body);
   }
 }
