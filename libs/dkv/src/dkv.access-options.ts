@@ -31,8 +31,8 @@ export class DkvAccessOptions extends DkvMembershipOptions {
 
   /**
    * Encrypts everything on the peer port, TLS 1.3: both ends of a connection, peers and REST callers, must show a
-   * certificate of `ca`, valid at the time; which of them it is for, its host names included, is not looked at, so `ca`
-   * is one for these nodes alone. `{ key, cert, ca }` in PEM, a function that returns these and is asked at each new
+   * certificate of `ca`, valid at the time; which node it is for is looked at only with `bindNodeId: true`, and host names never,
+   * so `ca` is one for these nodes alone. `{ key, cert, ca }` in PEM, a function that returns these and is asked at each new
    * connection, or the paths `{ keyFile, certFile, caFile }`, which are read again when they change: no restart is
    * needed, and connections that are open stay. The same for every node. Default: nothing is encrypted.
    */

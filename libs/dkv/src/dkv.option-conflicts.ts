@@ -40,7 +40,7 @@ export function wrongTogether(given: {
     faults.push('adminKey is not for a controller of your own: leave it out, and serve DkvAdmin in that');
   }
   if (isTls(tls)) {
-    faults.push(...wrongTls(tls));
+    faults.push(...wrongTls(tls, given.nodeId));
     if (remoteKvRepo || controller) {
       faults.push(
         'tls is not for a remoteKvRepo and controller of your own: leave it out, and encrypt in these',

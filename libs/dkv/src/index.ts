@@ -44,7 +44,7 @@ export {
   type PeerTransport,
   type Storage,
 } from './dkv.options.js';
-export { type DkvTls, type DkvTlsFiles } from './dkv.tls-options.js';
+export { type DkvTls, type DkvTlsBinding, type DkvTlsFiles } from './dkv.tls-options.js';
 export { DKV_OPTIONS, DkvRegistry, getDkvToken } from './dkv.tokens.js';
 export { Hashring } from './hashring/hashring.js';
 export { md5HashFunc } from './hashring/md5-hash-func.js';

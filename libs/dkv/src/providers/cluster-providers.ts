@@ -10,7 +10,7 @@ import { PeerTransitions } from '../cluster/peer-transitions.js';
 import { StaticDiscovery } from '../discovery/static-discovery.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { DKV_OPTIONS } from '../dkv.tokens.js';
-import { certificateSource } from '../dkv.tls-options.js';
+import { bindsNodeIds, certificateSource } from '../dkv.tls-options.js';
 import { md5HashFunc } from '../hashring/md5-hash-func.js';
 import { createXxhashHashFunc } from '../hashring/xxhash-hash-func.js';
 import { Clock } from '../ports/clock.js';
@@ -82,8 +82,8 @@ export const clusterProviders: Provider[] = [
   {
     provide: PEER_TLS,
     inject: [DKV_OPTIONS, Clock, Logger],
-    useFactory: ({ tls }: DkvOptions, clock: Clock, logger: Logger): PeerTls | undefined =>
-      tls && renewedCertificates(certificateSource(tls), clock, logger),
+    useFactory: ({ tls, nodeId }: DkvOptions, clock: Clock, logger: Logger): PeerTls | undefined =>
+      tls && renewedCertificates(certificateSource(tls, nodeId), clock, logger),
   },
   { provide: Disconnects, useFactory: () => new Disconnects() },
   {
@@ -155,7 +155,15 @@ function createRemote(
     return NO_REMOTE;
   }
   const [apiKey = ''] = keysOf(options.apiKey);
-  const settings = { nodeId, apiKey, valueBytesMax, inFlightBytesMax, tls, observer };
+  const settings = {
+    nodeId,
+    apiKey,
+    valueBytesMax,
+    inFlightBytesMax,
+    tls,
+    bindsNodeIds: bindsNodeIds(options.tls),
+    observer,
+  };
   return transport === 'http'
     ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, settings)
     : new StreamRemoteKvRepo(clock, random, { ...settings, disconnects });
@@ -189,6 +197,7 @@ function createController(
   return new HttpController(processor, kv, clock, logger, {
     ...listening,
     disconnects,
+    bindsNodeIds: bindsNodeIds(options.tls),
     ...(adminKey && { admin: { key: adminKey, service } }),
   });
 }

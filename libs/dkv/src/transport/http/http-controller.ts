@@ -43,6 +43,8 @@ export interface HttpControllerOptions {
   readonly valueBytesMax: number;
   /** Everything on the port is encrypted, and peers without a certificate of the CA are refused. Default: not. */
   readonly tls?: PeerTls;
+  /** With `tls`: whoever says that it is a node must show a certificate with that name. Default: any of the CA. */
+  readonly bindsNodeIds?: boolean;
   /** Connections that are open, and of these without a key so far. Default: shares of the descriptors. */
   readonly connections?: ConnectionLimits;
   /** Told of peers that are not let in. */
@@ -72,8 +74,14 @@ export class HttpController implements Controller {
     private readonly logger: Logger,
     private readonly options: HttpControllerOptions,
   ) {
-    const { apiKey, insecure, admin, observer, telemetry } = options;
-    this.gate = { keys: new PortKeys(apiKey, admin?.key, insecure), stopping: false, observer, telemetry };
+    const { apiKey, insecure, admin, bindsNodeIds, observer, telemetry } = options;
+    this.gate = {
+      keys: new PortKeys(apiKey, admin?.key, insecure),
+      bindsNodeIds,
+      stopping: false,
+      observer,
+      telemetry,
+    };
     this.streams = new StreamServer(peers, clock, logger, this.gate, options);
   }
 
@@ -168,6 +176,7 @@ export class HttpController implements Controller {
           useValue: {
             postBytesMax: postBytesMax(this.options.valueBytesMax),
             log,
+            bindsNodeIds: this.gate.bindsNodeIds ?? false,
             observer: this.options.observer,
           } satisfies PeerBodies,
         },

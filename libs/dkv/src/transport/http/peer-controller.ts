@@ -7,6 +7,7 @@ import { type PeerService } from '../../ports/controller.js';
 import { type PeerObserver } from '../../ports/peer-observer.js';
 import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
 import { NODE_HEADER } from '../messages/limits.js';
+import { otherSpeaker } from '../tls/bound-names.js';
 import { decodePeerRequest, encodePeerReply } from '../messages/peer-codec.js';
 import { PEER_CONTENT_TYPE } from './peer-server.js';
 import { tellOfRefused } from '../peer-failures.js';
@@ -20,6 +21,8 @@ export interface PeerBodies {
   /** Of a one-way frame. */
   readonly postBytesMax: number;
   readonly log: ThrottledLog;
+  /** Whether a message must be of who sends it. */
+  readonly bindsNodeIds: boolean;
   readonly observer: PeerObserver | undefined;
 }
 
@@ -58,7 +61,11 @@ export class PeerController {
     @Body() body: unknown,
   ): Promise<Buffer> {
     const bytes = this.bytesOf(request, body);
-    return encodePeerReply(await this.peers.serve(decodePeerRequest(kind, bytes)));
+    const asked = decodePeerRequest(kind, bytes);
+    if (this.bodies.bindsNodeIds && asked.from !== nodeIdIn(request.headers)) {
+      throw otherSpeaker(asked.from);
+    }
+    return encodePeerReply(await this.peers.serve(asked));
   }
 
   private bytesOf({ headers, ip }: FastifyRequest, body: unknown): Buffer {

@@ -10,6 +10,7 @@ import { API_KEY_HEADER, jsonBodyBytesMax, postBytesMax } from '../messages/limi
 import { nodeIdIn } from '../messages/introduction.js';
 import { tellOfRefused } from '../peer-failures.js';
 import { hasFewValues } from '../rest/body-structure.js';
+import { impostorFault } from '../tls/bound-names.js';
 import { type PeerTls } from '../tls/peer-tls.js';
 import { forbidden, type PortKeys } from './port-keys.js';
 import { serverTlsOptions } from '../tls/stream-certificates.js';
@@ -37,6 +38,8 @@ export function peerBodyBytesMax(valueBytesMax: number): number {
 
 export interface ServerGate {
   readonly keys: PortKeys;
+  /** Whoever says that it is a node must show a certificate with that name. Default: any of the CA. */
+  readonly bindsNodeIds?: boolean;
   /** True from the beginning of the stop on. */
   readonly stopping: boolean;
   /** Told of peers that are not let in. */
@@ -139,12 +142,16 @@ async function fastifyAdapter(): Promise<typeof FastifyAdapter> {
   }
 }
 
-function refusal(request: FastifyRequest, { keys, stopping }: ServerGate): DkvError | undefined {
-  const { is404, url, routeOptions, headers } = request;
+function refusal(
+  request: FastifyRequest,
+  { keys, bindsNodeIds, stopping }: ServerGate,
+): DkvError | undefined {
+  const { is404, url, routeOptions, headers, raw } = request;
   // The route that was found, and not what was asked for: a path has many spellings, as /%61dmin for /admin.
   const path = is404 ? url : routeOptions.url!;
   return (
     keys.refusalOf(path, headers) ??
+    (bindsNodeIds && path.startsWith('/peer/') ? impostorFault(headers, raw.socket) : undefined) ??
     (stopping ? new DkvError('DKV_NOT_READY', 'The node is closing.') : undefined)
   );
 }

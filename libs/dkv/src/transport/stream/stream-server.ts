@@ -12,6 +12,7 @@ import { type ServerGate } from '../http/peer-server.js';
 import { forbidden } from '../http/port-keys.js';
 import { type ErrorBody } from '../messages/error-body.js';
 import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
+import { impostorFault } from '../tls/bound-names.js';
 import { tellOfRefused } from '../peer-failures.js';
 import { ThrottledLog } from '../throttled-log.js';
 import {
@@ -88,6 +89,7 @@ export class StreamServer {
       freeBytes: Math.min(requestMax, underWayBytesMax / 4),
       isRoomLeft: () => this.heldBytes < allUnderWayBytesMax,
       keepAliveMs,
+      bindsNodeIds: gate.bindsNodeIds ?? false,
     };
   }
 
@@ -161,6 +163,10 @@ export class StreamServer {
   private refusalOf(request: IncomingMessage): Refusal | undefined {
     if (!this.gate.keys.isPeer(request.headers)) {
       return this.refused(request, forbidden(API_KEY_HEADER));
+    }
+    const impostor = this.gate.bindsNodeIds && impostorFault(request.headers, request.socket);
+    if (impostor) {
+      return this.refused(request, impostor);
     }
     if (this.gate.stopping) {
       return refusal(new DkvError('DKV_NOT_READY', 'The node is closing.'));

@@ -33,6 +33,8 @@ export interface SessionSettings {
   /** Whether all sessions together may have more; asked by those that have more than `freeBytes`. */
   readonly isRoomLeft: () => boolean;
   readonly keepAliveMs: number;
+  /** Whether all that comes must be of who introduced itself. */
+  readonly bindsNodeIds: boolean;
 }
 
 /** About what a request costs in memory beside its bytes. */
@@ -73,14 +75,18 @@ export class StreamSession implements FrameHandler {
     private readonly settings: SessionSettings,
     private readonly closed: () => void,
   ) {
-    const { clock, defer, keepAliveMs, postBytesMax } = settings;
+    const { clock, defer, keepAliveMs, postBytesMax, bindsNodeIds } = settings;
     this.sender = new FrameSender(defer, () => this.relieved());
     this.sender.open(socketSink(socket));
-    this.intake = new FrameIntake(new FrameReceiver(this, postBytesMax), defer, {
-      pause: () => socket.pause(),
-      read: () => this.readIfRoom(),
-      broken: (error) => this.breakOff(error as DkvError),
-    });
+    this.intake = new FrameIntake(
+      new FrameReceiver(this, postBytesMax, bindsNodeIds ? from : undefined),
+      defer,
+      {
+        pause: () => socket.pause(),
+        read: () => this.readIfRoom(),
+        broken: (error) => this.breakOff(error as DkvError),
+      },
+    );
     this.keepAlive = new KeepAlive(clock, keepAliveMs, {
       ping: () => this.sender.add(wordFrame(FRAME.PING), true),
       dead: () => socket.destroy(),
