@@ -1,5 +1,5 @@
 /** Whose a certificate is, where it is bound to the id of a node: one of its names is that. */
-import { X509Certificate } from 'node:crypto';
+import { type X509Certificate } from 'node:crypto';
 import { type IncomingHttpHeaders } from 'node:http';
 import { type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';

@@ -37,7 +37,7 @@ export class TlsConnections {
 
   /** `nodeIdAt`: who is to be at the address. */
   agent(options: AgentOptions, nodeIdAt: (address: RequestOptions) => string | undefined): Agent {
-    return new PeerAgent(options, (address) => this.connect(address, nodeIdAt(address as RequestOptions)));
+    return new PeerAgent(options, (address) => this.connect(address, nodeIdAt(address)));
   }
 }
 
