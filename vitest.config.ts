@@ -5,9 +5,9 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** What starts processes, runs many seeds, mends whole folders or shakes hands by TLS: not of the daily loop. */
 const SLOW = [
-  'test/{e2e,readme,simulation}/**/*.spec.ts',
+  'test/{attack,e2e,readme,simulation}/**/*.spec.ts',
   'test/chaos/chaos.spec.ts',
-  'libs/**/*{figures,fuzz,-folders,-model,storms,tls,-transport}.spec.ts',
+  'libs/**/*{access,figures,fuzz,-folders,-model,storms,tls,-transport}.spec.ts',
   'libs/dkv/src/storage/**/{crash,data-folder,engine-local-kv-repo}.spec.ts',
 ];
 /** What needs servers or packages that are not ours: `npm run test:integrations` brings them. */

@@ -5,7 +5,7 @@ import { ROOT, ScriptError } from './workspace.mjs';
 
 /** Their ids end in one digit. */
 export const NODES_MAX = 9;
-export const HOST = process.env.HOST || '0.0.0.0';
+export const HOST = process.env.HOST || '127.0.0.1';
 
 /** Settings by environment: DEMO_PORT (3001) and DEMO_PEER_PORT (7001) are those of node1, DEMO_DATA_DIR (dkv-data) is of all. */
 export function demoNodes(count) {

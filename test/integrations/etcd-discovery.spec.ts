@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ClusterNode, EtcdDiscovery } from 'nestjs-dkv';
+import { type ClusterNode, type EtcdAuth, EtcdDiscovery } from 'nestjs-dkv';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { freePorts } from '../../apps/bench/src/processes/free-port.js';
 import { CapturedLog } from '../../libs/dkv/testing/captured-log.js';
@@ -46,8 +46,10 @@ async function stopEtcd(): Promise<void> {
   await ended;
 }
 
-async function ask<T>(path: string, body: unknown): Promise<T> {
-  return (await (await fetch(url + path, { method: 'POST', body: JSON.stringify(body) })).json()) as T;
+async function ask<T>(path: string, body: unknown, token?: string): Promise<T> {
+  const headers = token === undefined ? undefined : { authorization: token };
+  const answer = await fetch(url + path, { method: 'POST', body: JSON.stringify(body), headers });
+  return (await answer.json()) as T;
 }
 
 /** All that was until now, of revisions. */
@@ -60,18 +62,18 @@ async function compact(): Promise<void> {
 }
 
 /** Of a process; short enough a lease for a test to wait for its end. */
-function discovery(prefix: string): EtcdDiscovery & { readonly log: CapturedLog } {
+function discovery(prefix: string, auth?: EtcdAuth): EtcdDiscovery & { readonly log: CapturedLog } {
   const log = new CapturedLog();
   const made = new EtcdDiscovery(
-    { endpoints: [url], prefix, ttlMs: 3_000, timeoutMs: 1_000 },
+    { endpoints: [url], prefix, ttlMs: 3_000, timeoutMs: 1_000, auth },
     { logger: log },
   );
   discoveries.push(made);
   return Object.assign(made, { log });
 }
 
-async function registered(prefix: string) {
-  const [a, b] = [discovery(prefix), discovery(prefix)];
+async function registered(prefix: string, auth?: EtcdAuth) {
+  const [a, b] = [discovery(prefix, auth), discovery(prefix, auth)];
   const told: (readonly ClusterNode[])[] = [];
   await a.register(A, (nodes) => told.push(nodes));
   await b.register(B, () => undefined);
@@ -161,4 +163,40 @@ it('all find each other again by an etcd that was replaced by an empty one', asy
   await expect.poll(ids, POLL).toBe('a,b,c');
   expect(told.every((nodes) => nodes.some(({ nodeId }) => nodeId === 'a'))).toBe(true);
   await expect.poll(() => a.trouble, POLL).toBeUndefined();
+});
+
+it('is asked as a user who may use no more than the prefix, also when etcd was started anew', async () => {
+  const prefix = '/with-user/';
+  const auth = { user: 'dkv', password: 'the password of etcd' };
+  const root = { name: 'root', password: 'the password of root' };
+  const range = { key: btoa(prefix), range_end: btoa('/with-user0') };
+  for (const [path, body] of [
+    ['user/add', root],
+    ['role/add', { name: 'root' }],
+    ['user/grant', { user: 'root', role: 'root' }],
+    ['role/add', { name: 'nodes' }],
+    ['role/grant', { name: 'nodes', perm: { permType: 'READWRITE', ...range } }],
+    ['user/add', { name: auth.user, password: auth.password }],
+    ['user/grant', { user: auth.user, role: 'nodes' }],
+    ['enable', {}],
+  ] as const) {
+    await ask(`/v3/auth/${path}`, body);
+  }
+  try {
+    await expect(discovery(prefix).register(A, () => undefined)).rejects.toMatchObject({
+      code: 'DKV_DISCOVERY_FAILED',
+    });
+    await expect(discovery('/elsewhere/', auth).register(A, () => undefined)).rejects.toThrow(
+      'permission denied',
+    );
+    const { b, ids } = await registered(prefix, auth);
+    // Tokens of before are worth nothing to it.
+    await stopEtcd();
+    await startEtcd();
+    await b.deregister();
+    await expect.poll(ids, POLL).toBe('a');
+  } finally {
+    const { token } = await ask<{ token: string }>('/v3/auth/authenticate', root);
+    await ask('/v3/auth/disable', {}, token);
+  }
 });

@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppModule } from './app.module.js';
 import { readEnvironment } from './environment.js';
 import { createHttpAdapter } from './http/http-adapter.js';
@@ -33,7 +33,8 @@ async function start(mode: 'strong' | 'eventual' = 'strong'): Promise<Send> {
   apps.push(app);
   await app.init();
   return async (method, url, body, key) => {
-    const headers = key === undefined ? {} : { 'idempotency-key': key };
+    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    const headers = { ...type, ...(key !== undefined && { 'idempotency-key': key }) };
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const { statusCode, payload: text } = await app.inject({ method, url, payload, headers });
     return { status: statusCode, body: JSON.parse(text) as Record<string, unknown> };
@@ -131,4 +132,57 @@ it('lends a lock to one caller at a time', async () => {
   for (const ttlMs of [0, -1, '5', undefined]) {
     expect((await send('POST', '/locks/l', { ttlMs })).body.code).toBe('DKV_INVALID_ARGUMENT');
   }
+});
+
+describe('a page of another site', () => {
+  let app: NestFastifyApplication;
+  beforeEach(async () => {
+    const environment = readEnvironment({ DKV_NODE_ID: 'n', DKV_STORAGE: 'memory' });
+    const module = AppModule.of(environment);
+    const adapter = createHttpAdapter('demo.example.org');
+    app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+      logger: false,
+      bodyParser: false,
+    });
+    apps.push(app);
+    await app.init();
+  });
+
+  const put = (headers: Record<string, string>) =>
+    app.inject({ method: 'PUT', url: '/items/a', payload: '1', headers });
+
+  it.each([
+    'text/plain',
+    'text/plain;charset=UTF-8',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+  ])('cannot write what a browser sends without asking: %s', async (type) => {
+    const { statusCode, payload } = await put({ 'content-type': type });
+    expect([statusCode, payload]).toEqual([400, expect.stringContaining('Content-Type: application/json')]);
+    expect((await app.inject({ url: '/items/a' })).statusCode).toBe(404);
+  });
+
+  it.each([
+    'evil.example.com',
+    'evil.example.com:3001',
+    '127.0.0.1.nip.io',
+    'demo.example.org.evil.com',
+    'a.local.evil.com',
+  ])('cannot ask under its own name: %s', async (host) => {
+    const { statusCode, payload } = await put({ 'content-type': 'application/json', host });
+    expect([statusCode, payload]).toEqual([403, expect.stringContaining('DKV_FORBIDDEN')]);
+    expect((await app.inject({ url: '/metrics', headers: { host } })).statusCode).toBe(403);
+  });
+
+  it.each([
+    'localhost:3001',
+    '127.0.0.1:3001',
+    '[::1]:3001',
+    '10.0.0.7',
+    'node1',
+    'demo.example.org',
+    'app.default.svc.cluster.local',
+  ])('is not who asks by an address or a name of your own: %s', async (host) => {
+    expect((await put({ 'content-type': 'application/json', host })).statusCode).toBe(200);
+  });
 });

@@ -11,7 +11,7 @@ describe('readEnvironment', () => {
   it('has a default for everything', () => {
     const environment = readEnvironment({});
     expect({ ...environment }).toEqual({
-      HOST: '0.0.0.0',
+      HOST: '127.0.0.1',
       PORT: 3001,
       DKV_NODE_ID: hostname(),
       DKV_PEER_PORT: undefined,

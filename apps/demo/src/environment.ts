@@ -66,9 +66,9 @@ function Secret(): PropertyDecorator {
 
 /** Properties are the variables, by their own names. */
 export class Environment {
-  /** Address that the application and the peer port are bound to. */
+  /** Address that the application and the peer port are bound to: by default this machine alone reaches them. */
   @Matches(/^[\w.:-]{1,255}$/, says('give an address of this machine, or 0.0.0.0 for all'))
-  HOST = '0.0.0.0';
+  HOST = '127.0.0.1';
 
   @Whole(0, 65_535, 'a TCP port')
   PORT = 3001;

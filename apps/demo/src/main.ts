@@ -20,7 +20,7 @@ async function boot(): Promise<void> {
   const logger = new DemoLogger(environment.DKV_NODE_ID);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.of(environment),
-    createHttpAdapter(),
+    createHttpAdapter(environment.HOST),
     {
       logger,
       abortOnError: false,

@@ -1,5 +1,6 @@
 /** Options that are right by themselves and wrong together, in the words of a boot that fails. */
 import { isTls, wrongTls } from './dkv.tls-options.js';
+import { type ApiKey, keysOf } from './transport/http/port-keys.js';
 import { type NamespaceMode, type ReadLevel, type WriteLevel } from './model/consistency.js';
 
 /** Heartbeats in an election time-out, at least. */
@@ -12,7 +13,8 @@ export function wrongTogether(given: {
   readonly heartbeatIntervalMs: number;
   readonly electionTimeoutMs?: number;
   readonly nodeId?: string;
-  readonly apiKey?: string;
+  readonly apiKey?: ApiKey;
+  readonly insecure?: boolean;
   readonly adminKey?: string;
   readonly discovery?: unknown;
   readonly remoteKvRepo?: unknown;
@@ -36,7 +38,7 @@ export function wrongTogether(given: {
         'shows them, or leave clusterSize out',
     );
   }
-  if (adminKey != null && adminKey === apiKey) {
+  if (adminKey != null && keysOf(apiKey ?? '').includes(adminKey)) {
     faults.push(
       'adminKey is the apiKey: give operators a secret of their own, which no peer and no script has',
     );
@@ -45,7 +47,7 @@ export function wrongTogether(given: {
     faults.push('adminKey is not for a controller of your own: leave it out, and serve DkvAdmin in that');
   }
   if (isTls(tls)) {
-    faults.push(...wrongTls(tls));
+    faults.push(...wrongTls(tls, given.nodeId));
     if (remoteKvRepo || controller) {
       faults.push(
         'tls is not for a remoteKvRepo and controller of your own: leave it out, and encrypt in these',
@@ -78,11 +80,12 @@ export function wrongForMode(given: {
 function wrongAmongPeers(given: {
   readonly discovery?: unknown;
   readonly nodeId?: string;
-  readonly apiKey?: string;
+  readonly apiKey?: ApiKey;
+  readonly insecure?: boolean;
   readonly remoteKvRepo?: unknown;
   readonly controller?: unknown;
 }): string[] {
-  const { discovery, nodeId, apiKey, remoteKvRepo, controller } = given;
+  const { discovery, nodeId, apiKey, insecure, remoteKvRepo, controller } = given;
   const faults: string[] = [];
   if (discovery && nodeId == null) {
     faults.push(
@@ -91,8 +94,14 @@ function wrongAmongPeers(given: {
         'metadata.name by the downward API)',
     );
   }
-  if (discovery && apiKey == null && !controller) {
-    faults.push('apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters');
+  if (discovery && apiKey == null && !controller && !insecure) {
+    faults.push(
+      'apiKey is missing: with a discovery, peers must share a secret of 8 to 256 characters; where nobody else can reach ' +
+        'the peer port, insecure: true does without',
+    );
+  }
+  if (insecure && apiKey != null) {
+    faults.push('insecure is true with an apiKey, which nobody would be asked for: leave one of them out');
   }
   if ((remoteKvRepo == null) !== (controller == null)) {
     faults.push(

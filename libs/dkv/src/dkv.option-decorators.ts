@@ -4,7 +4,6 @@ import {
   getMetadataStorage,
   IsInt,
   IsOptional,
-  Matches,
   Max,
   Min,
   ValidateBy,
@@ -57,16 +56,24 @@ export function Whole(min: number, max: number, unit: string): PropertyDecorator
   };
 }
 
+const SECRET_PATTERN = /^[\x21-\x7e]{8,256}$/;
+export const SECRET_RULE = 'give 8 to 256 printable ASCII characters without spaces';
+
 /** Its value is never shown. */
 export function Secret(): PropertyDecorator {
-  const rule = Matches(/^[\x21-\x7e]{8,256}$/, {
-    message: ({ property }: ValidationArguments) =>
-      `${property}: give 8 to 256 printable ASCII characters without spaces (the value is not shown here)`,
-  });
-  return (target, property) => {
-    IsOptional()(target, property);
-    rule(target, property);
-  };
+  return Hides('secret', isSecret, SECRET_RULE);
+}
+
+function isSecret(value: unknown): value is string {
+  return typeof value === 'string' && SECRET_PATTERN.test(value);
+}
+
+/** One secret, or two different ones. */
+export function isApiKey(value: unknown): boolean {
+  return (
+    isSecret(value) ||
+    (Array.isArray(value) && value.length === 2 && value.every(isSecret) && value[0] !== value[1])
+  );
 }
 
 export function Offers(port: string, ...methods: string[]): PropertyDecorator {

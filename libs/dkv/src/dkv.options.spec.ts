@@ -124,6 +124,9 @@ describe.each(['apiKey', 'adminKey'] as const)('the secret %s', (option) => {
     ['too long', 'hunter2'.repeat(50)],
     ['a number', 4_815_162_342],
     ['a list', ['hunter2hunter2']],
+    ['a list with a short one', ['hunter2hunter2', 'hunter2']],
+    ['the same twice', ['hunter2hunter2', 'hunter2hunter2']],
+    ['three', ['hunter2hunter2', 'hunter2hunter3', 'hunter2hunter4']],
   ])('is refused when it is wrong, without being shown: %s', (_, secret) => {
     const message = complaint({ [option]: secret });
     expect(message).toContain(`- ${option}: give 8 to 256`);
@@ -141,6 +144,8 @@ describe('the admin key', () => {
     const message = complaint(same);
     expect(message).toContain('adminKey is the apiKey: give operators a secret of their own');
     expect(message).not.toContain('hunter2');
+    const both = ['hunter2hunter1', 'hunter2hunter2'];
+    expect(complaint({ apiKey: both, adminKey: 'hunter2hunter2' })).toContain('adminKey is the apiKey');
     expect(resolved({ ...same, adminKey: 'hunter2hunter3' })).toMatchObject({ adminKey: 'hunter2hunter3' });
   });
 
@@ -160,6 +165,24 @@ describe('the api key', () => {
     expect(complaint({ nodeId: 'a', discovery, apiKey })).toMatch(/apiKey is missing.*8 to 256/);
     expect(() => resolved({ nodeId: 'a', discovery, apiKey: '12345678' })).not.toThrow();
     expect(() => resolved({ nodeId: 'a', apiKey })).not.toThrow();
+  });
+
+  it('may be two while it is changed', () => {
+    const apiKey = ['hunter2hunter2', 'hunter2hunter3'];
+    expect(resolved({ nodeId: 'a', discovery, apiKey })).toMatchObject({ apiKey });
+  });
+
+  it('is done without only where that is called insecure, and then alone', () => {
+    expect(complaint({ nodeId: 'a', discovery })).toContain('insecure: true');
+    expect(complaint({ nodeId: 'a', discovery, insecure: false })).toContain('apiKey is missing');
+    expect(complaint({ insecure: 'yes' })).toContain('insecure is "yes": give true or false');
+    expect(complaint({ nodeId: 'a', discovery, apiKey: '12345678', insecure: true })).toContain(
+      'leave one of them out',
+    );
+    expect(resolved({ nodeId: 'a', discovery, insecure: true })).toMatchObject({
+      apiKey: '',
+      insecure: true,
+    });
   });
 });
 
@@ -231,6 +254,7 @@ describe('what is not given', () => {
       transport: 'stream',
       apiKey: '',
       adminKey: '',
+      insecure: false,
       weight: 1,
       zone: '',
       replicas: 2,

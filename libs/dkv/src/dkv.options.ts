@@ -9,15 +9,14 @@ import {
   IsString,
   Matches,
   MaxLength,
-  ValidateBy,
 } from 'class-validator';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { DkvError } from './dkv.errors.js';
-import { DkvMembershipOptions, MEMBERSHIP_DEFAULTS } from './dkv.membership-options.js';
+import { ACCESS_DEFAULTS, DkvAccessOptions } from './dkv.access-options.js';
+import { MEMBERSHIP_DEFAULTS } from './dkv.membership-options.js';
 import { HEARTBEATS_MIN, wrongTogether } from './dkv.option-conflicts.js';
-import { Accepts, faultsOf, Offers, says, Secret, Whole, isHashFunc } from './dkv.option-decorators.js';
-import { type DkvTls, isTls, TLS_FORMS } from './dkv.tls-options.js';
+import { Accepts, faultsOf, isHashFunc, Offers, says, Whole } from './dkv.option-decorators.js';
 import {
   NAMESPACE_MODES,
   type NamespaceMode,
@@ -48,7 +47,7 @@ const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
 
 /** Everything is optional; with none at all the store is one embedded node. */
-export class DkvModuleOptions extends DkvMembershipOptions {
+export class DkvModuleOptions extends DkvAccessOptions {
   /**
    * Stable name of this node, unique in the cluster; needed as soon as there is a discovery. Default: the one that the data
    * folder was made under; a new folder gets a name of its own, so that a renamed machine or container goes on with it.
@@ -107,32 +106,6 @@ export class DkvModuleOptions extends DkvMembershipOptions {
   @IsOptional()
   @IsString(says('give an address of this machine'))
   peerBind?: string;
-
-  /** Secret that peers and REST callers present; needed as soon as there is a discovery. At least 8 characters. */
-  @Secret()
-  apiKey?: string;
-
-  /**
-   * Secret that operators present, in the header `X-Admin-Key`: opens the routes below `/admin` and `/kv` of the peer port, also
-   * that of a node that is alone, which listens nowhere without it. At least 8 characters, and another one than `apiKey`.
-   * Default: nobody is served below `/admin`.
-   */
-  @Secret()
-  adminKey?: string;
-
-  /**
-   * Encrypts everything on the peer port, TLS 1.3: both ends of a connection, peers and REST callers, must show a
-   * certificate of `ca`, valid at the time; which of them it is for, its host names included, is not looked at, so `ca`
-   * is one for these nodes alone. `{ key, cert, ca }` in PEM, a function that returns these and is asked at each new
-   * connection, or the paths `{ keyFile, certFile, caFile }`, which are read again when they change: no restart is
-   * needed, and connections that are open stay. The same for every node. Default: nothing is encrypted.
-   */
-  @IsOptional()
-  @ValidateBy(
-    { name: 'tls', validator: { validate: isTls } },
-    { message: `tls: ${TLS_FORMS} (the value is not shown here)` },
-  )
-  tls?: DkvTls;
 
   /** This node's share of the data, relative to the others. Default: 1. */
   @IsOptional()
@@ -331,13 +304,12 @@ export class DkvModuleOptions extends DkvMembershipOptions {
 
 const DEFAULTS = {
   ...MEMBERSHIP_DEFAULTS,
+  ...ACCESS_DEFAULTS,
   storage: 'auto',
   durability: 'wal',
   peerPort: 7000,
   peerBind: '0.0.0.0',
   transport: 'stream',
-  apiKey: '',
-  adminKey: '',
   weight: 1,
   zone: '',
   replicas: 2,

@@ -164,6 +164,20 @@ describe('tls is refused, without its key being shown,', () => {
     );
   });
 
+  it('bound to node ids where it is of another node, or in a form that cannot be', () => {
+    const bound = { ...certificatesOf(authority, 'node1'), bindNodeId: true };
+    const as = (nodeId: string | undefined, tls: unknown) => resolveOptions({ nodeId, tls } as never);
+    expect(as('node1', bound).tls).toBe(bound);
+    for (const nodeId of ['node10', undefined]) {
+      expect(caught(() => as(nodeId, bound)).message).toMatch(
+        /- tls\.cert is not of node .*, and tls\.bindNodeId is true: have it issued with the nodeId as common name/,
+      );
+      expect(as(nodeId, { ...bound, bindNodeId: false }).nodeId).toBe(nodeId);
+    }
+    expect(complaint({ ...bound, bindNodeId: 'yes' })).toContain('bindNodeId, true or false');
+    expect(complaint(() => bound)).toContain('tls is a function that gave something else');
+  });
+
   it('beside a transport of one’s own, which it would not reach', () => {
     const remoteKvRepo = { send() {}, close() {} } as unknown as RemoteKvRepo;
     const controller = { start() {}, stop() {} } as unknown as Controller;

@@ -1,10 +1,12 @@
 /** The option `tls`: the forms that it has, and what is looked at before a node starts with it. */
 import { Buffer } from 'node:buffer';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { certificateFaults, type CertificateNames } from './transport/tls/certificate-faults.js';
 import { type CertificateSource } from './transport/tls/renewed-certificates.js';
 import { SystemClock } from './system/system-clock.js';
-import { type PeerCertificates, type PeerTls } from './transport/tls/peer-tls.js';
+import { isOfNode } from './transport/tls/bound-names.js';
+import { type PeerCertificates } from './transport/tls/peer-tls.js';
 
 /** Paths of files in PEM, as a Secret is mounted. They are read again when a connection is made, at most each second. */
 export interface DkvTlsFiles {
@@ -13,39 +15,67 @@ export interface DkvTlsFiles {
   readonly caFile: string;
 }
 
-export type DkvTls = PeerTls | DkvTlsFiles;
+export interface DkvTlsBinding {
+  /** A node's certificate must have its id as common name or as a DNS name, both ways. The same for every node. Default: false. */
+  readonly bindNodeId?: boolean;
+}
+
+export type DkvTls =
+  (PeerCertificates & DkvTlsBinding) | (DkvTlsFiles & DkvTlsBinding) | (() => PeerCertificates);
 
 const PARTS = ['key', 'cert', 'ca'] as const;
 const READ_EVERY_MS = 1_000;
 
 export const TLS_FORMS =
-  'give { key, cert, ca } in PEM, a function that returns these, or the paths { keyFile, certFile, caFile }';
+  'give { key, cert, ca } in PEM, a function that returns these, or the paths { keyFile, certFile, caFile }; bindNodeId, true or false, goes with all but a function';
 
 /** Whether it has one of the forms, whatever is in it. */
 export function isTls(value: unknown): value is DkvTls {
-  return typeof value === 'function' || isFiles(value) || isCertificates(value);
+  return typeof value === 'function' || isFiles(value) || isCertificates(withoutBinding(value));
 }
 
 /** Where the certificates of a node come from. What it throws may be logged: it shows nothing of a key. */
-export function certificateSource(tls: DkvTls): CertificateSource {
+export function certificateSource(tls: DkvTls, nodeId: string | undefined): CertificateSource {
   const names = namesOf(tls);
   // OpenSSL goes by the machine's own clock, whatever clock the store was given.
   const clock = new SystemClock();
   return {
     read: () => read(tls),
-    faultsOf: (certificates) => certificateFaults(certificates, names, clock.now()),
+    faultsOf(certificates) {
+      const faults = certificateFaults(certificates, names, clock.now());
+      return faults.length > 0 ? faults : wrongBinding(tls, names, certificates, nodeId);
+    },
     everyMs: isFiles(tls) ? READ_EVERY_MS : 0,
   };
 }
 
 /** Reads everything once, so that a node does not start with what its peers would refuse. */
-export function wrongTls(tls: DkvTls): readonly string[] {
-  const source = certificateSource(tls);
+export function wrongTls(tls: DkvTls, nodeId?: string | null): readonly string[] {
+  const source = certificateSource(tls, nodeId ?? undefined);
   try {
     return source.faultsOf(source.read());
   } catch (error) {
     return [(error as Error).message];
   }
+}
+
+export function bindsNodeIds(tls: DkvTls | undefined): boolean {
+  return typeof tls === 'object' && tls.bindNodeId === true;
+}
+
+/** Its peers would refuse a node whose own certificate has not its name. */
+function wrongBinding(
+  tls: DkvTls,
+  names: CertificateNames,
+  { cert }: PeerCertificates,
+  nodeId: string | undefined,
+): readonly string[] {
+  return !bindsNodeIds(tls) || (nodeId !== undefined && isOfNode(new X509Certificate(cert), nodeId))
+    ? []
+    : [
+        `${names.cert} is not of node ${nodeId}, and tls.bindNodeId is true: have it issued with the nodeId as common name, or as ` +
+          'a DNS name',
+      ];
 }
 
 /** @throws TypeError that names option and remedy */
@@ -107,7 +137,16 @@ function isCertificates(value: unknown): value is PeerCertificates {
 
 function isFiles(value: unknown): value is DkvTlsFiles {
   const files = PARTS.map((part) => `${part}File`);
-  return hasExactly(value, files, (path) => typeof path === 'string' && path.length > 0);
+  return hasExactly(withoutBinding(value), files, (path) => typeof path === 'string' && path.length > 0);
+}
+
+/** An object but for `bindNodeId`, where that is true or false. */
+function withoutBinding(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) {
+    return value;
+  }
+  const { bindNodeId, ...others } = value as DkvTlsBinding;
+  return bindNodeId === undefined || typeof bindNodeId === 'boolean' ? others : value;
 }
 
 function hasExactly(value: unknown, names: readonly string[], accepts: (part: unknown) => boolean): boolean {

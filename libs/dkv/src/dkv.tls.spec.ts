@@ -146,6 +146,30 @@ describe('three nodes with certificates of one CA', () => {
   });
 });
 
+describe('nodes whose certificates are bound to their ids', () => {
+  it.each(['stream', 'http'] as const)(
+    'work together over %s, and refuse one with the certificate of another',
+    async (transport) => {
+      const authority = issue('the CA');
+      const nodes = await threeNodes();
+      const [a, b, c] = nodes;
+      const boundTo = (name: string) => ({
+        transport,
+        tls: { ...certificatesOf(authority, name), bindNodeId: true },
+      });
+      await a.start(boundTo('a'));
+      await b.start(boundTo('b'));
+      // It does not look itself, as one that was made to say what it is not.
+      await c.start({ transport, tls: certificatesOf(authority, 'x') });
+      await expect.poll(() => [a.seen, b.seen], POLL).toEqual(['up up down', 'up up down']);
+      await expect
+        .poll(() => a.log.warnings.join(), POLL)
+        .toMatch(/Node c, at 127\.0\.0\.1, is refused\. The certificate that was shown is not of node c\./);
+      await b.dkv.addOrUpdate('k', 1, { consistency: 'one' });
+    },
+  );
+});
+
 describe('a node that', () => {
   const reasons = ({ log }: Node) => log.warnings.filter((line) => /connect/.test(line)).join('\n');
 

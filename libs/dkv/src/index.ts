@@ -7,7 +7,7 @@ export { type DiscoveryHttp, type HttpAnswer, type HttpQuestion } from './discov
 export { type DiscoveryWorld } from './discovery/discovery-world.js';
 export { DnsDiscovery, DnsDiscoveryOptions } from './discovery/dns-discovery.js';
 export { type DnsResolver } from './discovery/dns-resolver.js';
-export { EtcdDiscovery, EtcdDiscoveryOptions } from './discovery/etcd-discovery.js';
+export { type EtcdAuth, EtcdDiscovery, EtcdDiscoveryOptions } from './discovery/etcd-discovery.js';
 export { HttpServiceDiscovery, HttpServiceDiscoveryOptions } from './discovery/http-service-discovery.js';
 export { HttpServiceDiscoveryModule } from './discovery/http-service-discovery.module.js';
 export { KubernetesDiscovery, KubernetesDiscoveryOptions } from './discovery/kubernetes-discovery.js';
@@ -44,7 +44,7 @@ export {
   type PeerTransport,
   type Storage,
 } from './dkv.options.js';
-export { type DkvTls, type DkvTlsFiles } from './dkv.tls-options.js';
+export { type DkvTls, type DkvTlsBinding, type DkvTlsFiles } from './dkv.tls-options.js';
 export { DKV_OPTIONS, DkvRegistry, getDkvToken } from './dkv.tokens.js';
 export { Hashring } from './hashring/hashring.js';
 export { md5HashFunc } from './hashring/md5-hash-func.js';

@@ -1,8 +1,9 @@
-/** The Fastify server of the application: long keys in paths, any JSON as a body, limits on what strangers may hold. */
+/** The Fastify server of the application: long keys in paths, any JSON as a body, limits on what strangers and web pages may do. */
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { DkvError } from 'nestjs-dkv';
-import { type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 
 const MIB = 1024 * 1024;
 /** A value of 1 MiB whose every byte is escaped as `\u0000`, and its surroundings. */
@@ -10,7 +11,11 @@ const BODY_BYTES_MAX = 6 * MIB + 1024;
 /** A key of 1024 bytes takes 3072 characters in a path; Node's own limit is 16 KiB for line and headers. */
 const HEADER_BYTES_MAX = 16 * 1024;
 
-export function createHttpAdapter(): FastifyAdapter {
+/** Host names that no public zone has; one without a dot is none of these either. */
+const PRIVATE_NAMES = /(^[^.]+|\.(localhost|local|internal))$/i;
+
+/** `host`: the address that is listened on, by which callers may know it. */
+export function createHttpAdapter(host = '127.0.0.1'): FastifyAdapter {
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -31,19 +36,48 @@ export function createHttpAdapter(): FastifyAdapter {
       void reply.code(refused.status).send(refused.toJSON());
     },
   });
-  takeAnyBodyAsJson(adapter);
+  refuseOtherSites(adapter, host);
+  takeJson(adapter);
   return adapter;
 }
 
 /**
- * A body is JSON whatever its Content-Type says: `curl -d` calls everything a form, and a value stored as a form's
- * fields would be a surprise.
+ * A page whose own name is made to lead here has a browser ask as if this were its site (DNS rebinding); what it cannot do is to
+ * leave its name out of the Host header.
  */
-function takeAnyBodyAsJson(adapter: FastifyAdapter): void {
+function refuseOtherSites(adapter: FastifyAdapter, host: string): void {
+  const known = [host, hostname()];
+  adapter.getInstance().addHook('onRequest', (request, reply, done) => {
+    const name = request.hostname.replace(/^\[|\]$/g, '');
+    if (isIP(name) || PRIVATE_NAMES.test(name) || known.includes(name)) {
+      done();
+      return;
+    }
+    const refused = new DkvError(
+      'DKV_FORBIDDEN',
+      'The Host header names no host of the demo: ask by its address.',
+    );
+    void reply.code(refused.status).send(refused.toJSON());
+  });
+}
+
+/**
+ * JSON has to be called that. A browser sends what is called a form or plain text to any site without asking it, so that a page could
+ * write here; and a value stored as a form's fields would be a surprise.
+ */
+function takeJson(adapter: FastifyAdapter): void {
   const server = adapter.getInstance();
   const parse = server.getDefaultJsonParser('error', 'error');
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser<string>('*', { parseAs: 'string' }, (request, body, done) => {
+  server.addContentTypeParser('*', (_request, _body, done) => {
+    done(
+      new DkvError(
+        'DKV_INVALID_ARGUMENT',
+        'The body is to be JSON. Send the header Content-Type: application/json.',
+      ),
+    );
+  });
+  server.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') {
       done(null, undefined);
       return;

@@ -95,6 +95,18 @@ describe('a refusal', () => {
     expect(log.warnings).toHaveLength(3);
   });
 
+  it('of strangers is told ten times a minute, whatever they call themselves, and never hides one of a peer', () => {
+    for (let name = 0; name < 5_000; name++) {
+      refuse(`x${name}`);
+    }
+    expect(log.warnings).toHaveLength(10);
+    refuse('b');
+    expect(log.warnings.at(-1)).toBe('b is refused: key');
+    clock.advance(60_001);
+    refuse('y');
+    expect(log.warnings.at(-1)).toBe('y is refused: key');
+  });
+
   it('is told for each reason and each peer, and counted by both', () => {
     refuse('b');
     refuse('b', 'version');

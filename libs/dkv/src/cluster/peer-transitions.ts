@@ -9,6 +9,8 @@ import { type ClusterView } from './cluster-view.js';
 const QUIET_MS = 60_000;
 /** Senders name themselves: past so many, what was told of them is forgotten rather than kept. */
 const TOLD_MAX = 1_000;
+/** Of those who are neither members nor guests so many are told of in that time: they may have any number of names. */
+const STRANGERS_TOLD_MAX = 10;
 /** A refusal so shortly before a peer fell silent is why it did. */
 const CAUSE_MS = 10_000;
 /** Refusals of those who are neither members nor guests are counted together. */
@@ -45,6 +47,7 @@ export class PeerTransitions implements PeerObserver {
   /** When each sort of refusal of each sender was met last, monotonic. */
   private readonly metAtMs = new Map<string, number>();
   private readonly refusals = new Map<string, Map<RefusalReason, number>>();
+  private strangersTold = { count: 0, sinceMs: 0 };
 
   private members: ReadonlySet<string>;
   private epoch: number;
@@ -189,7 +192,8 @@ export class PeerTransitions implements PeerObserver {
         known.trouble = reason;
       }
     }
-    if (last === undefined || now - last > QUIET_MS) {
+    const isNews = last === undefined || now - last > QUIET_MS;
+    if (isNews && (known || this.mayTellOfStranger(now))) {
       this.logger.warn(message);
     }
   }
@@ -199,6 +203,14 @@ export class PeerTransitions implements PeerObserver {
     if (known) {
       known.wayError = why;
     }
+  }
+
+  private mayTellOfStranger(nowMs: number): boolean {
+    if (nowMs - this.strangersTold.sinceMs > QUIET_MS) {
+      this.strangersTold = { count: 0, sinceMs: nowMs };
+    }
+    this.strangersTold.count++;
+    return this.strangersTold.count <= STRANGERS_TOLD_MAX;
   }
 
   /** Whoever is no member has no partitions to speak of. */

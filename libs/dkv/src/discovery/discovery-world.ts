@@ -3,6 +3,7 @@ import { Logger as NestLogger } from '@nestjs/common';
 import { readFile } from 'node:fs/promises';
 import { type Clock } from '../ports/clock.js';
 import { type Logger } from '../ports/logger.js';
+import { oneLineLogger } from '../ports/one-line-logger.js';
 import { type Random } from '../ports/random.js';
 import { SystemClock, SystemRandom } from '../system/system-clock.js';
 import { type DnsResolver, nodeResolver } from './dns-resolver.js';
@@ -21,15 +22,15 @@ export interface DiscoveryWorld {
 
 /** The real one, but for what is given. */
 export function discoveryWorld(given: Partial<DiscoveryWorld>): DiscoveryWorld {
-  const clock = given.clock ?? new SystemClock();
+  const { clock = new SystemClock(), logger = new NestLogger('DkvDiscovery') } = given;
   return {
-    clock,
     random: new SystemRandom(),
-    logger: new NestLogger('DkvDiscovery'),
     http: new NodeHttp(clock),
     readFile: (path) => readFile(path, 'utf8'),
     resolver: nodeResolver,
     ...given,
+    clock,
+    logger: oneLineLogger(logger),
   };
 }
 

@@ -32,9 +32,9 @@ describe('a discovery by etcd', () => {
 });
 
 /** Node `a`, and how it is told. */
-async function registered() {
+async function registered(auth?: EtcdDiscoveryOptions['auth'], given = auth) {
   const clock = new ManualClock();
-  const standIn = new EtcdStandIn(clock);
+  const standIn = new EtcdStandIn(clock, auth);
   const network = new StandInNetwork(
     {
       handle: (request) => {
@@ -48,7 +48,7 @@ async function registered() {
   const log = new CapturedLog();
   const make = () =>
     new EtcdDiscovery(
-      { endpoints: ENDPOINTS },
+      { endpoints: ENDPOINTS, auth: given },
       { clock, random: STEADY, logger: log, http: network.client() },
     );
   const discovery = make();
@@ -64,10 +64,54 @@ async function registered() {
         ({ body }) => (body as { create_request: { start_revision: string } }).create_request.start_revision,
       );
   const reads = () => asked.filter(({ path }) => path === '/v3/kv/range').length;
-  return { clock, standIn, network, log, make, discovery, told, watches, reads };
+  return { clock, standIn, network, log, make, discovery, told, asked, watches, reads };
 }
 
 const OTHER = testNode('b', { host: '10.0.0.2' });
+
+describe('an etcd that asks for a user', () => {
+  const auth = { user: 'dkv', password: 'the password of etcd' };
+  const logins = (asked: readonly StandInRequest[]) =>
+    asked.filter(({ path }) => path === '/v3/auth/authenticate').length;
+
+  it('is told who asks, once, and again when the token has ended', async () => {
+    const { clock, standIn, make, told, asked, discovery, log } = await registered(auth);
+    expect([told.at(-1), logins(asked)]).toEqual(['a', 1]);
+    await elapse(clock, 30_000);
+    expect(logins(asked)).toBe(1);
+    standIn.endTokens();
+    await elapse(clock, 30_000);
+    expect(logins(asked)).toBe(2);
+    const other = make();
+    await other.register(OTHER, () => undefined);
+    await elapse(clock, 1_000);
+    expect(told.at(-1)).toBe('a,b');
+    expect(log.warnings).toEqual([]);
+    await Promise.all([discovery.deregister(), other.deregister()]);
+  });
+
+  it('refuses a wrong password, which no error and no log line shows', async () => {
+    const wrong = { ...auth, password: 'another password' };
+    const error: unknown = await registered(auth, wrong).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'DKV_DISCOVERY_FAILED',
+      message: expect.stringContaining('invalid user ID or password') as string,
+    });
+    expect(String(error)).not.toContain('another password');
+  });
+
+  it.each([
+    [{ user: 'dkv' }],
+    [{ user: '', password: 'the password' }],
+    ['dkv:password'],
+    [{ user: 'dkv', password: 5 }],
+  ])('is not asked with half a user: %j', (given) => {
+    const options = { endpoints: ENDPOINTS, auth: given } as unknown as EtcdDiscoveryOptions;
+    const { message } = caught(() => new EtcdDiscovery(options));
+    expect(message).toContain('auth: give { user, password }');
+    expect(message).not.toContain('dkv:password');
+  });
+});
 
 describe('a watch of etcd', () => {
   it('goes on from the revision that was seen last, without reading all again', async () => {

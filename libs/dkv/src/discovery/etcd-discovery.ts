@@ -1,8 +1,8 @@
 /** Nodes by etcd: each keeps a key under a lease and watches those of the others. Speaks the JSON gateway of etcd 3.4 and later. */
 import { Buffer } from 'node:buffer';
-import { Accepts, Whole } from '../dkv.option-decorators.js';
+import { Accepts, Hides, Whole } from '../dkv.option-decorators.js';
 import { type ClusterNode } from '../model/node.js';
-import { jsonOf } from './discovery-http.js';
+import { HttpStatusError, jsonOf } from './discovery-http.js';
 import { type DiscoveryWorld, discoveryWorld } from './discovery-world.js';
 import { announcedNode, announcementOf } from './found-node.js';
 import { below, isServiceUrl, PemTexts, SERVICE_URL, type ServiceTls } from './service-url.js';
@@ -26,6 +26,15 @@ export class EtcdDiscoveryOptions extends WatchedDiscoveryOptions {
   /** `{ ca, cert, key }`, in PEM, all optional: the CA that etcd's certificate is of, and what etcd is shown. */
   @PemTexts()
   tls?: ServiceTls;
+
+  /** `{ user, password }` of etcd, where it asks for one; give `https:` URLs then. Default: none. */
+  @Hides('auth', isAuth, 'give { user, password }, texts of 1 to 256 characters')
+  auth?: EtcdAuth;
+}
+
+export interface EtcdAuth {
+  readonly user: string;
+  readonly password: string;
 }
 
 const DEFAULTS = {
@@ -33,7 +42,7 @@ const DEFAULTS = {
   prefix: '/dkv/nodes/',
   ttlMs: 15_000,
   tls: {},
-} as const satisfies Omit<EtcdDiscoveryOptions, 'endpoints'>;
+} as const satisfies Omit<EtcdDiscoveryOptions, 'endpoints' | 'auth'>;
 
 /** A watch ends after so long and goes on where it was: a connection that is dead without having said so is found by that. */
 const WATCH_MS = 60_000;
@@ -72,7 +81,10 @@ interface Seen {
 export class EtcdDiscovery extends WatchedDiscovery {
   readonly isRegistry = true;
   protected override readonly renewEveryMs: number;
-  private readonly options: Required<Omit<EtcdDiscoveryOptions, 'allowedHosts'>>;
+  private readonly options: Required<Omit<EtcdDiscoveryOptions, 'allowedHosts' | 'auth'>> &
+    Pick<EtcdDiscoveryOptions, 'auth'>;
+  /** That etcd gave for user and password. */
+  private token: string | undefined;
   private endpoint = 0;
   private lease: string | undefined;
   private seen: Seen | undefined;
@@ -125,6 +137,7 @@ export class EtcdDiscovery extends WatchedDiscovery {
     const { seen } = this;
     const stop = new AbortController();
     const create_request = { ...this.range, start_revision: String(seen.revision + 1n) };
+    await this.authenticate(signal);
     const watch = { ...this.question('/v3/watch'), body: { create_request }, timeoutMs: WATCH_MS };
     try {
       await this.world.http.lines({ ...watch, signal: AbortSignal.any([signal, stop.signal]) }, (line) => {
@@ -136,6 +149,8 @@ export class EtcdDiscovery extends WatchedDiscovery {
         }
       });
     } catch (error) {
+      // It may have ended with its token, which a watch is not told of.
+      this.token = undefined;
       this.nextEndpoint();
       throw error;
     }
@@ -196,16 +211,50 @@ export class EtcdDiscovery extends WatchedDiscovery {
 
   private question(path: string) {
     const { endpoints, timeoutMs, tls } = this.options;
-    return { method: 'POST', url: below(endpoints[this.endpoint]!, path), timeoutMs, ...tls } as const;
+    const headers: Record<string, string> = this.token === undefined ? {} : { authorization: this.token };
+    return {
+      method: 'POST',
+      url: below(endpoints[this.endpoint]!, path),
+      headers,
+      timeoutMs,
+      ...tls,
+    } as const;
   }
 
   private async call<T>(path: string, body: unknown, signal: AbortSignal): Promise<T> {
     try {
-      return jsonOf<T>(await this.world.http.ask({ ...this.question(path), body, signal }));
+      await this.authenticate(signal);
+      try {
+        return await this.ask<T>(path, body, signal);
+      } catch (error) {
+        if (this.token === undefined || !(error instanceof HttpStatusError && error.status === 401)) {
+          throw error;
+        }
+        // The token has ended, or an etcd that was started anew does not know it.
+        this.token = undefined;
+        await this.authenticate(signal);
+        return await this.ask<T>(path, body, signal);
+      }
     } catch (error) {
       this.nextEndpoint();
       throw error;
     }
+  }
+
+  private async authenticate(signal: AbortSignal): Promise<void> {
+    const { auth } = this.options;
+    if (auth && this.token === undefined) {
+      const asked = { name: auth.user, password: auth.password };
+      const { token } = await this.ask<{ token?: unknown }>('/v3/auth/authenticate', asked, signal);
+      if (typeof token !== 'string') {
+        throw new Error('it has given no token for the user');
+      }
+      this.token = token;
+    }
+  }
+
+  private async ask<T>(path: string, body: unknown, signal: AbortSignal): Promise<T> {
+    return jsonOf<T>(await this.world.http.ask({ ...this.question(path), body, signal }));
   }
 
   private nextEndpoint(): void {
@@ -217,6 +266,11 @@ function areEndpoints(value: unknown): boolean {
   return (
     Array.isArray(value) && value.length >= 1 && value.length <= ENDPOINTS_MAX && value.every(isServiceUrl)
   );
+}
+
+function isAuth(value: unknown): boolean {
+  const { user, password } = (typeof value === 'object' && value ? value : {}) as Partial<EtcdAuth>;
+  return [user, password].every((text) => typeof text === 'string' && text.length >= 1 && text.length <= 256);
 }
 
 function isPrefix(value: unknown): boolean {

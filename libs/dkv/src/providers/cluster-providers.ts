@@ -10,7 +10,7 @@ import { PeerTransitions } from '../cluster/peer-transitions.js';
 import { StaticDiscovery } from '../discovery/static-discovery.js';
 import { type DkvOptions } from '../dkv.options.js';
 import { DKV_OPTIONS } from '../dkv.tokens.js';
-import { certificateSource } from '../dkv.tls-options.js';
+import { bindsNodeIds, certificateSource } from '../dkv.tls-options.js';
 import { md5HashFunc } from '../hashring/md5-hash-func.js';
 import { createXxhashHashFunc } from '../hashring/xxhash-hash-func.js';
 import { Clock } from '../ports/clock.js';
@@ -23,6 +23,7 @@ import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
 import { Telemetry } from '../ports/telemetry.js';
 import { Disconnects } from '../transport/disconnects.js';
 import { HttpController } from '../transport/http/http-controller.js';
+import { keysOf } from '../transport/http/port-keys.js';
 import { AdminService } from '../transport/rest/admin-service.js';
 import { KvService } from '../transport/rest/kv-service.js';
 import { renewedCertificates } from '../transport/tls/renewed-certificates.js';
@@ -37,6 +38,8 @@ import { discover, type Discovered, type OpenedNode, openNode } from './cluster-
 /** What discovery told before the node's folder was opened. */
 const DISCOVERED = Symbol('DkvDiscovered');
 const OPENED_NODE = Symbol('DkvOpenedNode');
+/** Addresses to listen on that are none of one interface. */
+const EVERYWHERE = ['0.0.0.0', '::', ''];
 /** The certificates of this node: `PeerTls`, undefined where nothing is encrypted. */
 export const PEER_TLS = Symbol('DkvPeerTls');
 
@@ -79,8 +82,8 @@ export const clusterProviders: Provider[] = [
   {
     provide: PEER_TLS,
     inject: [DKV_OPTIONS, Clock, Logger],
-    useFactory: ({ tls }: DkvOptions, clock: Clock, logger: Logger): PeerTls | undefined =>
-      tls && renewedCertificates(certificateSource(tls), clock, logger),
+    useFactory: ({ tls, nodeId }: DkvOptions, clock: Clock, logger: Logger): PeerTls | undefined =>
+      tls && renewedCertificates(certificateSource(tls, nodeId), clock, logger),
   },
   { provide: Disconnects, useFactory: () => new Disconnects() },
   {
@@ -143,7 +146,7 @@ function createRemote(
   observer: PeerTransitions,
   disconnects: Disconnects,
 ): RemoteKvRepo {
-  const { remoteKvRepo, discovery, nodeId, apiKey, valueBytesMax, transport } = options;
+  const { remoteKvRepo, discovery, nodeId, valueBytesMax, transport } = options;
   if (remoteKvRepo) {
     return remoteKvRepo;
   }
@@ -151,7 +154,16 @@ function createRemote(
   if (!discovery) {
     return NO_REMOTE;
   }
-  const settings = { nodeId, apiKey, valueBytesMax, inFlightBytesMax, tls, observer };
+  const [apiKey = ''] = keysOf(options.apiKey);
+  const settings = {
+    nodeId,
+    apiKey,
+    valueBytesMax,
+    inFlightBytesMax,
+    tls,
+    bindsNodeIds: bindsNodeIds(options.tls),
+    observer,
+  };
   return transport === 'http'
     ? new HttpRemoteKvRepo(new HttpService(axios.create()), clock, settings)
     : new StreamRemoteKvRepo(clock, random, { ...settings, disconnects });
@@ -170,7 +182,8 @@ function createController(
   disconnects: Disconnects,
   service: AdminService,
 ): Controller {
-  const { controller, discovery, apiKey, adminKey, valueBytesMax, peerBind, peerPort, nodeId } = options;
+  const { controller, discovery, apiKey, adminKey, valueBytesMax, peerBind, peerPort, nodeId, insecure } =
+    options;
   if (controller) {
     return controller;
   }
@@ -179,9 +192,27 @@ function createController(
   }
   // What the others were told is what must be listened on.
   const port = peerPort === 0 ? 0 : view.address(nodeId).port;
-  const listening = { host: peerBind, port, apiKey, valueBytesMax, tls, observer, telemetry, disconnects };
+  warnOfOpenPort(options, logger);
+  const listening = { host: peerBind, port, apiKey, insecure, valueBytesMax, tls, observer, telemetry };
   return new HttpController(processor, kv, clock, logger, {
     ...listening,
+    disconnects,
+    bindsNodeIds: bindsNodeIds(options.tls),
     ...(adminKey && { admin: { key: adminKey, service } }),
   });
+}
+
+/** What an operator should know before others do. */
+function warnOfOpenPort({ peerBind, tls, insecure }: DkvOptions, logger: Logger): void {
+  if (insecure) {
+    logger.warn(
+      'The peer port asks for no apiKey (option insecure): whoever reaches it is a node, and reads and writes every key.',
+    );
+  }
+  if (!tls && EVERYWHERE.includes(peerBind)) {
+    logger.warn(
+      `The peer port listens on all interfaces (peerBind ${peerBind}) and does not encrypt: whoever can listen on a network ` +
+        'between the nodes reads the values and the keys. Give the option tls, or a peerBind of a network that is yours alone.',
+    );
+  }
 }

@@ -25,6 +25,7 @@ import { Clock } from '../ports/clock.js';
 import { Codec } from '../ports/codec.js';
 import { LocalKvRepo } from '../ports/local-kv-repo.js';
 import { Logger } from '../ports/logger.js';
+import { oneLineLogger } from '../ports/one-line-logger.js';
 import { Merger } from '../ports/merger.js';
 import { Random } from '../ports/random.js';
 import { RemoteKvRepo } from '../ports/remote-kv-repo.js';
@@ -59,7 +60,7 @@ export const storeProviders: Provider[] = [
   {
     provide: Logger,
     inject: [DKV_OPTIONS],
-    useFactory: ({ logger }: DkvOptions): Logger => logger ?? new NestLogger('Dkv'),
+    useFactory: ({ logger }: DkvOptions): Logger => oneLineLogger(logger ?? new NestLogger('Dkv')),
   },
   {
     provide: Merger,

@@ -18,6 +18,7 @@ import {
   type StoredIdentity,
   syncFolder,
 } from './folder/store-identity.js';
+import { makePrivateFolder, PRIVATE_FILE, PRIVATE_FOLDER } from './folder/private-files.js';
 import { RESERVE_FILE } from './log/reserve-file.js';
 import { damageOf, offlineFolder, openOffline } from './offline-storage.js';
 
@@ -74,6 +75,7 @@ export async function convertFolder(conversion: FolderConversion): Promise<Conve
     const source = await ENGINE_OPENERS[identity.engine](join(from, identity.engine));
     try {
       await copyFiles(from, to, new Set([IDENTITY_FILE, RESERVE_FILE, identity.engine]));
+      await makePrivateFolder(join(to, engine));
       const written = await copyStore(source, join(to, engine), engine);
       await compareStores(source, join(to, engine), engine, written.entries);
       await createIdentity(to, { ...identity, engine, state: 'made' });
@@ -116,7 +118,7 @@ async function soundIdentity(
 }
 
 async function makeEmpty(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
   const names = (await readdir(folder)).filter((name) => name !== 'lost+found');
   if (names.length > 0) {
     throw new DkvError(
@@ -133,12 +135,17 @@ async function copyFiles(from: string, to: string, without: ReadonlySet<string>)
     }
     const copy = join(to, name);
     if ((await stat(join(from, name))).isDirectory()) {
-      await mkdir(copy);
+      await mkdir(copy, { mode: PRIVATE_FOLDER });
       await copyFiles(join(from, name), copy, without);
     } else {
       await copyFile(join(from, name), copy);
       const file = await open(copy, 'r+');
-      await file.sync().finally(() => file.close());
+      try {
+        await file.chmod(PRIVATE_FILE);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
     }
   }
   await syncFolder(to);

@@ -1,11 +1,12 @@
 /** Opens what this node keeps: chooses the engine, and puts log and records over it. */
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DataFolder, prepareFolder } from './folder/data-folder.js';
 import { ENGINE_OPENERS, ENGINE_PROBES } from './engines/disk-engines.js';
 import { chooseEngine, type EngineProbes } from './engines/engine-choice.js';
 import { MemoryStoreEngine } from './engines/memory-store-engine.js';
+import { makePrivateFolder, PRIVATE_FILE } from './folder/private-files.js';
 import { type DiskEngine, syncFolder } from './folder/store-identity.js';
 import { type Clock } from '../ports/clock.js';
 import { type StoreIdentity } from '../ports/local-kv-repo.js';
@@ -102,7 +103,7 @@ export async function folderHome(asked: 'auto' | DiskEngine, options: FolderOpti
     openEngine: (identity) => folder.open(identity),
     logFiles: async () => {
       const where = join(folder.where, LOG_FOLDER);
-      if ((await mkdir(where, { recursive: true })) !== undefined) {
+      if ((await makePrivateFolder(where)) !== undefined) {
         await syncFolder(folder.where);
       }
       return new SystemLogFiles(where, clock);
@@ -114,7 +115,7 @@ export async function folderHome(asked: 'auto' | DiskEngine, options: FolderOpti
 }
 
 async function appendDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'a', 0o600);
+  const file = await open(path, 'a', PRIVATE_FILE);
   try {
     const { size } = await file.stat();
     try {

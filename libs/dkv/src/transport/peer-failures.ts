@@ -1,6 +1,7 @@
 /** What a transport tells of a peer that it could not talk to: which side refuses the other and why, or that nobody is there. */
 import { type DkvError } from '../dkv.errors.js';
 import { type PeerObserver } from '../ports/peer-observer.js';
+import { BINDING_REMEDY, isOfImpostor } from './tls/bound-names.js';
 import { handshakeFaultOf, TLS_REMEDY } from './tls/peer-tls.js';
 
 /** Of a connection or a request to `nodeId` that came to nothing; answers to requests themselves are no failures. */
@@ -13,6 +14,11 @@ export function tellOfFailure(observer: PeerObserver, nodeId: string, failure: D
   }
   switch (failure.code) {
     case 'DKV_FORBIDDEN':
+      if (isOfImpostor(failure)) {
+        const message = `Node ${nodeId} refuses this node. ${failure.message} ${BINDING_REMEDY}`;
+        observer.refused({ peer: nodeId, reason: 'certificate', message });
+        return;
+      }
       observer.refused({
         peer: nodeId,
         reason: 'key',
@@ -44,7 +50,10 @@ export function tellOfRefused(
 ): void {
   const peer = nodeId ?? address ?? 'an unknown address';
   const who = nodeId === undefined ? `A caller at ${peer}` : `Node ${nodeId}, at ${address},`;
-  if (refusal.code === 'DKV_FORBIDDEN') {
+  if (isOfImpostor(refusal)) {
+    const message = `${who} is refused. ${refusal.message} ${BINDING_REMEDY}`;
+    observer?.refused({ peer, reason: 'certificate', message });
+  } else if (refusal.code === 'DKV_FORBIDDEN') {
     const message = `${who} is refused: its apiKey is missing or another one. Give every node the same.`;
     observer?.refused({ peer, reason: 'key', message });
   } else if (refusal.code === 'DKV_PROTOCOL') {

@@ -17,6 +17,8 @@ interface Event {
   readonly kv: { readonly key: string; readonly value?: string; readonly mod_revision: string };
 }
 interface Body {
+  readonly name?: string;
+  readonly password?: string;
   readonly ID?: string;
   readonly TTL?: string;
   readonly key?: string;
@@ -40,7 +42,19 @@ export class EtcdStandIn implements StandIn {
   private readonly watchers = new Set<() => void>();
   private leasesMade = 7_000;
 
-  constructor(private readonly clock: Clock) {}
+  private tokens = new Set<string>();
+  private tokensMade = 0;
+
+  /** With `auth` nobody is heard without a token, which that user gets for the password. */
+  constructor(
+    private readonly clock: Clock,
+    private readonly auth?: { readonly user: string; readonly password: string },
+  ) {}
+
+  /** As they do when nobody uses them for some minutes, or when etcd is started anew. */
+  endTokens(): void {
+    this.tokens.clear();
+  }
 
   /** Events before now are forgotten, as etcd is told to now and then. */
   compact(): void {
@@ -79,9 +93,14 @@ export class EtcdStandIn implements StandIn {
     return this.leases.size;
   }
 
-  async handle({ path, body, gone }: StandInRequest): Promise<StandInAnswer> {
+  async handle({ path, body, gone, headers }: StandInRequest): Promise<StandInAnswer> {
     const asked = body as Body;
+    if (this.auth && path !== '/v3/auth/authenticate' && !this.tokens.has(headers.authorization ?? '')) {
+      return { status: 401, body: { error: 'etcdserver: invalid auth token', code: 16 } };
+    }
     switch (path) {
+      case '/v3/auth/authenticate':
+        return this.authenticate(asked);
       case '/v3/lease/grant':
         return { status: 200, body: this.grant(Number(asked.TTL)) };
       case '/v3/lease/keepalive':
@@ -106,6 +125,16 @@ export class EtcdStandIn implements StandIn {
 
   private get header(): { cluster_id: string; revision: string } {
     return { cluster_id: String(this.clusterId), revision: String(this.revision) };
+  }
+
+  private authenticate({ name, password }: Body): StandInAnswer {
+    if (name !== this.auth?.user || password !== this.auth?.password) {
+      const error = 'etcdserver: authentication failed, invalid user ID or password';
+      return { status: 400, body: { error, code: 3 } };
+    }
+    const token = `token.${++this.tokensMade}`;
+    this.tokens.add(token);
+    return { status: 200, body: { header: this.header, token } };
   }
 
   private grant(ttlSeconds: number) {

@@ -1,4 +1,15 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -69,6 +80,20 @@ async function written(options: Partial<NodeRepoOptions> = {}): Promise<void> {
   const repo = await open(options);
   await repo.update(ID, () => RECORD);
   await repo.close();
+}
+
+/** The modes of all that is in the data folder, by kind; those that an engine makes are its own. */
+async function modes(): Promise<{ folders: string[]; files: string[] }> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const found = { folders: new Set<string>(), files: new Set<string>() };
+  for (const entry of entries) {
+    const isEngines = entry.parentPath.endsWith('classic-level') && entry.name !== 'held-by';
+    if (entry.isDirectory() || !isEngines) {
+      const { mode } = await stat(join(entry.parentPath, entry.name));
+      found[entry.isDirectory() ? 'folders' : 'files'].add((mode & 0o777).toString(8));
+    }
+  }
+  return { folders: [...found.folders], files: [...found.files] };
 }
 
 async function identityFile(): Promise<Record<string, unknown>> {
@@ -362,5 +387,32 @@ describe('the choice of the engine', () => {
       ),
     );
     await expect(engine.get(Uint8Array.of(1))).rejects.toThrow(/closed/);
+  });
+});
+
+describe('to other users of the machine', () => {
+  it('nothing of it is open, folders, notes and log alike', async () => {
+    const umask = process.umask(0);
+    try {
+      await written();
+      const repo = await open();
+      expect((await readdir(dataDir, { recursive: true })).length).toBeGreaterThan(8);
+      expect(await modes()).toEqual({ folders: ['700'], files: ['600'] });
+      await repo.close();
+    } finally {
+      process.umask(umask);
+    }
+  });
+
+  it('what an earlier release left open is closed where values are', async () => {
+    await written();
+    const folders = ['classic-level', 'log'].map((name) => join(dataDir, name));
+    for (const folder of folders) {
+      await chmod(folder, 0o755);
+    }
+    await (await open()).close();
+    for (const folder of folders) {
+      expect((await stat(folder)).mode & 0o777).toBe(0o700);
+    }
   });
 });

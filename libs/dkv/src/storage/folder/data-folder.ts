@@ -10,6 +10,7 @@ import { lockedError } from '../engines/engine-open-error.js';
 import { PROBE_PREFIX } from '../engines/rocksdb-probe.js';
 import { type OpenStoreEngine, type StoreEngine } from '../engines/store-engine.js';
 import { holderOf, noteHolder } from './folder-holder.js';
+import { makePrivateFolder, PRIVATE_FOLDER } from './private-files.js';
 import {
   assertSameIdentity,
   createIdentity,
@@ -171,6 +172,7 @@ export class DataFolder implements StoreHome {
           `Put them back if you have them. ${recoverRemedy(this.where)}`,
       );
     }
+    await makePrivateFolder(folder);
     const engine = await this.options.openEngine(folder);
     try {
       if (!isMade) {
@@ -186,7 +188,7 @@ export class DataFolder implements StoreHome {
 
 /** Makes the folder and those above it, durably. */
 async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+  const first = await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
   if (first !== undefined) {
     for (let made = folder; made.length >= first.length; made = dirname(made)) {
       await syncFolder(dirname(made));

@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Clock } from '../../ports/clock.js';
+import { PRIVATE_FILE } from './private-files.js';
 
 const NOTE = 'held-by';
 
@@ -11,7 +12,9 @@ export async function noteHolder(folder: string, clock: Clock): Promise<void> {
   const path = join(folder, NOTE);
   const since = new Date(clock.now()).toISOString();
   try {
-    await writeFile(path, `process ${process.pid} on ${hostname()}, since ${since}\n`);
+    await writeFile(path, `process ${process.pid} on ${hostname()}, since ${since}\n`, {
+      mode: PRIVATE_FILE,
+    });
   } catch {
     await rm(path, { force: true }).catch(() => undefined);
   }

@@ -4,6 +4,7 @@ import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DkvError } from '../../dkv.errors.js';
 import { type StoreIdentity } from '../../ports/local-kv-repo.js';
+import { PRIVATE_FILE } from './private-files.js';
 import { recoverRemedy } from '../../model/recover-remedy.js';
 
 export const IDENTITY_FILE = 'store-identity';
@@ -116,7 +117,7 @@ async function placeIdentity(
 ): Promise<boolean> {
   const draft = join(folder, `${IDENTITY_FILE}.${randomUUID()}.tmp`);
   try {
-    const handle = await open(draft, 'wx', 0o600);
+    const handle = await open(draft, 'wx', PRIVATE_FILE);
     try {
       await handle.writeFile(`${JSON.stringify(identity, null, 2)}\n`);
       await handle.sync();

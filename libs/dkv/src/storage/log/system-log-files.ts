@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Clock } from '../../ports/clock.js';
 import { diskSpaceOf } from '../folder/disk-space.js';
+import { PRIVATE_FILE } from '../folder/private-files.js';
 import { AdaptiveWrites } from './adaptive-writes.js';
 import { type FileDone, type LogFile, type LogFiles } from './log-files.js';
 
@@ -34,7 +35,7 @@ export class SystemLogFiles implements LogFiles {
   }
 
   async create(name: string): Promise<LogFile> {
-    return new SystemLogFile(await openFd(join(this.where, name), 'w+'), this.writes);
+    return new SystemLogFile(await openFd(join(this.where, name), 'w+', PRIVATE_FILE), this.writes);
   }
 
   rename(name: string, to: string): Promise<void> {

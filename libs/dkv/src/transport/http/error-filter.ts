@@ -1,21 +1,32 @@
 /** Every error of the peer port as `{ code, message }`: ours with their code, the rest without their insides. */
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, HttpStatus } from '@nestjs/common';
-import { type FastifyReply } from 'fastify';
+import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { type IncomingMessage } from 'node:http';
 import { DkvError, isDkvError } from '../../dkv.errors.js';
-import { type Logger } from '../../ports/logger.js';
+import { stackInLine } from '../../model/one-line.js';
 import { type ErrorBody } from '../messages/error-body.js';
+import { type ThrottledLog } from '../throttled-log.js';
 
 export interface ErrorAnswer {
   readonly status: number;
   readonly body: ErrorBody;
 }
 
+/** Read by nobody: the caller is gone. */
+const HUNG_UP = new DkvError('DKV_INVALID_ARGUMENT', 'The caller hung up before its request was there.');
+
+/** Whether the error is that the caller did not finish its request, which is no defect of this node. */
+function isHangUp(error: unknown, request: IncomingMessage): boolean {
+  return request.readableAborted && (error as Partial<NodeJS.ErrnoException>).code === 'ECONNRESET';
+}
+
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
-  constructor(private readonly logger: Logger) {}
+  constructor(private readonly log: ThrottledLog) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const { status, body } = answerOf(error, this.logger);
+    const { raw } = host.switchToHttp().getRequest<FastifyRequest>();
+    const { status, body } = answerOf(isHangUp(error, raw) ? HUNG_UP : error, this.log);
     void host.switchToHttp().getResponse<FastifyReply>().status(status).send(body);
   }
 }
@@ -24,14 +35,14 @@ export class ErrorFilter implements ExceptionFilter {
  * The answer to a request that ended in `error`. `ROUTE_NOT_FOUND` and `INTERNAL` are no DkvError codes on
  * purpose: to a peer that meets them the answer is not of the protocol.
  */
-export function answerOf(error: unknown, logger: Logger): ErrorAnswer {
+export function answerOf(error: unknown, log: ThrottledLog): ErrorAnswer {
   if (isDkvError(error)) {
     return { status: error.status, body: error.toJSON() };
   }
   if (error instanceof HttpException) {
     return answerOfHttp(error.getStatus(), error.message);
   }
-  logger.error(`A request on the peer port failed: ${error instanceof Error ? error.stack : String(error)}`);
+  log.error('a request that failed', `A request on the peer port failed: ${stackInLine(error)}`);
   return {
     status: HttpStatus.INTERNAL_SERVER_ERROR,
     body: { code: 'INTERNAL', message: 'The request failed; the log of the node says why.' },

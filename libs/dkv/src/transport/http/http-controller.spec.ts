@@ -198,6 +198,28 @@ describe('what is not a request', () => {
     },
   );
 
+  it.each(['/peer/get', '/kv/k', '/admin/cluster', '/nowhere', '/%zz'])(
+    'loses its connection with the refusal: %s',
+    async (path) => {
+      const { port } = await newController().start();
+      const socket = await open(port);
+      const received = receive(socket);
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nX-Api-Key: z\r\nConnection: keep-alive\r\n\r\n`);
+      expect(await received).toMatch(/^HTTP\/1.1 403 [^]*connection: close\r\n[^]*DKV_FORBIDDEN/i);
+    },
+  );
+
+  it('has 5 s for its headers and 15 s in all, looked at each second', async () => {
+    const server = (
+      await createPeerServer(1000, { keys: new PortKeys('k'), stopping: false })
+    ).getHttpServer();
+    expect(server).toMatchObject({
+      headersTimeout: 5_000,
+      requestTimeout: 15_000,
+      connectionsCheckingInterval: 1_000,
+    });
+  });
+
   it('has to be let in before its body is read', async () => {
     const { port } = await newController().start();
     const socket = await open(port);

@@ -14,6 +14,7 @@ import { postBytesMax } from '../messages/limits.js';
 import { type PeerTls } from '../tls/peer-tls.js';
 import { describe } from '../../dkv.validation.js';
 import { type Disconnects } from '../disconnects.js';
+import { ThrottledLog } from '../throttled-log.js';
 import { type ConnectionLimits, connectionLimits, descriptorsMax } from './connection-limits.js';
 import { Connections } from './connections.js';
 import { ErrorFilter } from './error-filter.js';
@@ -23,7 +24,7 @@ import { KvController, VALUE_BYTES_MAX } from '../rest/kv-controller.js';
 import { KvService } from '../rest/kv-service.js';
 import { PEER_BODIES, PEER_SERVICE, type PeerBodies, PeerController } from './peer-controller.js';
 import { createPeerServer, type ServerGate } from './peer-server.js';
-import { PortKeys } from './port-keys.js';
+import { type ApiKey, PortKeys } from './port-keys.js';
 import { withQuietNest } from './quiet-nest.js';
 import { renewCertificates, tellOfFailedHandshakes } from '../tls/stream-certificates.js';
 import { StreamServer } from '../stream/stream-server.js';
@@ -34,12 +35,16 @@ export interface HttpControllerOptions {
   /** 0: a free one. */
   readonly port: number;
   /** Of peers and scripts; '' where there are none. */
-  readonly apiKey: string;
+  readonly apiKey: ApiKey;
+  /** Peers and scripts need no key. Default: false. */
+  readonly insecure?: boolean;
   /** What operators ask, and the key that they show. Default: they are refused. */
   readonly admin?: { readonly key: string; readonly service: AdminService };
   readonly valueBytesMax: number;
   /** Everything on the port is encrypted, and peers without a certificate of the CA are refused. Default: not. */
   readonly tls?: PeerTls;
+  /** With `tls`: whoever says that it is a node must show a certificate with that name. Default: any of the CA. */
+  readonly bindsNodeIds?: boolean;
   /** Connections that are open, and of these without a key so far. Default: shares of the descriptors. */
   readonly connections?: ConnectionLimits;
   /** Told of peers that are not let in. */
@@ -69,8 +74,14 @@ export class HttpController implements Controller {
     private readonly logger: Logger,
     private readonly options: HttpControllerOptions,
   ) {
-    const { apiKey, admin, observer, telemetry } = options;
-    this.gate = { keys: new PortKeys(apiKey, admin?.key), stopping: false, observer, telemetry };
+    const { apiKey, insecure, admin, bindsNodeIds, observer, telemetry } = options;
+    this.gate = {
+      keys: new PortKeys(apiKey, admin?.key, insecure),
+      bindsNodeIds,
+      stopping: false,
+      observer,
+      telemetry,
+    };
     this.streams = new StreamServer(peers, clock, logger, this.gate, options);
   }
 
@@ -132,6 +143,8 @@ export class HttpController implements Controller {
     // A factory of its own: the shared one keeps abortOnError and autoFlushLogs of the app created last.
     return new NestFactoryStatic().create<INestApplication<Server>>(this.module(), adapter, {
       abortOnError: false,
+      // The adapter has its own.
+      bodyParser: false,
       // Flushing would print what the host still holds back.
       autoFlushLogs: false,
     });
@@ -140,6 +153,7 @@ export class HttpController implements Controller {
   private module(): DynamicModule {
     const { peers, kv } = this;
     const admin = this.options.admin?.service;
+    const log = new ThrottledLog(this.logger, this.clock);
     // Nest calls the lifecycle hooks of every instance it is given. The host's are the host's to call, so the
     // inner application gets stand-ins without hooks.
     const peerService: PeerService = {
@@ -161,13 +175,14 @@ export class HttpController implements Controller {
           provide: PEER_BODIES,
           useValue: {
             postBytesMax: postBytesMax(this.options.valueBytesMax),
-            logger: this.logger,
+            log,
+            bindsNodeIds: this.gate.bindsNodeIds ?? false,
             observer: this.options.observer,
           } satisfies PeerBodies,
         },
         { provide: KvService, useValue: kvService },
         { provide: VALUE_BYTES_MAX, useValue: this.options.valueBytesMax },
-        { provide: APP_FILTER, useValue: new ErrorFilter(this.logger) },
+        { provide: APP_FILTER, useValue: new ErrorFilter(log) },
         { provide: APP_PIPE, useValue: createValidationPipe() },
       ],
     };

@@ -37,6 +37,8 @@ export interface HttpRemoteKvRepoOptions {
   readonly inFlightBytesMax?: number;
   /** Connections to one peer, per lane; more requests than that wait. Raising it costs the peer sockets. Default 64. */
   readonly socketsPerPeerMax?: number;
+  /** With `tls`: the certificate of a node must have its id as a name. Default: not. */
+  readonly bindsNodeIds?: boolean;
   /** Connections are encrypted, and both ends show a certificate of the CA. Default: not. */
   readonly tls?: PeerTls;
   /** Told which peers are not reached, or refuse this node, and why. */
@@ -64,7 +66,12 @@ function laneOf(kind: PeerRequestKind): Lane {
 }
 
 /** {@link RemoteKvRepo} as `POST /peer/{kind}` on an axios `HttpService`. May be called concurrently. */
+/** More than a cluster has; past it they are noted anew. */
+const ADDRESSES_MAX = 1_000;
+
 export class HttpRemoteKvRepo implements RemoteKvRepo {
+  /** By address, where they are bound to certificates. */
+  private readonly nodeIds = new Map<string, string>();
   private readonly agents: Readonly<Record<Lane, Agent>>;
   private readonly posts: HttpPosts;
   private readonly disconnects = new Disconnects();
@@ -82,21 +89,18 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     private readonly clock: Clock,
     private readonly options: HttpRemoteKvRepoOptions,
   ) {
-    const { apiKey, valueBytesMax, inFlightBytesMax = 64 * 1024 * 1024, socketsPerPeerMax = 64 } = options;
+    const { valueBytesMax, inFlightBytesMax = 64 * 1024 * 1024, socketsPerPeerMax = 64 } = options;
     const { tls } = options;
     this.requestBytesMax = requestBytesMax(valueBytesMax);
     this.replyBytesMax = replyBytesMax(valueBytesMax);
     this.inFlightBytesMax = inFlightBytesMax;
-    if (!apiKey) {
-      throw new TypeError('apiKey must not be empty.');
-    }
     if (!(inFlightBytesMax >= this.requestBytesMax + REQUEST_COST_BYTES)) {
       throw new TypeError(
         `inFlightBytesMax is ${inFlightBytesMax}; with valueBytesMax ${valueBytesMax} it must be at least ` +
           `${this.requestBytesMax + REQUEST_COST_BYTES}.`,
       );
     }
-    const encrypted = tls && new TlsConnections(tls);
+    const encrypted = tls && new TlsConnections(tls, options.bindsNodeIds);
     const agent = (sockets: number): Agent => {
       const pool = {
         keepAlive: true,
@@ -106,7 +110,9 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
         maxSockets: sockets,
         maxFreeSockets: sockets,
       } as const;
-      return encrypted ? encrypted.agent(pool) : new Agent(pool);
+      return encrypted
+        ? encrypted.agent(pool, ({ host, port }) => this.nodeIds.get(`${host}:${port}`))
+        : new Agent(pool);
     };
     this.agents = {
       forward: agent(socketsPerPeerMax),
@@ -202,6 +208,19 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     return body;
   }
 
+  /** Who is to be at an address, for connections that are made there; those to whoever was there before are not used again. */
+  private noteAddress(to: ClusterNode): void {
+    const address = `${to.host}:${to.port}`;
+    if (!this.options.bindsNodeIds || this.nodeIds.get(address) === to.nodeId) {
+      return;
+    }
+    if (this.nodeIds.size >= ADDRESSES_MAX) {
+      this.nodeIds.clear();
+    }
+    this.nodeIds.set(address, to.nodeId);
+    this.dropIdleConnections(to);
+  }
+
   private async exchange(
     to: ClusterNode,
     path: string,
@@ -209,6 +228,7 @@ export class HttpRemoteKvRepo implements RemoteKvRepo {
     body: Buffer,
     { timeoutMs, unsentTimeoutMs = timeoutMs, signal }: SendOptions,
   ): Promise<RawReply> {
+    this.noteAddress(to);
     const exchange = new HttpExchange(this.http, {
       url: `${this.options.tls ? 'https' : 'http'}://${bracketed(to.host)}:${to.port}/peer/${path}`,
       peer: nameOf(to),

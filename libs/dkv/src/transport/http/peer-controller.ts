@@ -4,13 +4,14 @@ import { Body, Controller, HttpCode, Inject, Param, Post, Req } from '@nestjs/co
 import { type FastifyRequest } from 'fastify';
 import { DkvError } from '../../dkv.errors.js';
 import { type PeerService } from '../../ports/controller.js';
-import { type Logger } from '../../ports/logger.js';
 import { type PeerObserver } from '../../ports/peer-observer.js';
 import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
 import { NODE_HEADER } from '../messages/limits.js';
+import { otherSpeaker } from '../tls/bound-names.js';
 import { decodePeerRequest, encodePeerReply } from '../messages/peer-codec.js';
 import { PEER_CONTENT_TYPE } from './peer-server.js';
 import { tellOfRefused } from '../peer-failures.js';
+import { type ThrottledLog } from '../throttled-log.js';
 import { readPostedBody } from './posted-body.js';
 
 export const PEER_SERVICE = Symbol('DkvPeerService');
@@ -19,7 +20,9 @@ export const PEER_BODIES = Symbol('DkvPeerBodies');
 export interface PeerBodies {
   /** Of a one-way frame. */
   readonly postBytesMax: number;
-  readonly logger: Logger;
+  readonly log: ThrottledLog;
+  /** Whether a message must be of who sends it. */
+  readonly bindsNodeIds: boolean;
   readonly observer: PeerObserver | undefined;
 }
 
@@ -44,7 +47,7 @@ export class PeerController {
         this.peers.receive(from, frame);
       } catch (error) {
         // The next frames are not to blame.
-        this.bodies.logger.error(`A frame of node ${from} was not taken: ${String(error)}`);
+        this.bodies.log.error('a frame', `A frame of node ${from} was not taken: ${String(error)}.`);
       }
     }
   }
@@ -58,7 +61,11 @@ export class PeerController {
     @Body() body: unknown,
   ): Promise<Buffer> {
     const bytes = this.bytesOf(request, body);
-    return encodePeerReply(await this.peers.serve(decodePeerRequest(kind, bytes)));
+    const asked = decodePeerRequest(kind, bytes);
+    if (this.bodies.bindsNodeIds && asked.from !== nodeIdIn(request.headers)) {
+      throw otherSpeaker(asked.from);
+    }
+    return encodePeerReply(await this.peers.serve(asked));
   }
 
   private bytesOf({ headers, ip }: FastifyRequest, body: unknown): Buffer {

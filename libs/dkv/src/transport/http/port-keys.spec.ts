@@ -70,6 +70,21 @@ it('of a node without an admin key, /admin is closed to everybody, and says whic
   }
 });
 
+it('of a node with two api keys, each opens what one does, and no third', () => {
+  const keys = new PortKeys(['the old key', 'the api key'], 'the admin key');
+  const one = new PortKeys('the api key', 'the admin key');
+  expect(opened(keys, { 'x-api-key': 'the old key' })).toEqual(opened(one, API));
+  expect(opened(keys, API)).toEqual(opened(one, API));
+  expect(opened(keys, { 'x-api-key': 'the old keythe api key' })).toEqual([]);
+  expect(opened(keys, NONE)).toEqual([]);
+});
+
+it('of a node that is open, everybody is a peer, and nobody an operator', () => {
+  const keys = new PortKeys('', 'the admin key', true);
+  expect(opened(keys, NONE)).toEqual(PATHS.filter((path) => !/^\/admin(?!i)/.test(path)));
+  expect(keys.isPeer(NONE)).toBe(true);
+});
+
 it('of a node without an api key, nobody is a peer', () => {
   const keys = new PortKeys('', 'the admin key');
   expect(opened(keys, { 'x-api-key': '' })).toEqual([]);

@@ -7,18 +7,29 @@ import { KeyHeader } from './key-header.js';
 const ADMIN_PATH = /^\/admin(?:[/?]|$)/;
 const KV_PATH = /^\/kv(?:[/?]|$)/;
 
+/** Of peers: one, or two while they are changed, of which the first is sent and both are taken; '' for none. */
+export type ApiKey = string | readonly [string, string];
+
+export function keysOf(apiKey: ApiKey): readonly string[] {
+  return typeof apiKey === 'string' ? [apiKey].filter((key) => key !== '') : apiKey;
+}
+
 /**
  * The api key, of peers and scripts, opens all but `/admin`; the admin key, of operators, opens `/admin` and `/kv`. Without
  * a key of its own `/admin` is closed.
  */
 export class PortKeys {
-  private readonly api: KeyHeader | undefined;
+  private readonly api: KeyHeader;
   private readonly admin: KeyHeader | undefined;
 
-  /** '' for none. */
-  constructor(apiKey: string, adminKey = '') {
-    this.api = apiKey ? new KeyHeader(API_KEY_HEADER, apiKey) : undefined;
-    this.admin = adminKey ? new KeyHeader(ADMIN_KEY_HEADER, adminKey) : undefined;
+  /** `adminKey`: '' for none. `isOpen`: everybody is taken for a peer. */
+  constructor(
+    apiKey: ApiKey,
+    adminKey = '',
+    private readonly isOpen = false,
+  ) {
+    this.api = new KeyHeader(API_KEY_HEADER, keysOf(apiKey));
+    this.admin = adminKey ? new KeyHeader(ADMIN_KEY_HEADER, [adminKey]) : undefined;
   }
 
   /** Whether one of the keys was shown, whatever it opens: whoever has one is no stranger. */
@@ -27,7 +38,7 @@ export class PortKeys {
   }
 
   isPeer(headers: IncomingHttpHeaders): boolean {
-    return this.api?.isRightIn(headers) === true;
+    return this.isOpen || this.api.isRightIn(headers);
   }
 
   /** Why the path is closed to a request with these headers; undefined where it is open. */

@@ -14,7 +14,7 @@ import {
 import { REPLICAS_MAX } from '../../hashring/ring-options.js';
 import { NODE_ID_PATTERN } from '../../model/version.js';
 import { areZones, PREFERRED_ZONES_RULE, ZONE_LENGTH_MAX } from '../../model/zones.js';
-import { IsCount } from './field-rules.js';
+import { IsCount, IsNamespace, IsPrintable } from './field-rules.js';
 import { NamespaceQuery } from './kv-dto.js';
 
 const IsNodeId = () => Matches(NODE_ID_PATTERN, { message: '$property must be a node id' });
@@ -50,7 +50,7 @@ export class ReplaceBody extends NodeBody {
 export class ReplicasBody {
   @IsInt() @Min(0) @Max(REPLICAS_MAX) replicas!: number;
   /** Without it, of the cluster. Null is refused: a script that knows no name would change that. */
-  @ValidateIf((_body, namespace) => namespace !== undefined) @IsString() namespace?: string;
+  @ValidateIf((_body, namespace) => namespace !== undefined) @IsNamespace() namespace?: string;
 }
 
 export class WeightBody extends NodeBody {
@@ -66,5 +66,5 @@ export class ZonesBody {
 }
 
 export class ZoneBody extends NodeBody {
-  @IsString() @MaxLength(ZONE_LENGTH_MAX) zone!: string;
+  @IsString() @MaxLength(ZONE_LENGTH_MAX) @IsPrintable() zone!: string;
 }

@@ -7,6 +7,12 @@ export const IsNamespace = rule('isNamespace', isNamespace, 'must be 1 to 64 byt
 export const IsBase64Bytes = rule('isBase64Bytes', isBase64, 'must be padded base64');
 /** Whole, not negative, and exact as a double. */
 export const IsCount = rule('isCount', isCount, 'must be a whole number from 0 to 2^53 - 1');
+/** For what is shown in logs and tables. */
+export const IsPrintable = rule('isPrintable', isPrintable, 'must have no control characters');
+
+function isPrintable(value: unknown): boolean {
+  return typeof value === 'string' && !/\p{C}/u.test(value);
+}
 
 function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;

@@ -4,6 +4,7 @@ import { type PeerReply, type PeerRequest, type PeerRequestKind } from '../../mo
 import { ByteReader, malformed } from '../../model/byte-reader.js';
 import { kindOf } from '../messages/message-codec.js';
 import { type Origin, readAnswer, readAsk, readOrigin } from '../messages/peer-codec.js';
+import { otherSpeaker } from '../tls/bound-names.js';
 import { CHUNK_BYTES, ERROR_CODE_LENGTH_MAX, ERROR_TEXT_LENGTH_MAX, FRAME } from './frame-layout.js';
 import { FrameSplitter } from './frame-splitter.js';
 
@@ -37,10 +38,11 @@ export class FrameReceiver {
   private readonly splitter: FrameSplitter;
   private origin: Origin | undefined;
 
-  /** `postBytesMax`: of a one-way frame. */
+  /** `postBytesMax`: of a one-way frame. `boundTo`: the only node that may speak here. */
   constructor(
     private readonly handler: FrameHandler,
     postBytesMax = 0,
+    private readonly boundTo?: string,
   ) {
     this.splitter = new FrameSplitter(postBytesMax);
   }
@@ -97,6 +99,9 @@ export class FrameReceiver {
   }
 
   private takeOrigin(origin: Origin): void {
+    if (this.boundTo !== undefined && origin.from !== this.boundTo) {
+      throw otherSpeaker(origin.from);
+    }
     // Kept if it is the same, so that what is kept of many messages shares its texts.
     if (this.origin?.from !== origin.from || this.origin.configuration !== origin.configuration) {
       this.origin = origin;

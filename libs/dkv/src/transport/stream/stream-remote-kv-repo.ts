@@ -53,6 +53,8 @@ export interface StreamRemoteKvRepoOptions {
   readonly connectTimeoutMs?: number;
   /** A silent connection is asked for a sign of life after one to two of these and cut one later. Default 2 s. */
   readonly keepAliveMs?: number;
+  /** With `tls`: the certificate of a node must have its id as a name. Default: not. */
+  readonly bindsNodeIds?: boolean;
   /** Connections are encrypted, and both ends show a certificate of the CA. Default: not. */
   readonly tls?: PeerTls;
   /** Told which peers are not reached, or refuse this node, and why. */
@@ -91,18 +93,15 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
     private readonly random: Random,
     private readonly options: StreamRemoteKvRepoOptions,
   ) {
-    const { apiKey, valueBytesMax, inFlightBytesMax, tls } = options;
+    const { valueBytesMax, inFlightBytesMax, tls } = options;
     const atLeast = requestBytesMax(valueBytesMax) + REQUEST_COST_BYTES;
-    if (!apiKey) {
-      throw new TypeError('apiKey must not be empty.');
-    }
     if (inFlightBytesMax !== undefined && !(inFlightBytesMax >= atLeast)) {
       throw new TypeError(
         `inFlightBytesMax is ${inFlightBytesMax}; with valueBytesMax ${valueBytesMax} it must be at least ${atLeast}.`,
       );
     }
     this.disconnects = options.disconnects ?? new Disconnects();
-    this.encrypted = tls && new TlsConnections(tls);
+    this.encrypted = tls && new TlsConnections(tls, options.bindsNodeIds);
   }
 
   /**
@@ -211,7 +210,7 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
     });
   }
 
-  private dial({ host, port }: ClusterNode, lane: PostLane): ClientRequest {
+  private dial({ host, port, nodeId: to }: ClusterNode, lane: PostLane): ClientRequest {
     const { encrypted } = this;
     const { apiKey, nodeId } = this.options;
     return httpRequest({
@@ -228,7 +227,7 @@ export class StreamRemoteKvRepo implements RemoteKvRepo {
       },
       // Not both: an agent would make connections of its own kind.
       ...(encrypted
-        ? { createConnection: (address) => encrypted.connect(address as ConnectionOptions) }
+        ? { createConnection: (address) => encrypted.connect(address as ConnectionOptions, to) }
         : { agent: false }),
     });
   }

@@ -228,6 +228,41 @@ describe('the bound of bytes under way', () => {
   });
 });
 
+describe('the bound of all sessions', () => {
+  it('holds for many that do not read, and leaves a part to one that does', async () => {
+    const record = sampleRecord({ value: new Uint8Array(64 * KIB) });
+    let heldBytesMax = 0;
+    const service: PeerService = {
+      serve: never,
+      receive: () => undefined,
+      serveNow() {
+        heldBytesMax = Math.max(heldBytesMax, streams.heldBytes);
+        return { kind: 'get', ...ANSWERING, answer: { record } };
+      },
+    };
+    const { port, streams } = await serverOf(service, {
+      valueBytesMax: 64 * KIB,
+      underWayBytesMax: 4096 * KIB,
+      allUnderWayBytesMax: 8192 * KIB,
+    });
+    const stuck = await Promise.all(Array.from({ length: 12 }, (_, at) => Asker.of(port, `stuck-${at}`)));
+    for (const asker of stuck) {
+      asker.socket.pause();
+      Array.from({ length: 400 }, () => asker.ask());
+    }
+    const reading = await Asker.of(port, 'reading');
+    const ids = Array.from({ length: 400 }, () => reading.ask());
+    await reading.heard(() => reading.answered.length === ids.length);
+    expect(heldBytesMax).toBeGreaterThan(4096 * KIB);
+    // Each of the thirteen always has 320 KiB, one answer past them, and its requests of one read: 400, of 1 KiB each.
+    expect(heldBytesMax).toBeLessThan(8192 * KIB + 13 * 800 * KIB);
+    for (const asker of stuck) {
+      asker.socket.resume();
+    }
+    await Promise.all(stuck.map((asker) => asker.heard(() => asker.answered.length === ids.length)));
+  });
+});
+
 describe('the number of requests carried out at once', () => {
   it('is bounded, but for forwarded writes', async () => {
     const gate = new Gate();

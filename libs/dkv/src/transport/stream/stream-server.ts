@@ -12,7 +12,9 @@ import { type ServerGate } from '../http/peer-server.js';
 import { forbidden } from '../http/port-keys.js';
 import { type ErrorBody } from '../messages/error-body.js';
 import { nodeIdIn, otherFormatIn } from '../messages/introduction.js';
+import { impostorFault } from '../tls/bound-names.js';
 import { tellOfRefused } from '../peer-failures.js';
+import { ThrottledLog } from '../throttled-log.js';
 import {
   API_KEY_HEADER,
   FORMAT_HEADER,
@@ -34,6 +36,11 @@ export interface StreamServerOptions {
    * is read from it. Raising it costs as much memory for each peer. Default 64 MiB, or four of the largest requests.
    */
   readonly underWayBytesMax?: number;
+  /**
+   * The same of all peers together, past which a peer with more than the largest request is not read from. Raising it lets more
+   * of them be slow at a time. Default: as of four peers.
+   */
+  readonly allUnderWayBytesMax?: number;
   /** A silent connection is asked for a sign of life after one to two of these and cut one later. Default 2 s. */
   readonly keepAliveMs?: number;
   readonly defer?: Defer;
@@ -64,20 +71,25 @@ export class StreamServer {
     private readonly gate: ServerGate,
     options: StreamServerOptions,
   ) {
-    const { valueBytesMax, underWayBytesMax, keepAliveMs = 2000, defer = afterThisTurn } = options;
+    const { valueBytesMax, keepAliveMs = 2000, defer = afterThisTurn } = options;
     const requestMax = requestBytesMax(valueBytesMax);
+    const { underWayBytesMax = Math.max(64 * 1024 * 1024, 4 * requestMax) } = options;
+    const { allUnderWayBytesMax = 4 * underWayBytesMax } = options;
     this.disconnects = options.disconnects;
     this.settings = {
       peers,
       clock,
-      logger,
+      log: new ThrottledLog(logger, clock),
       telemetry: options.telemetry ?? NO_TELEMETRY,
       defer,
       requestBytesMax: requestMax,
       replyBytesMax: replyBytesMax(valueBytesMax),
       postBytesMax: postBytesMax(valueBytesMax),
-      underWayBytesMax: underWayBytesMax ?? Math.max(64 * 1024 * 1024, 4 * requestMax),
+      underWayBytesMax,
+      freeBytes: Math.min(requestMax, underWayBytesMax / 4),
+      isRoomLeft: () => this.heldBytes < allUnderWayBytesMax,
       keepAliveMs,
+      bindsNodeIds: gate.bindsNodeIds ?? false,
     };
   }
 
@@ -102,6 +114,15 @@ export class StreamServer {
     }
     const isLive = headerOf(request, LANE_HEADER) === 'live';
     this.accept(socket, headerOf(request, NODE_HEADER)!, isLive);
+  }
+
+  /** What all sessions keep in memory for their peers. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const session of this.sessions) {
+      bytes += session.heldBytes;
+    }
+    return bytes;
   }
 
   drain(): void {
@@ -142,6 +163,10 @@ export class StreamServer {
   private refusalOf(request: IncomingMessage): Refusal | undefined {
     if (!this.gate.keys.isPeer(request.headers)) {
       return this.refused(request, forbidden(API_KEY_HEADER));
+    }
+    const impostor = this.gate.bindsNodeIds && impostorFault(request.headers, request.socket);
+    if (impostor) {
+      return this.refused(request, impostor);
     }
     if (this.gate.stopping) {
       return refusal(new DkvError('DKV_NOT_READY', 'The node is closing.'));

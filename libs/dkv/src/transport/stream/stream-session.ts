@@ -4,7 +4,6 @@ import { DkvError } from '../../dkv.errors.js';
 import { type PeerReply, type PeerRequest } from '../../model/peer-protocol.js';
 import { type Clock, type Timer } from '../../ports/clock.js';
 import { type PeerService } from '../../ports/controller.js';
-import { type Logger } from '../../ports/logger.js';
 import { type Telemetry } from '../../ports/telemetry.js';
 import { socketSink } from './batch.js';
 import { FrameIntake } from './frame-intake.js';
@@ -15,11 +14,12 @@ import { KeepAlive } from './keep-alive.js';
 import { KIND_NUMBERS, knownKind } from '../messages/message-codec.js';
 import { answerFrame, CONNECTION_ID, errorFrame, type Outgoing, wordFrame } from './outgoing.js';
 import { answerOf } from '../http/error-filter.js';
+import { type ThrottledLog } from '../throttled-log.js';
 
 export interface SessionSettings {
   readonly peers: PeerService;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly log: ThrottledLog;
   readonly telemetry: Telemetry;
   readonly defer: Defer;
   readonly requestBytesMax: number;
@@ -28,7 +28,13 @@ export interface SessionSettings {
   readonly postBytesMax: number;
   /** Of requests that are not answered and of answers that are not sent. */
   readonly underWayBytesMax: number;
+  /** Of those the bytes that a session may always have, however much the others have. */
+  readonly freeBytes: number;
+  /** Whether all sessions together may have more; asked by those that have more than `freeBytes`. */
+  readonly isRoomLeft: () => boolean;
   readonly keepAliveMs: number;
+  /** Whether all that comes must be of who introduced itself. */
+  readonly bindsNodeIds: boolean;
 }
 
 /** About what a request costs in memory beside its bytes. */
@@ -39,7 +45,7 @@ const AT_ONCE_MAX = 1024;
 const LEAVE_MS = 1000;
 
 /**
- * Past its bound it stops reading until half of it is done: what waits then are requests that this node carries out
+ * Past its bound, or that of all sessions, it stops reading until half of it is done: what waits then are requests that this node carries out
  * alone, or answers. Forwarded writes, which wait for other nodes and these perhaps for this one, wait for nothing
  * here and are refused at half the bound instead.
  */
@@ -69,14 +75,18 @@ export class StreamSession implements FrameHandler {
     private readonly settings: SessionSettings,
     private readonly closed: () => void,
   ) {
-    const { clock, defer, keepAliveMs, postBytesMax } = settings;
+    const { clock, defer, keepAliveMs, postBytesMax, bindsNodeIds } = settings;
     this.sender = new FrameSender(defer, () => this.relieved());
     this.sender.open(socketSink(socket));
-    this.intake = new FrameIntake(new FrameReceiver(this, postBytesMax), defer, {
-      pause: () => socket.pause(),
-      read: () => this.readIfRoom(),
-      broken: (error) => this.breakOff(error as DkvError),
-    });
+    this.intake = new FrameIntake(
+      new FrameReceiver(this, postBytesMax, bindsNodeIds ? from : undefined),
+      defer,
+      {
+        pause: () => socket.pause(),
+        read: () => this.readIfRoom(),
+        broken: (error) => this.breakOff(error as DkvError),
+      },
+    );
     this.keepAlive = new KeepAlive(clock, keepAliveMs, {
       ping: () => this.sender.add(wordFrame(FRAME.PING), true),
       dead: () => socket.destroy(),
@@ -114,7 +124,7 @@ export class StreamSession implements FrameHandler {
     const refusal =
       totalBytes > requestBytesMax
         ? tooLarge(totalBytes, requestBytesMax)
-        : this.begunBytes + totalBytes > underWayBytesMax
+        : !this.mayHold(this.begunBytes + totalBytes, underWayBytesMax)
           ? overloaded(underWayBytesMax)
           : undefined;
     if (refusal) {
@@ -159,7 +169,7 @@ export class StreamSession implements FrameHandler {
       this.settings.peers.receive(this.from, frame);
     } catch (error) {
       // The next frames are not to blame.
-      this.settings.logger.error(`A frame of node ${this.from} was not taken: ${String(error)}`);
+      this.settings.log.error('a frame', `A frame of node ${this.from} was not taken: ${String(error)}.`);
     }
   }
 
@@ -169,7 +179,7 @@ export class StreamSession implements FrameHandler {
     }
     this.keepAlive.heard();
     this.intake.receive(chunk);
-    if (this.loadBytes > this.settings.underWayBytesMax && !this.socket.isPaused()) {
+    if (!this.socket.isPaused() && !this.mayHold(this.loadBytes, this.settings.underWayBytesMax)) {
       this.socket.pause();
     }
   }
@@ -205,7 +215,7 @@ export class StreamSession implements FrameHandler {
   private forward(message: Incoming): void {
     const bytesMax = this.settings.underWayBytesMax / 2;
     const costBytes = costOf(message);
-    if (this.forwardBytes + costBytes > bytesMax) {
+    if (!this.mayHold(this.forwardBytes + costBytes, bytesMax)) {
       this.sender.add(errorFrame(message.id, overloaded(bytesMax)));
       return;
     }
@@ -255,7 +265,12 @@ export class StreamSession implements FrameHandler {
   }
 
   private errorAnswer(id: number, error: unknown): Outgoing {
-    return errorFrame(id, answerOf(error, this.settings.logger).body);
+    return errorFrame(id, answerOf(error, this.settings.log).body);
+  }
+
+  /** All that it keeps in memory for its peer. */
+  get heldBytes(): number {
+    return this.loadBytes + this.begunBytes;
   }
 
   private get loadBytes(): number {
@@ -263,7 +278,13 @@ export class StreamSession implements FrameHandler {
   }
 
   private get hasRoom(): boolean {
-    return this.atOnce < AT_ONCE_MAX && this.sender.unsentBytes < this.settings.underWayBytesMax;
+    return this.atOnce < AT_ONCE_MAX && this.mayHold(this.sender.unsentBytes, this.settings.underWayBytesMax);
+  }
+
+  /** One comparison for a peer that reads; the other sessions are counted only for one that does not. */
+  private mayHold(bytes: number, bytesMax: number): boolean {
+    const { freeBytes, isRoomLeft } = this.settings;
+    return bytes <= freeBytes || (bytes <= bytesMax && isRoomLeft());
   }
 
   private relieved(): void {
@@ -275,8 +296,8 @@ export class StreamSession implements FrameHandler {
   }
 
   private readIfRoom(): void {
-    const hasRoom = this.loadBytes < this.settings.underWayBytesMax / 2;
-    if (this.socket.isPaused() && hasRoom && !this.intake.isBehind) {
+    const hasRoom = () => this.mayHold(this.loadBytes, this.settings.underWayBytesMax / 2);
+    if (this.socket.isPaused() && !this.intake.isBehind && hasRoom()) {
       this.socket.resume();
     }
   }
@@ -296,7 +317,10 @@ export class StreamSession implements FrameHandler {
 
   private breakOff(error: DkvError): void {
     const { code, message } = error;
-    this.settings.logger.warn(`A connection of node ${this.from} on the peer port was closed. ${message}`);
+    this.settings.log.warn(
+      'a connection',
+      `A connection of node ${this.from} on the peer port was closed. ${message}`,
+    );
     this.sender.add(errorFrame(CONNECTION_ID, { code, message }), true);
     this.sender.flush();
     this.socket.end();
@@ -332,5 +356,8 @@ function tooLargeAnswer(bytes: number, max: number): DkvError {
 }
 
 function overloaded(max: number): DkvError {
-  return new DkvError('DKV_OVERLOADED', `More than ${max} bytes of requests of one peer are under way.`);
+  return new DkvError(
+    'DKV_OVERLOADED',
+    `More than ${max} bytes of requests of one peer are under way, or too many of all peers.`,
+  );
 }

@@ -1,18 +1,24 @@
 /** Encrypted connections to peers: each shows the certificates of its moment, and sends nothing to a stranger. */
+import { X509Certificate } from 'node:crypto';
 import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
 import { type Duplex } from 'node:stream';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { isOfNode } from './bound-names.js';
 import { currentTls, noteHandshakeFault, type PeerTls, TLS_VERSION_MIN } from './peer-tls.js';
 
 export class TlsConnections {
-  constructor(private readonly tls: PeerTls) {}
+  /** `isBound`: the certificate of a node must have its id as a name. */
+  constructor(
+    private readonly tls: PeerTls,
+    private readonly isBound = false,
+  ) {}
 
   /**
    * Begins to connect to `host` and `port` of `options`; what else they hold of TLS does not count. No session is
-   * kept to be resumed: certificates are looked at every time.
+   * kept to be resumed: certificates are looked at every time. `nodeId`: who is to be there.
    */
-  readonly connect = (options: ConnectionOptions): TLSSocket => {
+  readonly connect = (options: ConnectionOptions, nodeId: string | undefined): TLSSocket => {
     const { host = '' } = options;
     const socket = connect({
       ...options,
@@ -21,17 +27,24 @@ export class TlsConnections {
       path: undefined,
       servername: isIP(host) ? '' : host,
       minVersion: TLS_VERSION_MIN,
-      // Who a node is, its certificate does not say: the envelope does. The certificate is of the CA or refused.
+      // The certificate is of the CA or refused. Who a node is, it says only where it is bound to that: else the envelope does.
       rejectUnauthorized: true,
-      checkServerIdentity: () => undefined,
+      checkServerIdentity: (_host, { raw }) => (this.isBound ? strangerFault(raw, nodeId) : undefined),
     });
     socket.on('error', (error: Error) => void noteHandshakeFault(socket, error));
     return socket;
   };
 
-  agent(options: AgentOptions): Agent {
-    return new PeerAgent(options, this.connect);
+  /** `nodeIdAt`: who is to be at the address. */
+  agent(options: AgentOptions, nodeIdAt: (address: RequestOptions) => string | undefined): Agent {
+    return new PeerAgent(options, (address) => this.connect(address, nodeIdAt(address)));
   }
+}
+
+function strangerFault(der: Buffer, nodeId: string | undefined): Error | undefined {
+  return nodeId !== undefined && isOfNode(new X509Certificate(der), nodeId)
+    ? undefined
+    : new Error(`it is not of node ${nodeId}`);
 }
 
 class PeerAgent extends Agent {
