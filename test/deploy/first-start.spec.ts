@@ -1,8 +1,6 @@
-/** Pods with empty volumes that see nobody else found no clusters of their own, but one together: the init container before real nodes. */
+/** Pods with empty volumes that see nobody else found no clusters of their own, but one together: real nodes, as the chart starts them. */
 import { Test, type TestingModule } from '@nestjs/testing';
 import { Dkv, DkvModule, KubernetesDiscovery } from 'nestjs-dkv';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { CapturedLog } from '../../libs/dkv/testing/captured-log.js';
 import { freePort } from '../../libs/dkv/testing/free-port.js';
@@ -10,7 +8,6 @@ import { KubernetesApi, type ShownPod } from './kubernetes-api.js';
 import { WaitingPod } from './waiting-pod.js';
 
 const POLL = { timeout: 60_000, interval: 20 };
-const NO_FOLDER = join(tmpdir(), 'dkv-no-such-volume', 'dkv');
 
 let api: KubernetesApi;
 const waiting: WaitingPod[] = [];
@@ -30,6 +27,7 @@ async function node({ name, port }: ShownPod): Promise<Dkv> {
   const { API_SERVER: apiServer, CREDENTIALS_DIR: credentialsDir } = api.env;
   const store = DkvModule.forRoot({
     nodeId: name,
+    clusterSize: 3,
     peerPort: port,
     peerBind: '127.0.0.1',
     apiKey: 'secret-of-the-tests',
@@ -63,11 +61,12 @@ it('pods that were alone found one cluster, in the zones of their machines', asy
   for (const pod of pods) {
     // Those before are not to be seen: not scheduled yet, or on their way to another machine.
     api.pods = [pod];
-    const init = new WaitingPod(pod.name, pod.address, NO_FOLDER, api.env);
+    const init = new WaitingPod(pod.name, pod.address, api.env);
     waiting.push(init);
-    const start = init.ended.then(() => node(pod));
-    started.push(start);
-    await Promise.race([start, expect.poll(() => init.log, POLL).toMatch(/^Waiting: the volume is empty/)]);
+    await init.ended;
+    started.push(node(pod));
+    // What it is shown before it opens its folder.
+    await api.wasAsked(1);
   }
   api.pods = pods;
   const nodes = await Promise.all(started);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const TOKEN = 'the-token-of-the-pod';
+const FORGOTTEN = `${JSON.stringify({ type: 'ERROR', object: { code: 410 } })}\n`;
 
 export interface ShownPod {
   readonly name: string;
@@ -18,12 +19,13 @@ export interface ShownPod {
 }
 
 export class KubernetesApi {
-  /** The pods behind the Service. */
-  pods: readonly ShownPod[] = [];
   /** Of the StatefulSet; undefined where there is none. */
   replicas: number | undefined = 3;
   /** Instead of an answer. */
   failure: number | undefined;
+  private version = 7;
+  private shown: readonly ShownPod[] = [];
+  private readonly watches = new Set<ServerResponse>();
   private readonly server = createServer((request, response) => this.answer(request, response));
   private readonly folder = mkdtempSync(join(tmpdir(), 'dkv-api-'));
   private awaited: { readonly asked: number; readonly resolve: () => void } | undefined;
@@ -50,6 +52,19 @@ export class KubernetesApi {
     rmSync(this.folder, { recursive: true });
   }
 
+  /** The pods behind the Service. */
+  get pods(): readonly ShownPod[] {
+    return this.shown;
+  }
+
+  /** Who watches is told to list them anew, as of a version that the server has forgotten. */
+  set pods(pods: readonly ShownPod[]) {
+    this.shown = pods;
+    this.version++;
+    this.watches.forEach((watch) => watch.end(FORGOTTEN));
+    this.watches.clear();
+  }
+
   /** Where a script finds it. */
   get env(): Record<string, string> {
     const { port } = this.server.address() as AddressInfo;
@@ -72,14 +87,18 @@ export class KubernetesApi {
     const send = (status: number, body: object) => response.writeHead(status).end(JSON.stringify(body));
     const slices = `/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3D${this.service}`;
     if (url?.startsWith(`${slices}&watch=true`)) {
-      // Nothing is told of what changes: who watches has seen all that there is.
       response.writeHead(200).flushHeaders();
+      if (new URLSearchParams(url).get('resourceVersion') === `${this.version}`) {
+        this.watches.add(response);
+      } else {
+        response.end(FORGOTTEN);
+      }
     } else if (this.failure !== undefined) {
       send(this.failure, {});
     } else if (method !== 'GET' || headers.authorization !== `Bearer ${TOKEN}`) {
       send(401, {});
     } else if (url === slices) {
-      send(200, { metadata: { resourceVersion: '7' }, items: this.slices() });
+      send(200, { metadata: { resourceVersion: `${this.version}` }, items: this.slices() });
     } else if (url === `/apis/apps/v1/namespaces/shop/statefulsets/${this.set}`) {
       send(this.replicas === undefined ? 404 : 200, { spec: { replicas: this.replicas } });
     } else {

@@ -31,7 +31,7 @@ export interface Container {
   readonly readinessProbe?: Probe;
   readonly lifecycle?: { readonly preStop: { readonly sleep: { readonly seconds: number } } };
   readonly securityContext: object;
-  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
 }
 
 interface PodSpec {
@@ -144,7 +144,7 @@ function wrongVariables(objects: readonly KubernetesObject[]): string[] {
   try {
     const { dataDir, tls } = readEnvironment(variables);
     const mounted = (path: string) =>
-      container.volumeMounts.some(({ mountPath }) => path.startsWith(`${mountPath}/`));
+      container.volumeMounts?.some(({ mountPath }) => path.startsWith(`${mountPath}/`));
     const paths = [dataDir, ...Object.values((tls ?? {}) as Readonly<Record<string, string>>)];
     return [
       ...unknown.map((name) => `nothing reads ${name}`),
@@ -254,7 +254,7 @@ function wrongMounts(objects: readonly KubernetesObject[]): string[] {
     const own = (pod.spec.volumes ?? []).map(({ name }) => name);
     const volumes = pod.of.startsWith('StatefulSet ') ? [...own, ...claimed] : own;
     return containersOf(pod)
-      .flatMap(({ volumeMounts }) => volumeMounts)
+      .flatMap(({ volumeMounts = [] }) => volumeMounts)
       .filter(({ name }) => !volumes.includes(name))
       .map(({ name }) => `${pod.of} has no volume ${name}`);
   });

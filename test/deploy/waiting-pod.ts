@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-const SCRIPT = readFileSync(new URL('../../deploy/helm/files/wait-for-pods.mjs', import.meta.url), 'utf8');
+const SCRIPT = readFileSync(new URL('../../deploy/helm/files/wait-for-address.mjs', import.meta.url), 'utf8');
 
 export class WaitingPod {
   /** The code that it ends with. */
@@ -11,10 +11,10 @@ export class WaitingPod {
   private readonly child: ChildProcess;
 
   /** @param env where the API is, as `KubernetesApi` tells it */
-  constructor(name: string, address: string, dataDir: string, env: Readonly<Record<string, string>>) {
-    const own = { POD_NAME: name, POD_IP: address, STATEFUL_SET: 'app', SERVICE: 'app-peers' };
+  constructor(name: string, address: string, env: Readonly<Record<string, string>>) {
+    const own = { POD_NAME: name, POD_IP: address, SERVICE: 'app-peers' };
     this.child = spawn(process.execPath, ['--input-type=module', '--eval', SCRIPT], {
-      env: { PATH: process.env.PATH, ...env, ...own, DATA_DIR: dataDir, POLL_MS: '5' },
+      env: { PATH: process.env.PATH, ...env, ...own, POLL_MS: '5' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.child.stdout!.on('data', (chunk: Buffer) => (this.log += chunk.toString()));

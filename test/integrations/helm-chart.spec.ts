@@ -82,7 +82,7 @@ describe.each(VALUES)('the chart with %s', (values) => {
       ...(spec.initContainers ?? []),
       ...spec.containers,
     ]);
-    for (const name of ['wait-for-pods', 'scale-down']) {
+    for (const name of ['wait-for-address', 'scale-down']) {
       const script = readFileSync(join(CHART, `files/${name}.mjs`), 'utf8').trim();
       const container = containers.find((each) => each.name === name);
       if (name === 'scale-down' && values === 'issuer-values.yaml') {
@@ -223,6 +223,16 @@ describe('values', () => {
       'data that goes with its pod',
       'persistence: { whenScaled: Delete }\nscaleDown: { decommission: false }',
       'pods that go would take their data with them',
+    ],
+    [
+      'a cluster of more pods than there are',
+      'replicas: 2',
+      'clusterSize is 3 and replicas is 2: the pods would wait for others for ever',
+    ],
+    [
+      'pods enough for two clusters',
+      'replicas: 6',
+      'clusterSize is 3 and replicas is 6: the pods could make two clusters',
     ],
     ['no time to stop', 'shutdown: { delaySeconds: 31 }', '29 are left after shutdown.delaySeconds'],
   ])('that are missing or wrong together are refused with what to do: %s', (_, text, said) => {

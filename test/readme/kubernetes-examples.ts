@@ -7,6 +7,7 @@ export function kubernetes(): DynamicModule {
   const module =
 DkvModule.forRoot({
   nodeId: process.env.DKV_NODE_ID, // app-0, app-1, app-2
+  clusterSize: Number(process.env.DKV_CLUSTER_SIZE), // how many make the cluster at first
   dataDir: process.env.DKV_DATA_DIR, // on the pod's volume
   peerPort: Number(process.env.DKV_PEER_PORT),
   apiKey: process.env.DKV_API_KEY,

@@ -12,6 +12,12 @@
 {{- if eq (int .Values.ports.http) (int .Values.ports.peers) -}}
 {{- fail (printf "ports.http and ports.peers are both %v: give two." .Values.ports.http) -}}
 {{- end -}}
+{{- if and .Release.IsInstall (gt (int .Values.clusterSize) (int .Values.replicas)) -}}
+{{- fail (printf "clusterSize is %v and replicas is %v: the pods would wait for others for ever. Give a clusterSize of more than half of the replicas." .Values.clusterSize .Values.replicas) -}}
+{{- end -}}
+{{- if and .Release.IsInstall (le (mul 2 .Values.clusterSize) (int .Values.replicas)) -}}
+{{- fail (printf "clusterSize is %v and replicas is %v: the pods could make two clusters. Give a clusterSize of more than half of the replicas." .Values.clusterSize .Values.replicas) -}}
+{{- end -}}
 {{- $rest := sub .Values.shutdown.graceSeconds .Values.shutdown.delaySeconds -}}
 {{- if lt (int $rest) 30 -}}
 {{- fail (printf "Of shutdown.graceSeconds, %d are left after shutdown.delaySeconds: a node needs 30 to stop in order. Give more." $rest) -}}
