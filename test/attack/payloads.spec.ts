@@ -49,6 +49,7 @@ const VALID: Record<string, unknown> = {
   byNodeId: 'b',
   weight: 1,
   zone: 'z',
+  zones: ['z'],
   group: 0,
   replicas: 0,
   namespace: 'default',
@@ -65,6 +66,7 @@ const FIELDS: Record<string, readonly string[]> = {
   '/admin/keep': ['nodeId'],
   '/admin/weight': ['nodeId', 'weight'],
   '/admin/zone': ['nodeId', 'zone'],
+  '/admin/zones': ['zones'],
   '/admin/replicas': ['replicas', 'namespace'],
 };
 /** In JSON; each is wrong in every field that is looked at. */
@@ -93,6 +95,7 @@ const WRONG: readonly string[] = [
 
 const RIGHT = [
   'zone: ""',
+  'zones: []',
   'zone: "..',
   'weight: 1.5',
   'weight: 9007',
@@ -124,7 +127,7 @@ describe('a wrong value in a field', () => {
         const seen = await node.send(sendJson('POST', path, `{${members.join()}}`, BOTH));
         const what = `${field}: ${wrong.slice(0, 60)}`;
         if (seen.status === 200) {
-          // No zone is a zone, half a node's share a share, and any text names a record.
+          // No zone is a zone and no list of them a list, half a node's share a share, and any text names a record.
           expect([what, RIGHT.some((right) => what.startsWith(right))]).toEqual([what, true]);
         } else {
           expectCode(seen, what);

@@ -5,7 +5,7 @@ import { testNode } from '../../testing/test-nodes.js';
 import { testRing } from '../../testing/test-ring.js';
 import { type ClusterConfiguration, type MembershipChange } from '../model/membership.js';
 import { configurationOf, textOf } from './cluster-configuration.js';
-import { withChanges, withMoved, withMoves } from './configuration-changes.js';
+import { withChanges, withMoved, withMoves, withoutLeft } from './configuration-changes.js';
 
 const PARTITIONS = 1_024;
 const COPIES = 3;
@@ -37,6 +37,7 @@ function finished(configuration: ClusterConfiguration): Finished {
   for (;;) {
     now = withMoves(now, MOVES_MAX) ?? now;
     if (now.moving.length === 0) {
+      now = withoutLeft(now, () => true) ?? now;
       return { end: now, copied, epochs: now.epoch - configuration.epoch };
     }
     for (const { place } of now.moving) {
