@@ -213,11 +213,6 @@ export const MEMBERS_BUGS: readonly PlantedBug[] = [
       }),
   },
   {
-    protection: 'who votes first in a group has it, wherever it is by then',
-    rules: ['liveness'],
-    plant: () => replace<unknown[], unknown>(GroupBirths, 'firstGroups', () => []),
-  },
-  {
     protection: 'a partition goes to its goal when all that are new there have caught up',
     rules: ['copies'],
     directed: moveBesideSlowDisk,
