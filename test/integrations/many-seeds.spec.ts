@@ -6,7 +6,7 @@ import { freshFirst, sim } from '../simulation/sim-process.js';
 const OFFSET = 1_000_000;
 
 it.each([
-  ['members', 1_000],
+  ['members', 500],
   ['strong,eventual', 250],
 ])(
   'finds nothing in %s: %i seeds that follow from the version',

@@ -228,7 +228,10 @@ export class Reader {
     return winner;
   }
 
-  /** Asks all at once; `enough` resolves with the first copies that are enough and hold the own write. */
+  /**
+   * Asks all at once; `enough` resolves with the first copies that are enough and hold the own write. Where that was forgotten, its
+   * coordinator alone may have it: its answer is waited for as long as that of a node which is asked alone.
+   */
   private askAll(
     nodeIds: readonly string[],
     id: RecordId,
@@ -237,26 +240,30 @@ export class Reader {
     deadline: Deadline,
   ): { enough: Promise<readonly Copy[]>; all: Promise<readonly Copy[]> } {
     const copies: Copy[] = [];
-    let open = nodeIds.length;
+    const coordinator = own?.version === undefined ? own?.coordinator : undefined;
+    const open = new Set(nodeIds);
     let cause: unknown;
     let all!: Promise<readonly Copy[]>;
     const enough = new Promise<readonly Copy[]>((resolve, reject) => {
       const judge = () => {
-        const seen = !own?.version || copies.some(({ record }) => (record?.version ?? '') >= own.version!);
+        const seen = own?.version
+          ? copies.some(({ record }) => (record?.version ?? '') >= own.version!)
+          : coordinator === undefined || !open.has(coordinator);
         if (seen && quorum.isMetBy(copies.map(({ nodeId }) => nodeId))) {
           resolve([...copies]);
-        } else if (open === 0) {
+        } else if (open.size === 0) {
           reject(this.tooFew(id, cause, deadline));
         }
       };
       const ask = async (nodeId: string) => {
         try {
-          // All are asked at the same time: giving one up early would help nobody.
-          copies.push({ nodeId, record: await this.copyOf(nodeId, id, deadline, deadline.leftMs) });
+          // All are asked at the same time: giving another up early would help nobody.
+          const patienceMs = nodeId === coordinator ? this.context.limits.peerTimeoutMs : deadline.leftMs;
+          copies.push({ nodeId, record: await this.copyOf(nodeId, id, deadline, patienceMs) });
         } catch (error) {
           cause = isDkvError(cause, 'DKV_NOT_READY') ? cause : error;
         }
-        open--;
+        open.delete(nodeId);
         judge();
       };
       all = Promise.all(nodeIds.map(ask)).then(() => copies);

@@ -55,6 +55,27 @@ describe('a node reads what it wrote', () => {
     },
   );
 
+  it.each(['one', 'quorum'] as const)(
+    'at level %s, when it has written more than it remembers, and the coordinator alone has it',
+    async (asked) => {
+      const { cluster } = await startedCluster({ limits: { ownWritesMax: 1 } });
+      ['b', 'c'].forEach((other) => cluster.network.cut('a', other));
+      const keys = Array.from({ length: 300 }, (_, number) => `k${number}`).filter(
+        (key) => cluster.listOf(key).join() === 'a,b,c',
+      );
+      for (const key of keys) {
+        await cluster.put('d', key, key, { level: 'one' });
+      }
+      for (const key of keys) {
+        expect(await cluster.get('d', key, { level: asked })).toBe(key);
+      }
+      expect(keys.length).toBeGreaterThan(5);
+      // While it is away a quorum is enough, as for whoever did not write.
+      cluster.kill('a');
+      expect([undefined, keys[0]]).toContain(await cluster.get('d', keys[0]!, { level: asked }));
+    },
+  );
+
   it('with one request again, a while after it has written more than it remembers', async () => {
     const { cluster } = await startedCluster({ limits: { ownWritesMax: 3 } });
     const keys = Array.from({ length: 60 }, (_, number) => `k${number}`).filter(

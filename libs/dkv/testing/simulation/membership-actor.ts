@@ -46,7 +46,7 @@ export class MembershipActor {
         return;
       }
       // A cluster is made by nodes that are shown the same members: whoever starts again before must not be shown others.
-      if (!cluster.configuration) {
+      if (!cluster.wasBorn) {
         continue;
       }
       if (this.newcomers.length < NEWCOMERS_MAX && random.chance(0.35)) {

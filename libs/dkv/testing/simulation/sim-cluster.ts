@@ -127,6 +127,7 @@ export class TestCluster {
   readonly discovered: ClusterNode[];
   private readonly nodes: Map<string, TestNode>;
   private readonly random: SimRandom;
+  private isBorn = false;
   private watching: { until?: () => boolean } = {};
 
   constructor(
@@ -163,6 +164,11 @@ export class TestCluster {
       }
     }
     return newest;
+  }
+
+  /** Whether there was a cluster at an earlier question, or is one now. */
+  get wasBorn(): boolean {
+    return (this.isBorn ||= this.configuration !== undefined);
   }
 
   /** As the newest configuration has it, as far as it is known here. */

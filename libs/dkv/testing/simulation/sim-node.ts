@@ -43,6 +43,8 @@ const NAMESPACE = 'default';
 /** Bytes of hot records of a node, start after start: for all, for a few keys, for none. */
 const CACHES = [1_000_000, 3_000, 0];
 const MIB = 1024 * 1024;
+/** More nodes than there ever are. */
+const NO_SECOND_CLUSTER = 99;
 const LIMITS: CoreLimits = {
   maxClockOffsetMs: 500,
   peerTimeoutMs: 1_000,
@@ -221,7 +223,10 @@ export class TestNode {
     } = options;
     const limits = { ...LIMITS, ...options.limits };
     const random = this.random.fork(run.name);
-    const strongLimits = { ...STRONG_LIMITS, heartbeatIntervalMs, ...options.strongLimits };
+    const given = { ...STRONG_LIMITS, heartbeatIntervalMs, ...options.strongLimits };
+    // As many empty folders as made the cluster may make another: an operator who lets it grow gives newcomers more.
+    const isLater = given.clusterSize !== undefined && cluster.wasBorn;
+    const strongLimits = isLater ? { ...given, clusterSize: NO_SECOND_CLUSTER } : given;
     const own = cluster.discovered.find((node) => node.nodeId === nodeId);
     const view = new ClusterView(
       nodeId,
