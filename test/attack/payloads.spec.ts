@@ -288,7 +288,8 @@ describe('headers', () => {
       const headers = { 'X-Api-Key': 'wrong', 'X-Dkv-Node': name % 2 ? `evil-${name}` : 'a b\u00ff' };
       await node.send({ method: 'POST', path: '/peer/get', headers });
     }
-    expect(node.log.warnings.filter((line) => line.includes('evil-')).length).toBeLessThanOrEqual(10);
+    // Ten a minute, and a minute may end meanwhile.
+    expect(node.log.warnings.filter((line) => line.includes('evil-')).length).toBeLessThanOrEqual(20);
     expect(node.read).not.toContain('\u00ff');
   });
 });
