@@ -11,7 +11,8 @@ await admin.setZone('node4', 'eu-1b'); // copies of a partition go to distinct z
 await admin.setReplicas(2); // a key is on three nodes; for a namespace that asked for a number: setReplicas(2, 'cache')
 await admin.decommission('node2'); // gives all its copies away; without a name, this node does
 await admin.keep('node2'); // it stays after all
+await admin.setPreferredZones(['eu-1a']); // nodes of these zones lead, the best first
 await admin.replace('node3', 'node5'); // node3 leaves, and the candidate node5 takes what it gives away
-await admin.moves(); // { epoch, isSettled, copies, moving, waiting, members }
+await admin.moves(); // { epoch, isSettled, copies, moving, waiting, progress, members }
   }
 }
