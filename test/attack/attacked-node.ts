@@ -4,6 +4,7 @@ import { Test, type TestingModule } from '@nestjs/testing';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { expect } from 'vitest';
 import { StaticDiscovery } from '../../libs/dkv/src/discovery/static-discovery.js';
 import { Dkv } from '../../libs/dkv/src/dkv.js';
 import { DkvModule } from '../../libs/dkv/src/dkv.module.js';
@@ -70,6 +71,15 @@ export class AttackedNode {
     await module.init();
     await module.get<Dkv<string>>(Dkv).addOrUpdate(SECRET_RECORD, SECRET_VALUE);
     return new AttackedNode(port, log, module);
+  }
+
+  /** After all attacks: it serves, no request was anybody's defect, and nobody who reads the log has learnt a secret. */
+  async expectUnharmed(): Promise<void> {
+    expect(await this.serves()).toBe(true);
+    expect(this.log.errors).toEqual([]);
+    for (const secret of [API_KEY, ADMIN_KEY, SECRET_VALUE, SECRET_RECORD]) {
+      expect(this.read).not.toContain(secret);
+    }
   }
 
   stop(): Promise<void> {

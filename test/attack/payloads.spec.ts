@@ -1,17 +1,6 @@
 /** What somebody with a key may send in any field, of any size and shape: an answer with a code, and a log that stays small. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  ADMIN_KEY,
-  API_KEY,
-  AS_OPERATOR,
-  AS_PEER,
-  AttackedNode,
-  routes,
-  SECRET_RECORD,
-  SECRET_VALUE,
-  type Seen,
-  sendJson,
-} from './attacked-node.js';
+import { API_KEY, AS_OPERATOR, AS_PEER, AttackedNode, routes, type Seen, sendJson } from './attacked-node.js';
 
 const BOTH = { ...AS_PEER, ...AS_OPERATOR };
 const KIB = 1024;
@@ -23,13 +12,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  expect(await node.serves()).toBe(true);
-  // No request was anybody's defect, and what was told of them are few lines.
-  expect(node.log.errors).toEqual([]);
-  expect(node.log.warnings.length).toBeLessThan(30);
-  for (const secret of [API_KEY, ADMIN_KEY, SECRET_VALUE, SECRET_RECORD]) {
-    expect(node.read).not.toContain(secret);
-  }
+  await node.expectUnharmed();
+  // What was told of all that are few lines.
+  expect(node.log.warnings.length).toBeLessThan(20);
   expect(node.read.split('\n').every((line) => !/[\u0000-\u001f\u007f]/.test(line))).toBe(true);
   await node.stop();
 });
@@ -288,8 +273,7 @@ describe('headers', () => {
       const headers = { 'X-Api-Key': 'wrong', 'X-Dkv-Node': name % 2 ? `evil-${name}` : 'a b\u00ff' };
       await node.send({ method: 'POST', path: '/peer/get', headers });
     }
-    // Ten a minute, and a minute may end meanwhile.
-    expect(node.log.warnings.filter((line) => line.includes('evil-')).length).toBeLessThanOrEqual(20);
+    expect(node.log.warnings.filter((line) => line.includes('evil-')).length).toBeLessThanOrEqual(10);
     expect(node.read).not.toContain('\u00ff');
   });
 });

@@ -157,6 +157,10 @@ describe('the manifests without Helm', () => {
   });
 });
 
+function expectRefused({ status, out }: Told, said: string): void {
+  expect([status, out]).toEqual([1, expect.stringContaining(said)]);
+}
+
 describe('values', () => {
   const with_ = (text: string): Told => {
     const file = join(folder, 'values.yaml');
@@ -200,10 +204,7 @@ describe('values', () => {
     ['an issuer without a name', 'tls: { enabled: true, issuer: { kind: Issuer } }', "at '/tls/issuer'"],
     ['root', 'userId: 0', "at '/userId': minimum"],
     ['another security context', 'podSecurityContext: { runAsUser: 0 }', "'podSecurityContext' not allowed"],
-  ])('that are wrong are refused: %s', (_, text, said) => {
-    const { status, out } = with_(text);
-    expect([status, out]).toEqual([1, expect.stringContaining(said)]);
-  });
+  ])('that are wrong are refused: %s', (_, text, said) => expectRefused(with_(text), said));
 
   it.each([
     ['no image', "image: { repository: '' }", 'image.repository is not set: give the image'],
@@ -235,10 +236,9 @@ describe('values', () => {
       'clusterSize is 3 and replicas is 6: the pods could make two clusters',
     ],
     ['no time to stop', 'shutdown: { delaySeconds: 31 }', '29 are left after shutdown.delaySeconds'],
-  ])('that are missing or wrong together are refused with what to do: %s', (_, text, said) => {
-    const { status, out } = with_(text);
-    expect([status, out]).toEqual([1, expect.stringContaining(said)]);
-  });
+  ])('that are missing or wrong together are refused with what to do: %s', (_, text, said) =>
+    expectRefused(with_(text), said),
+  );
 
   it('are texts as they are, whatever is in them', () => {
     const value = '"}, { name: HOST, value: 0.0.0.0 }\n{{ .Release.Name }} # \' \\';
@@ -257,8 +257,8 @@ describe('values', () => {
   });
 
   it('of a release whose name no Service may have are refused', () => {
-    const { status, out } = helm('template', '1app', CHART, '-f', join(CHART, 'ci/least-values.yaml'));
-    expect([status, out]).toEqual([1, expect.stringContaining('The release is named "1app"')]);
+    const told = helm('template', '1app', CHART, '-f', join(CHART, 'ci/least-values.yaml'));
+    expectRefused(told, 'The release is named "1app"');
   });
 });
 
@@ -275,8 +275,8 @@ it('pods leave before an upgrade and before a rollback, and the test runs when i
 
 it('is refused by a Kubernetes that is too old for it', () => {
   const values = join(CHART, 'ci/least-values.yaml');
-  const { status, out } = helm('template', 'app', CHART, '-f', values, '--kube-version', '1.29.9');
-  expect([status, out]).toEqual([1, expect.stringContaining('requires kubeVersion: >=1.30.0-0')]);
+  const told = helm('template', 'app', CHART, '-f', values, '--kube-version', '1.29.9');
+  expectRefused(told, 'requires kubeVersion: >=1.30.0-0');
 });
 
 it('the certificate is one that nodes take, of a CA for this release alone', () => {

@@ -1,6 +1,6 @@
 /** Random runs under faults, many of them: no promise is broken, and a seed always means one and the same run. */
 import { describe, expect, it } from 'vitest';
-import { freshFirst, sim } from './sim-process.js';
+import { expectNothingFound, freshFirst, sim } from './sim-process.js';
 
 describe('the simulator', { timeout: 900_000 }, () => {
   it.each([
@@ -8,26 +8,7 @@ describe('the simulator', { timeout: 900_000 }, () => {
     ['raft', 1_000],
   ])(
     'finds nothing in %s: %i seeds that are always the same, and as many that follow from the version',
-    async (modes, seeds) => {
-      const fresh = freshFirst();
-      const { code, output } = await sim(
-        '--mode',
-        modes,
-        '--seeds',
-        seeds,
-        '--first',
-        `1,${fresh}`,
-        '--jobs',
-        2,
-      );
-      process.stdout.write(output);
-      for (const mode of modes.split(',')) {
-        for (const from of [1, 1 + seeds / 2, fresh, fresh + seeds / 2]) {
-          expect(output).toContain(`${mode}: ${seeds / 2} of ${seeds / 2} seeds from ${from}`);
-        }
-      }
-      expect(code, output).toBe(0);
-    },
+    (modes, seeds) => expectNothingFound(modes, seeds, 1, freshFirst()),
   );
 
   it('gives one run a seed', async () => {

@@ -107,6 +107,17 @@ describe('a refusal', () => {
     expect(log.warnings.at(-1)).toBe('y is refused: key');
   });
 
+  it('of strangers is told ten times from the first one on, however old the process is', () => {
+    clock.advance(59_000);
+    for (let second = 0; second < 5; second++) {
+      for (let name = 0; name < 20; name++) {
+        refuse(`x${second}-${name}`);
+      }
+      clock.advance(1_000);
+    }
+    expect(log.warnings).toHaveLength(10);
+  });
+
   it('is told for each reason and each peer, and counted by both', () => {
     refuse('b');
     refuse('b', 'version');

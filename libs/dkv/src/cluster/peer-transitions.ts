@@ -47,7 +47,7 @@ export class PeerTransitions implements PeerObserver {
   /** When each sort of refusal of each sender was met last, monotonic. */
   private readonly metAtMs = new Map<string, number>();
   private readonly refusals = new Map<string, Map<RefusalReason, number>>();
-  private strangersTold = { count: 0, sinceMs: 0 };
+  private strangersTold = { count: 0, sinceMs: -Infinity };
 
   private members: ReadonlySet<string>;
   private epoch: number;

@@ -191,7 +191,7 @@ export class Leadership {
   leaseEnded(group: StrongGroup): void {
     const { raft } = group;
     raft.leaseEnded();
-    if (raft.leader === undefined && group.isBorn) {
+    if (raft.leader === undefined) {
       this.campaignIfFirst(group);
     }
   }

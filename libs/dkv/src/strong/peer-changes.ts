@@ -36,7 +36,7 @@ export class PeerChanges implements Omit<PeerListener, 'forgotten'> {
     quorums.look();
     // With it there may be a majority again: where nobody leads, the first of the list need not wait for its time-out.
     for (const group of node.groups.values()) {
-      if (group.raft.leader === undefined && group.isBorn && fitness.canLead) {
+      if (group.raft.leader === undefined && fitness.canLead) {
         node.leadership.campaignIfFirst(group);
       }
     }
